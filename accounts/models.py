@@ -1,0 +1,266 @@
+"""Who: users, companies and their contacts, providers and offices (manual 01–02; spec: manual-clauses.md, Offices)."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import F, Q
+from django.utils.functional import cached_property
+
+from factureya.core import clock
+from factureya.core.models import Chained
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users are found by e-mail, whatever its case."""
+
+    def get_by_natural_key(self, email: str | None) -> "User":
+        return self.get(email=(email or "").strip().lower())
+
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        """A person who can sign in. The address is stored in lower case; no password means none works."""
+        user = self.model(email=email.strip().lower(), **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        """A person who invites staff and grants offices; sees no tickets by that alone."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(Chained, AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address. Deactivated, never deleted."""
+
+    email = models.EmailField("correo", unique=True)
+    full_name = models.CharField("nombre", max_length=150)
+    is_staff = models.BooleanField("personal", default=False)
+    is_active = models.BooleanField("activo", default=True)
+    date_joined = models.DateTimeField("alta", default=clock.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["full_name"]
+
+    class Meta:
+        verbose_name = "usuario"
+        verbose_name_plural = "usuarios"
+
+    def __str__(self) -> str:
+        return self.full_name or self.email
+
+    def get_full_name(self) -> str:
+        """The name shown to others."""
+        return self.full_name or self.email
+
+    def get_short_name(self) -> str:
+        """The first name."""
+        return self.full_name.split(" ")[0]
+
+    @property
+    def chain(self) -> str:
+        return f"user:{self.pk}"
+
+    @cached_property
+    def assignments(self) -> "list[RoleAssignment]":
+        """The offices this person holds now, in one query per request."""
+        return list(RoleAssignment.objects.filter(user=self).in_force())
+
+    @property
+    def offices(self) -> set[str]:
+        """The offices held now, as `Office` values."""
+        return {assignment.office for assignment in self.assignments}
+
+    def holds(self, *offices: str) -> bool:
+        """Whether this active person holds any of these offices now."""
+        return self.is_active and bool(self.offices & set(offices))
+
+    @property
+    def desk_provider_ids(self) -> list[int]:
+        """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
+        if not (self.is_active and self.is_staff):
+            return []
+        return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
+
+    @property
+    def membership(self) -> "Contact | None":
+        """The person's place in a company, or None for staff."""
+        try:
+            return self.contact
+        except Contact.DoesNotExist:
+            return None
+
+
+class Customer(Chained):
+    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`."""
+
+    rfc = models.CharField("RFC", max_length=13, db_index=True)
+    legal_name = models.CharField("razón social", max_length=254)
+    fiscal_address = models.CharField("domicilio fiscal", max_length=300, blank=True)
+    phone = models.CharField("teléfono", max_length=30, blank=True)
+    registered_email = models.EmailField("correo registrado", db_index=True)
+    rfc_check_failed = models.BooleanField("dígito verificador del RFC no coincide", default=False)
+    created_at = models.DateTimeField("alta", default=clock.now)
+    verified_at = models.DateTimeField("verificada", null=True, blank=True)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
+    )
+    refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
+    refusal_reason = models.CharField("motivo", max_length=300, blank=True)
+    joined_to = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
+    )
+
+    class Meta:
+        verbose_name = "cliente"
+        verbose_name_plural = "clientes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rfc"], condition=Q(verified_at__isnull=False), name="one_verified_company_per_rfc",
+                violation_error_message="Ya hay una empresa verificada con ese RFC.",
+            ),
+            models.CheckConstraint(
+                name="verified_company_names_who",
+                condition=Q(verified_at__isnull=True, verified_by__isnull=True)
+                | Q(verified_at__isnull=False, verified_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="refused_company_has_reason", condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
+                violation_error_message="Escriba el motivo.",
+            ),
+            models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+    @property
+    def chain(self) -> str:
+        return f"customer:{self.pk}"
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether staff checked the company; until then it is *por verificar*."""
+        return self.verified_at is not None
+
+
+class Contact(models.Model):
+    """A person's place in a company: the representative, or a contact who may be limited to his own tickets."""
+
+    class Role(models.TextChoices):
+        REPRESENTATIVE = "representative", "Representante legal"
+        CONTACT = "contact", "Contacto"
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name="empresa")
+    role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
+    own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó"
+    )
+    created_at = models.DateTimeField("alta", default=clock.now)
+
+    class Meta:
+        verbose_name = "contacto"
+        verbose_name_plural = "contactos"
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.customer})"
+
+    @property
+    def is_representative(self) -> bool:
+        """Whether this is the company's representative."""
+        return self.role == self.Role.REPRESENTATIVE
+
+
+class Provider(models.Model):
+    """Who gives the service (M3): Factureya itself, or a third party."""
+
+    name = models.CharField("nombre", max_length=120, unique=True)
+    is_own = models.BooleanField("es Factureya", default=False)
+
+    class Meta:
+        verbose_name = "prestador"
+        verbose_name_plural = "prestadores"
+        constraints = [
+            models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Office(models.TextChoices):
+    """The offices of the manual. What each may do is in the policy of each app; groups follow them."""
+
+    AGENT = "agent", "Agente"
+    THIRD_PARTY_AGENT = "third_party_agent", "Agente de un tercero"
+    SUPERVISOR = "supervisor", "Supervisor"
+    SECURITY_OFFICER = "security_officer", "Responsable de Seguridad Informática"
+    INFORMATION_OWNER = "information_owner", "Propietario de la Información"
+    IT_HEAD = "it_head", "Responsable del Área Informática"
+    IMPLEMENTER = "implementer", "Implementador"
+    DEVELOPER = "developer", "Desarrollo"
+
+
+# Where each office works: the queue in /admin/, and /control/.
+DESK_OFFICES = frozenset({Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR})
+CONTROL_OFFICES = frozenset(
+    {Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.IMPLEMENTER}
+)
+
+
+class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
+    """Questions about offices."""
+
+    def in_force(self) -> "RoleAssignmentQuerySet":
+        """Assignments that hold now."""
+        instant = clock.now()
+        return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
+
+
+class RoleAssignment(models.Model):
+    """A dated office, granted by somebody else. Ended, never deleted. Written by `accounts.operations`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
+    office = models.CharField("cargo", max_length=20, choices=Office)
+    provider = models.ForeignKey(Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador")
+    starts_at = models.DateTimeField("desde", default=clock.now)
+    ends_at = models.DateTimeField("hasta", null=True, blank=True)
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó")
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó"
+    )
+
+    objects = RoleAssignmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "cargo"
+        verbose_name_plural = "cargos"
+        constraints = [
+            models.CheckConstraint(
+                name="office_granted_by_another", condition=~Q(granted_by=F("user")),
+                violation_error_message="Nadie se otorga un cargo a sí mismo.",
+            ),
+            models.CheckConstraint(
+                name="desk_office_has_provider",
+                condition=Q(office__in=["agent", "third_party_agent", "supervisor"], provider__isnull=False)
+                | (~Q(office__in=["agent", "third_party_agent", "supervisor"]) & Q(provider__isnull=True)),
+                violation_error_message="Indique el prestador del agente.",
+            ),
+            models.CheckConstraint(
+                name="office_ends_after_it_starts", condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at"))
+            ),
+            models.UniqueConstraint(
+                fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_office_display()}"

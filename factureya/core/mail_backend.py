@@ -1,0 +1,1 @@
+from django.core.mail.backends.filebased import EmailBackend as EmlFileBackend  # noqa: F401

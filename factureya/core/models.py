@@ -1,0 +1,161 @@
+"""Facts that every app leaves: chained events, outgoing mail, files, holidays, heartbeats. No HTTP here."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from factureya.core import clock
+
+
+class ChainHead(models.Model):
+    """Where a chain of events ends. Its row is locked while an event is appended; it only moves forward (M26)."""
+
+    chain = models.CharField(max_length=80, primary_key=True)
+    seq = models.PositiveIntegerField()
+    hash = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.chain} #{self.seq}"
+
+
+class Event(models.Model):
+    """Something that happened to a subject: append-only and hash-chained. Written by `core.audit.record` alone."""
+
+    chain = models.CharField("cadena", max_length=80)
+    seq = models.PositiveIntegerField("número")
+    prev = models.CharField("hash anterior", max_length=64)
+    hash = models.CharField("hash", max_length=64, unique=True)
+    verb = models.CharField("verbo", max_length=60)
+    at = models.DateTimeField("cuándo")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="quién"
+    )
+    actor_name = models.CharField("nombre de quien actuó", max_length=200, blank=True)
+    data = models.JSONField("datos", default=dict)
+
+    class Meta:
+        verbose_name = "evento"
+        verbose_name_plural = "eventos"
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")]
+
+    def __str__(self) -> str:
+        return f"{self.chain} #{self.seq} {self.verb}"
+
+
+class OutboxMessage(models.Model):
+    """A mail that was decided in a transaction and is sent after it; `key` makes it unique."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "En cola"
+        SENDING = "sending", "Enviándose"
+        SENT = "sent", "Enviado"
+        FAILED = "failed", "No enviado"
+        DROPPED = "dropped", "Ya no hizo falta"
+
+    key = models.CharField("clave", max_length=120, unique=True)
+    kind = models.CharField("tipo", max_length=60)
+    about = models.CharField("sobre", max_length=80, blank=True, db_index=True)
+    to = models.EmailField("para")
+    subject = models.CharField("asunto", max_length=200)
+    body = models.TextField("texto")
+    headers = models.JSONField("encabezados", default=dict)
+    is_secret = models.BooleanField("se borra al enviarse", default=False)
+    status = models.CharField("estado", max_length=10, choices=Status, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField("intentos", default=0)
+    due_at = models.DateTimeField("se intenta a partir de", default=clock.now)
+    claimed_at = models.DateTimeField("tomado", null=True, blank=True)
+    sent_at = models.DateTimeField("enviado", null=True, blank=True)
+    last_error = models.CharField("último error", max_length=500, blank=True)
+    created_at = models.DateTimeField("creado", default=clock.now)
+
+    class Meta:
+        verbose_name = "correo de salida"
+        verbose_name_plural = "correos de salida"
+        constraints = [
+            models.CheckConstraint(
+                name="sent_mail_has_its_instant",
+                condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(name="outbox_due", fields=["due_at"], condition=Q(status="queued")),
+            models.Index(name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")),
+            models.Index(name="outbox_failed", fields=["-id"], condition=Q(status="failed")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.to}"
+
+
+def _attachment_path(attachment: "Attachment", _name: str) -> str:
+    return f"{attachment.token[:2]}/{attachment.token}"
+
+
+class Attachment(models.Model):
+    """A file that passed the limits of `core.attachments`; stored under a random name, served by its owner's policy.
+
+    `draft` is the one-time key of the form it was uploaded with; it is emptied when a message takes the file.
+    """
+
+    token = models.CharField("ficha", max_length=43, unique=True)
+    file = models.FileField("archivo", upload_to=_attachment_path, max_length=100)
+    name = models.CharField("nombre", max_length=150)
+    content_type = models.CharField("tipo", max_length=60)
+    size = models.PositiveIntegerField("bytes")
+    sha256 = models.CharField("SHA-256", max_length=64)
+    draft = models.CharField("borrador", max_length=80, blank=True, db_index=True)
+    created_at = models.DateTimeField("subido", default=clock.now)
+
+    class Meta:
+        verbose_name = "archivo adjunto"
+        verbose_name_plural = "archivos adjuntos"
+        indexes = [models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Holiday(models.Model):
+    """A day without attention: Mexico's statutory holidays (seeded, editable) and the company's own days."""
+
+    day = models.DateField("día", unique=True)
+    name = models.CharField("nombre", max_length=100)
+
+    class Meta:
+        verbose_name = "día inhábil"
+        verbose_name_plural = "días inhábiles"
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"{self.day:%d/%m/%Y} {self.name}"
+
+
+class Heartbeat(models.Model):
+    """When a sweep last ran: what /readyz reports."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def beat(cls, name: str) -> None:
+        """Note that the sweep `name` ran now."""
+        cls.objects.update_or_create(name=name, defaults={"at": clock.now()})
+
+
+class Chained(models.Model):
+    """Mixin of models whose history is a chain of events."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def chain(self) -> str:
+        """The name of this subject's chain, for example `ticket:FY-7K3M-9QX1`."""
+        raise NotImplementedError
+
+    def events(self) -> models.QuerySet[Event]:
+        """This subject's events, oldest first."""
+        return Event.objects.filter(chain=self.chain).order_by("seq")

@@ -1,0 +1,47 @@
+"""Tracking numbers and folios: 7 random Crockford base-32 characters and a check character (M10).
+
+`FY-7K3M-9QX1`: no count is disclosed and it can be dictated by phone, because case, hyphens and the pairs
+O/0 and I/L/1 are forgiven. The check character is Luhn mod 32, so one mistyped character is found without a query.
+"""
+
+import secrets
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_FORGIVEN = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "–": None})
+RANDOM_CHARACTERS = 7
+
+
+class InvalidNumber(ValueError):
+    """The text is not a number of this kind, or a character of it is mistyped."""
+
+
+def new(prefix: str) -> str:
+    """A fresh random number, for example `new("FY")` -> `FY-7K3M-9QX1`. Uniqueness is the column's."""
+    return build(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+
+
+def build(prefix: str, characters: str) -> str:
+    """Put the check character and the hyphens to 7 base-32 characters."""
+    whole = characters + _check_character(characters)
+    return f"{prefix}-{whole[:4]}-{whole[4:]}"
+
+
+def parse(prefix: str, text: str) -> str:
+    """The canonical number for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
+    compact = text.strip().upper().translate(_FORGIVEN)
+    # The prefix is optional on the phone: «siete K tres M…».
+    body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
+    if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):
+        raise InvalidNumber(text)
+    if _check_character(body[:-1]) != body[-1]:
+        raise InvalidNumber(text)
+    return f"{prefix}-{body[:4]}-{body[4:]}"
+
+
+def _check_character(characters: str) -> str:
+    factor, total = 2, 0
+    for character in reversed(characters):
+        addend = factor * ALPHABET.index(character)
+        total += addend // 32 + addend % 32
+        factor = 3 - factor
+    return ALPHABET[-total % 32]

@@ -1,0 +1,18 @@
+"""Every address of the site (spec: interfaces.md)."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("factureya.portal.urls")),
+    path("", include("factureya.core.urls")),
+    path("cuenta/", include("accounts.urls")),
+    path("", include("tickets.urls")),
+    path("control/", include("change_requests.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "factureya.portal.errors.bad_request"
+handler403 = "factureya.portal.errors.permission_denied"
+handler404 = "factureya.portal.errors.page_not_found"
+handler500 = "factureya.portal.errors.server_error"

@@ -1,0 +1,58 @@
+"""Triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
+
+from typing import Any
+
+from factureya.core import triggers
+
+_REMINDED = """NEW.closed_reason = 'unanswered' AND NOT EXISTS (
+    SELECT 1 FROM core_outboxmessage o
+    WHERE o.id = NEW.reminder_id AND o.kind = 'tickets/reminder' AND o.about = 'ticket:' || NEW.number
+      AND o.status = 'sent' AND {age})"""
+# 1e-8 days is about a millisecond: the precision of SQLite's dates.
+_REMINDED_24_H = (
+    _REMINDED.format(age="julianday(NEW.closed_at) - julianday(o.sent_at) >= 1.0 - 1e-8"),
+    _REMINDED.format(age="o.sent_at <= NEW.closed_at - interval '24 hours'"),
+)
+
+GUARDS = [
+    triggers.Guard(
+        "ticket_closed_is_final", "tickets_ticket", "UPDATE",
+        when="OLD.status = 'closed' AND (NEW.status <> 'closed' OR NEW.closed_at <> OLD.closed_at "
+        "OR NEW.closed_reason <> OLD.closed_reason)",
+        message="Cerrado es definitivo",
+    ),
+    triggers.Guard(
+        "ticket_unanswered_only_from_waiting", "tickets_ticket", "UPDATE",
+        when="NEW.closed_reason = 'unanswered' AND OLD.closed_reason IS NULL AND (OLD.status <> 'waiting' "
+        "OR NEW.closes_at <> OLD.closes_at OR NEW.reminder_id <> OLD.reminder_id OR OLD.reminder_id IS NULL)",
+        message="el silencio solo cierra un ticket En espera, en su plazo",
+    ),
+    triggers.Guard(
+        "ticket_unanswered_reminded_24_h", "tickets_ticket", "UPDATE",
+        when=tuple(f"OLD.closed_reason IS NULL AND {condition}" for condition in _REMINDED_24_H),  # type: ignore[arg-type]
+        message="falta el recordatorio con 24 horas",
+    ),
+    triggers.Guard(
+        "ticket_born_open", "tickets_ticket", "INSERT",
+        when="NEW.closed_reason = 'unanswered'", message="un ticket no nace cerrado por silencio",
+    ),
+    triggers.Guard(
+        "ticket_number_never_changes", "tickets_ticket", "UPDATE",
+        when="NEW.number <> OLD.number OR NEW.id <> OLD.id", message="el número no cambia",
+    ),
+    triggers.Guard("ticket_no_delete", "tickets_ticket", "DELETE", message="los tickets no se borran"),
+    triggers.no_replace("tickets_ticket", "id", "number"),
+    *triggers.append_only("tickets_message", "form_key", "ticket_id, seq"),
+    *triggers.append_only("tickets_note", "form_key"),
+    *triggers.append_only("tickets_ticketfile", "attachment_id"),
+]  # fmt: skip
+
+
+def install(_apps: Any, schema_editor: Any) -> None:
+    """Create the tickets' triggers; the last operation of a migration that touches a guarded or read table."""
+    triggers.install(schema_editor, GUARDS)
+
+
+def lift(_apps: Any, schema_editor: Any) -> None:
+    """Drop the tickets' triggers; the first operation of a migration that touches a guarded or read table."""
+    triggers.lift(schema_editor, GUARDS)

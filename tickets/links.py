@@ -1,0 +1,75 @@
+"""Signed links in mails: one contact, one ticket, 30 days (spec: interfaces.md, /enlace/<token>/).
+
+The token carries no secret of its own: it is signed, dated and bound to the contact's present mail, so it is void
+when the contact is disabled or his mail changes. Expiry is checked at every use, also after the exchange for a
+session.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.models import User
+from factureya.core import clock
+from tickets import policy
+from tickets.models import Ticket
+
+SALT = "tickets.link"
+
+
+class BadLink(ValueError):
+    """The link is forged, expired, or void."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a good link gives: this contact may read and write this ticket until `expires_at` (Unix seconds)."""
+
+    user_pk: int
+    number: str
+    mail_digest: str
+    expires_at: int
+
+
+def token_for(user: User, ticket: Ticket) -> str:
+    """The token of a link for this contact and ticket."""
+    expires_at = int((clock.now() + timedelta(days=settings.LINK_DAYS)).timestamp())
+    return signing.dumps([user.pk, ticket.number, mail_digest(user.email), expires_at], salt=SALT, compress=True)
+
+
+def url_for(user: User, ticket: Ticket) -> str:
+    """The absolute address of the link, for a mail (rendered without a request)."""
+    return f"{settings.SITE_URL}/enlace/{token_for(user, ticket)}/"
+
+
+def read(token: str) -> Grant:
+    """The grant inside a token. Raises BadLink when it is forged or malformed; use `holder` before acting on it."""
+    try:
+        user_pk, number, digest, expires_at = signing.loads(token, salt=SALT)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise BadLink(token) from error
+    return Grant(user_pk, number, digest, expires_at)
+
+
+def holder(grant: Grant) -> User:
+    """The contact of a grant, checked now: link not expired, person active, mail unchanged, ticket still his to see.
+
+    Raises BadLink otherwise.
+    """
+    user = User.objects.select_related("contact").filter(pk=grant.user_pk, is_active=True).first()
+    if user is None or grant.expires_at <= clock.now().timestamp():
+        raise BadLink("expired or disabled")
+    if not constant_time_compare(grant.mail_digest, mail_digest(user.email)):
+        raise BadLink("mail changed")
+    ticket = Ticket.objects.filter(number=grant.number).first()
+    if ticket is None or not policy.may_write_as_customer(user, ticket):
+        raise BadLink("not his ticket any more")
+    return user
+
+
+def mail_digest(email: str) -> str:
+    """A keyed digest of an address, so that a token does not disclose it."""
+    return salted_hmac(SALT, email.lower(), algorithm="sha256").hexdigest()[:24]

@@ -1,0 +1,302 @@
+"""A ticket's facts (manual 03). Rules are in `operations`; what must hold is here and in `guards`."""
+
+import unicodedata
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Customer, Provider, User
+from factureya.core import clock
+from factureya.core.models import Attachment, Chained, OutboxMessage
+
+NUMBER_PREFIX = "FY"
+
+
+class TicketQuerySet(models.QuerySet["Ticket"]):
+    """Questions about tickets."""
+
+    def visible_to(self, user: Any) -> "TicketQuerySet":
+        """Tickets this person may see (M3, M16); everybody else's are as good as absent.
+
+        A contact sees the company's tickets, or only his own if so limited. Staff sees the tickets of the
+        provider of an agent's, third-party agent's or supervisor's office; a superuser none by that alone.
+        """
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.is_staff:
+            providers = user.desk_provider_ids
+            return self.filter(provider_id__in=providers) if providers else self.none()
+        membership = user.membership
+        if membership is None:
+            return self.none()
+        mine = self.filter(customer_id=membership.customer_id)
+        return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
+
+    def due_to_warn(self, instant: Any) -> "TicketQuerySet":
+        """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
+        return self.filter(status=Ticket.Status.WAITING, reminder__isnull=True, closes_at__lte=instant)
+
+    def due_to_close(self, instant: Any) -> "TicketQuerySet":
+        """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
+        due = self.filter(status=Ticket.Status.WAITING, closes_at__lt=instant)
+        return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
+
+
+class Ticket(Chained):
+    """One problem of one customer, from *Abierto* to *Cerrado* (M10, M12–M16)."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Abierto"
+        WAITING = "waiting", "En espera"
+        CLOSED = "closed", "Cerrado"
+
+    class WaitReason(models.TextChoices):
+        DETAIL = "detail", "Detalle"
+        AUTHORIZATION = "authorization", "Autorización"
+
+    class ClosedReason(models.TextChoices):
+        CONFIRMED = "confirmed", "Confirmado por el cliente"
+        UNANSWERED = "unanswered", "Sin respuesta"
+
+    class Channel(models.TextChoices):
+        PORTAL = "portal", "Portal"
+        MAIL = "mail", "Correo"
+        PHONE = "phone", "Teléfono"
+
+    class Category(models.TextChoices):
+        STAMPING = "stamping", "Timbrado de CFDI"
+        CANCELLATION = "cancellation", "Cancelación"
+        ACCESS = "access", "Acceso al sistema"
+        CREDITS = "credits", "Créditos y paquetes"
+        SALES = "sales", "Ventas"
+        OTHER = "other", "Otro tema del servicio"
+
+    class Impact(models.IntegerChoices):
+        QUESTION = 1, "Es una duda o consulta"
+        DIFFICULT = 2, "Puedo facturar, pero con dificultad"
+        BLOCKED = 3, "No puedo facturar"
+
+    number = models.CharField("número de seguimiento", max_length=12, unique=True)
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", verbose_name="empresa")
+    requester = models.ForeignKey(User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante")
+    provider = models.ForeignKey(Provider, models.PROTECT, related_name="+", verbose_name="prestador")
+    assignee = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
+    )
+    subject = models.CharField("asunto", max_length=120)
+    category = models.CharField("categoría", max_length=20, choices=Category)
+    impact = models.PositiveSmallIntegerField("impacto", choices=Impact)
+    channel = models.CharField("canal", max_length=10, choices=Channel)
+    cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
+    follows = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
+    )
+
+    status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
+    wait_reason = models.CharField("qué se espera", max_length=15, choices=WaitReason, null=True, blank=True)
+    # When the answer that is waiting proposes a solution: the customer reads «Confirme si quedó resuelto» (M14).
+    solution_proposed_at = models.DateTimeField("solución propuesta", null=True, blank=True)
+    waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
+    closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
+    reminder = models.OneToOneField(
+        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="recordatorio"
+    )
+    closed_at = models.DateTimeField("cerrado", null=True, blank=True)
+    closed_reason = models.CharField("por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True)
+
+    opened_at = models.DateTimeField("levantado", default=clock.now)
+    touched_at = models.DateTimeField("último movimiento", default=clock.now)  # orders the customer's lists
+    # The queue's goal (*Meta*): when our next reply is due; empty when nothing is owed.
+    reply_due_at = models.DateTimeField("meta de respuesta", null=True, blank=True)
+    first_replied_at = models.DateTimeField("primera respuesta", null=True, blank=True)
+    queue_at = models.DateTimeField("orden en la cola")  # open: goal; waiting: closes_at; closed: closed_at
+    # The customer wrote after our last public reply; since when he waits for us.
+    customer_replied = models.BooleanField("respondió el cliente", default=False)
+    customer_waits_since = models.DateTimeField("nos espera desde", null=True, blank=True)
+    message_count = models.PositiveIntegerField("mensajes", default=0)
+    last_excerpt = models.CharField("último mensaje", max_length=100, blank=True)
+    search_words = models.CharField("para buscar", max_length=200, blank=True)  # subject, lower case, no accents
+
+    objects = TicketQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "ticket"
+        verbose_name_plural = "tickets"
+        constraints = [
+            models.CheckConstraint(
+                name="waiting_has_reason_and_instant",
+                condition=Q(
+                    status="waiting", wait_reason__isnull=False, waiting_since__isnull=False, closes_at__isnull=False
+                )
+                | ~Q(status="waiting"),
+                violation_error_message="Indique qué se espera del cliente.",
+            ),
+            models.CheckConstraint(
+                name="only_waiting_has_wait_reason",
+                condition=Q(status="waiting")
+                | Q(status="open", wait_reason__isnull=True, closes_at__isnull=True, reminder__isnull=True)
+                | Q(status="closed"),
+            ),
+            models.CheckConstraint(
+                name="closed_has_reason_and_instant",
+                condition=Q(status="closed", closed_reason__isnull=False, closed_at__isnull=False)
+                | (~Q(status="closed") & Q(closed_reason__isnull=True, closed_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="unanswered_only_after_closes_at",
+                condition=~Q(closed_reason="unanswered")
+                | Q(closed_reason="unanswered", closes_at__isnull=False, closed_at__gt=F("closes_at")),
+            ),
+            models.CheckConstraint(
+                name="unanswered_has_reminder",
+                condition=~Q(closed_reason="unanswered") | Q(closed_reason="unanswered", reminder__isnull=False),
+            ),
+            models.CheckConstraint(name="status_is_known", condition=Q(status__in=["open", "waiting", "closed"])),
+            models.CheckConstraint(name="wait_reason_is_known", condition=Q(wait_reason__isnull=True) | Q(wait_reason__in=["detail", "authorization"])),
+            models.CheckConstraint(name="closed_reason_is_known", condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"])),
+            models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
+        ]  # fmt: skip
+        # One partial index per view of the queue and of the customer's list; `closes_at` twice for the sweeps.
+        indexes = [
+            models.Index(name="queue_open", fields=["provider", "queue_at", "id"], condition=Q(status="open")),
+            models.Index(name="queue_waiting", fields=["provider", "queue_at", "id"], condition=Q(status="waiting")),
+            models.Index(name="queue_closed", fields=["provider", "-queue_at", "-id"], condition=Q(status="closed")),
+            models.Index(
+                name="queue_unassigned", fields=["provider", "queue_at", "id"],
+                condition=Q(assignee__isnull=True) & ~Q(status="closed"),
+            ),
+            models.Index(name="queue_mine", fields=["assignee", "queue_at", "id"], condition=~Q(status="closed")),
+            models.Index(
+                name="queue_replied", fields=["assignee", "queue_at", "id"],
+                condition=Q(status="open", customer_replied=True),
+            ),
+            models.Index(name="list_active", fields=["customer", "-touched_at", "-id"], condition=~Q(status="closed")),
+            models.Index(name="list_closed", fields=["customer", "-touched_at", "-id"], condition=Q(status="closed")),
+            models.Index(
+                name="list_mine_active", fields=["requester", "-touched_at", "-id"], condition=~Q(status="closed")
+            ),
+            models.Index(
+                name="list_mine_closed", fields=["requester", "-touched_at", "-id"], condition=Q(status="closed")
+            ),
+            models.Index(name="sweep_close", fields=["closes_at"], condition=Q(status="waiting")),
+            models.Index(
+                name="sweep_warn", fields=["closes_at"], condition=Q(status="waiting", reminder__isnull=True)
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def chain(self) -> str:
+        return chain_of(self.number)
+
+    @property
+    def is_open(self) -> bool:
+        """Abierto: Factureya's turn (M13)."""
+        return self.status == self.Status.OPEN
+
+    @property
+    def is_waiting(self) -> bool:
+        """En espera: the customer's turn (M14)."""
+        return self.status == self.Status.WAITING
+
+    @property
+    def is_closed(self) -> bool:
+        """Cerrado: final (M12)."""
+        return self.status == self.Status.CLOSED
+
+    @property
+    def asks_confirmation(self) -> bool:
+        """Whether the customer is asked «Confirme si quedó resuelto» (M14)."""
+        return self.is_waiting and self.solution_proposed_at is not None
+
+
+def chain_of(number: str) -> str:
+    """The name of the event chain of the ticket with this number."""
+    return f"ticket:{number}"
+
+
+def searchable(text: str) -> str:
+    """The text as it is compared: lower case, without accents, single spaces."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    return " ".join(plain.split())
+
+
+class Message(models.Model):
+    """A public message of a ticket: the customer reads it. Never changed, never deleted."""
+
+    class Side(models.TextChoices):
+        CUSTOMER = "customer", "Cliente"
+        STAFF = "staff", "Factureya"
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="messages", verbose_name="ticket")
+    seq = models.PositiveIntegerField("número")  # 1, 2, 3… within the ticket
+    side = models.CharField("de", max_length=10, choices=Side)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
+    author_name = models.CharField("nombre del autor", max_length=150)
+    channel = models.CharField("canal", max_length=10, choices=Ticket.Channel)
+    body = models.TextField("mensaje")
+    created_at = models.DateTimeField("cuándo", default=clock.now)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+
+    class Meta:
+        verbose_name = "mensaje"
+        verbose_name_plural = "mensajes"
+        constraints = [models.UniqueConstraint(fields=["ticket", "seq"], name="one_message_per_place")]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id} #{self.seq}"
+
+
+class Note(models.Model):
+    """An internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="notes", verbose_name="ticket")
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
+    author_name = models.CharField("nombre del autor", max_length=150)
+    body = models.TextField("nota")
+    created_at = models.DateTimeField("cuándo", default=clock.now)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+
+    class Meta:
+        verbose_name = "nota interna"
+        verbose_name_plural = "notas internas"
+
+    def __str__(self) -> str:
+        return f"nota {self.pk}"
+
+
+class TicketFileQuerySet(models.QuerySet["TicketFile"]):
+    """Questions about files."""
+
+    def visible_to(self, user: Any) -> "TicketFileQuerySet":
+        """Files this person may fetch: of visible tickets, and those of notes for staff only (M16)."""
+        files = self.filter(ticket__in=Ticket.objects.visible_to(user))
+        return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
+
+
+class TicketFile(models.Model):
+    """A file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="files", verbose_name="ticket")
+    message = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="files")
+    note = models.ForeignKey(Note, models.PROTECT, null=True, blank=True, related_name="files")
+    attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
+
+    objects = TicketFileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "archivo del ticket"
+        verbose_name_plural = "archivos del ticket"
+        constraints = [
+            models.CheckConstraint(
+                name="file_of_one_message_or_note",
+                condition=Q(message__isnull=False, note__isnull=True) | Q(message__isnull=True, note__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"archivo {self.pk}"

@@ -1,0 +1,32 @@
+"""Who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
+
+from accounts.models import Office, User
+from tickets.models import Ticket
+
+
+class NotAllowed(PermissionError):
+    """This person may not do that to this ticket; other companies' tickets are 404 before it comes to this."""
+
+
+def may_write_as_customer(user: User, ticket: Ticket) -> bool:
+    """Whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
+    membership = user.membership
+    if not user.is_active or user.is_staff or membership is None or membership.customer_id != ticket.customer_id:
+        return False
+    return ticket.requester_id == user.pk or not membership.own_tickets_only
+
+
+def may_work(user: User, ticket: Ticket) -> bool:
+    """Whether the person holds a desk office at the ticket's provider now (M3)."""
+    return ticket.provider_id in user.desk_provider_ids
+
+
+def may_hand_over(user: User, ticket: Ticket) -> bool:
+    """Whether the person may give the ticket to another provider: a supervisor who sees it (M3)."""
+    return user.holds(Office.SUPERVISOR) and may_work(user, ticket)
+
+
+def require(allowed: bool, message: str) -> None:
+    """Raise NotAllowed unless `allowed`."""
+    if not allowed:
+        raise NotAllowed(message)
