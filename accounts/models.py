@@ -83,7 +83,11 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
         if not (self.is_active and self.is_staff):
             return []
-        return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
+        return [
+            a.provider_id
+            for a in self.assignments
+            if a.office in DESK_OFFICES and a.provider_id is not None
+        ]
 
     @property
     def membership(self) -> "Contact | None":
@@ -106,7 +110,12 @@ class Customer(Chained):
     created_at = models.DateTimeField("alta", default=clock.now)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="verificó",
     )
     refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
     refusal_reason = models.CharField("motivo", max_length=300, blank=True)
@@ -134,7 +143,11 @@ class Customer(Chained):
             models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
         ]  # fmt: skip
         indexes = [
-            models.Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True)),
+            models.Index(
+                name="customer_to_verify",
+                fields=["created_at"],
+                condition=Q(verified_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -157,12 +170,21 @@ class Contact(models.Model):
         REPRESENTATIVE = "representative", "Representante legal"
         CONTACT = "contact", "Contacto"
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona")
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name="empresa")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona"
+    )
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="contacts", verbose_name="empresa"
+    )
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="invitó",
     )
     created_at = models.DateTimeField("alta", default=clock.now)
 
@@ -189,7 +211,9 @@ class Provider(models.Model):
         verbose_name = "prestador"
         verbose_name_plural = "prestadores"
         constraints = [
-            models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"),
+            models.UniqueConstraint(
+                fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,7 +236,13 @@ class Office(models.TextChoices):
 # Where each office works: the queue in /admin/, and /control/.
 DESK_OFFICES = frozenset({Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR})
 CONTROL_OFFICES = frozenset(
-    {Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.IMPLEMENTER}
+    {
+        Office.SUPERVISOR,
+        Office.SECURITY_OFFICER,
+        Office.INFORMATION_OWNER,
+        Office.IT_HEAD,
+        Office.IMPLEMENTER,
+    }
 )
 
 
@@ -222,20 +252,33 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
     def in_force(self) -> "RoleAssignmentQuerySet":
         """Assignments that hold now."""
         instant = clock.now()
-        return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
+        return self.filter(starts_at__lte=instant).filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=instant)
+        )
 
 
 class RoleAssignment(models.Model):
     """A dated office, granted by somebody else. Ended, never deleted. Written by `accounts.operations`."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona"
+    )
     office = models.CharField("cargo", max_length=20, choices=Office)
-    provider = models.ForeignKey(Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador")
+    provider = models.ForeignKey(
+        Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador"
+    )
     starts_at = models.DateTimeField("desde", default=clock.now)
     ends_at = models.DateTimeField("hasta", null=True, blank=True)
-    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó")
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó"
+    )
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="terminó",
     )
 
     objects = RoleAssignmentQuerySet.as_manager()

@@ -149,9 +149,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep_outbox": {"task": "factureya.core.tasks.sweep_outbox", "schedule": timedelta(minutes=1)},
-    "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
-    "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
-    "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
+    "purge_orphans": {
+        "task": "factureya.core.tasks.purge_orphan_attachments",
+        "schedule": timedelta(hours=1),
+    },
+    "warn_before_close": {
+        "task": "tickets.tasks.warn_before_close",
+        "schedule": timedelta(minutes=5),
+    },
+    "close_unanswered": {
+        "task": "tickets.tasks.close_unanswered",
+        "schedule": timedelta(minutes=5),
+    },
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -179,7 +188,9 @@ OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
 USE_TZ = True
 CUSTOMER_REPLY_DAYS = env.int("CUSTOMER_REPLY_DAYS", default=3)  # M15
-CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M15: natural | business
+CUSTOMER_REPLY_CALENDAR = env(
+    "CUSTOMER_REPLY_CALENDAR", default="natural"
+)  # M15: natural | business
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
@@ -200,7 +211,10 @@ PASSWORD_HASHERS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -272,7 +286,10 @@ USE_I18N = True
 # -- Static files ------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files")]
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

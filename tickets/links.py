@@ -37,7 +37,9 @@ class Grant:
 def token_for(user: User, ticket: Ticket) -> str:
     """The token of a link for this contact and ticket."""
     expires_at = int((clock.now() + timedelta(days=settings.LINK_DAYS)).timestamp())
-    return signing.dumps([user.pk, ticket.number, mail_digest(user.email), expires_at], salt=SALT, compress=True)
+    return signing.dumps(
+        [user.pk, ticket.number, mail_digest(user.email), expires_at], salt=SALT, compress=True
+    )
 
 
 def url_for(user: User, ticket: Ticket) -> str:

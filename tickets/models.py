@@ -36,7 +36,9 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
-        return self.filter(status=Ticket.Status.WAITING, reminder__isnull=True, closes_at__lte=instant)
+        return self.filter(
+            status=Ticket.Status.WAITING, reminder__isnull=True, closes_at__lte=instant
+        )
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
@@ -79,11 +81,22 @@ class Ticket(Chained):
         BLOCKED = 3, "No puedo facturar"
 
     number = models.CharField("número de seguimiento", max_length=12, unique=True)
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", verbose_name="empresa")
-    requester = models.ForeignKey(User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante")
-    provider = models.ForeignKey(Provider, models.PROTECT, related_name="+", verbose_name="prestador")
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="tickets", verbose_name="empresa"
+    )
+    requester = models.ForeignKey(
+        User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante"
+    )
+    provider = models.ForeignKey(
+        Provider, models.PROTECT, related_name="+", verbose_name="prestador"
+    )
     assignee = models.ForeignKey(
-        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_tickets",
+        verbose_name="lo atiende",
     )
     subject = models.CharField("asunto", max_length=120)
     category = models.CharField("categoría", max_length=20, choices=Category)
@@ -91,33 +104,53 @@ class Ticket(Chained):
     channel = models.CharField("canal", max_length=10, choices=Channel)
     cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
     follows = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followed_by",
+        verbose_name="continúa a",
     )
 
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
-    wait_reason = models.CharField("qué se espera", max_length=15, choices=WaitReason, null=True, blank=True)
+    wait_reason = models.CharField(
+        "qué se espera", max_length=15, choices=WaitReason, null=True, blank=True
+    )
     # When the answer that is waiting proposes a solution: the customer reads «Confirme si quedó resuelto» (M14).
     solution_proposed_at = models.DateTimeField("solución propuesta", null=True, blank=True)
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
     closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
     reminder = models.OneToOneField(
-        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="recordatorio"
+        OutboxMessage,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="recordatorio",
     )
     closed_at = models.DateTimeField("cerrado", null=True, blank=True)
-    closed_reason = models.CharField("por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True)
+    closed_reason = models.CharField(
+        "por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True
+    )
 
     opened_at = models.DateTimeField("levantado", default=clock.now)
-    touched_at = models.DateTimeField("último movimiento", default=clock.now)  # orders the customer's lists
+    touched_at = models.DateTimeField(
+        "último movimiento", default=clock.now
+    )  # orders the customer's lists
     # The queue's goal (*Meta*): when our next reply is due; empty when nothing is owed.
     reply_due_at = models.DateTimeField("meta de respuesta", null=True, blank=True)
     first_replied_at = models.DateTimeField("primera respuesta", null=True, blank=True)
-    queue_at = models.DateTimeField("orden en la cola")  # open: goal; waiting: closes_at; closed: closed_at
+    queue_at = models.DateTimeField(
+        "orden en la cola"
+    )  # open: goal; waiting: closes_at; closed: closed_at
     # The customer wrote after our last public reply; since when he waits for us.
     customer_replied = models.BooleanField("respondió el cliente", default=False)
     customer_waits_since = models.DateTimeField("nos espera desde", null=True, blank=True)
     message_count = models.PositiveIntegerField("mensajes", default=0)
     last_excerpt = models.CharField("último mensaje", max_length=100, blank=True)
-    search_words = models.CharField("para buscar", max_length=200, blank=True)  # subject, lower case, no accents
+    search_words = models.CharField(
+        "para buscar", max_length=200, blank=True
+    )  # subject, lower case, no accents
 
     objects = TicketQuerySet.as_manager()
 
@@ -221,7 +254,9 @@ def chain_of(number: str) -> str:
 
 def searchable(text: str) -> str:
     """The text as it is compared: lower case, without accents, single spaces."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = "".join(
+        c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c)
+    )
     return " ".join(plain.split())
 
 
@@ -232,7 +267,9 @@ class Message(models.Model):
         CUSTOMER = "customer", "Cliente"
         STAFF = "staff", "Factureya"
 
-    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="messages", verbose_name="ticket")
+    ticket = models.ForeignKey(
+        Ticket, models.PROTECT, related_name="messages", verbose_name="ticket"
+    )
     seq = models.PositiveIntegerField("número")  # 1, 2, 3… within the ticket
     side = models.CharField("de", max_length=10, choices=Side)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
@@ -240,12 +277,16 @@ class Message(models.Model):
     channel = models.CharField("canal", max_length=10, choices=Ticket.Channel)
     body = models.TextField("mensaje")
     created_at = models.DateTimeField("cuándo", default=clock.now)
-    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+    form_key = models.CharField(
+        "clave del formulario", max_length=80, unique=True, null=True, blank=True
+    )
 
     class Meta:
         verbose_name = "mensaje"
         verbose_name_plural = "mensajes"
-        constraints = [models.UniqueConstraint(fields=["ticket", "seq"], name="one_message_per_place")]
+        constraints = [
+            models.UniqueConstraint(fields=["ticket", "seq"], name="one_message_per_place")
+        ]
 
     def __str__(self) -> str:
         return f"{self.ticket_id} #{self.seq}"
@@ -259,7 +300,9 @@ class Note(models.Model):
     author_name = models.CharField("nombre del autor", max_length=150)
     body = models.TextField("nota")
     created_at = models.DateTimeField("cuándo", default=clock.now)
-    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+    form_key = models.CharField(
+        "clave del formulario", max_length=80, unique=True, null=True, blank=True
+    )
 
     class Meta:
         verbose_name = "nota interna"
@@ -282,9 +325,13 @@ class TicketFile(models.Model):
     """A file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
 
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="files", verbose_name="ticket")
-    message = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="files")
+    message = models.ForeignKey(
+        Message, models.PROTECT, null=True, blank=True, related_name="files"
+    )
     note = models.ForeignKey(Note, models.PROTECT, null=True, blank=True, related_name="files")
-    attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
+    attachment = models.OneToOneField(
+        Attachment, models.PROTECT, related_name="+", verbose_name="archivo"
+    )
 
     objects = TicketFileQuerySet.as_manager()
 
@@ -294,7 +341,8 @@ class TicketFile(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="file_of_one_message_or_note",
-                condition=Q(message__isnull=False, note__isnull=True) | Q(message__isnull=True, note__isnull=False),
+                condition=Q(message__isnull=False, note__isnull=True)
+                | Q(message__isnull=True, note__isnull=False),
             ),
         ]
 

@@ -45,7 +45,11 @@ def new_message(ticket: Ticket, event: Event, message: Message) -> None:
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
     outbox.enqueue(
-        "tickets/new_message", key=f"{event.hash}:assignee", to=ticket.assignee.email, about=ticket.chain, context=context
+        "tickets/new_message",
+        key=f"{event.hash}:assignee",
+        to=ticket.assignee.email,
+        about=ticket.chain,
+        context=context,
     )
 
 
@@ -64,5 +68,12 @@ def _tell_customer(
     kind: str, ticket: Ticket, event: Event, message: Message | None = None
 ) -> OutboxMessage:
     contact = ticket.requester
-    context = {"ticket": ticket, "message": message, "contact": contact, "url": links.url_for(contact, ticket)}
-    return outbox.enqueue(kind, key=f"{event.hash}:customer", to=contact.email, about=ticket.chain, context=context)
+    context = {
+        "ticket": ticket,
+        "message": message,
+        "contact": contact,
+        "url": links.url_for(contact, ticket),
+    }
+    return outbox.enqueue(
+        kind, key=f"{event.hash}:customer", to=contact.email, about=ticket.chain, context=context
+    )

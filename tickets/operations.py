@@ -22,7 +22,12 @@ from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Note, Ticket, TicketFile, searchable
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
-Side, Channel, WaitReason, ClosedReason = Message.Side, Ticket.Channel, Ticket.WaitReason, Ticket.ClosedReason
+Side, Channel, WaitReason, ClosedReason = (
+    Message.Side,
+    Ticket.Channel,
+    Ticket.WaitReason,
+    Ticket.ClosedReason,
+)
 MAX_NUMBER_TRIES = 5
 
 
@@ -124,7 +129,9 @@ def answer(
         if seen is not None and seen != ticket.message_count:
             raise NewerMessage("Hay un mensaje más reciente; su respuesta no se ha enviado.")
         if wait_reason is None and ticket.status == WAITING:
-            raise WrongStatus("Un ticket En espera sigue En espera: indique qué se espera del cliente.")
+            raise WrongStatus(
+                "Un ticket En espera sigue En espera: indique qué se espera del cliente."
+            )
         if proposes_solution and wait_reason != WaitReason.AUTHORIZATION:
             raise WrongStatus("Para pedir confirmación, la espera es por autorización.")
         before = ticket.status
@@ -157,7 +164,9 @@ def add_information(
     Raises TicketClosed (call `follow_up`), policy.NotAllowed.
     """
     with _locked(pk, OPEN, WAITING, or_written=form_key) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        policy.require(
+            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
+        )
         if _already_written(form_key, ticket):
             return ticket
         before = ticket.status
@@ -174,7 +183,12 @@ def add_information(
 
 
 def add_note(
-    pk: int, *, agent: User, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
+    pk: int,
+    *,
+    agent: User,
+    body: str,
+    files: Sequence[Attachment] = (),
+    form_key: str | None = None,
 ) -> Ticket:
     """Write an internal note, which the customer never sees; moves neither state nor clock (M15, M16)."""
     with _locked(pk, OPEN, WAITING, CLOSED) as ticket:
@@ -221,19 +235,25 @@ def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
             before = [ticket.category, ticket.impact]
             ticket.category, ticket.impact = category, impact
             ticket.save(update_fields=["category", "impact"])
-            audit.record("ticket.classified", ticket, actor=agent, before=before, after=[category, impact])
+            audit.record(
+                "ticket.classified", ticket, actor=agent, before=before, after=[category, impact]
+            )
     return ticket
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
     """Give the ticket to another provider, unassigned (M3): only its agents see it from now on."""
     with _locked(pk, OPEN, WAITING) as ticket:
-        policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
+        policy.require(
+            policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador."
+        )
         if ticket.provider_id != provider.pk:
             before = ticket.provider_id
             ticket.provider, ticket.assignee = provider, None
             ticket.save(update_fields=["provider", "assignee"])
-            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
+            audit.record(
+                "ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk
+            )
     return ticket
 
 
@@ -251,7 +271,9 @@ def confirm_resolved(
     From Abierto and En espera. Raises TicketClosed, policy.NotAllowed.
     """
     with _locked(pk, OPEN, WAITING, or_written=form_key) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        policy.require(
+            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
+        )
         if _already_written(form_key, ticket):
             return ticket
         message = None
@@ -268,7 +290,10 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
     """Close the ticket because a contact of the company confirmed by phone; the agent and the contact are recorded (M15)."""
     with _locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        policy.require(policy.may_write_as_customer(contact, ticket), "Esa persona no es contacto activo de la empresa.")
+        policy.require(
+            policy.may_write_as_customer(contact, ticket),
+            "Esa persona no es contacto activo de la empresa.",
+        )
         _close(
             ticket, ClosedReason.CONFIRMED, "ticket.confirmed_by_phone", agent,
             contact=contact.pk, contact_name=contact.get_full_name(),
@@ -299,7 +324,9 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
     """
     number = message.about.partition(":")[2]
     with transaction.atomic():
-        ticket = Ticket.objects.select_for_update().filter(number=number, reminder_id=message.pk).first()
+        ticket = (
+            Ticket.objects.select_for_update().filter(number=number, reminder_id=message.pk).first()
+        )
         if ticket is None or ticket.status != WAITING:
             return
         earliest = sent_at + reminder_before()
@@ -344,7 +371,9 @@ def follow_up(
     The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed.
     """
     with _locked(pk, CLOSED) as closed:
-        policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
+        policy.require(
+            policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa."
+        )
         return open_ticket(
             author=author, customer=closed.customer, subject=closed.subject, body=body, category=closed.category,
             impact=closed.impact, files=files, form_key=form_key, channel=channel, follows=closed,
@@ -360,7 +389,9 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
     for ticket in Ticket.objects.select_for_update().filter(customer=source).order_by("pk"):
         ticket.customer = target
         ticket.save(update_fields=["customer"])
-        audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
+        audit.record(
+            "ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk
+        )
         moved += 1
     return moved
 
@@ -390,13 +421,22 @@ def _locked(pk: int, *statuses: str, or_written: str | None = None) -> Iterator[
         ticket = related.select_for_update(of=("self",)).get(pk=pk)
         if ticket.status not in statuses and not _already_written(or_written, ticket):
             if ticket.status == CLOSED:
-                raise TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
-            raise WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
+                raise TicketClosed(
+                    "El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo."
+                )
+            raise WrongStatus(
+                f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde."
+            )
         yield ticket
 
 
 def _create(
-    author: User, customer: Customer, channel: str, follows: Ticket | None, draft: Draft, **fields: Any
+    author: User,
+    customer: Customer,
+    channel: str,
+    follows: Ticket | None,
+    draft: Draft,
+    **fields: Any,
 ) -> Ticket:
     """Insert an open ticket under a fresh number; a number that is taken (one in 3·10¹⁰) is drawn again."""
     instant = now()
@@ -414,7 +454,10 @@ def _create(
                 ticket.save(force_insert=True)
             return ticket
         except IntegrityError:
-            if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=ticket.number).exists():
+            if (
+                attempt == MAX_NUMBER_TRIES - 1
+                or not Ticket.objects.filter(number=ticket.number).exists()
+            ):
                 raise
     raise AssertionError("unreachable")  # pragma: no cover
 
@@ -445,7 +488,11 @@ def _add_message(ticket: Ticket, author: User, side: str, channel: str, draft: D
 
 
 def _attach(
-    ticket: Ticket, files: Sequence[Attachment], *, message: Message | None = None, note: Note | None = None
+    ticket: Ticket,
+    files: Sequence[Attachment],
+    *,
+    message: Message | None = None,
+    note: Note | None = None,
 ) -> None:
     """Give the uploaded files to a message or a note; each can be given once. Raises FilesGone."""
     if not files:
@@ -454,7 +501,8 @@ def _attach(
     if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
-        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment)
+        for attachment in pks
     )
 
 
@@ -472,7 +520,9 @@ def _stop_waiting(ticket: Ticket) -> None:
     """Our turn: no wait, no close, and a reminder that is still queued is not sent."""
     _forget_reminder(ticket)
     ticket.status = OPEN
-    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = (
+        None
+    )
 
 
 def _forget_reminder(ticket: Ticket) -> None:
@@ -495,7 +545,9 @@ def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> No
     ticket.assignee = assignee
     ticket.save(update_fields=["assignee"])
     name = assignee.get_full_name() if assignee else ""
-    audit.record(verb, ticket, actor=actor, before=before, after=ticket.assignee_id, assignee_name=name)
+    audit.record(
+        verb, ticket, actor=actor, before=before, after=ticket.assignee_id, assignee_name=name
+    )
 
 
 def _remind(ticket: Ticket) -> None:
@@ -503,13 +555,21 @@ def _remind(ticket: Ticket) -> None:
     earliest = now() + reminder_before()
     if _closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = max(earliest, _closes_at(ticket))
-    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=_iso(ticket.closes_at))
+    event = audit.record(
+        "ticket.reminder_queued", ticket, actor=None, closes_at=_iso(ticket.closes_at)
+    )
     ticket.reminder = notifications.reminder(ticket, event)
     ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
 
 
 def _close(
-    ticket: Ticket, reason: str, verb: str, actor: User | None, *, at: datetime | None = None, **data: Any
+    ticket: Ticket,
+    reason: str,
+    verb: str,
+    actor: User | None,
+    *,
+    at: datetime | None = None,
+    **data: Any,
 ) -> Event:
     """Cerrado, for one of the two reasons of M15. The wait's columns stay as they were, as evidence."""
     before = ticket.status
@@ -520,7 +580,9 @@ def _close(
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
     _save(ticket)
-    event = audit.record(verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data)
+    event = audit.record(
+        verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data
+    )
     notifications.closed(ticket, event)
     return event
 
@@ -538,14 +600,18 @@ def _save(ticket: Ticket) -> None:
 
 def _already_written(form_key: str | None, ticket: Ticket) -> bool:
     """Whether this form was received before, for this ticket."""
-    return form_key is not None and Message.objects.filter(form_key=form_key, ticket=ticket).exists()
+    return (
+        form_key is not None and Message.objects.filter(form_key=form_key, ticket=ticket).exists()
+    )
 
 
 def _first_use(form_key: str | None, author: User) -> Ticket | None:
     """The ticket that the first submission of this form opened, if its author is the same person."""
     if form_key is None:
         return None
-    first = Message.objects.select_related("ticket").filter(form_key=form_key, author=author).first()
+    first = (
+        Message.objects.select_related("ticket").filter(form_key=form_key, author=author).first()
+    )
     return first.ticket if first else None
 
 

@@ -11,7 +11,12 @@ class NotAllowed(PermissionError):
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:
     """Whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
     membership = user.membership
-    if not user.is_active or user.is_staff or membership is None or membership.customer_id != ticket.customer_id:
+    if (
+        not user.is_active
+        or user.is_staff
+        or membership is None
+        or membership.customer_id != ticket.customer_id
+    ):
         return False
     return ticket.requester_id == user.pk or not membership.own_tickets_only
 

@@ -16,7 +16,9 @@ _serial = count(1)
 def make_user(email: str = "", full_name: str = "", **extra: Any) -> User:
     """A person with a verified address and PASSWORD."""
     email = email or f"persona{next(_serial)}@ejemplo.mx"
-    user = User.objects.create_user(email, PASSWORD, full_name=full_name or email.split("@")[0].title(), **extra)
+    user = User.objects.create_user(
+        email, PASSWORD, full_name=full_name or email.split("@")[0].title(), **extra
+    )
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
 
@@ -28,7 +30,9 @@ def make_superuser(email: str = "root@factureya.com") -> User:
     )
 
 
-def make_customer(rfc: str = "", legal_name: str = "", *, verified: bool = True, **extra: Any) -> Customer:
+def make_customer(
+    rfc: str = "", legal_name: str = "", *, verified: bool = True, **extra: Any
+) -> Customer:
     """A company, verified unless told otherwise."""
     number = next(_serial)
     if verified:
@@ -41,7 +45,11 @@ def make_customer(rfc: str = "", legal_name: str = "", *, verified: bool = True,
 
 
 def make_contact(
-    customer: Customer | None = None, *, representative: bool = False, own_tickets_only: bool = False, **user: Any
+    customer: Customer | None = None,
+    *,
+    representative: bool = False,
+    own_tickets_only: bool = False,
+    **user: Any,
 ) -> User:
     """A contact's user; `.contact.customer` is the company."""
     person = make_user(**user)
@@ -57,7 +65,9 @@ def own_provider() -> Provider:
     return Provider.objects.get_or_create(is_own=True, defaults={"name": "Factureya"})[0]
 
 
-def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, **user: Any) -> User:
+def make_staff(
+    office: str = Office.AGENT, *, provider: Provider | None = None, **user: Any
+) -> User:
     """A member of staff who holds one office."""
     person = make_user(is_staff=True, **user)
     desk = office in {Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR}

@@ -84,7 +84,9 @@ def verify() -> Iterator[Flaw]:
         yield Flaw(leftover, expected, "faltan todos los eventos")
 
 
-def _check_end(chain: str, seq: int, last: str, heads: dict[str, int], hashes: dict[str, str]) -> Iterator[Flaw]:
+def _check_end(
+    chain: str, seq: int, last: str, heads: dict[str, int], hashes: dict[str, str]
+) -> Iterator[Flaw]:
     if not chain:
         return
     expected = heads.pop(chain, None)

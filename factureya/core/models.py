@@ -28,7 +28,12 @@ class Event(models.Model):
     verb = models.CharField("verbo", max_length=60)
     at = models.DateTimeField("cuándo")
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="quién"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="quién",
     )
     actor_name = models.CharField("nombre de quien actuó", max_length=200, blank=True)
     data = models.JSONField("datos", default=dict)
@@ -36,7 +41,9 @@ class Event(models.Model):
     class Meta:
         verbose_name = "evento"
         verbose_name_plural = "eventos"
-        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")]
+        constraints = [
+            models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain} #{self.seq} {self.verb}"
@@ -74,12 +81,15 @@ class OutboxMessage(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="sent_mail_has_its_instant",
-                condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at__isnull=True)),
+                condition=Q(status="sent", sent_at__isnull=False)
+                | (~Q(status="sent") & Q(sent_at__isnull=True)),
             ),
         ]
         indexes = [
             models.Index(name="outbox_due", fields=["due_at"], condition=Q(status="queued")),
-            models.Index(name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")),
+            models.Index(
+                name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")
+            ),
             models.Index(name="outbox_failed", fields=["-id"], condition=Q(status="failed")),
         ]
 
@@ -109,7 +119,9 @@ class Attachment(models.Model):
     class Meta:
         verbose_name = "archivo adjunto"
         verbose_name_plural = "archivos adjuntos"
-        indexes = [models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))]
+        indexes = [
+            models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -28,7 +28,13 @@ DELIVER_TASK = "factureya.core.tasks.deliver"
 
 
 def enqueue(
-    kind: str, *, key: str, to: str, context: dict[str, Any], about: str = "", is_secret: bool = False
+    kind: str,
+    *,
+    key: str,
+    to: str,
+    context: dict[str, Any],
+    about: str = "",
+    is_secret: bool = False,
 ) -> OutboxMessage:
     """Render `templates/mail/<kind>.txt` (first line = subject) into the outbox, in the caller's transaction.
 
@@ -60,15 +66,17 @@ def deliver(pk: int) -> bool:
 
     A failure queues it again with a growing delay; after OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
-    claimed = OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED, due_at__lte=clock.now()).update(
-        status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1
-    )
+    claimed = OutboxMessage.objects.filter(
+        pk=pk, status=Status.QUEUED, due_at__lte=clock.now()
+    ).update(status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1)
     if not claimed:
         return False
     message = OutboxMessage.objects.get(pk=pk)
     try:
         _as_email(message).send()
-    except Exception as error:  # whatever the mail server or the network does, the row must not stay claimed
+    except (
+        Exception
+    ) as error:  # whatever the mail server or the network does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
         _failed(message, error)
         return False
@@ -79,7 +87,9 @@ def deliver(pk: int) -> bool:
 def sweep() -> int:
     """Send everything that is due, after queueing again what hangs; the number sent."""
     requeue_stuck()
-    due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now()).order_by("due_at")
+    due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now()).order_by(
+        "due_at"
+    )
     return sum(deliver(pk) for pk in list(due.values_list("pk", flat=True)[:1000]))
 
 
@@ -93,7 +103,9 @@ def requeue_stuck() -> int:
 def message_id(key: str) -> str:
     """The stable Message-ID of the mail with this key."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
-    return f"<{salted_hmac('outbox.message-id', key, algorithm='sha256').hexdigest()[:40]}@{domain}>"
+    return (
+        f"<{salted_hmac('outbox.message-id', key, algorithm='sha256').hexdigest()[:40]}@{domain}>"
+    )
 
 
 def _ring(pk: int) -> None:

@@ -49,7 +49,10 @@ def no_replace(table: str, *unique: str) -> Guard:
     PostgreSQL has no such statement (ON CONFLICT DO UPDATE meets the UPDATE triggers), so it needs no such guard.
     """
     taken = " OR ".join(
-        "(" + " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(",")) + ")" for key in unique
+        "("
+        + " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
+        + ")"
+        for key in unique
     )
     return Guard(
         f"{table}_no_replace", table, "INSERT",

@@ -6,6 +6,10 @@ from tickets import guards
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tickets", "0001_initial"), ("core", "0002_guards"), ("accounts", "0002_own_provider")]
+    dependencies = [
+        ("tickets", "0001_initial"),
+        ("core", "0002_guards"),
+        ("accounts", "0002_own_provider"),
+    ]
 
     operations = [migrations.RunPython(guards.install, guards.lift)]

@@ -14,7 +14,9 @@ from tickets.models import Ticket
 _serial = count(1)
 
 
-def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = None, **fields: Any) -> Ticket:
+def make_ticket(
+    status: str = Ticket.Status.OPEN, *, requester: User | None = None, **fields: Any
+) -> Ticket:
     """A ticket in the given status; waiting: asked for detail; closed: confirmed by its requester."""
     own_provider()
     author = requester or make_contact()
@@ -26,7 +28,10 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
     ticket = operations.open_ticket(author=author, customer=author.contact.customer, **fields)
     if status == Ticket.Status.WAITING:
         ticket = operations.answer(
-            ticket.pk, agent=make_agent(), body="¿Nos comparte el XML?", wait_reason=Ticket.WaitReason.DETAIL
+            ticket.pk,
+            agent=make_agent(),
+            body="¿Nos comparte el XML?",
+            wait_reason=Ticket.WaitReason.DETAIL,
         )
     elif status == Ticket.Status.CLOSED:
         ticket = operations.confirm_resolved(ticket.pk, author=author)
