@@ -1,0 +1,186 @@
+"""What every test shares: services found or left out by name, guards lifted for a flush, Chromium's settings."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection, models, transaction
+from django.test import TransactionTestCase
+
+from factureya.core import guards as core_guards
+from tickets import guards as ticket_guards
+
+GUARDED = (core_guards, ticket_guards)
+SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
+REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+LEFT_OUT = {
+    "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
+    "redis": f"Redis at {REDIS_URL}",
+    "browser": "Chromium",
+    "samples": f"{SAMPLES}",
+}
+_left_out = pytest.StashKey[dict[str, int]]()
+
+
+# -- Settings of the suite that the environment cannot say -------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Plain static names (no collectstatic before a test) and a hash that costs nothing; count what is left out."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        *settings.PASSWORD_HASHERS,
+    ]
+    config.stash[_left_out] = {}
+
+
+# -- What needs a service ----------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that open a page as `browser`; skip, and count, those whose service is not there."""
+    absent = _absent()
+    for item in items:
+        if "page" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+        for name in absent:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"needs {LEFT_OUT[name]}"))
+                counts = config.stash[_left_out]
+                counts[name] = counts.get(name, 0) + 1
+                break
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name what was left out, in the words `make test` repeats at its end."""
+    for name, count in config.stash[_left_out].items():
+        terminalreporter.write_line(f"left out: {count} {name} tests, which need {LEFT_OUT[name]}")
+
+
+def _absent() -> list[str]:
+    there = {
+        "postgres": "postgres" in os.environ["DATABASE_URL"].partition(":")[0],
+        "redis": _answers(REDIS_URL),
+        "browser": CHROMIUM is not None,
+        "samples": SAMPLES.is_dir(),
+    }
+    return [name for name, found in there.items() if not found]
+
+
+def _answers(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname or "127.0.0.1", address.port or 6379), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The Redis that `redis` tests may use."""
+    return REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of sample mails and invoices, for `samples` tests."""
+    return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def race_rounds() -> int:
+    """How often a race is run: 3 here, RACE_ROUNDS=20 in CI, 200 when an issue is accepted."""
+    return int(os.environ.get("RACE_ROUNDS", "3"))
+
+
+# -- The database after a transactional test ---------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Flush past the guards, and put back what the migrations had seeded.
+
+    Append-only tables refuse the flush that ends a transactional test, and the flush would take the holidays, the
+    own provider, content types and permissions with it. Only here are the guards lifted; production cannot.
+    """
+    with django_db_blocker.unblock():
+        seeded = [
+            (model, rows)
+            for model in apps.get_models(include_auto_created=True)
+            if (rows := list(model._base_manager.all()))
+        ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded)
+        )
+        yield
+
+
+def _flush_and_restore(seeded: list[tuple[type[models.Model], list[models.Model]]]) -> None:
+    with _guards_lifted():
+        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
+        with transaction.atomic():
+            for model, rows in seeded:
+                model._base_manager.bulk_create(rows)
+
+
+@contextmanager
+def _guards_lifted() -> Iterator[None]:
+    with connection.schema_editor() as editor:
+        for app in GUARDED:
+            app.lift(apps, editor)
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            for app in GUARDED:
+                app.install(apps, editor)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Limits of login and look-up live in the cache: no test inherits another's."""
+    yield
+    cache.clear()
+
+
+# -- Chromium ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium, as root and without a word to the outside."""
+    quiet = (
+        "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync"
+    )
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet.split()}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A person in Mexico City, at the width of the mock-ups."""
+    return {
+        **browser_context_args,
+        "locale": "es-MX",
+        "timezone_id": "America/Mexico_City",
+        "viewport": {"width": 1280, "height": 900},
+    }
