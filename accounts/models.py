@@ -90,6 +90,16 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         ]
 
     @property
+    def works_in_admin(self) -> bool:
+        """Whether /admin/ is this person's place: the queue's offices, and superusers."""
+        return self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES))
+
+    @property
+    def works_in_control(self) -> bool:
+        """Whether /control/ is this person's place."""
+        return self.is_staff and self.holds(*CONTROL_OFFICES)
+
+    @property
     def membership(self) -> "Contact | None":
         """The person's place in a company, or None for staff."""
         try:

@@ -1,1 +1,17 @@
-urlpatterns: list = []
+"""The public pages (manual 01, M2)."""
+
+from django.urls import path
+
+from factureya.portal import views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("que-es/", views.about, name="about"),
+    path("atencion/", views.support, name="support"),
+    path("portal-sat/", views.sat, name="sat"),
+    path("aplicacion-gratuita/", views.free_app, name="free_app"),
+    path("aviso-de-privacidad/", views.privacy, name="privacy"),
+    path("accesibilidad/", views.accessibility, name="accessibility"),
+    path("robots.txt", views.robots, name="robots"),
+]

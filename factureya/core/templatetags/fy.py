@@ -1,0 +1,148 @@
+"""How the pages write dates, durations, sizes, names and states; portal and admin alike. All in local time."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from django import template
+from django.forms import BaseForm, BoundField
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.html import linebreaks
+from django.utils.safestring import SafeString
+
+from factureya.core import clock
+from factureya.core.icons import ICONS
+
+register = template.Library()
+
+MONTHS = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic")
+WEEKDAYS = ("lun", "mar", "mié", "jue", "vie", "sáb", "dom")
+STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "ok", "bad": "bad"}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """The inline SVG of an icon of `core.icons`; decorative, hidden from assistive technology."""
+    return ICONS[name]
+
+
+@register.filter(expects_localtime=True)
+def when(instant: datetime | None) -> str:
+    """«hoy, 10:05», «ayer, 17:20», «mañana, 9:00», «20 nov, 11:45»; with the year unless it is this one."""
+    if instant is None:
+        return ""
+    local, today = timezone.localtime(instant), timezone.localtime(clock.now()).date()
+    names = {0: "hoy", -1: "ayer", 1: "mañana"}
+    day = names.get((local.date() - today).days) or _day(local, today.year)
+    return f"{day}, {_time(local)}"
+
+
+@register.filter(expects_localtime=True)
+def when_long(instant: datetime | None) -> str:
+    """«vie 27 nov a las 10:05»; «a la 1:05» (never with `hoy`: this is for exact instants that are kept or printed)."""
+    if instant is None:
+        return ""
+    local, today = timezone.localtime(instant), timezone.localtime(clock.now()).date()
+    article = "a la" if local.hour == 1 else "a las"
+    return f"{WEEKDAYS[local.weekday()]} {_day(local, today.year)} {article} {_time(local)}"
+
+
+@register.filter
+def iso(instant: datetime | None) -> str:
+    """The `datetime` attribute of <time>: local, with its offset, to the second."""
+    return timezone.localtime(instant).isoformat(timespec="seconds") if instant else ""
+
+
+@register.filter
+def duration(span: timedelta | None) -> str:
+    """«2 d 23 h 23 min», «1 h 47 min», «12 min», «menos de 1 min». Whole minutes, rounded down; no sign."""
+    if span is None:
+        return ""
+    minutes = int(abs(span).total_seconds()) // 60
+    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(parts) or "menos de 1 min"
+
+
+@register.filter
+def until(instant: datetime | None) -> str:
+    """How long there is from now to an instant (or was, from it to now), as `duration` writes it."""
+    return duration(instant - clock.now()) if instant else ""
+
+
+@register.filter
+def filesize(size: int | None) -> str:
+    """«214 KB», «1.4 MB»: bytes in units of 1,024, rounded up so that no file is said to be smaller than it is."""
+    if not size:
+        return "0 KB"
+    if size < 1024 * 1024:
+        return f"{-(-size // 1024)} KB"
+    return f"{localize(-(-size * 10 // 1024**2) / 10)} MB"
+
+
+@register.filter
+def initials(name: str) -> str:
+    """«RP» for «Rosa Elena Paredes»: first and last name; particles and signs do not count."""
+    words = [
+        w
+        for w in re.findall(r"\w+", name)
+        if w.lower() not in {"de", "del", "la", "las", "los", "y"}
+    ]
+    return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
+
+
+@register.filter
+def state_class(status: str) -> str:
+    """The chip's class for a ticket's status, or for `ok` and `bad`."""
+    return f"fy-state--{STATE_CLASSES[status]}"
+
+
+@register.filter
+def paragraphs(text: str) -> SafeString:
+    """Plain text from a person as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
+    return SafeString(linebreaks(text, autoescape=True))
+
+
+class FormError(TypedDict):
+    text: str
+    target: str  # id of the field, "" for what belongs to no field a person sees
+
+
+class ErrorList(TypedDict):
+    heading: str
+    items: list[FormError]
+
+
+@register.simple_tag
+def error_list(form: BaseForm) -> ErrorList:
+    """What the error summary lists: form-wide errors first, then field by field in the form's order."""
+    wide = [FormError(text=str(text), target="") for text in form.non_field_errors()]
+    for field in form.hidden_fields():
+        wide += [FormError(text=str(text), target="") for text in field.errors]
+    fields = [
+        FormError(text=str(text), target=_target(field))
+        for field in form.visible_fields()
+        for text in field.errors
+    ]
+    wrong = sum(bool(field.errors) for field in form.visible_fields())
+    heading = (
+        f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}"
+        if wrong
+        else "Hay un problema"
+    )
+    return ErrorList(heading=heading, items=wide + fields)
+
+
+def _target(field: BoundField) -> str:
+    """The id the link goes to: the control's, or the first choice's of radios and checkboxes."""
+    return field.id_for_label or f"{field.auto_id}_0"
+
+
+def _day(local: datetime, this_year: int) -> str:
+    year = "" if local.year == this_year else f" {local.year}"
+    return f"{local.day} {MONTHS[local.month - 1]}{year}"
+
+
+def _time(local: Any) -> str:
+    return f"{local.hour}:{local.minute:02d}"

@@ -1,0 +1,65 @@
+"""The frame's navigation: which pages a person is offered, and where he is."""
+
+from typing import NamedTuple
+
+from django import template
+from django.template import Context
+from django.urls import NoReverseMatch, reverse
+
+register = template.Library()
+
+# What is reached from «Atención a clientes» counts as being there.
+SUPPORT_PAGES = ("tickets:new", "tickets:lookup")
+
+
+class Link(NamedTuple):
+    """A link of the navigation; `current` is the value of aria-current, or empty."""
+
+    label: str
+    url: str
+    current: str
+
+
+@register.simple_tag(takes_context=True)
+def nav_links(context: Context) -> list[Link]:
+    """The links of the header. Without a request (the 500 and 503 pages) only the public ones, and no query."""
+    request = context.get("request")
+    path = request.path if request else ""
+    pages = [
+        ("Inicio", "portal:home"),
+        ("¿Qué es Factureya?", "portal:about"),
+        ("Atención a clientes", "portal:support"),
+    ]
+    pages += _own_pages(request)
+    addresses = [(label, url) for label, name in pages if (url := _reverse(name))]
+    here = _here(path, [url for _, url in addresses])
+    links = []
+    for label, url in addresses:
+        current = "page" if url == path else "true" if url == here else ""
+        links.append(Link(label, url, current))
+    return links
+
+
+def _own_pages(request) -> list[tuple[str, str]]:
+    """The pages behind the login: a customer's tickets, or the doors of the person's offices."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return []
+    if not user.is_staff:
+        return [("Mis tickets", "tickets:list")]
+    pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
+    return pages + ([("Mesa de control", "change_requests:home")] if user.works_in_control else [])
+
+
+def _here(path: str, urls: list[str]) -> str:
+    """The link under which a page lies: the longest that begins its path."""
+    if any(path == _reverse(name) for name in SUPPORT_PAGES):
+        return reverse("portal:support")
+    return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")
+
+
+def _reverse(name: str) -> str | None:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return None
