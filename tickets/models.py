@@ -197,6 +197,13 @@ class Ticket(Chained):
             models.Index(name="queue_waiting", fields=["provider", "queue_at", "id"], condition=Q(status="waiting")),
             models.Index(name="queue_closed", fields=["provider", "-queue_at", "-id"], condition=Q(status="closed")),
             models.Index(
+                name="queue_closed_category", fields=["provider", "category", "-queue_at", "-id"],
+                condition=Q(status="closed"),
+            ),
+            models.Index(
+                name="queue_closed_agent", fields=["assignee", "-queue_at", "-id"], condition=Q(status="closed")
+            ),
+            models.Index(
                 name="queue_unassigned", fields=["provider", "queue_at", "id"],
                 condition=Q(assignee__isnull=True) & ~Q(status="closed"),
             ),

@@ -1,0 +1,77 @@
+"""The reviewed raw SQL of this app: several questions in one statement, and words of the subject.
+
+No SQL of ours holds data: every part is compiled by the ORM from a queryset, with its parameters apart, so that
+`visible_to` and the conditions of the queue's views are the same code here and everywhere.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+
+from tickets.models import searchable
+
+MAX_WORDS = 6
+
+
+@dataclass(frozen=True)
+class Question:
+    """One scalar subselect and its parameters."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+def capped_count(rows: QuerySet[Any], cap: int) -> Question:
+    """How many rows there are, counting no further than `cap`."""
+    try:
+        sql, params = rows.order_by().values("pk")[:cap].query.sql_with_params()
+    except EmptyResultSet:
+        return Question("0")
+    return Question(f"(SELECT COUNT(*) FROM ({sql}) AS capped)", params)
+
+
+def first_pk(rows: QuerySet[Any]) -> Question:
+    """The key of the first row in the queryset's order, or None."""
+    try:
+        sql, params = rows.values("pk")[:1].query.sql_with_params()
+    except EmptyResultSet:
+        return Question("NULL")
+    return Question(f"({sql})", params)
+
+
+def ask(questions: Sequence[Question]) -> list[Any]:
+    """The answers to all the questions, in one statement."""
+    if not questions:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT " + ", ".join(question.sql for question in questions),
+            [param for question in questions for param in question.params],
+        )
+        row = cursor.fetchone()
+    return list(row)
+
+
+def words(text: str) -> list[str]:
+    """The words of a search as they are compared; no more than MAX_WORDS."""
+    return re.findall(r"[a-z0-9]+", searchable(text))[:MAX_WORDS]
+
+
+def words_match(found: Sequence[str]) -> Q | Func:
+    """Condition: the subject has every one of these words, or words that begin so (SQLite: contains them).
+
+    On PostgreSQL it is the expression of the index `search_words`.
+    """
+    if connection.vendor != "postgresql":
+        condition = Q()
+        for word in found:
+            condition &= Q(search_words__contains=word)
+        return condition
+    vector = Func(F("search_words"), template="to_tsvector('simple', %(expressions)s)")
+    query = Func(Value(" & ".join(f"{word}:*" for word in found)), template="to_tsquery('simple', %(expressions)s)")
+    return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())
