@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from factureya.core import clock
@@ -38,6 +39,8 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("personal", default=False)
     is_active = models.BooleanField("activo", default=True)
     date_joined = models.DateTimeField("alta", default=clock.now)
+    # Part of what a session is bound to: one more, and every session of this person has ended.
+    session_epoch = models.PositiveIntegerField("sesiones terminadas", default=0)
 
     objects = UserManager()
 
@@ -63,6 +66,13 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     @property
     def chain(self) -> str:
         return f"user:{self.pk}"
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """What a session is bound to: the password, and the number of times all sessions were ended."""
+        content = f"{self.password}:{self.session_epoch}"
+        return salted_hmac(
+            "accounts.session", content, secret=secret, algorithm="sha256"
+        ).hexdigest()
 
     @cached_property
     def assignments(self) -> "list[RoleAssignment]":
@@ -108,6 +118,22 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
             return None
 
 
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Questions about companies."""
+
+    def to_verify(self) -> "CustomerQuerySet":
+        """Companies that wait for staff: neither verified, refused nor joined, of a person whose mail is proven."""
+        waiting = self.filter(
+            verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True
+        )
+        proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
+        return waiting.filter(Exists(proven))
+
+    def verified_with(self, rfc: str) -> "CustomerQuerySet":
+        """The verified company with this RFC, if there is one."""
+        return self.filter(rfc=rfc, verified_at__isnull=False)
+
+
 class Customer(Chained):
     """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`."""
 
@@ -118,6 +144,10 @@ class Customer(Chained):
     registered_email = models.EmailField("correo registrado", db_index=True)
     rfc_check_failed = models.BooleanField("dígito verificador del RFC no coincide", default=False)
     created_at = models.DateTimeField("alta", default=clock.now)
+    # The one-time key of the sign-up form: a double click makes one company.
+    form_key = models.CharField(
+        "clave del formulario", max_length=80, unique=True, null=True, blank=True
+    )
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -132,6 +162,8 @@ class Customer(Chained):
     joined_to = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
     )
+
+    objects = CustomerQuerySet.as_manager()
 
     class Meta:
         verbose_name = "cliente"
@@ -151,6 +183,10 @@ class Customer(Chained):
                 violation_error_message="Escriba el motivo.",
             ),
             models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
+            models.CheckConstraint(
+                name="verified_company_is_not_refused_or_joined",
+                condition=Q(verified_at__isnull=True) | Q(refused_at__isnull=True, joined_to__isnull=True),
+            ),
         ]  # fmt: skip
         indexes = [
             models.Index(
@@ -171,6 +207,36 @@ class Customer(Chained):
     def is_verified(self) -> bool:
         """Whether staff checked the company; until then it is *por verificar*."""
         return self.verified_at is not None
+
+    @property
+    def waits_for_staff(self) -> bool:
+        """Whether staff may still verify, join or refuse the company."""
+        return not (self.verified_at or self.refused_at or self.joined_to_id)
+
+    @property
+    def state_label(self) -> str:
+        """«Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
+        if self.is_verified:
+            return "Verificada"
+        if self.joined_to_id:
+            return "Unida a otra"
+        return "No aceptada" if self.refused_at else "Por verificar"
+
+    @property
+    def state_chip(self) -> str:
+        """The colour of the state's chip, as `core.templatetags.fy.state_class` names it."""
+        return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(
+            self.state_label, "closed"
+        )
+
+
+class CustomerToVerify(Customer):
+    """The companies that wait for staff, as a page of the admin: *Clientes por verificar*."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "cliente por verificar"
+        verbose_name_plural = "clientes por verificar"
 
 
 class Contact(models.Model):
@@ -317,3 +383,134 @@ class RoleAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_office_display()}"
+
+
+class Invitation(Chained):
+    """A single-use link, sent by mail, with which a person makes an account (contact or staff).
+
+    Only the link's hash is kept. The person who opens it chooses his own name and password; the mail is proven by
+    the link. A contact's invitation names the company, a staff invitation the office.
+    """
+
+    email = models.EmailField("correo")
+    token_hash = models.CharField("hash del enlace", max_length=64, unique=True)
+    customer = models.ForeignKey(
+        Customer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invitations",
+        verbose_name="empresa",
+    )
+    own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
+    office = models.CharField("cargo", max_length=20, choices=Office, blank=True)
+    provider = models.ForeignKey(
+        Provider,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="prestador",
+    )
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó"
+    )
+    created_at = models.DateTimeField("enviada", default=clock.now)
+    expires_at = models.DateTimeField("vence")
+    accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
+    cancelled_at = models.DateTimeField("cancelada", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "invitación"
+        verbose_name_plural = "invitaciones"
+        constraints = [
+            models.CheckConstraint(
+                name="invitation_to_company_or_office",
+                condition=Q(customer__isnull=False, office="")
+                | (Q(customer__isnull=True) & ~Q(office="")),
+            ),
+            models.CheckConstraint(
+                name="invitation_ends_once",
+                condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True),
+            ),
+            models.UniqueConstraint(
+                name="one_pending_invitation_to_company",
+                fields=["customer", "email"],
+                condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True, office=""),
+            ),
+            models.UniqueConstraint(
+                name="one_pending_staff_invitation",
+                fields=["email"],
+                condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True) & ~Q(office=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def chain(self) -> str:
+        """Its events are its company's; a staff invitation has a chain of its own, as there is no user yet."""
+        return f"customer:{self.customer_id}" if self.customer_id else f"invitation:{self.pk}"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it was neither used nor cancelled; it may have expired."""
+        return self.accepted_at is None and self.cancelled_at is None
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the link no longer works because of its age."""
+        return clock.now() >= self.expires_at
+
+
+class FactorReset(models.Model):
+    """A lost second factor is taken away by two people: one asks, another approves. Never deleted."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona"
+    )
+    reason = models.CharField("motivo", max_length=300)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió"
+    )
+    requested_at = models.DateTimeField("pedido", default=clock.now)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="decidió",
+    )
+    decided_at = models.DateTimeField("decidido", null=True, blank=True)
+    approved = models.BooleanField("aprobado", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "restablecimiento del segundo factor"
+        verbose_name_plural = "restablecimientos del segundo factor"
+        constraints = [
+            models.CheckConstraint(
+                name="factor_reset_takes_two_people",
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
+                violation_error_message="Quien lo pide no lo aprueba.",
+            ),
+            models.CheckConstraint(
+                name="factor_reset_by_others",
+                condition=~Q(requested_by=F("user"))
+                & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
+                violation_error_message="Nadie restablece su propio segundo factor.",
+            ),
+            models.CheckConstraint(
+                name="factor_reset_decided_whole",
+                condition=Q(decided_by__isnull=True, decided_at__isnull=True, approved__isnull=True)
+                | Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False),
+            ),
+            models.CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
+            models.UniqueConstraint(
+                name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"segundo factor de {self.user}"
