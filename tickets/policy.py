@@ -1,11 +1,22 @@
 """Who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
-from accounts.models import Office, User
+from accounts.models import Customer, Office, User
 from tickets.models import Ticket
 
 
 class NotAllowed(PermissionError):
     """This person may not do that to this ticket; other companies' tickets are 404 before it comes to this."""
+
+
+def may_open(user: User, customer: Customer) -> bool:
+    """Whether the person is an active contact of the company, so that a ticket can be opened for him (M10)."""
+    membership = user.membership
+    return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
+
+
+def works_at_desk(user: User) -> bool:
+    """Whether the person holds a desk office anywhere now, so that he may write down what is said by phone (M3)."""
+    return bool(user.desk_provider_ids)
 
 
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:

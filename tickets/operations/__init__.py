@@ -1,0 +1,45 @@
+"""The ticket's life: every change of a ticket is one of these functions, in the order a ticket lives them.
+
+Each opens a transaction, locks the ticket's row, re-reads it, asks whether the verb applies and whether the person
+may; then writes the change, exactly one Event, and the mails into the outbox, all or nothing.
+Times come from `core.clock`. `form_key` is the one-time key of a form: the second call with it changes nothing.
+"""
+
+from tickets.operations._waiting import reminder_before, reminder_lookahead
+from tickets.operations.closing import (
+    close_unanswered,
+    confirm_by_phone,
+    confirm_resolved,
+    reminder_sent,
+    warn_before_close,
+)
+from tickets.operations.conversation import add_information, add_note, answer
+from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
+from tickets.operations.errors import FilesGone, FormUsed, Incomplete, NewerMessage, TicketClosed, WrongStatus
+from tickets.operations.opening import follow_up, open_ticket
+
+__all__ = [
+    "FilesGone",
+    "FormUsed",
+    "Incomplete",
+    "NewerMessage",
+    "TicketClosed",
+    "WrongStatus",
+    "add_information",
+    "add_note",
+    "answer",
+    "assign",
+    "classify",
+    "close_unanswered",
+    "confirm_by_phone",
+    "confirm_resolved",
+    "follow_up",
+    "hand_over",
+    "move_to_customer",
+    "open_ticket",
+    "reminder_before",
+    "reminder_lookahead",
+    "reminder_sent",
+    "take",
+    "warn_before_close",
+]

@@ -1,0 +1,100 @@
+"""What a person wrote, how it is stored once, and the files that come with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import User
+from factureya.core.clock import now
+from factureya.core.models import Attachment
+from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.operations.errors import FilesGone, FormUsed, Incomplete
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A public message before it is written: who, what, the files uploaded with it, the form's one-time key."""
+
+    author: User
+    side: str
+    channel: str
+    body: str
+    files: Sequence[Attachment] = ()
+    form_key: str | None = None
+    model: type[Message] | type[Note] = Message
+
+    def require_text(self, message: str) -> None:
+        """Raise Incomplete when nothing was written."""
+        if not self.body.strip():
+            raise Incomplete(message)
+
+    def repeats(self, ticket: Ticket) -> bool:
+        """Whether this very form was received before, for this ticket, from this person, with this text.
+
+        Raises FormUsed when its key was used for anything else, so that no second text is swallowed.
+        """
+        if self.form_key is None:
+            return False
+        first = self._first()
+        if first is not None and first != (ticket.pk, self.author.pk, self.body):
+            raise FormUsed
+        return first is not None or self._confirmed(ticket)
+
+    def is_used(self) -> bool:
+        """Whether a message or note bears the form's key."""
+        return self.form_key is not None and self._first() is not None
+
+    def _first(self) -> tuple[int, int, str] | None:
+        return self.model._default_manager.filter(form_key=self.form_key).values_list("ticket_id", "author_id", "body").first()
+
+    def _confirmed(self, ticket: Ticket) -> bool:
+        """A confirmation without a text leaves no message; its key is in the event."""
+        return not self.body and ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
+
+
+def write(ticket: Ticket, draft: Draft) -> Message:
+    """Append a public message and its files; the ticket's own columns are set, not saved."""
+    touch(ticket, draft)
+    return add_message(ticket, draft)
+
+
+def touch(ticket: Ticket, draft: Draft) -> None:
+    """What a new message changes in the ticket's columns: order, excerpt, whose turn."""
+    ticket.message_count += 1
+    ticket.touched_at = now()
+    ticket.last_excerpt = " ".join(draft.body.split())[:100]
+    ticket.customer_replied = draft.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
+    if draft.side == Message.Side.STAFF:
+        ticket.reply_due_at = ticket.customer_waits_since = None
+
+
+def add_message(ticket: Ticket, draft: Draft) -> Message:
+    """Insert the public message that `touch` made room for. IntegrityError when the form's key is used."""
+    message = Message.objects.create(
+        ticket=ticket, seq=ticket.message_count, side=draft.side, author=draft.author,
+        author_name=draft.author.get_full_name(), channel=draft.channel, body=draft.body,
+        created_at=ticket.touched_at, form_key=draft.form_key,
+    )  # fmt: skip
+    _attach(ticket, draft, message=message)
+    return message
+
+
+def add_internal_note(ticket: Ticket, draft: Draft) -> Note:
+    """Insert an internal note, which no page or mail of the customer's reads (M16)."""
+    note = Note.objects.create(
+        ticket=ticket, author=draft.author, author_name=draft.author.get_full_name(), body=draft.body,
+        created_at=now(), form_key=draft.form_key,
+    )  # fmt: skip
+    _attach(ticket, draft, note=note)
+    return note
+
+
+def _attach(ticket: Ticket, draft: Draft, *, message: Message | None = None, note: Note | None = None) -> None:
+    """Give the uploaded files to a message or a note; each can be given once. Raises FilesGone."""
+    pks = list(dict.fromkeys(attachment.pk for attachment in draft.files))
+    if not pks:
+        return
+    if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
+        raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
+    TicketFile.objects.bulk_create(
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
+    )

@@ -1,0 +1,76 @@
+"""What the desk does with a ticket without a word to the customer: who has it, what it is about (M3). No clock moves."""
+
+from accounts.models import Customer, Provider, User
+from factureya.core import audit
+from tickets import policy
+from tickets.models import Ticket
+from tickets.operations._locking import OPEN, WAITING, locked
+from tickets.operations.errors import WrongStatus
+
+
+def take(pk: int, *, agent: User) -> Ticket:
+    """Take an unassigned ticket. Raises WrongStatus when somebody else has it; moves no clock (M15)."""
+    with locked(pk, OPEN, WAITING) as ticket:
+        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+        if ticket.assignee is None:
+            _assign(ticket, agent, "ticket.taken", agent)
+        elif ticket.assignee_id != agent.pk:
+            raise WrongStatus(f"Ya lo atiende {ticket.assignee.get_full_name()}.")
+    return ticket
+
+
+def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
+    """Give the ticket to an agent of its provider, or to nobody; moves no clock (M15)."""
+    with locked(pk, OPEN, WAITING) as ticket:
+        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+        if assignee is not None and not policy.may_work(assignee, ticket):
+            raise WrongStatus(f"{assignee.get_full_name()} no atiende tickets de este prestador.")
+        if ticket.assignee_id != (assignee.pk if assignee else None):
+            _assign(ticket, assignee, "ticket.assigned", agent)
+    return ticket
+
+
+def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
+    """Correct category and impact; moves neither state nor clock (M15)."""
+    with locked(pk, OPEN, WAITING) as ticket:
+        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+        if (ticket.category, ticket.impact) != (category, impact):
+            before = [ticket.category, ticket.impact]
+            ticket.category, ticket.impact = category, impact
+            ticket.save(update_fields=["category", "impact"])
+            audit.record("ticket.classified", ticket, actor=agent, before=before, after=[category, impact])
+    return ticket
+
+
+def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
+    """Give the ticket to another provider, unassigned (M3): only its agents see it from now on."""
+    with locked(pk, OPEN, WAITING) as ticket:
+        policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
+        if ticket.provider_id != provider.pk:
+            before = ticket.provider_id
+            ticket.provider, ticket.assignee = provider, None
+            ticket.save(update_fields=["provider", "assignee"])
+            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
+    return ticket
+
+
+def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
+    """Move every ticket of a company that staff joins to a known one; each leaves its event. The number moved.
+
+    Called by `accounts.operations.join_company` inside its transaction; states and clocks stay.
+    """
+    moved = 0
+    for ticket in Ticket.objects.select_for_update().filter(customer=source).order_by("pk"):
+        ticket.customer = target
+        ticket.save(update_fields=["customer"])
+        audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
+        moved += 1
+    return moved
+
+
+def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> None:
+    before = ticket.assignee_id
+    ticket.assignee = assignee
+    ticket.save(update_fields=["assignee"])
+    name = assignee.get_full_name() if assignee else ""
+    audit.record(verb, ticket, actor=actor, before=before, after=ticket.assignee_id, assignee_name=name)

@@ -1,0 +1,130 @@
+"""How a ticket begins: a new one, or one that continues a closed one (M10, M12)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Customer, Provider, User
+from factureya.core import audit, numbers
+from factureya.core.clock import now
+from factureya.core.models import Attachment
+from tickets import notifications, policy
+from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
+from tickets.operations import _drafts, _waiting
+from tickets.operations._drafts import Draft
+from tickets.operations._locking import CLOSED, OPEN, Channel, Side, locked
+from tickets.operations.errors import FormUsed
+
+MAX_NUMBER_TRIES = 5
+
+
+def open_ticket(
+    *,
+    author: User,
+    customer: Customer,
+    subject: str,
+    body: str,
+    category: str,
+    impact: int,
+    cfdi_uuid: str = "",
+    files: Sequence[Attachment] = (),
+    form_key: str | None = None,
+    channel: str = Channel.PORTAL,
+    agent: User | None = None,
+) -> Ticket:
+    """Open a ticket of `customer` on behalf of its contact `author`; Abierto, our turn (M10, M13, M17).
+
+    `agent` is who wrote it down when the channel is the phone. A second call with the same `form_key` by the same
+    person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
+    FormUsed, FilesGone.
+    """
+    policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
+    policy.require(agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono.")
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    return _open(
+        draft, customer, agent,
+        subject=subject, category=category, impact=impact, cfdi_uuid=cfdi_uuid,
+    )  # fmt: skip
+
+
+def follow_up(
+    pk: int,
+    *,
+    author: User,
+    body: str,
+    files: Sequence[Attachment] = (),
+    form_key: str | None = None,
+    channel: str = Channel.PORTAL,
+) -> Ticket:
+    """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
+
+    The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed, Incomplete,
+    FormUsed, FilesGone.
+    """
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    with locked(pk, CLOSED) as closed:
+        policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
+        ticket = _open(
+            draft, closed.customer, None,
+            subject=closed.subject, category=closed.category, impact=closed.impact, follows=closed,
+        )  # fmt: skip
+    return ticket
+
+
+def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
+    if not draft.files:
+        draft.require_text("Describa el problema.")
+    follows: Ticket | None = fields.get("follows")
+    try:
+        with transaction.atomic():
+            ticket = _create(draft, customer, **fields)
+            message = _drafts.add_message(ticket, draft)
+            event = audit.record(
+                "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
+                channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
+            )  # fmt: skip
+            announce = notifications.followed_up if follows else notifications.opened
+            announce(ticket, event)
+    except IntegrityError:
+        if first := _opened_before(draft, follows):
+            return first
+        raise
+    return ticket
+
+
+def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
+    """Insert an open ticket under a fresh number; a number that is taken (one in 3·10¹⁰) is drawn again."""
+    instant = now()
+    ticket = Ticket(
+        customer=customer, requester=draft.author, provider=Provider.objects.get(is_own=True), channel=draft.channel,
+        status=OPEN, opened_at=instant, queue_at=instant, search_words=searchable(fields["subject"]), **fields,
+    )  # fmt: skip
+    _drafts.touch(ticket, draft)
+    _waiting.owe_reply(ticket, instant)
+    for attempt in range(MAX_NUMBER_TRIES):
+        ticket.number = numbers.new(NUMBER_PREFIX)
+        try:
+            with transaction.atomic():
+                ticket.save(force_insert=True)
+            return ticket
+        except IntegrityError:
+            if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=ticket.number).exists():
+                raise
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _opened_before(draft: Draft, follows: Ticket | None) -> Ticket | None:
+    """The ticket that the first submission of this form opened; None when its key is not used.
+
+    Raises FormUsed when the key belongs to somebody else, to another text, or to a message of another kind.
+    """
+    if draft.form_key is None:
+        return None
+    first = Message.objects.select_related("ticket").filter(form_key=draft.form_key).first()
+    if first is None:
+        return None
+    wanted = (1, draft.author.pk, draft.body, follows.pk if follows else None)
+    if (first.seq, first.author_id, first.body, first.ticket.follows_id) != wanted:
+        raise FormUsed
+    return first.ticket
