@@ -11,7 +11,12 @@ class NotAllowed(PermissionError):
 def may_open(user: User, customer: Customer) -> bool:
     """Whether the person is an active contact of the company, so that a ticket can be opened for him (M10)."""
     membership = user.membership
-    return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
+    return (
+        user.is_active
+        and not user.is_staff
+        and membership is not None
+        and membership.customer_id == customer.pk
+    )
 
 
 def works_at_desk(user: User) -> bool:

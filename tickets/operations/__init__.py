@@ -15,7 +15,14 @@ from tickets.operations.closing import (
 )
 from tickets.operations.conversation import add_information, add_note, answer
 from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
-from tickets.operations.errors import FilesGone, FormUsed, Incomplete, NewerMessage, TicketClosed, WrongStatus
+from tickets.operations.errors import (
+    FilesGone,
+    FormUsed,
+    Incomplete,
+    NewerMessage,
+    TicketClosed,
+    WrongStatus,
+)
 from tickets.operations.opening import follow_up, open_ticket
 
 __all__ = [

@@ -44,11 +44,18 @@ class Draft:
         return self.form_key is not None and self._first() is not None
 
     def _first(self) -> tuple[int, int, str] | None:
-        return self.model._default_manager.filter(form_key=self.form_key).values_list("ticket_id", "author_id", "body").first()
+        return (
+            self.model._default_manager.filter(form_key=self.form_key)
+            .values_list("ticket_id", "author_id", "body")
+            .first()
+        )
 
     def _confirmed(self, ticket: Ticket) -> bool:
         """A confirmation without a text leaves no message; its key is in the event."""
-        return not self.body and ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
+        return (
+            not self.body
+            and ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
+        )
 
 
 def write(ticket: Ticket, draft: Draft) -> Message:
@@ -62,7 +69,9 @@ def touch(ticket: Ticket, draft: Draft) -> None:
     ticket.message_count += 1
     ticket.touched_at = now()
     ticket.last_excerpt = " ".join(draft.body.split())[:100]
-    ticket.customer_replied = draft.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
+    ticket.customer_replied = (
+        draft.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
+    )
     if draft.side == Message.Side.STAFF:
         ticket.reply_due_at = ticket.customer_waits_since = None
 
@@ -88,7 +97,9 @@ def add_internal_note(ticket: Ticket, draft: Draft) -> Note:
     return note
 
 
-def _attach(ticket: Ticket, draft: Draft, *, message: Message | None = None, note: Note | None = None) -> None:
+def _attach(
+    ticket: Ticket, draft: Draft, *, message: Message | None = None, note: Note | None = None
+) -> None:
     """Give the uploaded files to a message or a note; each can be given once. Raises FilesGone."""
     pks = list(dict.fromkeys(attachment.pk for attachment in draft.files))
     if not pks:
@@ -96,5 +107,6 @@ def _attach(ticket: Ticket, draft: Draft, *, message: Message | None = None, not
     if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
-        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment)
+        for attachment in pks
     )

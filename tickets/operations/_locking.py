@@ -60,5 +60,9 @@ def iso(instant: datetime | None) -> str | None:
 
 def _refusal(ticket: Ticket) -> WrongStatus:
     if ticket.status == CLOSED:
-        return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
-    return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
+        return TicketClosed(
+            "El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo."
+        )
+    return WrongStatus(
+        f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde."
+    )

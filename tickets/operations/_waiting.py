@@ -35,7 +35,9 @@ def stop_waiting(ticket: Ticket) -> None:
     """Our turn: no wait, no close, and a reminder that has not left is not sent."""
     forget_reminder(ticket)
     ticket.status = OPEN
-    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = (
+        None
+    )
 
 
 def forget_reminder(ticket: Ticket) -> None:
@@ -50,7 +52,9 @@ def remind(ticket: Ticket) -> None:
     earliest = now() + reminder_before()
     if closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
-    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=iso(ticket.closes_at))
+    event = audit.record(
+        "ticket.reminder_queued", ticket, actor=None, closes_at=iso(ticket.closes_at)
+    )
     ticket.reminder = notifications.reminder(ticket, event)
     ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
 

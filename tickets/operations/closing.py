@@ -14,7 +14,18 @@ from tickets import notifications, policy
 from tickets.models import Ticket
 from tickets.operations import _drafts, _waiting
 from tickets.operations._drafts import Draft
-from tickets.operations._locking import CLOSED, OPEN, WAITING, Channel, ClosedReason, Side, closes_at, iso, locked, save
+from tickets.operations._locking import (
+    CLOSED,
+    OPEN,
+    WAITING,
+    Channel,
+    ClosedReason,
+    Side,
+    closes_at,
+    iso,
+    locked,
+    save,
+)
 from tickets.operations._waiting import reminder_before, reminder_lookahead
 from tickets.operations.errors import WrongStatus
 
@@ -35,7 +46,9 @@ def confirm_resolved(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, draft=draft) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        policy.require(
+            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
+        )
         if not draft.repeats(ticket):
             message = _drafts.write(ticket, draft) if body or files else None
             _close(
@@ -49,7 +62,10 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
     """Close the ticket because a contact confirmed by phone; the agent and the contact are recorded (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        policy.require(policy.may_write_as_customer(contact, ticket), "Esa persona no es contacto activo de la empresa.")
+        policy.require(
+            policy.may_write_as_customer(contact, ticket),
+            "Esa persona no es contacto activo de la empresa.",
+        )
         _close(
             ticket, ClosedReason.CONFIRMED, "ticket.confirmed_by_phone", agent, now(),
             contact=contact.pk, contact_name=contact.get_full_name(),
@@ -79,7 +95,11 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
     (the customer answered meanwhile) changes nothing.
     """
     with transaction.atomic():
-        ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
+        ticket = (
+            Ticket.objects.select_for_update()
+            .filter(reminder_id=message.pk, status=WAITING)
+            .first()
+        )
         if ticket is None:
             return
         earliest = sent_at + reminder_before()
@@ -110,7 +130,9 @@ def close_unanswered(pk: int) -> bool:
     return True
 
 
-def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> None:
+def _close(
+    ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any
+) -> None:
     """Cerrado, for one of the two reasons of M15. The wait's columns stay as they were, as evidence."""
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
@@ -120,5 +142,7 @@ def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: 
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
     save(ticket)
-    event = audit.record(verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data)
+    event = audit.record(
+        verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data
+    )
     notifications.closed(ticket, event)

@@ -9,7 +9,17 @@ from tickets import notifications, policy
 from tickets.models import Note, Ticket
 from tickets.operations import _drafts, _waiting
 from tickets.operations._drafts import Draft
-from tickets.operations._locking import CLOSED, OPEN, WAITING, Channel, Side, WaitReason, iso, locked, save
+from tickets.operations._locking import (
+    CLOSED,
+    OPEN,
+    WAITING,
+    Channel,
+    Side,
+    WaitReason,
+    iso,
+    locked,
+    save,
+)
 from tickets.operations.errors import Incomplete, NewerMessage, WrongStatus
 
 
@@ -58,7 +68,9 @@ def add_information(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, draft=draft) as ticket:
-        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
+        policy.require(
+            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
+        )
         if not draft.repeats(ticket):
             if not files:
                 draft.require_text("Escriba la información que quiere agregar.")
@@ -76,7 +88,12 @@ def add_information(
 
 
 def add_note(
-    pk: int, *, agent: User, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
+    pk: int,
+    *,
+    agent: User,
+    body: str,
+    files: Sequence[Attachment] = (),
+    form_key: str | None = None,
 ) -> Ticket:
     """Write an internal note, which the customer never sees; moves neither state nor clock (M15, M16).
 

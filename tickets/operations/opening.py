@@ -39,8 +39,13 @@ def open_ticket(
     person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
     FormUsed, FilesGone.
     """
-    policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
-    policy.require(agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono.")
+    policy.require(
+        policy.may_open(author, customer),
+        "Solo un contacto activo de la empresa levanta sus tickets.",
+    )
+    policy.require(
+        agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono."
+    )
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     return _open(
         draft, customer, agent,
@@ -64,12 +69,13 @@ def follow_up(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, CLOSED) as closed:
-        policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
-        ticket = _open(
+        policy.require(
+            policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa."
+        )
+        return _open(
             draft, closed.customer, None,
             subject=closed.subject, category=closed.category, impact=closed.impact, follows=closed,
         )  # fmt: skip
-    return ticket
 
 
 def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
@@ -109,7 +115,10 @@ def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
                 ticket.save(force_insert=True)
             return ticket
         except IntegrityError:
-            if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=ticket.number).exists():
+            if (
+                attempt == MAX_NUMBER_TRIES - 1
+                or not Ticket.objects.filter(number=ticket.number).exists()
+            ):
                 raise
     raise AssertionError("unreachable")  # pragma: no cover
 
