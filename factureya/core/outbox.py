@@ -7,7 +7,6 @@ it repeats only if the process died between the mail server's yes and our commit
 
 import logging
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -46,7 +45,8 @@ def enqueue(
         key=key, kind=kind, about=about, to=to, is_secret=is_secret,
         subject=" ".join(subject.split())[:200], body=body.strip() + "\n",
     )  # fmt: skip
-    transaction.on_commit(partial(_ring, message.pk), robust=True)
+    # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
+    transaction.on_commit(lambda: _ring(message.pk), robust=True)
     return message
 
 

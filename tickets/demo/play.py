@@ -100,10 +100,6 @@ class Player:
         self._next(pk, rest)
 
     def _do(self, pk: int, step: Step, who: User) -> None:
-        text, attached = (
-            step.get("text", "").strip(),
-            [files.store(f) for f in step.get("files", ())],
-        )
         match step["do"]:
             case "take":
                 operations.take(pk, agent=who)
@@ -111,23 +107,32 @@ class Player:
                 operations.assign(pk, agent=who, assignee=self.people[step["to"]])
             case "hand_over":
                 operations.hand_over(pk, supervisor=who, provider=self.third_party)
+            case "phone_confirm":
+                operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
+            case verb:
+                self._write(pk, verb, step, who)
+
+    def _write(self, pk: int, verb: str, step: Step, who: User) -> None:
+        """The steps that carry a text and files."""
+        written = {
+            "body": step.get("text", "").strip(),
+            "files": [files.store(spec) for spec in step.get("files", ())],
+        }
+        match verb:
             case "note":
-                operations.add_note(pk, agent=who, body=text, files=attached)
+                operations.add_note(pk, agent=who, **written)
             case "answer":
                 operations.answer(
                     pk,
                     agent=who,
-                    body=text,
                     wait_reason=step.get("wait"),
                     proposes_solution=step.get("solves", False),
-                    files=attached,
+                    **written,
                 )
             case "info":
-                operations.add_information(pk, author=who, body=text, files=attached)
+                operations.add_information(pk, author=who, **written)
             case "confirm":
-                operations.confirm_resolved(pk, author=who, body=text, files=attached)
-            case "phone_confirm":
-                operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
+                operations.confirm_resolved(pk, author=who, **written)
 
     def _expect_silence(self, pk: int) -> None:
         """What the sweeps will do if nobody ends this wait."""
