@@ -1,1 +1,10 @@
-urlpatterns: list = []
+"""Addresses for whoever watches over the program."""
+
+from django.urls import path
+
+from factureya.core import views
+
+urlpatterns = [
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+]

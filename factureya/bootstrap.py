@@ -1,0 +1,44 @@
+"""First step of `make run`, before Django can load its settings: write `.env` if there is none.
+
+Standard library alone. `python factureya/bootstrap.py PORT`. A `.env` that is there stays as it is, except that a
+SITE_URL of this very machine follows PORT, because the links in mails are made from it.
+"""
+
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+
+ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
+OWN_SITE_URL = re.compile(r"^SITE_URL=http://(localhost|127\.0\.0\.1):\d+$", re.MULTILINE)
+TEMPLATE = """\
+# Written by `make run` for a demo on this machine; .env.example explains every variable.
+SECRET_KEY={secret_key}
+DEBUG=off
+HTTPS=off
+STAFF_MFA_REQUIRED=off
+MAIL_IN_REQUIRE_VERDICT=off
+ALLOWED_HOSTS=localhost,127.0.0.1
+SITE_URL=http://localhost:{port}
+DEMO=on
+"""
+
+
+def main(port: int) -> None:
+    """Make sure there is a `.env` that this user alone can read."""
+    if ENV_FILE.exists():
+        text = ENV_FILE.read_text()
+        moved = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)
+        if moved != text:
+            ENV_FILE.write_text(moved)
+        return
+    # urlsafe characters: nothing that a reader of .env files would take for a quote or a variable
+    text = TEMPLATE.format(secret_key=secrets.token_urlsafe(50), port=port)
+    with open(os.open(ENV_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    print(f"wrote {ENV_FILE.name} with a new SECRET_KEY")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""Whether what the program depends on does its work. Ages are in seconds."""
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+
+from factureya.core import clock
+from factureya.core.models import Heartbeat, OutboxMessage
+
+logger = logging.getLogger(__name__)
+OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
+SWEEP_MAX_AGE = {
+    "sweep_outbox": timedelta(minutes=5),
+    "warn_before_close": timedelta(minutes=15),
+    "close_unanswered": timedelta(minutes=15),
+}
+_started_at = clock.now()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of /readyz."""
+
+    ok: bool
+    age: timedelta | None = None
+
+    def as_dict(self) -> dict[str, bool | int]:
+        """For JSON; `age_seconds` where the check has an age."""
+        return {"ok": self.ok} | (
+            {"age_seconds": int(self.age.total_seconds())} if self.age is not None else {}
+        )
+
+
+def database() -> Check:
+    """The database answers. Raises DatabaseError when it does not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return Check(ok=cursor.fetchone() == (1,))
+
+
+def broker() -> Check:
+    """The broker takes messages: the folder can be written, or the server answers within a second."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
+        return Check(ok=os.access(folder, os.W_OK | os.X_OK))
+    try:
+        with current_app.connection_for_write() as link:
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+            link.default_channel.close()
+    except Exception as error:  # each transport has errors of its own
+        logger.warning("broker not ready: %s", error)
+        return Check(ok=False)
+    return Check(ok=True)
+
+
+def outbox() -> Check:
+    """How long the oldest overdue mail has been waiting; one that waits for its next try is not overdue."""
+    now = clock.now()
+    overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
+    oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
+    age = now - oldest if oldest else timedelta()
+    return Check(ok=age <= OUTBOX_MAX_AGE, age=age)
+
+
+def sweeps() -> dict[str, Check]:
+    """How long ago each sweep of beat ran; a process that has just started gives them their time."""
+    beats = dict(Heartbeat.objects.values_list("name", "at"))
+    return {name: _sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+
+
+def _sweep(last: datetime | None, limit: timedelta) -> Check:
+    now = clock.now()
+    age = now - last if last else None
+    return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=age)

@@ -1,0 +1,29 @@
+"""`manage.py prepare`: what `make run` does between the install and `up`; safe to repeat."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from factureya.core.management.commands.up import make_folders
+
+DEMO_ACCOUNT = "ana@demo.example"
+
+
+class Command(BaseCommand):
+    help = "Migrate, collect static files, seed an empty demo database, print where to go."
+    requires_system_checks: list[str] = []  # `migrate` runs them
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        make_folders()
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        users = get_user_model().objects
+        if settings.DEMO and (not users.exists() or users.filter(email=DEMO_ACCOUNT).exists()):
+            call_command(
+                "seed_demo"
+            )  # idempotent: on a seeded database it only prints the accounts
+        self.stdout.write(f"\n  {settings.SITE_URL}/   (Ctrl-C stops it)\n\n")
+        self.stdout.flush()

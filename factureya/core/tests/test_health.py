@@ -1,0 +1,107 @@
+"""/healthz and /readyz: what each reports, and when it says 503."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from factureya.core import clock, health
+from factureya.core.models import Heartbeat, OutboxMessage
+
+
+def overdue_mail(by: timedelta) -> OutboxMessage:
+    return OutboxMessage.objects.create(
+        key="k",
+        kind="tickets/opened",
+        to="ana@ejemplo.mx",
+        subject="s",
+        body="b",
+        due_at=clock.now() - by,
+    )
+
+
+def test_healthz_asks_nobody(client: Client):
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(health, "_started_at", clock.now())
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ok",
+        "checks": {
+            "broker": {"ok": True},
+            "close_unanswered": {"ok": True},
+            "database": {"ok": True},
+            "outbox": {"ok": True, "age_seconds": 0},
+            "sweep_outbox": {"ok": True},
+            "warn_before_close": {"ok": True},
+        },
+    }
+
+
+@pytest.mark.django_db
+def test_a_sweep_that_stopped_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(health, "_started_at", clock.now() - timedelta(days=1))
+    for name, limit in health.SWEEP_MAX_AGE.items():
+        Heartbeat.objects.create(name=name, at=clock.now() - limit + timedelta(seconds=30))
+    assert client.get("/readyz").status_code == 200
+    Heartbeat.objects.filter(name="close_unanswered").update(at=clock.now() - timedelta(minutes=16))
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    checks = response.json()["checks"]
+    assert [name for name in checks if not checks[name]["ok"]] == ["close_unanswered"]
+    assert checks["close_unanswered"]["age_seconds"] == 16 * 60
+
+
+@pytest.mark.django_db
+def test_an_overdue_mail_is_not_ready_and_one_that_waits_for_its_next_try_is(client: Client):
+    mail = overdue_mail(timedelta(minutes=-2))
+    assert client.get("/readyz").status_code == 200
+    OutboxMessage.objects.filter(pk=mail.pk).update(due_at=clock.now() - timedelta(minutes=11))
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["outbox"] == {"ok": False, "age_seconds": 11 * 60}
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_down_is_said_not_raised(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    def down(*_args: object) -> None:
+        raise OperationalError("password of the database: hunter2")
+
+    monkeypatch.setattr(connection, "cursor", down)
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["database"] == {"ok": False}
+    assert b"hunter2" not in response.content
+
+
+@pytest.mark.django_db
+def test_a_broker_that_is_down_is_said(client: Client, settings, tmp_path):
+    settings.CELERY_BROKER_URL = "filesystem://"
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_in": str(tmp_path / "gone")}
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["broker"] == {"ok": False}
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_in": str(tmp_path)}
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_broker_server_that_is_down_is_said_within_seconds(client: Client, monkeypatch):
+    def unreachable(self, *args: object, **kwargs: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("kombu.Connection.ensure_connection", unreachable)
+    assert client.get("/readyz").json()["checks"]["broker"] == {"ok": False}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_they_answer_no_post(client: Client, path: str):
+    assert client.post(path).status_code == 405

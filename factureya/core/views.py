@@ -1,0 +1,32 @@
+"""/healthz: this process answers. /readyz: what it depends on does its work (JSON; 503 when something does not)."""
+
+from django.db import DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from factureya.core import health
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """The process is alive; asks nobody else."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Database, broker, age of the oldest overdue mail and of each sweep; says which is not ready, never why."""
+    checks = {"broker": health.broker()}
+    try:
+        checks |= {"database": health.database(), "outbox": health.outbox(), **health.sweeps()}
+    except DatabaseError:
+        checks["database"] = health.Check(ok=False)
+    ready = all(check.ok for check in checks.values())
+    body = {
+        "status": "ok" if ready else "unavailable",
+        "checks": {name: check.as_dict() for name, check in sorted(checks.items())},
+    }
+    return JsonResponse(body, status=200 if ready else 503)
