@@ -51,8 +51,13 @@ def enqueue(
 
 
 def drop(pk: int) -> None:
-    """A queued mail that is no longer needed will not be sent; one that left already stays as it is."""
-    OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED).update(status=Status.DROPPED)
+    """A mail that is no longer needed will not be sent, nor tried again; one that left already stays as it is.
+
+    One that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
+    """
+    pending = [Status.QUEUED, Status.SENDING, Status.FAILED]
+    unsent = OutboxMessage.objects.filter(pk=pk, status__in=pending)
+    unsent.update(status=Status.DROPPED, claimed_at=None)
 
 
 def retry(pk: int) -> bool:
