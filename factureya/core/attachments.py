@@ -20,6 +20,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import FileField
 from django.utils.http import content_disposition_header
 
 from factureya.core import clock, filetypes
@@ -41,7 +42,7 @@ class Refused(Exception):
         self.name = name
 
 
-def store(upload: UploadedFile, *, draft: str) -> Attachment:
+def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
     """Check a file, re-encode an image, and keep it for the form with this key (M17). Raises Refused.
 
     `size` and `sha256` are of what was stored, which for an image is not what was sent.
@@ -62,7 +63,7 @@ def store(upload: UploadedFile, *, draft: str) -> Attachment:
 
 
 def store_all(
-    uploads: Iterable[UploadedFile], draft: str
+    uploads: "Iterable[UploadedFile[Any]]", draft: str
 ) -> tuple[list[Attachment], list[Refused]]:
     """Keep the good files of a form and report the bad ones; at most ATTACHMENT_MAX_FILES with those kept before."""
     kept: list[Attachment] = []
@@ -93,7 +94,7 @@ def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
 
     Raises FileNotFoundError when the store lost the file. The caller has asked the owner's policy.
     """
-    return download_headers(attachment), attachment.file.storage.open(attachment.file.name)
+    return download_headers(attachment), _storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
@@ -145,7 +146,7 @@ def named_as(name: str, kind: filetypes.Kind) -> str:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _read(upload: UploadedFile, name: str) -> bytes:
+def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
     """The whole content, which fits in memory because it is limited. Raises Refused when empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = (
@@ -182,7 +183,7 @@ def _refused(name: str, reason: str) -> Refused:
     return Refused(f"«{name}» {reason}", name)
 
 
-def _no_room(upload: UploadedFile) -> Refused:
+def _no_room(upload: "UploadedFile[Any]") -> Refused:
     most = settings.ATTACHMENT_MAX_FILES
     reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
     return _refused(clean_name(upload.name or ""), reason)
@@ -196,7 +197,7 @@ def _remove(**which: Any) -> int:
         batch = list(waiting.select_for_update(skip_locked=True)[:_PURGE_BATCH])
         Attachment.objects.filter(pk__in=[attachment.pk for attachment in batch]).delete()
         for attachment in batch:
-            transaction.on_commit(partial(_storage().delete, attachment.file.name), robust=True)
+            transaction.on_commit(partial(_storage().delete, str(attachment.file.name)), robust=True)
     return len(batch)
 
 
@@ -216,8 +217,8 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _storage() -> Storage:
-    storage: Storage = Attachment._meta.get_field("file").storage
-    return storage
+    file: FileField = Attachment._meta.get_field("file")  # type: ignore[assignment]
+    return file.storage
 
 
 def _extension(name: str) -> str:

@@ -1,1 +1,61 @@
-from django.core.mail.backends.filebased import EmailBackend as EmlFileBackend  # noqa: F401
+"""The mail server of the demo: every mail becomes one `.eml` in `var/mail/` that a person can open."""
+
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+from django.utils.text import slugify
+
+from factureya.core import clock
+
+_NUMBER = re.compile(r"\b[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
+
+
+class EmlFileBackend(BaseEmailBackend):
+    """Writes each mail to EMAIL_FILE_PATH, whole or not at all; holds no state, so any thread may use it.
+
+    `20261124-101530-FY-7K3M-9QX1-5f0c2a9e.eml`: local time, the ticket's number or the subject, a random end.
+    """
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Write the mails that have a recipient; how many. Raises OSError when the folder cannot be written."""
+        addressed = [message for message in email_messages if message.recipients()]
+        for message in addressed:
+            _write(
+                _folder() / _name(str(message.subject)), message.message().as_bytes(linesep="\r\n")
+            )
+        return len(addressed)
+
+
+def _folder() -> Path:
+    folder = Path(settings.EMAIL_FILE_PATH)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _name(subject: str) -> str:
+    moment = timezone.localtime(clock.now()).strftime("%Y%m%d-%H%M%S")
+    number = _NUMBER.search(subject)
+    about = number.group() if number else slugify(subject)[:40].strip("-_") or "correo"
+    return f"{moment}-{about}-{secrets.token_hex(4)}.eml"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write aside and rename, so that nobody reads half a mail."""
+    aside = path.with_name(f".{path.name}.part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
