@@ -13,12 +13,27 @@ _REMINDED_24_H = (
     _REMINDED.format(age="julianday(NEW.closed_at) - julianday(o.sent_at) >= 1.0 - 1e-8"),
     _REMINDED.format(age="o.sent_at <= NEW.closed_at - interval '24 hours'"),
 )
+_SECOND = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+# SQLite compares instants as text, so "…T10:00" would come after "… 10:00" whatever the hour.
+_CANONICAL = f"(NEW.{{0}} GLOB '{_SECOND}' OR NEW.{{0}} GLOB '{_SECOND}.{'[0-9]' * 6}')"
+
+
+def _changed(*columns: str) -> tuple[str, str]:
+    """Whether any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
+    sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
+    return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
+
+
+def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
+    return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
+
 
 GUARDS = [
     triggers.Guard(
         "ticket_closed_is_final", "tickets_ticket", "UPDATE",
-        when="OLD.status = 'closed' AND (NEW.status <> 'closed' OR NEW.closed_at <> OLD.closed_at "
-        "OR NEW.closed_reason <> OLD.closed_reason)",
+        when=_and("OLD.status = 'closed'", _changed(
+            "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id",
+        )),
         message="Cerrado es definitivo",
     ),
     triggers.Guard(
@@ -29,8 +44,13 @@ GUARDS = [
     ),
     triggers.Guard(
         "ticket_unanswered_reminded_24_h", "tickets_ticket", "UPDATE",
-        when=tuple(f"OLD.closed_reason IS NULL AND {condition}" for condition in _REMINDED_24_H),  # type: ignore[arg-type]
-        message="falta el recordatorio con 24 horas",
+        when=_and("OLD.closed_reason IS NULL", _REMINDED_24_H), message="falta el recordatorio con 24 horas",
+    ),
+    triggers.Guard(
+        "ticket_unanswered_instants", "tickets_ticket", "UPDATE",
+        when=f"NEW.closed_reason = 'unanswered' AND NOT ({_CANONICAL.format('closed_at')} "
+        f"AND {_CANONICAL.format('closes_at')})",
+        message="instantes en el formato de Django", engines=("sqlite",),
     ),
     triggers.Guard(
         "ticket_born_open", "tickets_ticket", "INSERT",
@@ -41,7 +61,12 @@ GUARDS = [
         when="NEW.number <> OLD.number OR NEW.id <> OLD.id", message="el número no cambia",
     ),
     triggers.Guard("ticket_no_delete", "tickets_ticket", "DELETE", message="los tickets no se borran"),
-    triggers.no_replace("tickets_ticket", "id", "number"),
+    triggers.no_replace("tickets_ticket", "id", "number", "reminder_id"),
+    # UPDATE OR REPLACE would delete the other ticket that has this reminder.
+    triggers.Guard(
+        "ticket_reminder_is_its_own", "tickets_ticket", "UPDATE", engines=("sqlite",), message="row exists",
+        when="EXISTS (SELECT 1 FROM tickets_ticket t WHERE t.reminder_id = NEW.reminder_id AND t.id <> OLD.id)",
+    ),
     *triggers.append_only("tickets_message", "form_key", "ticket_id, seq"),
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),

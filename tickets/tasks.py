@@ -1,5 +1,8 @@
 """The two sweeps of M15; each is a loop over due tickets, re-checked under their own lock. Safe twice or late."""
 
+import logging
+from collections.abc import Callable, Iterable
+
 from celery import shared_task
 
 from factureya.core.clock import now
@@ -7,30 +10,36 @@ from factureya.core.models import Heartbeat
 from tickets import operations
 from tickets.models import Ticket
 
+logger = logging.getLogger(__name__)
+
 
 @shared_task(ignore_result=True)
 def warn_before_close() -> int:
-    """Queue the reminder of every ticket that is due for it; the number queued."""
+    """Queue the reminder of every ticket that is due for it; the number queued (M15)."""
     horizon = now() + operations.reminder_before() + operations.reminder_lookahead()
-    warned = 0
-    for pk in list(Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)):
-        try:
-            operations.warn_before_close(pk)
-            warned += 1
-        except operations.WrongStatus:
-            continue  # the customer replied in between
+    due = Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)
+    warned = _each(due, lambda pk: bool(operations.warn_before_close(pk)))
     Heartbeat.beat("warn_before_close")
     return warned
 
 
 @shared_task(ignore_result=True)
 def close_unanswered() -> int:
-    """Close every ticket whose silence lasted more than its time; the number closed."""
-    closed = 0
-    for pk in list(Ticket.objects.due_to_close(now()).values_list("pk", flat=True)):
-        try:
-            closed += operations.close_unanswered(pk)
-        except operations.WrongStatus:
-            continue  # the customer replied in between
+    """Close every ticket whose silence lasted more than its time; the number closed (M15)."""
+    due = Ticket.objects.due_to_close(now()).values_list("pk", flat=True)
+    closed = _each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
+
+
+def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:
+    """How many of the due tickets were acted on. One that cannot be is logged and does not stop the others."""
+    done = 0
+    for pk in list(due):
+        try:
+            done += act(pk)
+        except operations.WrongStatus:
+            continue  # the customer replied in between, or another sweep was first
+        except Exception:
+            logger.exception("ticket %s: the sweep goes on without it", pk)
+    return done

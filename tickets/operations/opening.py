@@ -81,6 +81,8 @@ def follow_up(
 def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     if not draft.files:
         draft.require_text("Describa el problema.")
+    # One line: it becomes a mail's subject.
+    fields["subject"] = " ".join(fields["subject"].split())
     follows: Ticket | None = fields.get("follows")
     try:
         with transaction.atomic():
