@@ -24,6 +24,11 @@ def works_at_desk(user: User) -> bool:
     return bool(user.desk_provider_ids)
 
 
+def may_take_calls(user: User) -> bool:
+    """Whether the person writes down what customers say by phone: our own desk, who may look up any company (M3)."""
+    return user.is_staff and user.holds(Office.AGENT, Office.SUPERVISOR)
+
+
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:
     """Whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
     membership = user.membership

@@ -1,0 +1,45 @@
+"""Tickets in the Django admin: the queue and the workspace. The stock list, forms, history and delete are not there."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST, require_safe
+
+from tickets import admin_queue
+from tickets.models import Ticket
+
+
+@admin.register(Ticket)
+class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Ours instead of the stock ones: there is no add, delete or history page to close."""
+        wrap = self.admin_site.admin_view
+        pages = [
+            ("", require_safe(admin_queue.queue_page), "changelist"),
+            ("asignar/", require_POST(admin_queue.assign_selected), "assign"),
+        ]
+        return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Who holds a desk office; a superuser not by that alone."""
+        return bool(request.user.desk_provider_ids)  # type: ignore[union-attr]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the module; `visible_to` decides about one ticket."""
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the module: what an agent does goes through operations, which ask again."""
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: a ticket by phone has a page of its own."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: tickets are not deleted."""
+        return False

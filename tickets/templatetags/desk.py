@@ -1,0 +1,44 @@
+"""The side bar of the admin's pages."""
+
+from itertools import groupby
+from typing import Any
+
+from django import template
+from django.urls import reverse
+
+from tickets import queue
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/tickets/side_bar.html", takes_context=True)
+def side_bar(context: template.Context) -> dict[str, Any]:
+    """The queue's views for who holds a desk office, with `view_counts` where the page has them; then other pages."""
+    request, counts, place = context["request"], context.get("view_counts") or {}, context.get("place")
+    is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
+    apps = context.get("available_apps") or []
+    return {
+        "groups": _groups(counts, place.view.slug if place else "") if is_desk else [],
+        "apps": [_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
+    }
+
+
+def _groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    url = reverse("admin:tickets_ticket_changelist")
+    return [
+        (heading, [_entry(view, url, counts.get(view.slug), current) for view in views])
+        for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)
+    ]
+
+
+def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
+    shown = None if count is None else "99+" if count >= queue.COUNT_CAP else str(count)
+    return {
+        "label": view.label, "url": f"{url}?vista={view.slug}", "count": shown,
+        "is_hot": view.is_urgent and bool(count), "is_current": view.slug == current,
+    }  # fmt: skip
+
+
+def _app(app: dict[str, Any], path: str) -> dict[str, Any]:
+    models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
+    return {"name": app["name"], "models": models}
