@@ -6,7 +6,7 @@ editable holidays from the database.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -61,13 +61,17 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
-        """The same local time `days` business days later; outside attention hours counts from the next opening (M15)."""
+        """The same local time `days` business days later (M15).
+
+        Outside attention hours it counts from the next opening. The zone's daylight saving, if it has any, moves
+        the instant and not the hour on the clock.
+        """
         begin = self.next_opening(at)
         day = begin.date()
         while days:
             day += timedelta(days=1)
             days -= self.is_business_day(day)
-        return datetime.combine(day, begin.timetz().replace(tzinfo=None), self.zone)
+        return datetime.combine(day, begin.time(), self.zone)
 
     def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
         if not self.is_business_day(day):
@@ -93,4 +97,4 @@ def reply_deadline(at: datetime) -> datetime:
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return attention_hours().add_days(at, days)
-    return at + timedelta(days=days)
+    return at.astimezone(UTC) + timedelta(days=days)  # 72 hours, also where a clock is put forward
