@@ -16,3 +16,4 @@ handler400 = "factureya.portal.errors.bad_request"
 handler403 = "factureya.portal.errors.permission_denied"
 handler404 = "factureya.portal.errors.page_not_found"
 handler500 = "factureya.portal.errors.server_error"
+handler429 = "factureya.portal.errors.too_many_requests"  # allauth asks for it by this name

@@ -1,5 +1,92 @@
-from django.views.defaults import bad_request, page_not_found, permission_denied, server_error  # noqa: F401
+"""Error pages in the portal's look. Each says what happened, that nothing was lost if so, and what to do next.
+
+400, 500 and 503 are rendered without the request: no session, no user, no context processor, no query.
+"""
+
+import logging
+import math
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
+
+RETRY_SECONDS = 30  # Retry-After while the database does not answer
+KEPT_FIELD_CHARS = 40  # shorter fields of a refused form are quicker to type again than to copy
+NEVER_SHOWN = ("csrf", "password", "token", "code", "key")
+
+LAST_RESORT = (
+    '<!doctype html><html lang="es-MX"><head><meta charset="utf-8"><title>Error – Factureya</title></head>'
+    "<body><h1>No pudimos mostrar la página</h1><p>Inténtelo de nuevo en unos minutos. Teléfonos: 01 800 63 22 887 "
+    "y 01 (222) 403 4091.</p></body></html>"
+)
+logger = logging.getLogger(__name__)
 
 
-def csrf_failure(request, reason=""):
-    return permission_denied(request, None)
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400: a request no browser makes by itself, or one with too much in it."""
+    return _standalone("400.html", 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403: signed in, but not for this."""
+    return render(request, "403.html", status=403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: no such page, or one of somebody else's; which of the two is not told (M16)."""
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500; 503 when it was the database that did not answer. Django calls this while the exception is handled."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return unavailable(request)
+    return _standalone("500.html", 500)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """503 with Retry-After: the page works again by itself."""
+    response = _standalone("503.html", 503)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def too_many_requests(request: HttpRequest, retry_after: float | None = None) -> HttpResponse:
+    """429: a limit was reached. `retry_after` in seconds, when known, is told in minutes and sent as Retry-After."""
+    minutes = math.ceil(retry_after / 60) if retry_after else None
+    response = render(request, "429.html", {"minutes": minutes}, status=429)
+    if retry_after:
+        response["Retry-After"] = str(math.ceil(retry_after))
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form whose protection lapsed; what was typed comes back, to be copied."""
+    came_from = request.headers.get("Referer", "")
+    back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
+    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": _kept(request), "back": back}
+    return render(request, "403_csrf.html", context, status=403)
+
+
+def _kept(request: HttpRequest) -> list[str]:
+    """The long texts of the refused form; nothing that could be a secret."""
+    return [
+        value
+        for name, value in request.POST.items()
+        if isinstance(value, str)
+        and len(value) >= KEPT_FIELD_CHARS
+        and not any(word in name.lower() for word in NEVER_SHOWN)
+    ]
+
+
+def _standalone(template: str, status: int) -> HttpResponse:
+    """A page that needs nothing but its template; if even that fails, a plain one."""
+    try:
+        return HttpResponse(render_to_string(template), status=status)
+    except Exception:
+        logger.exception("The page of error %s could not be rendered", status)
+        return HttpResponse(LAST_RESORT, status=status)

@@ -4,28 +4,60 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from factureya.core import calendar, clock
+from factureya.portal import hours
+
 PRIVATE = ("admin", "control", "cuenta", "enlace", "tickets", "archivos", "solicitudes")
 ROBOTS = "".join(["User-agent: *\n", *(f"Disallow: /{place}/\n" for place in PRIVATE)])
 
 
-def _page(template: str):
-    @require_safe
-    def view(request: HttpRequest) -> HttpResponse:
-        return render(request, f"portal/{template}.html")
-
-    return view
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Inicio: the four doors, and the Centro de negocios with phones, mails and hours (M2)."""
+    return render(request, "portal/home.html", _hours())
 
 
-home = _page("home")
-about = _page("about")
-sat = _page("sat")
-free_app = _page("free_app")
-privacy = _page("privacy")
-accessibility = _page("accessibility")
-support = _page("support")
+@require_safe
+def support(request: HttpRequest) -> HttpResponse:
+    """Atención a clientes: tickets, hours and phones, how a ticket goes on (M2, M9, M11, M17)."""
+    return render(request, "portal/support.html", _hours())
+
+
+@require_safe
+def about(request: HttpRequest) -> HttpResponse:
+    """¿Qué es Factureya?"""
+    return render(request, "portal/about.html")
+
+
+@require_safe
+def sat(request: HttpRequest) -> HttpResponse:
+    """Portal para el usuario SAT (M2)."""
+    return render(request, "portal/sat.html")
+
+
+@require_safe
+def free_app(request: HttpRequest) -> HttpResponse:
+    """Aplicación gratuita (M2)."""
+    return render(request, "portal/free_app.html")
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """The privacy notice."""
+    return render(request, "portal/privacy.html")
+
+
+@require_safe
+def accessibility(request: HttpRequest) -> HttpResponse:
+    """What we do for accessibility, and whom to tell."""
+    return render(request, "portal/accessibility.html")
 
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
     """What search engines are asked to leave alone; what is private is behind a login anyway."""
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
+
+
+def _hours() -> dict[str, hours.Today]:
+    return {"hours": hours.today(calendar.attention_hours(), clock.now())}

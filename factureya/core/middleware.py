@@ -1,0 +1,41 @@
+"""What holds for every response, errors included: nothing private is stored by a browser or proxy; 405 has a page."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.cache import patch_cache_control
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class NoStoreMiddleware:
+    """`Cache-Control: no-store, private` on what is answered to, or starts, a session (ASVS 14.3.2).
+
+    Decided by the session's cookie alone, so that no page loads a session for it. Static files pass before.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        cookie = settings.SESSION_COOKIE_NAME
+        if cookie in request.COOKIES or cookie in response.cookies:
+            patch_cache_control(response, no_store=True, private=True)
+        return response
+
+
+class MethodNotAllowedPageMiddleware:
+    """The portal's page for 405; the status and the Allow header stay."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code == 405 and not response.streaming and not response.content:
+            response.content = render_to_string("405.html", request=request).encode()
+            response["Content-Type"] = "text/html; charset=utf-8"
+        return response
