@@ -56,16 +56,23 @@ def read(token: str) -> Grant:
     return Grant(user_pk, number, digest, expires_at)
 
 
-def holder(grant: Grant) -> User:
-    """The contact of a grant, checked now: link not expired, person active, mail unchanged, ticket still his to see.
+def person(grant: Grant) -> User:
+    """The contact of a grant, checked now: link not expired, person active, mail unchanged. Raises BadLink.
 
-    Raises BadLink otherwise.
+    Whether the ticket is still his to see is asked apart: `holder`, or `visible_to` on the ticket's page.
     """
-    user = User.objects.select_related("contact").filter(pk=grant.user_pk, is_active=True).first()
+    people = User.objects.select_related("contact__customer")
+    user = people.filter(pk=grant.user_pk, is_active=True, is_staff=False).first()
     if user is None or grant.expires_at <= clock.now().timestamp():
         raise BadLink("expired or disabled")
     if not constant_time_compare(grant.mail_digest, mail_digest(user.email)):
         raise BadLink("mail changed")
+    return user
+
+
+def holder(grant: Grant) -> User:
+    """The contact of a grant whose ticket is still his to see. Raises BadLink."""
+    user = person(grant)
     ticket = Ticket.objects.filter(number=grant.number).first()
     if ticket is None or not policy.may_write_as_customer(user, ticket):
         raise BadLink("not his ticket any more")

@@ -1,0 +1,281 @@
+"""The customer's forms. Every field has its own Spanish message for each kind of error (M16, M17)."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from factureya.core import attachments, numbers
+from factureya.core.models import Attachment
+from tickets import bodies, lists
+from tickets.models import NUMBER_PREFIX, Ticket
+
+MAX_SUBJECT = 120
+MAX_TEXT = 10_000
+CFDI_UUID_CHARACTERS = 36
+WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
+STALE_FORM = (
+    "El formulario perdió su validez. Conservamos lo que escribió: revíselo y envíelo de nuevo."
+)
+
+
+class PortalForm(forms.Form):
+    """Marks wrong fields for sight and for assistive technology; the browser's own bubbles are off."""
+
+    use_required_attribute = False
+
+    def full_clean(self) -> None:
+        """Validate, then let the controls of the wrong fields look wrong."""
+        super().full_clean()
+        for name in self.errors if self.is_bound else ():
+            if name in self.fields:
+                self._mark(name)
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Add an error from outside (an operation's refusal, a file's), marked like the form's own."""
+        super().add_error(field, error)
+        if field in self.fields:
+            self._mark(field)
+
+    def _mark(self, name: str) -> None:
+        attrs = self.fields[name].widget.attrs
+        if "is-invalid" not in attrs.get("class", ""):
+            attrs["class"] = f"{attrs.get('class', '')} is-invalid".strip()
+
+
+class Text(forms.CharField):
+    """A text of at most MAX_TEXT characters; `missing` is said when it is empty."""
+
+    def __init__(self, *, missing: str = "", rows: int = 5, **options: Any) -> None:
+        super().__init__(
+            widget=forms.Textarea(attrs={"class": "textarea form-control", "rows": rows}),
+            max_length=MAX_TEXT,
+            error_messages={
+                "required": missing,
+                "max_length": "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. "
+                "Acorte el texto o adjúntelo como archivo TXT.",
+                "null_characters_not_allowed": "El texto trae un carácter que no se puede guardar. "
+                "Escríbalo de nuevo o péguelo sin formato.",
+            },
+            **options,
+        )
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """No maxlength: the browser would cut a pasted text in silence."""
+        return {}
+
+
+class FilesMixin(PortalForm):
+    """A form with files, which are kept under its one-time key before anything else is looked at."""
+
+    kept: list[Attachment]
+
+    def take_files(self, kept: list[Attachment], refusals: Iterable[attachments.Refused]) -> None:
+        """The files that the form has, and those it refused, with their reasons beside the field."""
+        self.kept = kept
+        for refusal in refusals:
+            self.add_error("files", refusal.message)
+
+
+class FilesField(forms.Field):
+    """Stands for the file input in labels and errors; the files themselves go through `core.attachments`."""
+
+    widget = forms.FileInput
+    hint = "PNG, JPG, WebP, GIF, PDF, XML o TXT; hasta 5 archivos de 10 MB."
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label=label, required=False, help_text=self.hint)
+
+    def clean(self, value: Any) -> None:
+        """Nothing to validate here."""
+        return
+
+
+class TicketForm(FilesMixin):
+    """A new ticket, guided (M17): the problem, what it is about, how it hurts, what happened, the steps."""
+
+    subject = forms.CharField(
+        label="¿Cuál es el problema?",
+        help_text="Una frase con un solo problema. Si tiene dos, levante dos tickets.",
+        max_length=MAX_SUBJECT,
+        widget=forms.TextInput(attrs={"class": "textinput form-control"}),
+        error_messages={
+            "required": "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema",
+            "max_length": "El problema va en una frase de hasta 120 caracteres; escribió %(show_value)d",
+            "null_characters_not_allowed": "La frase trae un carácter que no se puede guardar; escríbala de nuevo",
+        },
+    )
+    category = forms.ChoiceField(
+        label="¿Sobre qué es?",
+        choices=[("", "Elija una opción"), *Ticket.Category.choices],
+        widget=forms.Select(attrs={"class": "select form-select"}),
+        error_messages={
+            "required": "Elija sobre qué es el problema",
+            "invalid_choice": "Elija sobre qué es el problema, de la lista",
+        },
+    )
+    impact = forms.TypedChoiceField(
+        label="¿Cómo le afecta?",
+        choices=list(reversed(Ticket.Impact.choices)),
+        coerce=int,
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        error_messages={
+            "required": "Elija cómo le afecta",
+            "invalid_choice": "Elija cómo le afecta, de las tres opciones",
+        },
+    )
+    description = Text(
+        label="¿Qué pasó?",
+        help_text="Copie tal cual el mensaje de error, si aparece.",
+        missing="Escriba qué pasó",
+    )
+    steps = Text(
+        label="¿Qué pasos siguió?",
+        help_text="Uno por renglón, desde que entró hasta que falló. Con esto lo reproducimos sin llamarle.",
+        missing="Escriba los pasos que siguió, para que podamos reproducir el problema",
+    )
+    expected = Text(
+        label="¿Qué esperaba que pasara? (opcional)", required=False, rows=2,
+    )  # fmt: skip
+    cfdi_uuid = forms.CharField(
+        label="Folio fiscal (opcional)",
+        help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
+        required=False,
+        widget=forms.TextInput(
+            attrs={
+                "class": "textinput form-control fy-mono",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+        error_messages={
+            "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
+        },
+    )
+    files = FilesField("Imágenes de la pantalla y archivos (opcional)")
+
+    def clean_subject(self) -> str:
+        """One line, single spaces."""
+        return " ".join(self.cleaned_data["subject"].split())
+
+    def clean_cfdi_uuid(self) -> str:
+        """Upper case with its hyphens; what has another length is told how many characters it has."""
+        text = self.cleaned_data["cfdi_uuid"].strip()
+        if not text:
+            return ""
+        compact = text.replace("-", "")
+        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:
+            raise forms.ValidationError(
+                f"El folio fiscal debe tener {CFDI_UUID_CHARACTERS} caracteres; escribió {len(text)}"
+            )
+        if not re.fullmatch(r"[0-9A-Fa-f]{32}", compact):
+            raise forms.ValidationError(
+                "El folio fiscal lleva números, letras de la A a la F y guiones; cópielo del pie del PDF"
+            )
+        return lists.canonical_uuid(text)
+
+    def opening(self) -> dict[str, Any]:
+        """The arguments of `operations.open_ticket` that come from the person."""
+        data = self.cleaned_data
+        body = bodies.compose(data["description"], data["steps"], data["expected"])
+        return {
+            "subject": data["subject"], "category": data["category"], "impact": data["impact"],
+            "cfdi_uuid": data["cfdi_uuid"], "body": body, "files": self.kept,
+        }  # fmt: skip
+
+
+class InformationForm(FilesMixin):
+    """A message of the customer's in an open ticket; files alone are enough (M11, M13)."""
+
+    body = Text(
+        label="Su mensaje",
+        help_text="Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene.",
+        required=False,
+    )
+    files = FilesField("Archivos (opcional)")
+    MISSING = "Escriba su mensaje o agregue un archivo"
+
+    def __init__(self, *args: Any, is_confirming: bool = False, **options: Any) -> None:
+        self.is_confirming = is_confirming  # «Enviar y confirmar»: a text is welcome, not needed
+        super().__init__(*args, **options)
+
+    def take_files(self, kept: list[Attachment], refusals: Iterable[attachments.Refused]) -> None:
+        """As in every form; and neither text nor file is too little."""
+        super().take_files(kept, refusals)
+        nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()
+        if nothing and not self.is_confirming:
+            self.add_error("body", self.MISSING)
+
+    def message(self) -> dict[str, Any]:
+        """The arguments of the operations that come from the person; files without words name themselves."""
+        body = self.cleaned_data["body"].strip()
+        if not body and self.kept:
+            body = "Adjunto: " + ", ".join(file.name for file in self.kept)
+        return {"body": body, "files": self.kept}
+
+
+class FollowUpForm(InformationForm):
+    """What is still wrong, for the ticket that continues a closed one (M12)."""
+
+    MISSING = "Escriba qué sigue pasando"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["body"].label = "¿Qué sigue pasando?"
+        self.fields[
+            "body"
+        ].help_text = "No hace falta repetir lo anterior: la conversación queda enlazada."
+
+
+class LookUpForm(PortalForm):
+    """Number and registered mail (M10, M16). A mistyped number is found by its check character, without a query."""
+
+    number = forms.CharField(
+        label="Número de seguimiento",
+        help_text="Con o sin guiones, mayúsculas o minúsculas.",
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={
+                "class": "textinput form-control fy-mono", "autocomplete": "off",
+                "autocapitalize": "characters", "spellcheck": "false",
+            }
+        ),
+        error_messages={
+            "required": "Escriba su número de seguimiento, por ejemplo FY-7K4M-92Q0",
+            "max_length": "El número tiene 8 caracteres después de FY, por ejemplo FY-7K4M-92Q0",
+            "null_characters_not_allowed": WRONG_NUMBER,
+        },
+    )  # fmt: skip
+    email = forms.EmailField(
+        label="Correo registrado",
+        help_text="El que dio de alta en Factureya.",
+        max_length=254,
+        widget=forms.EmailInput(
+            attrs={"class": "emailinput form-control", "autocomplete": "email"}
+        ),
+        error_messages={
+            "required": "Escriba su correo registrado",
+            "invalid": "Escriba el correo completo, como nombre@empresa.com",
+            "max_length": "Un correo tiene hasta 254 caracteres; escribió %(show_value)d",
+            "null_characters_not_allowed": "Escriba el correo completo, como nombre@empresa.com",
+        },
+    )
+
+    def clean_number(self) -> str:
+        """The canonical number."""
+        text = self.cleaned_data["number"]
+        try:
+            return numbers.parse(NUMBER_PREFIX, text)
+        except numbers.InvalidNumber as error:
+            compact = re.sub(r"[\s\-–]", "", text)
+            length = len(compact) - 2 if compact.upper().startswith(NUMBER_PREFIX) else len(compact)
+            if length != numbers.RANDOM_CHARACTERS + 1:
+                raise forms.ValidationError(
+                    f"El número tiene 8 caracteres después de FY; escribió {max(length, 0)}"
+                ) from error
+            raise forms.ValidationError(WRONG_NUMBER) from error
+
+    def clean_email(self) -> str:
+        """Addresses are compared in lower case."""
+        return str(self.cleaned_data["email"]).lower()

@@ -1,0 +1,115 @@
+"""Levantar ticket (M11, M17): the guided form, and the open tickets that look like what is being typed."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from factureya.core import attachments, numbers
+from tickets import drafts, formkeys, operations, similar, wording
+from tickets.formkeys import FormKey
+from tickets.forms import STALE_FORM, TicketForm
+from tickets.models import NUMBER_PREFIX, Ticket
+from tickets.views_common import FormWithFiles, PersonView, posted_text
+
+
+class NewTicket(FormWithFiles, PersonView):
+    """The form of a new ticket. What was typed and uploaded is never lost."""
+
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """A fresh form, or the draft of one that could not be sent."""
+        found = drafts.find(request.session, self.user, formkeys.NEW)
+        if found is None:
+            return self.page(TicketForm(), formkeys.new(self.user, formkeys.NEW))
+        key, fields, _ = found
+        return self.page(TicketForm(initial=fields), key, is_recovered=True)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Open the ticket; or show again, complete, what cannot be sent yet."""
+        key, is_ours = self.posted_key(self.user, formkeys.NEW)
+        kept, refusals = self.posted_files(key)
+        if "quitar" in request.POST:
+            return self.page(TicketForm(initial=posted_text(request)), key)
+        if chosen := request.POST.get("agregar_a"):
+            return self.carry_to(chosen, key)
+        form = TicketForm(request.POST)
+        form.take_files(kept, refusals)
+        if not is_ours:
+            form.add_error(None, STALE_FORM)
+        return self.open(form, key) if form.is_valid() else self.page(form, key)
+
+    def open(self, form: TicketForm, key: FormKey) -> HttpResponse:
+        """Ask once about similar tickets, then open (M11)."""
+        alike = (
+            []
+            if "otro" in self.request.POST
+            else similar.find(self.user, form.cleaned_data["subject"])
+        )
+        if alike:
+            return self.page(form, key, similar=alike, asks=True)
+        try:
+            ticket = operations.open_ticket(
+                author=self.user,
+                customer=self.user.contact.customer,
+                form_key=key.key,
+                **form.opening(),
+            )
+        except (operations.WrongStatus, operations.FilesGone) as refusal:
+            form.add_error(None, str(refusal))
+            return self.page(form, formkeys.new(self.user, formkeys.NEW))
+        drafts.forget(self.request.session, key)
+        return redirect("tickets:created", number=ticket.number)
+
+    def carry_to(self, chosen: str, key: FormKey) -> HttpResponse:
+        """«Agregar a este»: to that ticket's composer, with the text and the files (M11)."""
+        ticket = _visible(self.user, chosen)
+        if ticket is None:
+            return self.page(TicketForm(initial=posted_text(self.request)), key)
+        carried = formkeys.adopt(key.key, self.user, ticket.number)
+        text = _as_message(posted_text(self.request))
+        drafts.keep(self.request.session, carried, {"body": text}, why=drafts.CARRIED)
+        return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
+
+    def page(self, form: TicketForm, key: FormKey, **more: Any) -> HttpResponse:
+        """The form with its kept files."""
+        context = {"similar": [], "asks": False, "is_recovered": False, **more}
+        kept = (
+            attachments.drafts(key.key)
+            if self.request.method == "POST" or context["is_recovered"]
+            else []
+        )
+        context |= {
+            "form": form,
+            "key": key.token,
+            "kept": kept,
+            "person": self.user,
+            "first_reply": wording.first_reply(),
+        }
+        return render(self.request, "tickets/new.html", context)
+
+
+class Similar(PersonView):
+    """The suggestion under the subject, fetched by the script when the field is left (M11)."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """A fragment of HTML; empty when nothing is alike."""
+        found = similar.find(self.user, request.GET.get("asunto", "")[:200])
+        return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
+
+
+def _visible(user: Any, text: str) -> Ticket | None:
+    try:
+        number = numbers.parse(NUMBER_PREFIX, text)
+    except numbers.InvalidNumber:
+        return None
+    return Ticket.objects.visible_to(user).filter(number=number).first()
+
+
+def _as_message(fields: dict[str, str]) -> str:
+    parts = (fields.get("subject", ""), fields.get("description", ""), fields.get("steps", ""))
+    return "\n\n".join(part.strip() for part in parts if part.strip())
