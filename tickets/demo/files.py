@@ -1,19 +1,18 @@
 """The demo's attachments: drawn screenshots, a small PDF and a small XML, the same bytes every time."""
 
-import hashlib
-import secrets
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import fontpkg_atkinson_hyperlegible
-from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image, ImageDraw, ImageFont
 
+from factureya.core import attachments
 from factureya.core.models import Attachment
 
+DRAFT = "demo"  # emptied at once, when the story's message takes the file
 _FONTS = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
-_TYPES = {"screen": "image/png", "pdf": "application/pdf", "xml": "application/xml"}
 _XML = """<?xml version="1.0" encoding="UTF-8"?>
 <cfdi:Comprobante xmlns:cfdi="http://www.sat.gob.mx/cfd/4" Version="4.0" Serie="A" Folio="1029"
   Moneda="MXN" TipoDeComprobante="I" SubTotal="10000.00" Total="11600.00" LugarExpedicion="72000">
@@ -27,17 +26,8 @@ _XML = """<?xml version="1.0" encoding="UTF-8"?>
 def store(spec: dict[str, Any]) -> Attachment:
     """Make the file a story asks for (`kind`, `name`, `title`, `text`) and keep it as an upload of a form."""
     make = {"screen": _screen, "pdf": _pdf, "xml": _xml}[spec["kind"]]
-    content = make(spec)
-    attachment = Attachment(
-        token=secrets.token_urlsafe(32),
-        name=spec["name"],
-        content_type=_TYPES[spec["kind"]],
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        draft="demo",
-    )
-    attachment.file.save(spec["name"], ContentFile(content), save=True)
-    return attachment
+    upload = SimpleUploadedFile(spec["name"], make(spec))
+    return attachments.store(upload, draft=DRAFT)
 
 
 def _screen(spec: dict[str, Any]) -> bytes:
