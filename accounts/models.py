@@ -332,6 +332,10 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
             Q(ends_at__isnull=True) | Q(ends_at__gt=instant)
         )
 
+    def not_ended(self) -> "RoleAssignmentQuerySet":
+        """Assignments that hold now or will hold later."""
+        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now()))
+
 
 class RoleAssignment(models.Model):
     """A dated office, granted by somebody else. Ended, never deleted. Written by `accounts.operations`."""

@@ -48,7 +48,7 @@ def _own_pages(request) -> list[tuple[str, str]]:
     if not user.is_staff:
         return [("Mis tickets", "tickets:list")]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
-    return pages + ([("Mesa de control", "change_requests:home")] if user.works_in_control else [])
+    return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
 def _here(path: str, urls: list[str]) -> str:

@@ -1,0 +1,18 @@
+"""Who is at the other end: the one reading of a client's address, for every limit."""
+
+from typing import Any
+
+from django.conf import settings
+
+
+def client_ip(request: Any) -> str:
+    """The client's address as the last proxy we trust saw it; what a client writes in the header is never believed.
+
+    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies the
+    request did not come through them, and the connection's own address counts.
+    """
+    count = settings.TRUSTED_PROXY_COUNT
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    if count and len(forwarded) >= count and (address := forwarded[-count].strip()):
+        return str(address)
+    return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104

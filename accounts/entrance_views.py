@@ -1,0 +1,94 @@
+"""allauth's views, routed by hand, where they need a word or a door closed."""
+
+from typing import Any
+
+from allauth.account import views as account
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.stagekit import get_pending_stage
+from allauth.account.stages import EmailVerificationStage
+from allauth.mfa.adapter import get_adapter as get_mfa_adapter
+from allauth.mfa.totp import views as totp
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse, reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.landing import landing_of
+
+DEMO_PEOPLE = (
+    ("ana", "representante legal"),
+    ("beto", "contacto de la misma empresa"),
+    ("carla", "otra empresa"),
+    ("dario", "agente"),
+    ("irma", "agente de un tercero"),
+    ("laura", "supervisora"),
+    ("elsa", "seguridad informática"),
+    ("fabian", "propietario de la información"),
+    ("jorge", "área informática"),
+    ("gina", "implementadora"),
+    ("hugo", "desarrollo"),
+)
+DEMO_PASSWORD = "Factureya-demo-2026"  # noqa: S105 (public, of the demo)
+
+
+class LoginView(account.LoginView):
+    """Sign in; in the demo the page lists the accounts."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the demo's accounts, when DEMO is on."""
+        demo = DEMO_PEOPLE if settings.DEMO else ()
+        return super().get_context_data(
+            demo_people=demo, demo_password=DEMO_PASSWORD if demo else "", **kwargs
+        )
+
+
+class VerifyView(account.ConfirmEmailVerificationCodeView):
+    """The code of the mail; only while somebody is signing up or in. No page changes an address later."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Allauth would send whoever has nothing to prove to its page of addresses, which we do not have."""
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(landing_of(request.user))
+        stage = get_pending_stage(request)
+        if stage is None or stage.key != EmailVerificationStage.key:
+            return HttpResponseRedirect(reverse("account_login"))
+        return super().dispatch(request, *args, **kwargs)
+
+
+class CompleteResetView(account.CompletePasswordResetView):
+    """The new password after the code; then sign in with it."""
+
+    success_url = reverse_lazy("account_login")
+
+
+class ActivateFactorView(totp.ActivateTOTPView):
+    """Enrol an authenticator app; the code typed here is this session's second factor too."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Note the factor in the session, so that staff is not asked again at once."""
+        response = super().form_valid(form)
+        record_authentication(self.request, self.request.user, "mfa", type="totp")
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The secret in groups of four, for whoever types it."""
+        context = super().get_context_data(**kwargs)
+        secret = context["form"].secret
+        context["secret"] = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
+        return context
+
+
+@require_safe
+@never_cache
+@login_required
+def totp_qr(request: HttpRequest) -> HttpResponse:
+    """The QR of the secret that this session is enrolling: an image of ours, because the CSP allows no data: images."""
+    secret = request.session.get(SECRET_SESSION_KEY)
+    if not secret:
+        raise Http404
+    adapter = get_mfa_adapter()
+    svg = adapter.build_totp_svg(adapter.build_totp_url(request.user, secret))
+    return HttpResponse(svg, content_type="image/svg+xml")

@@ -1,0 +1,81 @@
+"""Mails about accounts, one function and one template per verb; rendered in the operation's transaction.
+
+A link or a code is a secret: its mail's text is wiped once it is sent.
+"""
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.models import Contact, Customer, FactorReset, Invitation, User
+from factureya.core import outbox
+from factureya.core.models import Event
+
+
+def company_verified(customer: Customer, event: Event) -> None:
+    """Tell the company's people that staff verified it."""
+    for person in _people(customer):
+        _send("accounts/company_verified", event, person, customer=customer)
+
+
+def company_refused(customer: Customer, event: Event) -> None:
+    """Tell the person who signed up that the company was not accepted, and why."""
+    for person in _people(customer):
+        _send("accounts/company_refused", event, person, customer=customer)
+
+
+def company_joined(people: list[User], customer: Customer, event: Event) -> None:
+    """Tell the people who moved which company they belong to now, and its representatives who came."""
+    for person in people:
+        _send("accounts/company_joined", event, person, customer=customer)
+    for contact in customer.contacts.select_related("user").filter(
+        role=Contact.Role.REPRESENTATIVE, user__is_active=True
+    ):
+        _send("accounts/people_joined", event, contact.user, customer=customer, people=people)
+
+
+def invited(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
+    """Send the single-use link; who has an account already is told so instead, and nobody else learns it."""
+    if has_account:
+        kind, url = "accounts/invited_with_account", url_of("account_login")
+    else:
+        kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
+        url = url_of("accounts:accept_invitation", token)
+    context = {"invitation": invitation, "url": url}
+    outbox.enqueue(
+        kind,
+        key=f"{event.hash}:invited",
+        to=invitation.email,
+        about=invitation.chain,
+        context=context,
+        is_secret=True,
+    )
+
+
+def factor_reset_requested(reset: FactorReset, event: Event) -> None:
+    """Tell the person that somebody asked to take the second factor away."""
+    _send("accounts/factor_reset_requested", event, reset.user, reset=reset)
+
+
+def factor_reset_done(reset: FactorReset, event: Event) -> None:
+    """Tell the person that the second factor was taken away and sessions ended."""
+    _send("accounts/factor_reset_done", event, reset.user, reset=reset)
+
+
+def url_of(name: str, *args: str) -> str:
+    """The absolute address of a page, without a request."""
+    return f"{settings.SITE_URL}{reverse(name, args=args)}"
+
+
+def _people(customer: Customer) -> list[User]:
+    contacts = customer.contacts.select_related("user").filter(user__is_active=True)
+    return [contact.user for contact in contacts.order_by("pk")]
+
+
+def _send(kind: str, event: Event, person: User, **context: object) -> None:
+    outbox.enqueue(
+        kind,
+        key=f"{event.hash}:{person.pk}",
+        to=person.email,
+        about=event.chain,
+        context={"person": person, "url": url_of("accounts:home"), **context},
+    )

@@ -1,0 +1,52 @@
+"""What each office may do in the admin, in one place; Django's groups only show it.
+
+Permissions are asked of the offices in force at that moment (`accounts.backends`), never of the groups: an office that
+ended a minute ago gives nothing, whether or not anything ran since. Names are texts, so accounts imports no other app.
+"""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group
+
+from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignment, User
+
+_QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
+_DESK = _QUEUE | {
+    "accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify",
+}  # fmt: skip
+_SUPERVISION = frozenset(
+    {
+        "core.view_outboxmessage", "core.change_outboxmessage", "core.view_holiday", "core.add_holiday",
+        "core.change_holiday", "core.delete_holiday", "accounts.view_provider",
+    }
+)  # fmt: skip
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    Office.AGENT: _DESK,
+    Office.THIRD_PARTY_AGENT: _QUEUE,  # M3: only their provider's tickets; no list of our customers
+    Office.SUPERVISOR: _DESK | _SUPERVISION,
+    Office.SECURITY_OFFICER: frozenset(),
+    Office.INFORMATION_OWNER: frozenset(),
+    Office.IT_HEAD: frozenset(),
+    Office.IMPLEMENTER: frozenset(),
+    Office.DEVELOPER: frozenset(),
+}
+
+
+def permissions_of(offices: Iterable[str]) -> set[str]:
+    """The permissions ("app.codename") that these offices give together."""
+    return set().union(*(PERMISSIONS[office] for office in offices))
+
+
+def sync(user: User) -> None:
+    """Let `is_staff` and the groups follow the offices that have not ended; called by the granting operations."""
+    open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
+    offices = set(open_or_future.values_list("office", flat=True))
+    user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
+    user.save(update_fields=["is_staff"])
+    user.groups.set([_group(office) for office in sorted(offices)])
+    user.__dict__.pop("assignments", None)
+
+
+def _group(office: str) -> Group:
+    return Group.objects.get_or_create(name=Office(office).label)[0]

@@ -1,0 +1,59 @@
+"""Every change of accounts is one of these functions: locked, all or nothing, exactly one Event.
+
+`companies` (sign-up and what staff decides about it), `people` (invitations, profiles), `staff` (offices, second
+factor, deactivation). Refusals are `Refused`; their text is for the person.
+"""
+
+from accounts.operations.common import Refused
+from accounts.operations.companies import (
+    join_company,
+    refuse_company,
+    register_company,
+    verify_company,
+)
+from accounts.operations.people import (
+    accept_invitation,
+    cancel_invitation,
+    change_password,
+    invite_contact,
+    limit_contact,
+    open_invitation,
+    rename,
+    resend_invitation,
+)
+from accounts.operations.staff import (
+    add_provider,
+    approve_factor_reset,
+    deactivate_user,
+    decline_factor_reset,
+    end_office,
+    grant_office,
+    invite_staff,
+    reactivate_user,
+    request_factor_reset,
+)
+
+__all__ = [
+    "Refused",
+    "accept_invitation",
+    "add_provider",
+    "approve_factor_reset",
+    "cancel_invitation",
+    "change_password",
+    "deactivate_user",
+    "decline_factor_reset",
+    "end_office",
+    "grant_office",
+    "invite_contact",
+    "invite_staff",
+    "join_company",
+    "limit_contact",
+    "open_invitation",
+    "reactivate_user",
+    "refuse_company",
+    "register_company",
+    "rename",
+    "request_factor_reset",
+    "resend_invitation",
+    "verify_company",
+]

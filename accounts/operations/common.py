@@ -1,0 +1,33 @@
+"""What the operations of accounts share."""
+
+from allauth.account.models import EmailAddress
+
+from accounts.models import User
+
+
+class Refused(Exception):
+    """The operation does not apply, or not by this person; nothing was written. The text is for the person."""
+
+
+def require(allowed: bool, message: str) -> None:
+    """Raise Refused unless `allowed`."""
+    if not allowed:
+        raise Refused(message)
+
+
+def require_superuser(actor: User) -> None:
+    """Raise Refused unless the actor is an active superuser, as the database says now."""
+    current = User.objects.filter(pk=actor.pk, is_superuser=True, is_active=True).exists()
+    require(current, "Solo un superusuario puede hacerlo.")
+
+
+def lock_user(pk: int) -> User:
+    """The user, re-read and locked."""
+    return User.objects.select_for_update().get(pk=pk)
+
+
+def new_person(email: str, full_name: str, password: str, *, verified: bool) -> User:
+    """A user and the one address; raises IntegrityError when somebody has that address."""
+    person = User.objects.create_user(email, password, full_name=" ".join(full_name.split()))
+    EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
+    return person

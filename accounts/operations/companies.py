@@ -1,0 +1,140 @@
+"""A company's way in: it signs up, and staff verifies it, joins it to the known one, or refuses it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.module_loading import import_string
+
+from accounts import notifications, policy
+from accounts.models import Contact, Customer, User
+from accounts.operations.common import Refused, new_person, require
+from accounts.rfc import RFC
+from factureya.core import audit
+from factureya.core.clock import now
+
+ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o no la acepte."
+
+
+def register_company(
+    *,
+    email: str,
+    password: str,
+    full_name: str,
+    rfc: RFC,
+    legal_name: str,
+    form_key: str | None = None,
+) -> User:
+    """Make a person, his unverified company and his place in it; the mail is still to be proven.
+
+    A known RFC makes no difference: the company is a new one that sees only its own tickets. A second call with the
+    same `form_key`, address and password returns the person of the first. Raises Refused when the address is taken;
+    the caller must not tell.
+    """
+    try:
+        with transaction.atomic():
+            person = new_person(email, full_name, password, verified=False)
+            customer = Customer.objects.create(
+                rfc=rfc.value,
+                legal_name=" ".join(legal_name.split()),
+                registered_email=person.email,
+                rfc_check_failed=rfc.check_failed,
+                form_key=form_key,
+            )
+            Contact.objects.create(user=person, customer=customer)
+            audit.record(
+                "company.registered", customer, actor=person,
+                rfc=rfc.value, legal_name=customer.legal_name, check_failed=rfc.check_failed,
+            )  # fmt: skip
+    except IntegrityError:
+        return _first_use(form_key, email, password)
+    return person
+
+
+def verify_company(pk: int, *, actor: User) -> Customer:
+    """Staff checked the company; its first contact becomes the representative.
+
+    Raises Refused when it was decided before, its person's mail is not proven, or a verified company has that RFC.
+    """
+    with _undecided(pk, actor) as customer:
+        require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
+        customer.verified_at, customer.verified_by = now(), actor
+        try:
+            with transaction.atomic():
+                customer.save(update_fields=["verified_at", "verified_by"])
+        except IntegrityError:  # somebody verified its double in this very moment
+            raise Refused(ALREADY_KNOWN) from None
+        first = customer.contacts.order_by("pk").first()
+        assert first is not None  # register_company makes both
+        first.role = Contact.Role.REPRESENTATIVE
+        first.save(update_fields=["role"])
+        event = audit.record(
+            "company.verified", customer, actor=actor, representative=first.user_id
+        )
+        notifications.company_verified(customer, event)
+    return customer
+
+
+def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
+    """The company stays unverified, with the reason; its people keep their own tickets."""
+    reason = " ".join(reason.split())
+    require(bool(reason), "Escriba el motivo; la persona lo leerá.")
+    with _undecided(pk, actor) as customer:
+        customer.refused_at, customer.refusal_reason = now(), reason
+        customer.save(update_fields=["refused_at", "refusal_reason"])
+        event = audit.record("company.refused", customer, actor=actor, reason=reason)
+        notifications.company_refused(customer, event)
+    return customer
+
+
+def join_company(pk: int, *, actor: User) -> Customer:
+    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that.
+
+    The known company's registered data stay; who moves is an ordinary contact there and sees what he saw or the
+    company's. Raises Refused when there is no verified company with that RFC.
+    """
+    with _undecided(pk, actor) as customer:
+        known = Customer.objects.verified_with(customer.rfc).first()
+        if known is None:
+            raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
+        people = [contact.user for contact in customer.contacts.select_related("user")]
+        customer.joined_to = known
+        customer.save(update_fields=["joined_to"])
+        customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
+        for hook in settings.CUSTOMER_JOINED:
+            import_string(hook)(customer, known, actor=actor)
+        event = audit.record(
+            "company.joined", customer, actor=actor,
+            into=known.chain, people=[person.pk for person in people],
+        )  # fmt: skip
+        notifications.company_joined(people, known, event)
+    return known
+
+
+@contextmanager
+def _undecided(pk: int, actor: User) -> Iterator[Customer]:
+    """The locked company that still waits for staff, decided by somebody who may."""
+    with transaction.atomic():
+        require(policy.may_verify(actor), "Solo un agente o un supervisor de Factureya lo decide.")
+        customer = Customer.objects.select_for_update().get(pk=pk)
+        require(
+            customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue."
+        )
+        require(
+            Customer.objects.to_verify().filter(pk=pk).exists(),
+            "La persona aún no comprueba su correo.",
+        )
+        yield customer
+
+
+def _first_use(form_key: str | None, email: str, password: str) -> User:
+    """The person whom the first submission of this form made; Refused if it was another form."""
+    first = (
+        User.objects.filter(email=email, contact__customer__form_key=form_key).first()
+        if form_key
+        else None
+    )
+    if first is None or not first.check_password(password):
+        raise Refused("taken")
+    return first

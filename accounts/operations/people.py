@@ -1,0 +1,202 @@
+"""People: how a contact or a member of staff comes in by invitation, and what a person changes about himself."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from accounts import notifications, offices, policy
+from accounts.models import Contact, Customer, Invitation, RoleAssignment, User
+from accounts.operations.common import Refused, lock_user, new_person, require
+from factureya.core import audit
+from factureya.core.clock import now
+from factureya.core.models import Event
+
+NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
+UNUSABLE = "La invitación venció o ya se usó. Pida otra a quien le invitó."
+_signer = signing.Signer(salt="accounts.invitation")
+
+
+def invite_contact(
+    customer: Customer, *, email: str, own_tickets_only: bool = False, actor: User
+) -> Invitation:
+    """The representative invites a person by mail (M7 turns this into a formal ALTA later).
+
+    Whoever has an account already is told so by mail; the representative learns nothing. An invitation that is still
+    pending is sent again instead. Raises Refused for people of the company and for anybody but its representative.
+    """
+    email = email.strip().lower()
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update().get(pk=customer.pk)
+        require(policy.may_manage_people(actor, customer), NOT_YOURS)
+        inside = Contact.objects.filter(customer=customer, user__email=email).exists()
+        require(not inside, "Esa persona ya está en su empresa.")
+        pending = customer.invitations.filter(
+            email=email, accepted_at__isnull=True, cancelled_at__isnull=True
+        )
+        invitation = pending.first() or Invitation(customer=customer, email=email, invited_by=actor)
+        invitation.own_tickets_only = own_tickets_only
+        send(invitation, "contact.invited", actor=actor, own_tickets_only=own_tickets_only)
+    return invitation
+
+
+def resend_invitation(pk: int, *, actor: User) -> Invitation:
+    """Send a new link for a pending invitation; the old link stops working."""
+    with _pending(pk, actor) as invitation:
+        send(invitation, "invitation.resent", actor=actor)
+    return invitation
+
+
+def cancel_invitation(pk: int, *, actor: User) -> Invitation:
+    """The link stops working at once."""
+    with _pending(pk, actor) as invitation:
+        invitation.cancelled_at = now()
+        invitation.save(update_fields=["cancelled_at"])
+        audit.record("invitation.cancelled", invitation, actor=actor, email=invitation.email)
+    return invitation
+
+
+def open_invitation(token: str) -> Invitation:
+    """The usable invitation of a link; checked at use. Raises Refused: forged, used, cancelled, old, or void."""
+    return _usable(Invitation.objects.filter(token_hash=_hash(token)))
+
+
+def accept_invitation(token: str, *, full_name: str, password: str) -> User:
+    """The invited person chooses a name and a password; the link proves the mail. Works once. Raises Refused."""
+    with transaction.atomic():
+        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=_hash(token)))
+        try:
+            with transaction.atomic():
+                person = new_person(invitation.email, full_name, password, verified=True)
+        except IntegrityError:
+            raise Refused(UNUSABLE) from None  # has an account meanwhile
+        invitation.accepted_at = now()
+        invitation.save(update_fields=["accepted_at"])
+        if invitation.office:
+            _enter_office(person, invitation)
+        else:
+            _enter_company(person, invitation)
+    return person
+
+
+def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
+    """The representative lets a contact see the company's tickets, or only his own."""
+    with transaction.atomic():
+        contact = Contact.objects.select_for_update().get(pk=pk)
+        require(policy.may_manage_people(actor, contact.customer), NOT_YOURS)
+        require(not contact.is_representative, "El representante ve todos los tickets.")
+        if contact.own_tickets_only == own_tickets_only:
+            return contact
+        contact.own_tickets_only = own_tickets_only
+        contact.save(update_fields=["own_tickets_only"])
+        audit.record(
+            "contact.limited", contact.customer, actor=actor,
+            person=contact.user_id, own_tickets_only=own_tickets_only,
+        )  # fmt: skip
+    return contact
+
+
+def rename(*, full_name: str, actor: User) -> User:
+    """A person corrects the own name."""
+    with transaction.atomic():
+        person = lock_user(actor.pk)
+        before, person.full_name = person.full_name, " ".join(full_name.split())
+        if before != person.full_name:
+            person.save(update_fields=["full_name"])
+            audit.record(
+                "person.renamed", person, actor=person, before=before, after=person.full_name
+            )
+    return person
+
+
+def change_password(person: User, password: str) -> None:
+    """The person chose a new password, by the old one or by a code; every other session ends.
+
+    `person` gets the new hash, so that allauth can keep the session in which it happened.
+    """
+    with transaction.atomic():
+        lock_user(person.pk)
+        person.set_password(password)
+        person.save(update_fields=["password"])
+        audit.record("person.password_changed", person, actor=person)
+
+
+def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
+    """Give the invitation a fresh link and mail it; the caller holds the lock. One event."""
+    token = _signer.sign(secrets.token_urlsafe(32))
+    invitation.token_hash = _hash(token)
+    invitation.created_at = now()
+    invitation.expires_at = invitation.created_at + timedelta(days=settings.INVITATION_DAYS)
+    invitation.save()
+    event = audit.record(verb, invitation, actor=actor, email=invitation.email, **data)
+    taken = User.objects.filter(email=invitation.email).exists()
+    notifications.invited(invitation, event, token=token, has_account=taken)
+    return event
+
+
+@contextmanager
+def _pending(pk: int, actor: User) -> Iterator[Invitation]:
+    with transaction.atomic():
+        related = Invitation.objects.select_related("customer")
+        invitation = related.select_for_update(of=("self",)).get(pk=pk)
+        if invitation.customer is None:
+            require(actor.is_active and actor.is_superuser, "Solo un superusuario puede hacerlo.")
+        else:
+            require(policy.may_manage_people(actor, invitation.customer), NOT_YOURS)
+        require(invitation.is_pending, "Esa invitación ya se usó o se canceló.")
+        yield invitation
+
+
+def _hash(token: str) -> str:
+    """SHA-256 (hex) of a link we signed. Raises Refused for any other text, without a query."""
+    try:
+        secret = _signer.unsign(token)
+    except signing.BadSignature:
+        raise Refused(UNUSABLE) from None
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _usable(found: QuerySet[Invitation]) -> Invitation:
+    invitation = found.first()
+    if invitation is None or not invitation.is_pending or invitation.has_expired:
+        raise Refused(UNUSABLE)
+    inviter = User.objects.select_related("contact__customer").get(pk=invitation.invited_by_id)
+    if invitation.office:
+        allowed = inviter.is_active and inviter.is_superuser
+    else:
+        assert invitation.customer is not None  # invitation_to_company_or_office
+        allowed = policy.may_manage_people(inviter, invitation.customer)
+    require(allowed, UNUSABLE)
+    return invitation
+
+
+def _enter_company(person: User, invitation: Invitation) -> None:
+    assert invitation.customer is not None  # invitation_to_company_or_office
+    Contact.objects.create(
+        user=person,
+        customer=invitation.customer,
+        own_tickets_only=invitation.own_tickets_only,
+        invited_by_id=invitation.invited_by_id,
+    )
+    audit.record("contact.joined", invitation, actor=person, email=person.email)
+
+
+def _enter_office(person: User, invitation: Invitation) -> None:
+    RoleAssignment.objects.create(
+        user=person,
+        office=invitation.office,
+        provider=invitation.provider,
+        granted_by_id=invitation.invited_by_id,
+    )
+    offices.sync(person)
+    audit.record(
+        "staff.joined", person, actor=person,
+        office=invitation.office, provider=invitation.provider_id, invited_by=invitation.invited_by_id,
+    )  # fmt: skip

@@ -1,0 +1,226 @@
+"""Staff: dated offices granted by somebody else, invitations, deactivation, and the second factor taken by two (M3)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.db.models import F
+
+from accounts import notifications, offices, policy
+from accounts.models import (
+    DESK_OFFICES,
+    Contact,
+    FactorReset,
+    Invitation,
+    Office,
+    Provider,
+    RoleAssignment,
+    User,
+)
+from accounts.operations import people
+from accounts.operations.common import Refused, lock_user, require, require_superuser
+from factureya.core import audit
+from factureya.core.clock import now
+
+
+def invite_staff(
+    *, email: str, office: str, provider: Provider | None = None, actor: User
+) -> Invitation:
+    """A superuser invites a person by mail to an office; the invited one chooses the password."""
+    email = email.strip().lower()
+    with transaction.atomic():
+        require_superuser(actor)
+        _check_provider(office, provider)
+        require(
+            not User.objects.filter(email=email).exists(),
+            "Ese correo ya tiene cuenta; otórguele el cargo en su ficha.",
+        )
+        pending = Invitation.objects.select_for_update().filter(
+            email=email, accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True
+        )
+        invitation = pending.first() or Invitation(email=email)
+        invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
+        people.send(
+            invitation, "staff.invited", actor=actor, office=office,
+            provider=provider.name if provider else None,
+        )  # fmt: skip
+    return invitation
+
+
+def grant_office(
+    user: User,
+    *,
+    office: str,
+    provider: Provider | None = None,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    actor: User,
+) -> RoleAssignment:
+    """A superuser gives somebody else an office, from now or later, for good or until `ends_at`.
+
+    Raises Refused: to oneself, to a customer's contact, twice, or with the wrong kind of provider (M3).
+    """
+    with transaction.atomic():
+        require_superuser(actor)
+        person = lock_user(user.pk)
+        require(person.pk != actor.pk, "Nadie se otorga un cargo a sí mismo.")
+        require(person.is_active, "La cuenta está desactivada.")
+        is_contact = Contact.objects.filter(user=person).exists()
+        require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
+        _check_provider(office, provider)
+        held = RoleAssignment.objects.filter(user=person, office=office).not_ended()
+        require(not held.exists(), "Ya tiene ese cargo.")
+        start = starts_at or now()
+        require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
+        assignment = RoleAssignment.objects.create(
+            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor,
+        )  # fmt: skip
+        offices.sync(person)
+        audit.record(
+            "office.granted", person, actor=actor, office=office,
+            provider=provider.name if provider else None,
+            starts_at=start.isoformat(), ends_at=ends_at.isoformat() if ends_at else None,
+        )  # fmt: skip
+    return assignment
+
+
+def end_office(pk: int, *, actor: User) -> RoleAssignment:
+    """A superuser ends an office now; one that had not begun never begins."""
+    with transaction.atomic():
+        require_superuser(actor)
+        assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
+        instant = now()
+        require(assignment.ends_at is None or assignment.ends_at > instant, "Ese cargo ya terminó.")
+        assignment.ends_at = max(instant, assignment.starts_at)
+        assignment.ended_by = actor
+        assignment.save(update_fields=["ends_at", "ended_by"])
+        person = lock_user(assignment.user_id)
+        offices.sync(person)
+        audit.record("office.ended", person, actor=actor, office=assignment.office)
+    return assignment
+
+
+def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
+    """A superuser closes somebody's account; every session ends with the next request."""
+    reason = " ".join(reason.split())
+    require(bool(reason), "Escriba el motivo.")
+    with transaction.atomic():
+        require_superuser(actor)
+        person = lock_user(pk)
+        require(person.pk != actor.pk, "Nadie desactiva su propia cuenta.")
+        require(person.is_active, "La cuenta ya está desactivada.")
+        person.is_active = False
+        _end_sessions(person, "is_active")
+        audit.record("person.deactivated", person, actor=actor, reason=reason)
+    return person
+
+
+def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
+    """A superuser opens a closed account again; old sessions stay ended."""
+    reason = " ".join(reason.split())
+    require(bool(reason), "Escriba el motivo.")
+    with transaction.atomic():
+        require_superuser(actor)
+        person = lock_user(pk)
+        require(not person.is_active, "La cuenta está activa.")
+        person.is_active = True
+        person.save(update_fields=["is_active"])
+        audit.record("person.reactivated", person, actor=actor, reason=reason)
+    return person
+
+
+def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
+    """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
+    reason = " ".join(reason.split())
+    require(bool(reason), "Escriba cómo comprobó que es esa persona.")
+    with transaction.atomic():
+        person = lock_user(user.pk)
+        require(policy.may_request_factor_reset(actor), "No puede pedirlo con sus cargos de hoy.")
+        require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
+        require(_has_factor(person), "Esa persona no tiene segundo factor.")
+        undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
+        require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
+        reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
+        event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
+        notifications.factor_reset_requested(reset, event)
+    return reset
+
+
+def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
+    """The second person takes the factor away: sessions end, and its owner enrols again at the next sign-in."""
+    with _undecided(pk, actor) as reset:
+        person = lock_user(reset.user_id)
+        _decide(reset, actor, approved=True)
+        Authenticator.objects.filter(user=person).delete()
+        _end_sessions(person)
+        event = audit.record(
+            "factor.reset", person, actor=actor, requested_by=reset.requested_by_id
+        )
+        notifications.factor_reset_done(reset, event)
+    return reset
+
+
+def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
+    """The second person says no; the factor stays."""
+    with _undecided(pk, actor) as reset:
+        _decide(reset, actor, approved=False)
+        audit.record(
+            "factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id
+        )
+    return reset
+
+
+def add_provider(*, name: str, actor: User) -> Provider:
+    """A superuser adds a third party that gives the service (M3)."""
+    name = " ".join(name.split())
+    with transaction.atomic():
+        require_superuser(actor)
+        require(bool(name), "Escriba el nombre del prestador.")
+        taken = Provider.objects.filter(name__iexact=name).exists()
+        require(not taken, "Ya hay un prestador con ese nombre.")
+        provider = Provider.objects.create(name=name)
+        audit.record("provider.added", actor, actor=actor, provider=name)
+    return provider
+
+
+def _check_provider(office: str, provider: Provider | None) -> None:
+    """Own agents work for us, third-party ones for another; other offices for nobody (M3)."""
+    require(office in Office.values, "Elija el cargo.")
+    if office not in DESK_OFFICES:
+        return require(provider is None, "Ese cargo no lleva prestador.")
+    if provider is None:
+        raise Refused("Indique el prestador.")
+    if office == Office.AGENT:
+        require(provider.is_own, "El agente propio trabaja en Factureya.")
+    if office == Office.THIRD_PARTY_AGENT:
+        require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")
+    return None
+
+
+@contextmanager
+def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+    with transaction.atomic():
+        reset = FactorReset.objects.select_for_update().get(pk=pk)
+        require(policy.may_decide_factor_reset(actor), "No puede decidirlo con sus cargos de hoy.")
+        require(reset.decided_at is None, "Ya se decidió.")
+        require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
+        require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")
+        yield reset
+
+
+def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
+    reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
+    reset.save(update_fields=["decided_by", "decided_at", "approved"])
+
+
+def _has_factor(person: User) -> bool:
+    return Authenticator.objects.filter(user=person).exists()
+
+
+def _end_sessions(person: User, *also: str) -> None:
+    """Every session of the person ends: what they are bound to changes."""
+    person.session_epoch = F("session_epoch") + 1  # type: ignore[assignment]
+    person.save(update_fields=["session_epoch", *also])
+    person.refresh_from_db(fields=["session_epoch"])

@@ -1,0 +1,197 @@
+"""Our own pages of /cuenta/: the profile, the people of my company, and an invitation's link."""
+
+from typing import Any
+
+from allauth.account.utils import perform_login
+from allauth.core import ratelimit
+from allauth.mfa.models import Authenticator
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from accounts import operations, policy
+from accounts.forms import AcceptForm, InviteForm, NameForm
+from accounts.models import Contact, Customer, Invitation
+
+
+class Home(LoginRequiredMixin, FormView):
+    """The profile: the name may change; the mail and the company's registered data may not."""
+
+    template_name = "accounts/home.html"
+    form_class = NameForm
+    success_url = reverse_lazy("accounts:home")
+
+    def get_initial(self) -> dict[str, Any]:
+        """The name as it is."""
+        return {"full_name": self.request.user.full_name}
+
+    def form_valid(self, form: NameForm) -> HttpResponse:
+        """Rename, and say so."""
+        operations.rename(full_name=form.cleaned_data["full_name"], actor=self.request.user)
+        messages.success(self.request, "Guardamos su nombre.")
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The company, what the person may do in it, and whether a second factor is on."""
+        user = self.request.user
+        membership = user.membership
+        factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+        return super().get_context_data(
+            membership=membership,
+            customer=membership.customer if membership else None,
+            may_invite=membership is not None
+            and policy.may_manage_people(user, membership.customer),
+            has_factor=factor,
+            **kwargs,
+        )
+
+
+class RepresentativeMixin(LoginRequiredMixin):
+    """Only the representative of a verified company."""
+
+    request: HttpRequest
+    customer: Customer
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Strangers to login, everybody else 403."""
+        if not request.user.is_authenticated:
+            return self.handle_no_permission()
+        membership = request.user.membership
+        if membership is None or not policy.may_manage_people(request.user, membership.customer):
+            raise PermissionDenied
+        self.customer = membership.customer
+        return super().dispatch(request, *args, **kwargs)
+
+
+class People(RepresentativeMixin, FormView):
+    """Who belongs to my company, who is invited, and the form to invite (the form posts here)."""
+
+    template_name = "accounts/people.html"
+    form_class = InviteForm
+    success_url = reverse_lazy("accounts:people")
+
+    def form_valid(self, form: InviteForm) -> HttpResponse:
+        """Invite; what cannot be is said beside the field."""
+        limited = ratelimit.consume_or_429(self.request, action="invite")
+        if limited is not None:
+            return limited
+        try:
+            invitation = operations.invite_contact(
+                self.customer, actor=self.request.user, **form.cleaned_data
+            )
+        except operations.Refused as refusal:
+            form.add_error("email", str(refusal))
+            return self.form_invalid(form)
+        messages.success(self.request, f"Enviamos la invitación a {invitation.email}.")
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """People and pending invitations, two queries."""
+        contacts = self.customer.contacts.select_related("user").order_by("role", "user__full_name")
+        pending = self.customer.invitations.filter(
+            accepted_at__isnull=True, cancelled_at__isnull=True
+        )
+        return super().get_context_data(
+            contacts=contacts.filter(user__is_active=True)[:200],
+            invitations=pending.order_by("-created_at")[:200],
+            customer=self.customer,
+            **kwargs,
+        )
+
+
+class LimitPerson(RepresentativeMixin, View):
+    """POST: a contact of my company sees all its tickets, or only his own. Named by his mail, not by a key."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Limit or free, and say which."""
+        contact = get_object_or_404(
+            Contact, customer=self.customer, user__email=request.POST.get("person", "")
+        )
+        limit = request.POST.get("own_tickets_only") == "1"
+        try:
+            operations.limit_contact(contact.pk, own_tickets_only=limit, actor=request.user)
+        except operations.Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            what = "solo sus tickets" if limit else "los tickets de toda la empresa"
+            messages.success(request, f"{contact.user.get_full_name()} ve {what}.")
+        return redirect("accounts:people")
+
+
+class ChangeInvitation(RepresentativeMixin, View):
+    """POST: send a pending invitation of my company again, or cancel it."""
+
+    http_method_names = ["post"]
+    verb = ""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """The latest pending invitation to that mail."""
+        invitation = get_object_or_404(
+            Invitation,
+            customer=self.customer,
+            email=request.POST.get("email", ""),
+            accepted_at__isnull=True,
+            cancelled_at__isnull=True,
+        )
+        if self.verb == "resend":
+            limited = ratelimit.consume_or_429(request, action="invite")
+            if limited is not None:
+                return limited
+            operations.resend_invitation(invitation.pk, actor=request.user)
+            messages.success(request, f"Enviamos un enlace nuevo a {invitation.email}.")
+        else:
+            operations.cancel_invitation(invitation.pk, actor=request.user)
+            messages.success(request, f"Cancelamos la invitación a {invitation.email}.")
+        return redirect("accounts:people")
+
+
+@method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
+class AcceptInvitation(FormView):
+    """The link of an invitation: GET shows, POST makes the account and signs in. An unusable link explains itself."""
+
+    template_name = "accounts/invitation.html"
+    form_class = AcceptForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The link is checked at every use."""
+        if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
+            return limited
+        try:
+            self.invitation = operations.open_invitation(kwargs["token"])
+        except operations.Refused as refusal:
+            return render(
+                request, "accounts/invitation_unusable.html", {"reason": str(refusal)}, status=410
+            )
+        if request.user.is_authenticated:
+            return render(
+                request, "accounts/invitation_signed_in.html", {"invitation": self.invitation}
+            )
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """The password is measured against the invited address."""
+        return {**super().get_form_kwargs(), "email": self.invitation.email}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Who invites to what."""
+        return super().get_context_data(invitation=self.invitation, **kwargs)
+
+    def form_valid(self, form: AcceptForm) -> HttpResponse:
+        """Make the account and sign in through allauth's stages."""
+        try:
+            person = operations.accept_invitation(self.kwargs["token"], **form.cleaned_data)
+        except operations.Refused as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
+        messages.success(self.request, "Su cuenta quedó lista.")
+        return perform_login(self.request, person, redirect_url=reverse("accounts:home"))
