@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from django import template
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 register = template.Library()
 
@@ -31,7 +31,7 @@ def nav_links(context: Context) -> list[Link]:
         ("Atención a clientes", "portal:support"),
     ]
     pages += _own_pages(request)
-    addresses = [(label, url) for label, name in pages if (url := _reverse(name))]
+    addresses = [(label, reverse(name)) for label, name in pages]
     here = _here(path, [url for _, url in addresses])
     links = []
     for label, url in addresses:
@@ -53,13 +53,6 @@ def _own_pages(request) -> list[tuple[str, str]]:
 
 def _here(path: str, urls: list[str]) -> str:
     """The link under which a page lies: the longest that begins its path."""
-    if any(path == _reverse(name) for name in SUPPORT_PAGES):
+    if any(path == reverse(name) for name in SUPPORT_PAGES):
         return reverse("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")
-
-
-def _reverse(name: str) -> str | None:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return None
