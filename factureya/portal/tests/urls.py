@@ -14,6 +14,8 @@ from factureya.urls import (  # noqa: F401
     handler404,
     handler429,
     handler500,
+)
+from factureya.urls import (
     urlpatterns as site,
 )
 
