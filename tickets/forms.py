@@ -188,17 +188,19 @@ class TicketForm(FilesMixin):
 class InformationForm(FilesMixin):
     """A message of the customer's in an open ticket; files alone are enough (M11, M13)."""
 
-    body = Text(
-        label="Su mensaje",
-        help_text="Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene.",
-        required=False,
-    )
+    body = Text(label="Su mensaje", help_text="Lo lee quien tiene su caso.", required=False)
     files = FilesField("Archivos (opcional)")
     MISSING = "Escriba su mensaje o agregue un archivo"
 
-    def __init__(self, *args: Any, is_confirming: bool = False, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, is_waiting: bool = False, is_confirming: bool = False, **options: Any
+    ) -> None:
         self.is_confirming = is_confirming  # «Enviar y confirmar»: a text is welcome, not needed
         super().__init__(*args, **options)
+        if is_waiting:
+            self.fields[
+                "body"
+            ].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[attachments.Refused]) -> None:
         """As in every form; and neither text nor file is too little."""

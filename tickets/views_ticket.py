@@ -27,6 +27,10 @@ class TicketPage(FormWithFiles, TicketView):
         numbers = next_one.order_by("-pk").values("number")[:1]
         return super().tickets().annotate(continued_by=Subquery(numbers))
 
+    def form(self, *args: Any, **options: Any) -> InformationForm:
+        """The composer of this ticket."""
+        return InformationForm(*args, is_waiting=self.ticket.is_waiting, **options)
+
     def page(self, form: InformationForm, key: FormKey, **more: Any) -> HttpResponse:
         """Six queries, session and user included, however long the history is."""
         ticket, user = self.ticket, self.actor.user
@@ -56,11 +60,9 @@ class Detail(TicketPage):
         user, number = self.actor.user, self.ticket.number
         found = drafts.find(request.session, user, number)
         if found is None:
-            return self.page(InformationForm(), formkeys.new(user, number))
+            return self.page(self.form(), formkeys.new(user, number))
         key, fields, why = found
-        return self.page(
-            InformationForm(initial=fields), key, kept=attachments.drafts(key.key), why=why
-        )
+        return self.page(self.form(initial=fields), key, kept=attachments.drafts(key.key), why=why)
 
 
 class AddInformation(TicketPage):
@@ -80,8 +82,8 @@ class AddInformation(TicketPage):
         key, is_ours = self.posted_key(user, number)
         kept, refusals = self.posted_files(key)
         if "quitar" in request.POST:
-            return self.page(InformationForm(initial=posted_text(request)), key, kept=kept)
-        form = InformationForm(request.POST, is_confirming="resolved" in request.POST)
+            return self.page(self.form(initial=posted_text(request)), key, kept=kept)
+        form = self.form(request.POST, is_confirming="resolved" in request.POST)
         form.take_files(kept, refusals)
         if not is_ours:
             form.add_error(None, STALE_FORM)
