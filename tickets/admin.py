@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from tickets import admin_queue
+from tickets import admin_phone, admin_queue, admin_steps, admin_workspace
 from tickets.models import Ticket
 
 
@@ -18,9 +18,16 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
     def get_urls(self) -> list[URLPattern]:
         """Ours instead of the stock ones: there is no add, delete or history page to close."""
         wrap = self.admin_site.admin_view
+        either = require_http_methods(["GET", "HEAD", "POST"])
         pages = [
             ("", require_safe(admin_queue.queue_page), "changelist"),
             ("asignar/", require_POST(admin_queue.assign_selected), "assign"),
+            ("telefono/", either(admin_phone.phone_ticket), "phone"),
+            ("<int:pk>/change/", require_safe(admin_workspace.workspace), "change"),
+            ("<int:pk>/mensaje/", require_POST(admin_workspace.write), "write"),
+            ("<int:pk>/propiedades/", require_POST(admin_workspace.set_properties), "properties"),
+            ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
         ]
         return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 

@@ -26,7 +26,9 @@ def compose(description: str, steps: str, expected: str = "") -> str:
     """One text from the guided form's answers, each under its heading; steps numbered, one per line."""
     lines = [without_number(line) for line in steps.splitlines() if line.strip()]
     numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
-    parts = [_lines(description), f"{STEPS}:\n{numbered}"]
+    parts = [_lines(description)]
+    if numbered:  # by phone they may be missing
+        parts.append(f"{STEPS}:\n{numbered}")
     if expected.strip():
         parts.append(f"{EXPECTED}:\n{_lines(expected)}")
     return "\n\n".join(parts)

@@ -32,6 +32,14 @@ def goal(ticket: Ticket, instant: datetime) -> Goal:
     return _our_term(ticket.reply_due_at, instant, detail)
 
 
+def headline(ticket: Ticket, instant: datetime) -> Goal:
+    """The goal as a sentence, for the head of the ticket's page."""
+    due = goal(ticket, instant)
+    if ticket.is_open and due.detail:
+        return Goal(f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
+    return Goal(f"{due.text} {due.detail}".strip(), css=due.css)
+
+
 def waiting_for_us(ticket: Ticket, instant: datetime) -> str:
     """«1 h 47 min»: how long the customer has been waiting for us; empty when he is not."""
     return rough(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""

@@ -1,0 +1,103 @@
+"""«Ticket por teléfono»: find who calls, then write down the problem for him (M3, M17)."""
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from accounts.models import Contact, User
+from tickets import formkeys, operations, policy, queue
+from tickets.admin_pages import agent_of, page_context, workspace_url
+from tickets.forms import STALE_FORM, TicketForm
+from tickets.models import Ticket
+from tickets.views_common import FormWithFiles, posted_text
+
+FORM = "telefono"
+MAX_COMPANIES, MAX_PEOPLE = 10, 30
+
+
+class PhoneForm(TicketForm):
+    """The customer's guided form, as an agent fills it in while he listens: the steps may be missing."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["steps"].required = False
+        self.fields["steps"].label = "¿Qué pasos siguió? (opcional)"
+        self.fields["steps"].help_text = "Uno por renglón, como los va diciendo."
+        self.fields["description"].help_text = "Con las palabras del cliente; el mensaje de error, tal cual."
+        self.fields["cfdi_uuid"].help_text = "Si el problema es con un comprobante. Tiene 36 caracteres."
+
+
+class PhoneTicket(FormWithFiles):
+    """The two steps on one address: without a chosen contact, the search; with one, the form."""
+
+    def __init__(self, request: HttpRequest, agent: User) -> None:
+        self.request, self.agent = request, agent
+
+    def search(self) -> HttpResponse:
+        """People to choose from, by RFC, mail or name; a bounded list."""
+        query = " ".join(self.request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
+        context = page_context(self.request, "Ticket por teléfono", query=query, contacts=_find(query) if query else [])
+        return TemplateResponse(self.request, "admin/tickets/phone_search.html", context)
+
+    def fill_in(self, contact: Contact) -> HttpResponse:
+        """An empty form for this person."""
+        return self._page(contact, PhoneForm(initial={"impact": None}), formkeys.new(self.agent, FORM), [])
+
+    def receive(self, contact: Contact) -> HttpResponse:
+        """Open the ticket, or show again, complete, what cannot be stored yet."""
+        key, is_ours = self.posted_key(self.agent, FORM)
+        kept, refusals = self.posted_files(key)
+        if "quitar" in self.request.POST:
+            return self._page(contact, PhoneForm(initial=posted_text(self.request)), key, kept)
+        form = PhoneForm(self.request.POST)
+        form.take_files(kept, refusals)
+        if not is_ours:
+            form.add_error(None, STALE_FORM)
+        if form.is_valid():
+            try:
+                ticket = operations.open_ticket(
+                    author=contact.user, customer=contact.customer, agent=self.agent, channel=Ticket.Channel.PHONE,
+                    form_key=key.key, **form.opening(),
+                )  # fmt: skip
+                return redirect(workspace_url(ticket.pk, queue.Place()))
+            except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
+                form.add_error(None, str(refusal))
+                key = formkeys.new(self.agent, FORM)
+        return self._page(contact, form, key, kept)
+
+    def _page(self, contact: Contact, form: PhoneForm, key: formkeys.FormKey, kept: Any) -> HttpResponse:
+        context = page_context(
+            self.request, "Ticket por teléfono", contact=contact, form=form, key=key.token, kept=kept
+        )
+        return TemplateResponse(self.request, "admin/tickets/phone.html", context)
+
+
+def phone_ticket(request: HttpRequest) -> HttpResponse:
+    """Only for our own desk: a third party's agents look up no companies (M3)."""
+    agent = agent_of(request)
+    if not policy.may_take_calls(agent):
+        raise Http404
+    page = PhoneTicket(request, agent)
+    chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
+    if not chosen:
+        return page.search()
+    contact = _contact(chosen)
+    return page.receive(contact) if request.method == "POST" else page.fill_in(contact)
+
+
+def _contact(key: str) -> Contact:
+    """The active contact of this key, or 404."""
+    people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
+    contact = people.filter(user=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
+    if contact is None:
+        raise Http404
+    return contact
+
+
+def _find(query: str) -> list[Contact]:
+    companies = [company.pk for company in queue.customers_like(query, MAX_COMPANIES)]
+    people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
+    return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])

@@ -1,0 +1,89 @@
+"""Two steps an agent takes on a page of their own, because they cannot be taken back: GET shows, POST decides.
+
+The customer confirmed by phone (M15), and a ticket goes to another provider (M3).
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from accounts.models import Contact, Provider, User
+from tickets import operations, policy, queue
+from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
+from tickets.forms import PortalForm
+from tickets.models import Ticket
+
+
+class ChoiceForm(PortalForm):
+    """One choice out of a short list; `missing` is said when none is taken or it is not of the list."""
+
+    def __init__(self, label: str, choices: list[tuple[str, str]], missing: str, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["chosen"] = forms.ChoiceField(
+            label=label,
+            choices=choices,
+            widget=forms.RadioSelect,
+            error_messages={"required": missing, "invalid_choice": missing},
+        )
+
+
+def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
+    """Which contact confirmed; the ticket closes and both people are recorded (M15)."""
+    ticket, agent = ticket_or_404(request, pk), agent_of(request)
+    contacts = {str(person.pk): person for person in _contacts(ticket)}
+    choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
+    form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", _data(request))
+    if form.is_valid():
+        try:
+            operations.confirm_by_phone(pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]])
+            messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
+            return redirect(workspace_url(pk, _place(request)))
+        except (operations.WrongStatus, policy.NotAllowed) as refusal:
+            form.add_error(None, str(refusal))
+    return _page(request, ticket, form, "Confirmó por teléfono", "admin/tickets/confirm.html")
+
+
+def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
+    """Which provider takes the ticket; only a supervisor, and only to another one (M3)."""
+    ticket, agent = ticket_or_404(request, pk), agent_of(request)
+    if not policy.may_hand_over(agent, ticket):
+        raise Http404
+    providers = {str(provider.pk): provider for provider in Provider.objects.exclude(pk=ticket.provider_id)}
+    choices = [(key, provider.name) for key, provider in sorted(providers.items(), key=lambda item: item[1].name)]
+    form = ChoiceForm("¿Quién lo atenderá?", choices, "Elija el prestador.", _data(request))
+    if form.is_valid():
+        try:
+            operations.hand_over(pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]])
+            messages.success(request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}.")
+            return redirect(queue_url(_place(request)))
+        except (operations.WrongStatus, policy.NotAllowed) as refusal:
+            form.add_error(None, str(refusal))
+    return _page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
+
+
+def _contacts(ticket: Ticket) -> list[User]:
+    """The company's active people who may speak for this ticket, its requester first."""
+    contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
+    people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
+    able = [person for person in people if policy.may_write_as_customer(person, ticket)]
+    return sorted(able, key=lambda person: person.pk != ticket.requester_id)
+
+
+def _data(request: HttpRequest) -> Any:
+    return request.POST if request.method == "POST" else None
+
+
+def _place(request: HttpRequest) -> queue.Place:
+    return queue.Place.parse(request.GET.dict())
+
+
+def _page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
+    place = _place(request)
+    context = page_context(
+        request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
+    )
+    return TemplateResponse(request, template, context)

@@ -1,0 +1,183 @@
+"""A ticket's whole history as the agent reads it: public messages, internal notes and every event, in Spanish.
+
+The customer's history is `tickets.timeline`, which lists the public verbs; this one leaves nothing out but what a
+message or a note beside it already says.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from factureya.core.models import Event
+from tickets.bodies import Block, blocks
+from tickets.models import Message, Note, Ticket, TicketFile
+
+NOTHING = SafeString("")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the history: an event (`icon`, `text`), a message or a note (`anchor`, `author`, `blocks`, `files`)."""
+
+    at: datetime
+    kind: str  # customer, staff, note, event
+    icon: str = ""
+    text: SafeString = NOTHING
+    author: str = ""
+    anchor: str = ""
+    seq: int = 0  # of a public message
+    blocks: Sequence[Block] = ()
+    files: Sequence[TicketFile] = ()
+
+
+def of(ticket: Ticket) -> list[Entry]:
+    """The history, oldest first; four queries however long it is."""
+    files: dict[tuple[int | None, int | None], list[TicketFile]] = {}
+    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
+        files.setdefault((file.message_id, file.note_id), []).append(file)
+    messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
+    notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
+    happened = ticket.events().only("verb", "at", "actor_name", "data")
+    events = [entry for event in happened for entry in _event(event)]
+    # Python's sort keeps the order of equals: a message stands before the event that it caused.
+    return sorted(messages + notes + events, key=lambda entry: entry.at)
+
+
+def newer_than(entries: Sequence[Entry], seen: int) -> list[Entry]:
+    """The public messages that came after the `seen`-th."""
+    return [entry for entry in entries if entry.seq > seen]
+
+
+def message_anchor(seq: int) -> str:
+    """The place of a public message on the page."""
+    return f"mensaje-{seq}"
+
+
+def note_anchor(pk: int) -> str:
+    """The place of an internal note on the page."""
+    return f"nota-{pk}"
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _message(message: Message, files: Sequence[TicketFile]) -> Entry:
+    return Entry(
+        message.created_at, str(message.side), author=message.author_name, anchor=message_anchor(message.seq),
+        seq=message.seq, blocks=blocks(message.body), files=files,
+    )  # fmt: skip
+
+
+def _note(note: Note, files: Sequence[TicketFile]) -> Entry:
+    return Entry(
+        note.created_at, "note", author=note.author_name, anchor=note_anchor(note.pk), blocks=blocks(note.body),
+        files=files,
+    )  # fmt: skip
+
+
+def _event(event: Event) -> list[Entry]:
+    icon, words = WORDS[event.verb]
+    text = words(event)
+    return [Entry(event.at, "event", icon, text)] if text else []
+
+
+def _opened(event: Event) -> SafeString:
+    if event.data.get("channel") != Ticket.Channel.PHONE:
+        return NOTHING  # the message itself says it
+    return format_html("{} lo levantó por teléfono", event.actor_name)
+
+
+def _followed_up(event: Event) -> SafeString:
+    return format_html('Continúa a <span class="fy-mono">{}</span>, que está cerrado', event.data.get("follows") or "")
+
+
+def _answered(event: Event) -> SafeString:
+    if event.data.get("after") != Ticket.Status.WAITING:
+        return NOTHING
+    start = "Sigue" if event.data.get("before") == Ticket.Status.WAITING else "Pasó a"
+    return format_html("{} <strong>En espera</strong>: {}", start, _asked(event))
+
+
+def _asked(event: Event) -> str:
+    if event.data.get("asks_confirmation"):
+        return "se pidió confirmar si quedó resuelto"
+    asked = {"authorization": "autorización", "detail": "más detalle"}
+    return f"se pidió {asked.get(event.data.get('wait_reason') or '', 'respuesta')}"
+
+
+def _information_added(event: Event) -> SafeString:
+    if event.data.get("before") != Ticket.Status.WAITING:
+        return NOTHING
+    return SafeString("Volvió a <strong>Abierto</strong>: respondió el cliente")
+
+
+def _taken(event: Event) -> SafeString:
+    return format_html("{} lo tomó", event.actor_name)
+
+
+def _assigned(event: Event) -> SafeString:
+    name = event.data.get("assignee_name")
+    if not name:
+        return format_html("{} lo dejó por asignar", event.actor_name)
+    return format_html("{} lo asignó a {}", event.actor_name, name)
+
+
+def _classified(event: Event) -> SafeString:
+    (category, impact), (new_category, new_impact) = event.data["before"], event.data["after"]
+    changes = []
+    if category != new_category:
+        changes.append(f"la categoría a «{_label(Ticket.Category, new_category)}»")
+    if impact != new_impact:
+        changes.append(f"el impacto a «{_label(Ticket.Impact, new_impact)}»")
+    return format_html("{} cambió {}", event.actor_name, " y ".join(changes))
+
+
+def _label(choices: Any, value: Any) -> str:
+    return dict(choices.choices).get(value, str(value))
+
+
+def _handed_over(event: Event) -> SafeString:
+    return format_html("{} lo turnó a otro prestador", event.actor_name)
+
+
+def _moved(event: Event) -> SafeString:
+    return format_html("{} lo pasó a la empresa ya conocida, al unir las dos", event.actor_name)
+
+
+def _confirmed(event: Event) -> SafeString:
+    return format_html("<strong>Cerrado</strong>: {} confirmó que quedó resuelto", event.actor_name)
+
+
+def _confirmed_by_phone(event: Event) -> SafeString:
+    return format_html(
+        "<strong>Cerrado</strong>: {} confirmó por teléfono que quedó resuelto; lo registró {}",
+        event.data.get("contact_name", ""), event.actor_name,
+    )  # fmt: skip
+
+
+def _said(text: str) -> Callable[[Event], SafeString]:
+    """Words of ours that name nobody."""
+    return lambda event: SafeString(text)
+
+
+WORDS: dict[str, tuple[str, Callable[[Event], SafeString]]] = {
+    "ticket.opened": ("phone", _opened),
+    "ticket.followed_up": ("ticket", _followed_up),
+    "ticket.answered": ("swap", _answered),
+    "ticket.information_added": ("swap", _information_added),
+    "ticket.note_added": ("lock", _said("")),  # the note itself says it
+    "ticket.taken": ("person", _taken),
+    "ticket.assigned": ("person", _assigned),
+    "ticket.classified": ("ticket", _classified),
+    "ticket.handed_over": ("swap", _handed_over),
+    "ticket.moved_to_company": ("swap", _moved),
+    "ticket.reminder_queued": ("clock", _said("El recordatorio quedó en la cola de correo")),
+    "ticket.reminded": ("mail", _said("Salió el recordatorio al cliente")),
+    "ticket.confirmed": ("check", _confirmed),
+    "ticket.confirmed_by_phone": ("phone", _confirmed_by_phone),
+    "ticket.closed_unanswered": ("clock", _said("<strong>Cerrado</strong> por falta de respuesta del cliente")),
+}
