@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import IO, Any
 
 from django.conf import settings
@@ -197,8 +196,12 @@ def _remove(**which: Any) -> int:
         batch = list(waiting.select_for_update(skip_locked=True)[:_PURGE_BATCH])
         Attachment.objects.filter(pk__in=[attachment.pk for attachment in batch]).delete()
         for attachment in batch:
-            transaction.on_commit(partial(_storage().delete, str(attachment.file.name)), robust=True)
+            _delete_on_commit(str(attachment.file.name))
     return len(batch)
+
+
+def _delete_on_commit(path: str) -> None:
+    transaction.on_commit(lambda: _storage().delete(path), robust=True)
 
 
 def _strays() -> Iterator[str]:

@@ -7,14 +7,18 @@ it repeats only if the process died between the mail server's yes and our commit
 
 import logging
 from datetime import timedelta
+from email.utils import format_datetime
+from time import monotonic
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.template import engines
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
@@ -24,6 +28,15 @@ from factureya.core.models import OutboxMessage
 logger = logging.getLogger(__name__)
 Status = OutboxMessage.Status
 DELIVER_TASK = "factureya.core.tasks.deliver"
+WIPED = "(borrado)\n"
+SWEEP_MAILS, SWEEP_SECONDS = (
+    1000,
+    50,
+)  # of one pass, so that a server that hangs does not pile passes up
+BELL_REST_SECONDS = (
+    30  # a broker that failed is left alone this long: it costs one request, not each
+)
+BELL_EXPIRES_SECONDS = 300  # an older bell says nothing the sweep has not done
 
 
 def enqueue(
@@ -34,19 +47,23 @@ def enqueue(
     context: dict[str, Any],
     about: str = "",
     is_secret: bool = False,
+    automatic: bool = True,
 ) -> OutboxMessage:
     """Render `templates/mail/<kind>.txt` (first line = subject) into the outbox, in the caller's transaction.
 
     `key` is unique, made of the event that caused the mail: the same event cannot mail twice (IntegrityError).
-    `is_secret` wipes the text once it is sent (codes).
+    `is_secret` wipes the text once it is sent or given up (codes). `automatic` is False for what a person wrote;
+    all else says `Auto-Submitted`, so that no machine answers it (RFC 3834). Raises ValidationError for a `to` that
+    is not one address.
     """
+    validate_email(to)
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key, kind=kind, about=about, to=to, is_secret=is_secret,
         subject=" ".join(subject.split())[:200], body=body.strip() + "\n",
+        headers={"Auto-Submitted": "auto-generated" if automatic else "no"},
     )  # fmt: skip
-    # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
-    transaction.on_commit(lambda: _ring(message.pk), robust=True)
+    _ring_on_commit(message.pk)
     return message
 
 
@@ -61,9 +78,12 @@ def drop(pk: int) -> None:
 
 
 def retry(pk: int) -> bool:
-    """Queue a failed mail again from the first try; False when it was not failed."""
-    again = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED)
-    return bool(again.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
+    """Queue a failed mail again from the first try; False when it was not failed, or its text was wiped."""
+    failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
+    again = failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error="")
+    if again:
+        _ring_on_commit(pk)
+    return bool(again)
 
 
 def deliver(pk: int) -> bool:
@@ -79,66 +99,129 @@ def deliver(pk: int) -> bool:
     message = OutboxMessage.objects.get(pk=pk)
     try:
         _as_email(message).send()
-    except (
-        Exception
-    ) as error:  # whatever the mail server or the network does, the row must not stay claimed
+    except Exception as error:  # whatever the mail server does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
         _failed(message, error)
         return False
-    _sent(message)
+    try:
+        _sent(message)
+    except (
+        Exception
+    ):  # it left, but we could not write so: it hangs in *sending* and repeats recognisably
+        logger.exception("mail %s was sent and could not be marked so", message.key)
+        return False
     return True
 
 
 def sweep() -> int:
-    """Send everything that is due, after queueing again what hangs; the number sent."""
+    """Send what is due, after queueing again what hangs, for SWEEP_SECONDS at most; the number sent."""
     requeue_stuck()
-    due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now()).order_by(
-        "due_at"
-    )
-    return sum(deliver(pk) for pk in list(due.values_list("pk", flat=True)[:1000]))
+    due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
+    until = monotonic() + SWEEP_SECONDS
+    sent = 0
+    for pk in list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS]):
+        if monotonic() > until:
+            break
+        sent += deliver(pk)
+    return sent
 
 
 def requeue_stuck() -> int:
-    """Queue again what was claimed by a process that died; the number of mails."""
+    """Queue again what was claimed by a process that died; the number of mails.
+
+    What hung OUTBOX_MAX_ATTEMPTS times is *failed*: a mail that kills its process must not do so for ever.
+    """
     before = clock.now() - settings.OUTBOX_STUCK_AFTER
     stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=before)
+    hopeless = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
+    _give_up(hopeless, "el proceso que lo enviaba terminó sin avisar")
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
 def message_id(key: str) -> str:
     """The stable Message-ID of the mail with this key."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
-    return (
-        f"<{salted_hmac('outbox.message-id', key, algorithm='sha256').hexdigest()[:40]}@{domain}>"
-    )
+    digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
+    return f"<{digest[:40]}@{domain}>"
 
 
-def _ring(pk: int) -> None:
-    current_app.send_task(DELIVER_TASK, args=[pk], ignore_result=True, retry=False)
+class _Bell:
+    """Wakes a worker for one mail. A broker that failed is not asked again for BELL_REST_SECONDS."""
+
+    def __init__(self) -> None:
+        self.rests_until = 0.0
+
+    def ring(self, pk: int) -> None:
+        if monotonic() < self.rests_until:
+            return  # the sweep will find the mail
+        try:
+            current_app.send_task(
+                DELIVER_TASK,
+                args=[pk],
+                ignore_result=True,
+                retry=False,
+                expires=BELL_EXPIRES_SECONDS,
+            )
+        except (
+            Exception
+        ) as error:  # the page has succeeded and must say so, whatever the broker does
+            self.rests_until = monotonic() + BELL_REST_SECONDS
+            logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
+
+
+_bell = _Bell()
+
+
+def _ring_on_commit(pk: int) -> None:
+    # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
+    transaction.on_commit(lambda: _bell.ring(pk), robust=True)
 
 
 def _as_email(message: OutboxMessage) -> EmailMessage:
-    headers = {"Message-ID": message_id(message.key), "X-Factureya-Loop": "1", **message.headers}
+    """The mail as it leaves; the same whenever it is tried (Message-ID, Date)."""
+    headers = {
+        **message.headers,
+        "Date": format_datetime(timezone.localtime(message.created_at)),
+        "Message-ID": message_id(message.key),
+        "X-Factureya-Loop": "1",
+    }
     return EmailMessage(message.subject, message.body, to=[message.to], headers=headers)
+
+
+def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:
+    """The message, as long as nobody claimed it after this try; it may have been queued again or dropped."""
+    return OutboxMessage.objects.filter(
+        pk=message.pk, attempts=message.attempts, sent_at__isnull=True
+    )
 
 
 def _sent(message: OutboxMessage) -> None:
     """Mark it sent; a kind that something depends on (the reminder of M15) is told in the same transaction."""
     sent_at = clock.now()
+    body = WIPED if message.is_secret else message.body
     with transaction.atomic():
+        # Before the update: the hook locks the ticket, and operations lock ticket first, then mail.
         if hook := settings.OUTBOX_ON_SENT.get(message.kind):
             import_string(hook)(message, sent_at)
-        body = "(borrado después de enviarse)\n" if message.is_secret else message.body
-        OutboxMessage.objects.filter(pk=message.pk).update(
+        marked = _claim(message).update(
             status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body
         )
+        if not marked:  # another try is under way and will tell
+            transaction.set_rollback(True)
 
 
 def _failed(message: OutboxMessage, error: Exception) -> None:
-    final = message.attempts >= settings.OUTBOX_MAX_ATTEMPTS
-    OutboxMessage.objects.filter(pk=message.pk, status=Status.SENDING).update(
-        status=Status.FAILED if final else Status.QUEUED,
-        due_at=clock.now() + timedelta(minutes=2 ** (message.attempts - 1)),
-        claimed_at=None,
-        last_error=f"{type(error).__name__}: {error}"[:500],
-    )
+    """Queue it again after 1, 2, 4… minutes, or give it up after the last try."""
+    mine = _claim(message).filter(status=Status.SENDING)
+    said = f"{type(error).__name__}: {error}"[:500]
+    if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
+        _give_up(mine, said)
+        return
+    later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
+    mine.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=said)
+
+
+def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
+    """Failed and visible; the text of a secret mail is wiped, so it cannot be retried: its code is dead by now."""
+    messages.filter(is_secret=True).update(body=WIPED)
+    messages.update(status=Status.FAILED, claimed_at=None, last_error=error)
