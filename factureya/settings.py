@@ -331,6 +331,8 @@ STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
 ]
+WHITENOISE_MIMETYPES = {".ttf": "font/ttf"}
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else embeds our files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
