@@ -63,8 +63,9 @@ def outbox() -> Check:
     now = clock.now()
     overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
-    age = now - oldest if oldest else timedelta()
-    return Check(ok=age <= OUTBOX_MAX_AGE, age=age)
+    if oldest is None:
+        return Check(ok=True, age=timedelta())
+    return Check(ok=_within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
 
 
 def sweeps() -> dict[str, Check]:
@@ -74,6 +75,9 @@ def sweeps() -> dict[str, Check]:
 
 
 def _sweep(last: datetime | None, limit: timedelta) -> Check:
-    now = clock.now()
-    age = now - last if last else None
-    return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=age)
+    return Check(ok=_within(last, limit), age=clock.now() - last if last else None)
+
+
+def _within(since: datetime | None, limit: timedelta) -> bool:
+    """Whether `since` is at most `limit` ago, counted from our own start at the earliest."""
+    return clock.now() - max(since or _started_at, _started_at) <= limit
