@@ -50,7 +50,7 @@ THANKS = "Quedó resuelto, gracias."
 NOTE = "Ya se reprodujo con el folio {n} en pruebas; el dato de {who} estaba incompleto."
 
 # Each life is a string of steps: t take, q ask for detail, s propose a solution, i information, n note,
-# c confirm, x silence (reminder, close).
+# c confirm, w reminder, x silence (reminder, close).
 CLOSED = ["tsc", "tsc", "sc", "tqisc", "tqisc", "tnqisc", "tqiqisc", "tsx", "tqx", "tsisc"]
 ACTIVE = ["", "", "t", "tqi", "tqi", "tqiqi", "ts", "tq", "tsis", "tq", "t", "qi", "tnqiqis"]
 MOST_MAILS = 8  # a life sends at most so many

@@ -5,7 +5,7 @@ inserted En espera with its reminder sent, and closed by an UPDATE like any othe
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -29,6 +29,7 @@ WAIT = timedelta(days=3)
 REMINDER = timedelta(hours=24)
 SWEEP_LAG = timedelta(minutes=2)
 Status = Ticket.Status
+Plan = tuple[lives.Life, User, User]  # what happens, to whom, who attends
 
 
 _TICKET = [field.attname for field in Ticket._meta.concrete_fields]
@@ -176,21 +177,28 @@ class Writer:
         )  # fmt: skip
         self._mail("closed", event, at)
 
-    def _silence(self, _step: str, _at: datetime) -> None:
-        """The reminder goes out, and `Rows.insert` closes the ticket."""
-        closes_at = self.ticket.closes_at
-        assert closes_at is not None  # a life with silence answers before it
-        warned, closed = closes_at - REMINDER, closes_at + SWEEP_LAG
-        data = {"closes_at": closes_at.isoformat()}
+    def _warn(self, _step: str, _at: datetime) -> None:
+        """The reminder goes out 24 hours before the close."""
+        warned = self._closes_at() - REMINDER
+        data = {"closes_at": self._closes_at().isoformat()}
         queued = self._event("ticket.reminder_queued", None, warned, **data)
         self.ticket.reminder_id = self._mail("reminder", queued, warned)
         self._event("ticket.reminded", None, warned, **data)
+
+    def _silence(self, step: str, at: datetime) -> None:
+        """The reminder, and what the close leaves; `Rows.insert` closes the ticket."""
+        self._warn(step, at)
+        closed = self._closes_at() + SWEEP_LAG
         event = self._event(
             "ticket.closed_unanswered", None, closed, before=Status.WAITING, after=Status.CLOSED,
             reason=Ticket.ClosedReason.UNANSWERED,
         )  # fmt: skip
         self._mail("closed", event, closed)
         self.rows.silent.append(self.ticket.pk)
+
+    def _closes_at(self) -> datetime:
+        assert self.ticket.closes_at is not None  # a life answers before it is silent
+        return self.ticket.closes_at
 
     def _say(self, author: User, side: str, body: str, at: datetime) -> None:
         ticket = self.ticket
@@ -244,30 +252,47 @@ class Writer:
 
 _STEPS = {
     "t": Writer._take, "n": Writer._note, "q": Writer._answer, "s": Writer._answer, "i": Writer._inform,
-    "c": Writer._confirm, "x": Writer._silence,
+    "c": Writer._confirm, "w": Writer._warn, "x": Writer._silence,
 }  # fmt: skip
 
 
-def load(count: int, crowd: Crowd, *, active: int) -> Iterator[int]:
-    """Insert `count` tickets, `active` of them not closed, spread over the crowd; yields how many so far."""
-    rng = Random(SEED)  # noqa: S311 - no secret: the same data in every run
-    present = clock.now().replace(minute=0, second=0, microsecond=0)
-    kinds = [True] * active + [False] * (count - active)
-    rng.shuffle(kinds)
-    planned, hours, done = iter(kinds), calendar.attention_hours(), 0
-    drawn = _numbers(rng)
-    while batch := list(islice(planned, BATCH)):
-        rows = Rows()
-        mail_pks = iter(sql.reserve(OutboxMessage, len(batch) * lives.MOST_MAILS))
-        for pk, is_active in zip(sql.reserve(Ticket, len(batch)), batch, strict=True):
-            life = lives.live(rng, present, active=is_active)
-            requester, agent = crowd.contact(rng), crowd.agent(rng)
-            ticket = _ticket(pk, next(drawn), life, requester, crowd.provider_of(agent))
-            Writer(rows, life, requester, agent, ticket, mail_pks).write(hours)
+class Loader:
+    """Inserts tickets by the batch."""
+
+    def __init__(self) -> None:
+        self.rng = Random(SEED)  # noqa: S311 - no secret: the same data in every run
+        self.present = clock.now().replace(minute=0, second=0, microsecond=0)
+        self.hours = calendar.attention_hours()
+        self.numbers = _numbers(self.rng)
+
+    def load(self, count: int, crowd: Crowd, *, active: int) -> Iterator[int]:
+        """Insert `count` tickets, `active` of them not closed, spread over the crowd; yields how many so far."""
+        kinds = [True] * active + [False] * (count - active)
+        self.rng.shuffle(kinds)
+        planned, done = iter(kinds), 0
+        while batch := list(islice(planned, BATCH)):
+            plans = [
+                (
+                    lives.live(self.rng, self.present, active=kind),
+                    crowd.contact(self.rng),
+                    crowd.agent(self.rng),
+                )
+                for kind in batch
+            ]
+            self.insert(plans, crowd)
+            done += len(batch)
+            yield done
+        sql.analyze()
+
+    def insert(self, plans: Sequence[Plan], crowd: Crowd) -> list[int]:
+        """Insert one batch of lives with their people; the tickets' primary keys."""
+        rows, pks = Rows(), sql.reserve(Ticket, len(plans))
+        mail_pks = iter(sql.reserve(OutboxMessage, len(plans) * lives.MOST_MAILS))
+        for pk, (life, requester, agent) in zip(pks, plans, strict=True):
+            ticket = _ticket(pk, next(self.numbers), life, requester, crowd.provider_of(agent))
+            Writer(rows, life, requester, agent, ticket, mail_pks).write(self.hours)
         rows.insert()
-        done += len(batch)
-        yield done
-    sql.analyze()
+        return pks
 
 
 def _ticket(pk: int, number: str, life: lives.Life, requester: User, provider: Provider) -> Ticket:

@@ -39,4 +39,4 @@ class Command(BaseCommand):
 def seed(tickets: int) -> Any:
     """Make the people and the tickets; yields how many tickets so far."""
     active = min(tickets // 2, max(LEAST_ACTIVE, int(tickets * ACTIVE_SHARE)))
-    return load.load(tickets, crowd.gather(tickets), active=active)
+    return load.Loader().load(tickets, crowd.gather(tickets), active=active)

@@ -1,0 +1,188 @@
+"""The measurements as the page docs/benchmarks.md."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from tickets.bench.engines import LABELS
+from tickets.bench.startup import Start
+
+Key = tuple[str, int]  # engine and size
+# Page -> the bare view it is compared with, and how many times that it may cost.
+TARGETS = {
+    "my tickets": ("auth", 4.0), "detail": ("auth", 4.0), "create": ("auth", 4.0), "queue": ("auth (agent)", 15.0),
+    "workspace": ("auth (agent)", 30.0),
+}  # fmt: skip
+GROWTH, RAW = 1.3, 4.0
+PACKAGES = ("Django", "django-allauth", "gunicorn", "celery", "psycopg", "redis")
+
+
+@dataclass
+class Findings:
+    """All that was measured: milliseconds by place and page, and the rest."""
+
+    times: dict[tuple[Key, str], list[float]] = field(default_factory=dict)
+    statements: dict[tuple[Key, str], int] = field(default_factory=dict)
+    closing: dict[Key, list[tuple[float, float]]] = field(default_factory=dict)
+    nothing_due: dict[Key, list[float]] = field(default_factory=dict)
+    plans: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    loaded: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    start: Start | None = None
+    left_out: str = ""
+
+    def middle(self, key: Key, page: str) -> float:
+        """The median."""
+        return median(self.times[key, page])
+
+    def ratio(self, key: Key, page: str) -> float:
+        """The median against the bare view's, of the same run."""
+        return self.middle(key, page) / self.middle(key, TARGETS[page][0])
+
+
+def render(found: Findings, rounds: int, seconds: float) -> str:
+    """The page, in Markdown."""
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench` (`manage.py bench --write docs/benchmarks.md`); nothing here is typed by hand.",
+        "Every page is asked for through the whole WSGI stack (all middleware, session, CSRF) in worker processes that "
+        "take turns, so all of them meet the same weather; milliseconds drift with the machine and only ratios count. "
+        "*auth* is a bare view under the same middleware that only loads the session and its user. The page that is "
+        "shown is the same at every size: what grows is what the database holds.",
+        _surroundings(found, rounds, seconds),
+        "## Pages",
+        _pages(found),
+        "## Growth",
+        _growth(found),
+        "## The closing sweep (M15)",
+        _sweep(found),
+        "## Loading",
+        _loading(found),
+        "## Start and memory",
+        _start(found.start),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
+    engines = sorted({str(loaded["engine"]) for loaded in found.loaded.values()})
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    lines = [
+        f"- {datetime.now(UTC):%Y-%m-%d}, {rounds} rounds, {seconds:.0f} s in all",
+        f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, load "
+        f"{os.getloadavg()[1]:.1f}",
+        f"- Python {platform.python_version()}, {', '.join(engines)}, {packages}",
+        "- broker: files on SQLite, Redis on PostgreSQL; second factor for staff off",
+    ]
+    if found.left_out:
+        lines.append(f"- **PostgreSQL was left out**: {found.left_out}")
+    return "\n".join(lines)
+
+
+def _pages(found: Findings) -> str:
+    head = [
+        "engine",
+        "tickets",
+        "page",
+        "median ms",
+        "p95 ms",
+        "statements",
+        "× auth",
+        "target",
+        "",
+    ]
+    rows = []
+    for (key, page), times in found.times.items():
+        target = TARGETS[page][1] if page in TARGETS else None
+        ratio = found.ratio(key, page) if target else None
+        rows.append([
+            LABELS[key[0]], f"{key[1]:,}", page, f"{median(times):.2f}", f"{quantiles(times, n=20)[-1]:.2f}",
+            str(found.statements[key, page]), f"{ratio:.2f}" if ratio else "1", f"≤ {target:g}" if target else "",
+            _verdict(ratio <= target) if ratio and target else "",
+        ])  # fmt: skip
+    return _table(head, rows)
+
+
+def _growth(found: Findings) -> str:
+    sizes = sorted({size for _, size in found.loaded})
+    if len(sizes) < 2:
+        return "One size only."
+    small, large = sizes[0], sizes[-1]
+    head = ["engine", "page", f"median at {large:,} ÷ at {small:,}", "target", ""]
+    rows = []
+    for engine in dict.fromkeys(engine for engine, _ in found.loaded):
+        for page in TARGETS:
+            growth = found.middle((engine, large), page) / found.middle((engine, small), page)
+            rows.append(
+                [LABELS[engine], page, f"{growth:.2f}", f"≤ {GROWTH}", _verdict(growth <= GROWTH)]
+            )
+    return _table(head, rows)
+
+
+def _sweep(found: Findings) -> str:
+    head = ["engine", "tickets", "close ms", "raw ms", "ratio", "target", "", "nothing due ms"]
+    rows = []
+    for key, pairs in found.closing.items():
+        ours, raw = (median(side) for side in zip(*pairs, strict=True))
+        rows.append([
+            LABELS[key[0]], f"{key[1]:,}", f"{ours:.2f}", f"{raw:.2f}", f"{ours / raw:.2f}", f"≤ {RAW:g}",
+            _verdict(ours / raw <= RAW), f"{median(found.nothing_due[key]):.2f}",
+        ])  # fmt: skip
+    plans = [
+        f"{LABELS[engine]}, {size:,} tickets: nothing due is {plan['tickets']} statement on tickets (and "
+        f"{plan['all'] - plan['tickets']} for the heartbeat):\n\n```\n{plan['plan']}\n```"
+        for (engine, size), plan in found.plans.items()
+    ]
+    note = (
+        "*close* is the operation of the sweep: lock, guards, event, mail and the bell at the broker; *raw* is its own "
+        "statements sent to the driver, one transaction for a ticket."
+    )
+    return "\n\n".join([note, _table(head, rows), *plans])
+
+
+def _loading(found: Findings) -> str:
+    rows = [
+        [LABELS[engine], f"{size:,}", f"{loaded['rate']:,.0f}"]
+        for (engine, size), loaded in found.loaded.items()
+    ]
+    note = "The worker's loads run two at a time; `manage.py seed_load` alone is faster."
+    return _table(["engine", "tickets", "tickets/s"], rows) + "\n\n" + note
+
+
+def _start(start: Start | None) -> str:
+    if start is None:
+        return "Not measured."
+    rows = [
+        _within("first page on an empty folder (migrate, static files, demo)", start.first, 5, "s"),
+        _within("first page, run again", start.again, 5, "s"),
+        _within(
+            f"all {start.processes} processes at rest, proportional (PSS)", start.pss, 350, "MB"
+        ),
+        ["the same with shared pages counted each time (RSS)", f"{start.rss:.1f} MB", "", ""],
+    ]
+    return _table(["what", "measured", "target", ""], rows)
+
+
+def _within(what: str, measured: float, limit: float, unit: str) -> list[str]:
+    return [what, f"{measured:.1f} {unit}", f"≤ {limit:g} {unit}", _verdict(measured <= limit)]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "**missed**"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

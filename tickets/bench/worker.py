@@ -1,0 +1,89 @@
+"""One process of the bench: one database of one size. Reads commands from stdin, answers JSON lines.
+
+Started by `manage.py bench` as `manage.py bench --worker`; the parent lets the workers take turns, so that all of
+them meet the same weather.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from tickets.bench import scene, sweep
+
+
+class Worker:
+    """Answers the bench's commands."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Callable[[], float]] = {}
+
+    def prepare(self, tickets: int) -> dict[str, Any]:
+        """Migrate an empty database and load it."""
+        call_command("migrate", interactive=False, verbosity=0)
+        start = time.perf_counter()
+        self.scene = scene.build(tickets)
+        seconds = time.perf_counter() - start
+        self.pages = scene.pages(self.scene)
+        return {"rate": tickets / seconds, "engine": _engine()}
+
+    def page(self, name: str) -> float:
+        """Ask for a page once; milliseconds."""
+        return 1000 * self.pages[name]()
+
+    def statements(self, name: str) -> int:
+        """How many statements that read or write the page sends."""
+        with sweep.recorded() as statements:
+            self.pages[name]()
+        return len(statements)
+
+    def close(self) -> tuple[float, float]:
+        """Close a ticket by the operation, another by its raw statements; milliseconds each."""
+        return 1000 * sweep.close(self.scene.to_close.pop()), 1000 * sweep.close_raw(
+            self.scene.to_close.pop()
+        )
+
+    def finish_closing(self) -> None:
+        """Close what is still due."""
+        while self.scene.to_close:
+            sweep.close(self.scene.to_close.pop())
+
+    def nothing_due(self) -> float:
+        """One pass of the sweep with nothing to close; milliseconds."""
+        return 1000 * sweep.nothing_due()[0]
+
+    def plan(self) -> dict[str, Any]:
+        """How the sweep looks for what is due: statements on tickets, all statements, the plan."""
+        statements = sweep.nothing_due()[1]
+        on_tickets = [text for text, _ in statements if "tickets_ticket" in text]
+        return {
+            "tickets": len(on_tickets),
+            "all": len(statements),
+            "plan": sweep.plan_of_nothing_due(),
+        }
+
+
+def _engine() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT version()" if connection.vendor == "postgresql" else "SELECT sqlite_version()"
+        )
+        version = str(cursor.fetchone()[0])
+    return (
+        " ".join(version.split()[:2]) if connection.vendor == "postgresql" else f"SQLite {version}"
+    )
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    settings.ROOT_URLCONF = "tickets.bench.urls"
+    worker = Worker()
+    for line in sys.stdin:
+        name, *args = json.loads(line)
+        sys.stdout.write(json.dumps(getattr(worker, name)(*args)) + "\n")
+        sys.stdout.flush()
