@@ -388,6 +388,11 @@ class RoleAssignment(models.Model):
     def __str__(self) -> str:
         return f"{self.user}: {self.get_office_display()}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the office does not hold any more."""
+        return self.ends_at is not None and self.ends_at <= clock.now()
+
 
 class Invitation(Chained):
     """A single-use link, sent by mail, with which a person makes an account (contact or staff).

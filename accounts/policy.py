@@ -8,6 +8,11 @@ def may_verify(user: User) -> bool:
     return user.holds(Office.AGENT, Office.SUPERVISOR)
 
 
+def may_see_customers(user: User) -> bool:
+    """Whether the person sees the list of companies: who verifies, and superusers; no third party (M3)."""
+    return may_verify(user) or (user.is_active and user.is_superuser)
+
+
 def may_manage_people(user: User, customer: Customer) -> bool:
     """Whether the person invites and limits the people of this verified company: its representative."""
     membership = user.membership
@@ -23,8 +28,3 @@ def may_manage_people(user: User, customer: Customer) -> bool:
 def may_decide_factor_reset(user: User) -> bool:
     """Whether the person may be the second one of a factor reset: a superuser or the security officer."""
     return user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))
-
-
-def may_request_factor_reset(user: User) -> bool:
-    """Whether the person may be the first one: who decides, or a supervisor."""
-    return may_decide_factor_reset(user) or user.holds(Office.SUPERVISOR)

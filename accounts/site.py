@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account import views as account_views
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -55,8 +56,8 @@ class FactureyaAdminSite(AdminSite):
         return redirect("account_change_password")
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """The one way out: a page that asks (POST)."""
-        return redirect("account_logout")
+        """The one way out; a GET asks."""
+        return account_views.logout(request)
 
     def _works_here(self, request: HttpRequest) -> bool:
         user: Any = request.user

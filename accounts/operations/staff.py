@@ -137,7 +137,7 @@ def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(user.pk)
-        require(policy.may_request_factor_reset(actor), "No puede pedirlo con sus cargos de hoy.")
+        require(policy.may_decide_factor_reset(actor), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
         require(_has_factor(person), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)

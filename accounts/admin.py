@@ -1,0 +1,146 @@
+"""Accounts in the Django admin: pages of our own instead of the stock ones, so there is nothing to close.
+
+Not there at all: forms that write registered data, another's password, groups, verified addresses or authenticators,
+and delete. What changes goes through `accounts.operations`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import admin_companies, admin_people, policy
+from accounts.models import Customer, CustomerToVerify, Provider, User
+
+for model in (EmailAddress, Authenticator, Group):
+    admin.site.unregister(model)
+
+show = require_safe
+show_or_send = require_http_methods(["GET", "HEAD", "POST"])
+Page = tuple[str, Callable[..., Any], str]
+
+
+class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """A ModelAdmin whose addresses are those of `pages`, and nothing else."""
+
+    pages: tuple[Page, ...] = ()
+
+    def allows(self, user: Any) -> bool:
+        """Who is offered these pages; each page asks again."""
+        raise NotImplementedError
+
+    def get_urls(self) -> list[URLPattern]:
+        """Ours instead of the stock ones."""
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}")
+            for route, view, name in self.pages
+        ]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """As `allows`."""
+        return self.allows(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As `allows`."""
+        return self.allows(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by a stock form."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never by a stock form."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: accounts are closed, not deleted."""
+        return False
+
+
+@admin.register(CustomerToVerify)
+class CustomerToVerifyAdmin(OwnPages):
+    """Companies that signed up and wait for staff."""
+
+    pages = (
+        ("", show(admin_companies.to_verify), "changelist"),
+        ("<int:pk>/", show(admin_companies.decide), "change"),
+        ("<int:pk>/verificar/", require_POST(admin_companies.verify), "verify"),
+        ("<int:pk>/unir/", require_POST(admin_companies.join), "join"),
+        ("<int:pk>/no-aceptar/", require_POST(admin_companies.refuse), "refuse"),
+    )
+
+    def allows(self, user: Any) -> bool:
+        """Own agents and supervisors."""
+        return policy.may_verify(user)
+
+
+@admin.register(Customer)
+class CustomerAdmin(OwnPages):
+    """Companies, read-only (M1)."""
+
+    pages = (
+        ("", show(admin_companies.customers), "changelist"),
+        ("<int:pk>/", show(admin_companies.customer_page), "change"),
+    )
+
+    def allows(self, user: Any) -> bool:
+        """Own agents, supervisors and superusers."""
+        return policy.may_see_customers(user)
+
+
+@admin.register(User)
+class UserAdmin(OwnPages):
+    """People with an account, for superusers."""
+
+    pages = (
+        ("", show(admin_people.users), "changelist"),
+        ("invitar/", show_or_send(admin_people.invite), "invite"),
+        (
+            "invitaciones/<int:pk>/reenviar/",
+            require_POST(partial(admin_people.change_invitation, verb="reenviar")),
+            "resend",
+        ),
+        (
+            "invitaciones/<int:pk>/cancelar/",
+            require_POST(partial(admin_people.change_invitation, verb="cancelar")),
+            "cancel",
+        ),
+        ("<int:pk>/", show(admin_people.user_page), "change"),
+        ("<int:pk>/cargos/", require_POST(admin_people.grant), "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", require_POST(admin_people.end), "end"),
+        ("<int:pk>/cuenta/", require_POST(admin_people.close), "close"),
+        ("<int:pk>/factor/", require_POST(admin_people.request_reset), "request_reset"),
+        (
+            "<int:pk>/factor/<int:reset>/aprobar/",
+            require_POST(partial(admin_people.decide_reset, verb="aprobar")),
+            "approve_reset",
+        ),
+        (
+            "<int:pk>/factor/<int:reset>/rechazar/",
+            require_POST(partial(admin_people.decide_reset, verb="rechazar")),
+            "decline_reset",
+        ),
+    )
+
+    def allows(self, user: Any) -> bool:
+        """Superusers."""
+        return bool(user.is_active and user.is_superuser)
+
+
+@admin.register(Provider)
+class ProviderAdmin(OwnPages):
+    """Who gives the service (M3)."""
+
+    pages = (("", show_or_send(admin_people.providers), "changelist"),)
+
+    def allows(self, user: Any) -> bool:
+        """Superusers, and supervisors to look."""
+        return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

@@ -1,0 +1,45 @@
+"""What the admin's pages of accounts share."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.forms import Form
+from django.http import HttpRequest
+
+from accounts import operations
+
+ROWS = 50  # a page of a list; who looks for somebody else searches
+
+
+def require(allowed: bool) -> None:
+    """403 unless allowed: `admin_view` asks only whether somebody works here."""
+    if not allowed:
+        raise PermissionDenied
+
+
+def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
+    """The admin's own context, a title, and what the page shows."""
+    return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
+
+
+def attempt(
+    request: HttpRequest,
+    form: Form | None,
+    done: str,
+    operation: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> bool:
+    """Call the operation as the person at the desk; say what was done, or why not. True when it was done."""
+    try:
+        operation(*args, actor=request.user, **kwargs)
+    except operations.Refused as refusal:
+        if form is None:
+            messages.error(request, str(refusal))
+        else:
+            form.add_error(None, str(refusal))
+        return False
+    messages.success(request, done)
+    return True

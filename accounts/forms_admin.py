@@ -1,0 +1,120 @@
+"""What staff types in the admin about companies, offices and people."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from accounts.forms import PlainForm
+from accounts.models import DESK_OFFICES, Office, Provider
+
+
+class ReasonForm(PlainForm):
+    """A reason that somebody will read."""
+
+    reason = forms.CharField(
+        max_length=300,
+        error_messages={"max_length": "Escriba el motivo en 300 caracteres o menos."},
+        widget=forms.Textarea(attrs={"rows": 3, "class": "fy-in"}),
+    )
+    words = {"reason": ("Motivo", "", "Escriba el motivo.")}
+
+
+class RefuseForm(ReasonForm):
+    """Why a company is not accepted."""
+
+    words = {
+        "reason": (
+            "Motivo",
+            "La persona lo leerá en su correo y en su cuenta.",
+            "Escriba el motivo; la persona lo leerá.",
+        )
+    }
+
+
+class OfficeForm(PlainForm):
+    """An office, its provider where it has one, and its days."""
+
+    office = forms.ChoiceField(
+        choices=[("", "Elija el cargo"), *Office.choices],
+        error_messages={"invalid_choice": "Elija un cargo de la lista."},
+    )
+    provider = forms.ModelChoiceField(
+        Provider.objects.none(),
+        required=False,
+        empty_label="Sin prestador",
+        error_messages={"invalid_choice": "Elija un prestador de la lista."},
+    )
+    words = {
+        "office": ("Cargo", "", "Elija el cargo."),
+        "provider": ("Prestador", "Solo para agentes y supervisores.", ""),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["provider"].queryset = Provider.objects.order_by("name")
+
+    def clean(self) -> dict[str, Any]:
+        """A desk office has a provider."""
+        data = super().clean() or {}
+        if data.get("office") in DESK_OFFICES and not data.get("provider"):
+            self.add_error("provider", "Indique el prestador.")
+        return data
+
+
+class GrantForm(OfficeForm):
+    """An office for somebody who has an account."""
+
+    first_day = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
+        error_messages={"invalid": "Escriba el primer día como AAAA-MM-DD."},
+    )
+    last_day = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
+        error_messages={"invalid": "Escriba el último día como AAAA-MM-DD."},
+    )
+    words = {
+        **OfficeForm.words,
+        "first_day": ("Primer día (opcional)", "Vacío: desde ahora.", ""),
+        "last_day": ("Último día (opcional)", "Vacío: hasta que se termine.", ""),
+    }
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What the granting operation takes; the last day counts whole."""
+        data = self.cleaned_data
+        last = data["last_day"]
+        return {
+            "office": data["office"],
+            "provider": data["provider"],
+            "starts_at": _midnight(data["first_day"]) if data["first_day"] else None,
+            "ends_at": _midnight(last + timedelta(days=1)) if last else None,
+        }
+
+
+class InviteStaffForm(OfficeForm):
+    """Whom a superuser invites, and to which office."""
+
+    email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    field_order = ["email", "office", "provider"]
+    words = {
+        **OfficeForm.words,
+        "email": ("Correo", "La persona elige su contraseña.", "Escriba el correo de la persona."),
+    }
+
+
+class ProviderForm(PlainForm):
+    """A third party that gives the service."""
+
+    name = forms.CharField(
+        max_length=120,
+        error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."},
+    )
+    words = {"name": ("Nombre del prestador", "", "Escriba el nombre del prestador.")}
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
