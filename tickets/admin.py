@@ -29,7 +29,9 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
             ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
             ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
         ]
-        return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
+        return [
+            path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages
+        ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Who holds a desk office; a superuser not by that alone."""

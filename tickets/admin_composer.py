@@ -26,7 +26,11 @@ AFTER: dict[str, tuple[str | None, bool]] = {
     "confirmacion": (Ticket.WaitReason.AUTHORIZATION, True),
     "abierto": (None, False),
 }
-_WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"), ("confirmacion", "pedir confirmación"))
+_WAITS = (
+    ("detalle", "pedir detalle"),
+    ("autorizacion", "pedir autorización"),
+    ("confirmacion", "pedir confirmación"),
+)
 
 
 class ComposerForm(FilesMixin):
@@ -73,7 +77,9 @@ class ComposerForm(FilesMixin):
         elif not data.get("after") and "after" not in self.errors:
             self.add_error("after", "Elija qué pasa con el ticket al enviar su respuesta.")
         if not data.get("body") and "body" not in self.errors:
-            self.add_error("body", "Escriba la nota." if is_note else "Escriba la respuesta al cliente.")
+            self.add_error(
+                "body", "Escriba la nota." if is_note else "Escriba la respuesta al cliente."
+            )
         return data
 
 
@@ -81,7 +87,12 @@ class Composer:
     """The form with its one-time key and the files kept under it; a posted one can be sent."""
 
     def __init__(
-        self, ticket: Ticket, agent: User, form: ComposerForm, key: FormKey, files: Sequence[Attachment] = ()
+        self,
+        ticket: Ticket,
+        agent: User,
+        form: ComposerForm,
+        key: FormKey,
+        files: Sequence[Attachment] = (),
     ) -> None:
         self.ticket, self.agent, self.form, self.key, self.files = ticket, agent, form, key, files
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
@@ -162,7 +173,11 @@ class Composer:
     def _note(self) -> str:
         data = self.form.cleaned_data
         operations.add_note(
-            self.ticket.pk, agent=self.agent, body=data["body"], files=self.files, form_key=self.key.key
+            self.ticket.pk,
+            agent=self.agent,
+            body=data["body"],
+            files=self.files,
+            form_key=self.key.key,
         )
         note = Note.objects.filter(form_key=self.key.key).only("pk").first()
         return f"#{note_anchor(note.pk)}" if note else "#escribir"
@@ -170,11 +185,16 @@ class Composer:
 
 def first_values(ticket: Ticket) -> dict[str, Any]:
     """What a fresh form holds: the messages the agent has in sight, nothing chosen on sending."""
-    return {"kind": NOTE if ticket.is_closed else REPLY, "seen": ticket.message_count, "after": "", "body": ""}
+    return {
+        "kind": NOTE if ticket.is_closed else REPLY,
+        "seen": ticket.message_count,
+        "after": "",
+        "body": "",
+    }
 
 
 def after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """What may happen on sending: nothing is chosen beforehand, because it starts a clock; Abierto only from Abierto."""
+    """What may happen on sending. Nothing is chosen beforehand, as it starts a clock; Abierto only from Abierto."""
     start = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
     choices = [("", "Elija…"), *((value, f"{start}: {label}") for value, label in _WAITS)]
     return choices if ticket.is_waiting else [*choices, ("abierto", "dejar Abierto")]

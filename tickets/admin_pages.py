@@ -31,16 +31,20 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise Http404
-    related = Ticket.objects.select_related("customer", "requester__contact", "assignee", "provider", "follows")
+    related = Ticket.objects.select_related(
+        "customer", "requester__contact", "assignee", "provider", "follows"
+    )
     return get_object_or_404(related.visible_to(user), pk=pk)
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
     """The ticket's page, remembering the list the agent came from."""
     query = place.start.query
-    return reverse("admin:tickets_ticket_change", args=[pk]) + (f"?{query}" if query else "") + anchor
+    return (
+        reverse("admin:tickets_ticket_change", args=[pk]) + (f"?{query}" if query else "") + anchor
+    )
 
 
 def queue_url(place: Place) -> str:
     """The queue at this place."""
-    return f"{reverse('admin:tickets_ticket_changelist')}?{place.query}"
+    return reverse("admin:tickets_ticket_changelist") + (f"?{place.query}" if place.query else "")

@@ -26,8 +26,12 @@ class PhoneForm(TicketForm):
         self.fields["steps"].required = False
         self.fields["steps"].label = "¿Qué pasos siguió? (opcional)"
         self.fields["steps"].help_text = "Uno por renglón, como los va diciendo."
-        self.fields["description"].help_text = "Con las palabras del cliente; el mensaje de error, tal cual."
-        self.fields["cfdi_uuid"].help_text = "Si el problema es con un comprobante. Tiene 36 caracteres."
+        self.fields[
+            "description"
+        ].help_text = "Con las palabras del cliente; el mensaje de error, tal cual."
+        self.fields[
+            "cfdi_uuid"
+        ].help_text = "Si el problema es con un comprobante. Tiene 36 caracteres."
 
 
 class PhoneTicket(FormWithFiles):
@@ -39,12 +43,16 @@ class PhoneTicket(FormWithFiles):
     def search(self) -> HttpResponse:
         """People to choose from, by RFC, mail or name; a bounded list."""
         query = " ".join(self.request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
-        context = page_context(self.request, "Ticket por teléfono", query=query, contacts=_find(query) if query else [])
+        context = page_context(
+            self.request, "Ticket por teléfono", query=query, contacts=_find(query) if query else []
+        )
         return TemplateResponse(self.request, "admin/tickets/phone_search.html", context)
 
     def fill_in(self, contact: Contact) -> HttpResponse:
         """An empty form for this person."""
-        return self._page(contact, PhoneForm(initial={"impact": None}), formkeys.new(self.agent, FORM), [])
+        return self._page(
+            contact, PhoneForm(initial={"impact": None}), formkeys.new(self.agent, FORM), []
+        )
 
     def receive(self, contact: Contact) -> HttpResponse:
         """Open the ticket, or show again, complete, what cannot be stored yet."""
@@ -62,15 +70,22 @@ class PhoneTicket(FormWithFiles):
                     author=contact.user, customer=contact.customer, agent=self.agent, channel=Ticket.Channel.PHONE,
                     form_key=key.key, **form.opening(),
                 )  # fmt: skip
-                return redirect(workspace_url(ticket.pk, queue.Place()))
+                return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
             except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
                 form.add_error(None, str(refusal))
                 key = formkeys.new(self.agent, FORM)
         return self._page(contact, form, key, kept)
 
-    def _page(self, contact: Contact, form: PhoneForm, key: formkeys.FormKey, kept: Any) -> HttpResponse:
+    def _page(
+        self, contact: Contact, form: PhoneForm, key: formkeys.FormKey, kept: Any
+    ) -> HttpResponse:
         context = page_context(
-            self.request, "Ticket por teléfono", contact=contact, form=form, key=key.token, kept=kept
+            self.request,
+            "Ticket por teléfono",
+            contact=contact,
+            form=form,
+            key=key.token,
+            kept=kept,
         )
         return TemplateResponse(self.request, "admin/tickets/phone.html", context)
 
@@ -91,7 +106,11 @@ def phone_ticket(request: HttpRequest) -> HttpResponse:
 def _contact(key: str) -> Contact:
     """The active contact of this key, or 404."""
     people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
-    contact = people.filter(user=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
+    contact = (
+        people.filter(user=int(key)).first()
+        if key.isascii() and key.isdigit() and len(key) < 18
+        else None
+    )
     if contact is None:
         raise Http404
     return contact
@@ -99,5 +118,7 @@ def _contact(key: str) -> Contact:
 
 def _find(query: str) -> list[Contact]:
     companies = [company.pk for company in queue.customers_like(query, MAX_COMPANIES)]
-    people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
+    people = Contact.objects.filter(
+        Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True
+    )
     return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])

@@ -45,7 +45,9 @@ class Row:
 def queue_page(request: HttpRequest) -> HttpResponse:
     """The queue at the place the address says; a superuser without a desk office is told why he sees nothing."""
     if request.user.is_superuser and not request.user.desk_provider_ids:  # type: ignore[union-attr]
-        return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
+        return TemplateResponse(
+            request, "admin/tickets/no_desk.html", page_context(request, "Tickets")
+        )
     agent, instant = agent_of(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
     page = queue.page(place, agent)
@@ -71,8 +73,14 @@ def assign_selected(request: HttpRequest) -> HttpResponse:
     agent = agent_of(request)
     place = queue.Place.parse(request.POST.dict())
     back = redirect(queue_url(place))
-    keys = [key for key in request.POST.getlist("elegido") if key.isascii() and key.isdigit() and len(key) < 18]
-    chosen = list(Ticket.objects.visible_to(agent).filter(pk__in=keys[: queue.PAGE_ROWS]).only("number"))
+    keys = [
+        key
+        for key in request.POST.getlist("elegido")
+        if key.isascii() and key.isdigit() and len(key) < 18
+    ]
+    chosen = list(
+        Ticket.objects.visible_to(agent).filter(pk__in=keys[: queue.PAGE_ROWS]).only("number")
+    )
     if not chosen:
         messages.warning(request, "Elija al menos un ticket.")
         return back
@@ -117,7 +125,9 @@ def _choices(agent: User, place: queue.Place) -> dict[str, Any]:
     """What the selects offer: value, label, whether it is chosen."""
     colleagues = queue.colleagues(agent.desk_provider_ids)
     return {
-        "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],
+        "categories": [
+            (value, label, value == place.category) for value, label in Ticket.Category.choices
+        ],
         "agents": [(str(pk), name, str(pk) == place.agent) for pk, name in colleagues],
         "others": [(pk, name) for pk, name in colleagues if pk != agent.pk],
         "nobody_chosen": place.agent == queue.NOBODY,
@@ -130,5 +140,8 @@ def _next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
         if count and slug != place.view.slug:
             shown = "99+" if count >= queue.COUNT_CAP else str(count)
             view = queue.VIEWS[slug]
-            return {"next_view": f"{view.label} ({shown})", "next_view_url": queue_url(queue.Place(view=view))}
+            return {
+                "next_view": f"{view.label} ({shown})",
+                "next_view_url": queue_url(queue.Place(view=view)),
+            }
     return {"next_view": "", "next_view_url": ""}

@@ -21,7 +21,9 @@ from tickets.models import Ticket
 class ChoiceForm(PortalForm):
     """One choice out of a short list; `missing` is said when none is taken or it is not of the list."""
 
-    def __init__(self, label: str, choices: list[tuple[str, str]], missing: str, data: Any = None) -> None:
+    def __init__(
+        self, label: str, choices: list[tuple[str, str]], missing: str, data: Any = None
+    ) -> None:
         super().__init__(data)
         self.fields["chosen"] = forms.ChoiceField(
             label=label,
@@ -35,12 +37,20 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     """Which contact confirmed; the ticket closes and both people are recorded (M15)."""
     ticket, agent = ticket_or_404(request, pk), agent_of(request)
     contacts = {str(person.pk): person for person in _contacts(ticket)}
-    choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
-    form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", _data(request))
+    choices = [
+        (key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()
+    ]
+    form = ChoiceForm(
+        "¿Quién confirmó?", choices, "Elija a la persona que confirmó.", _data(request)
+    )
     if form.is_valid():
         try:
-            operations.confirm_by_phone(pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]])
-            messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
+            operations.confirm_by_phone(
+                pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]]
+            )
+            messages.success(
+                request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono."
+            )
             return redirect(workspace_url(pk, _place(request)))
         except (operations.WrongStatus, policy.NotAllowed) as refusal:
             form.add_error(None, str(refusal))
@@ -52,13 +62,22 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     ticket, agent = ticket_or_404(request, pk), agent_of(request)
     if not policy.may_hand_over(agent, ticket):
         raise Http404
-    providers = {str(provider.pk): provider for provider in Provider.objects.exclude(pk=ticket.provider_id)}
-    choices = [(key, provider.name) for key, provider in sorted(providers.items(), key=lambda item: item[1].name)]
+    providers = {
+        str(provider.pk): provider for provider in Provider.objects.exclude(pk=ticket.provider_id)
+    }
+    choices = [
+        (key, provider.name)
+        for key, provider in sorted(providers.items(), key=lambda item: item[1].name)
+    ]
     form = ChoiceForm("¿Quién lo atenderá?", choices, "Elija el prestador.", _data(request))
     if form.is_valid():
         try:
-            operations.hand_over(pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]])
-            messages.success(request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}.")
+            operations.hand_over(
+                pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]]
+            )
+            messages.success(
+                request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}."
+            )
             return redirect(queue_url(_place(request)))
         except (operations.WrongStatus, policy.NotAllowed) as refusal:
             form.add_error(None, str(refusal))
@@ -67,7 +86,9 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _contacts(ticket: Ticket) -> list[User]:
     """The company's active people who may speak for this ticket, its requester first."""
-    contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
+    contacts = Contact.objects.filter(
+        customer=ticket.customer_id, user__is_active=True
+    ).select_related("user")
     people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
     able = [person for person in people if policy.may_write_as_customer(person, ticket)]
     return sorted(able, key=lambda person: person.pk != ticket.requester_id)
@@ -78,12 +99,19 @@ def _data(request: HttpRequest) -> Any:
 
 
 def _place(request: HttpRequest) -> queue.Place:
-    return queue.Place.parse(request.GET.dict())
+    return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
 
 
-def _page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
+def _page(
+    request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str
+) -> HttpResponse:
     place = _place(request)
     context = page_context(
-        request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
+        request,
+        title,
+        ticket=ticket,
+        form=form,
+        place=place,
+        back_url=workspace_url(ticket.pk, place),
     )
     return TemplateResponse(request, template, context)

@@ -37,7 +37,9 @@ class Entry:
 def of(ticket: Ticket) -> list[Entry]:
     """The history, oldest first; four queries however long it is."""
     files: dict[tuple[int | None, int | None], list[TicketFile]] = {}
-    for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
+    for file in (
+        TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk")
+    ):
         files.setdefault((file.message_id, file.note_id), []).append(file)
     messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
     notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
@@ -92,7 +94,10 @@ def _opened(event: Event) -> SafeString:
 
 
 def _followed_up(event: Event) -> SafeString:
-    return format_html('Continúa a <span class="fy-mono">{}</span>, que está cerrado', event.data.get("follows") or "")
+    return format_html(
+        'Continúa a <span class="fy-mono">{}</span>, que está cerrado',
+        event.data.get("follows") or "",
+    )
 
 
 def _answered(event: Event) -> SafeString:
@@ -179,5 +184,8 @@ WORDS: dict[str, tuple[str, Callable[[Event], SafeString]]] = {
     "ticket.reminded": ("mail", _said("Salió el recordatorio al cliente")),
     "ticket.confirmed": ("check", _confirmed),
     "ticket.confirmed_by_phone": ("phone", _confirmed_by_phone),
-    "ticket.closed_unanswered": ("clock", _said("<strong>Cerrado</strong> por falta de respuesta del cliente")),
+    "ticket.closed_unanswered": (
+        "clock",
+        _said("<strong>Cerrado</strong> por falta de respuesta del cliente"),
+    ),
 }

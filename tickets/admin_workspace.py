@@ -43,7 +43,9 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     assignee = request.POST.get("assignee", "")
     valid = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
     if not valid or (assignee and assignee not in known):
-        messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
+        messages.warning(
+            request, "Elija de las listas quién lo atiende, la categoría y el impacto."
+        )
         return back
     try:
         operations.classify(pk, agent=agent, category=category, impact=int(impact))
@@ -65,12 +67,14 @@ def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
 
 
 def _place(request: HttpRequest) -> queue.Place:
-    return queue.Place.parse(request.GET.dict())
+    return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
 
 
 def _page(request: HttpRequest, ticket: Ticket, composer: Composer) -> HttpResponse:
     agent, place, instant = agent_of(request), _place(request), clock.now()
-    previous, following, *counted = sql.ask([*queue.neighbours(place, agent, ticket), *queue.counts(agent)])
+    previous, following, *counted = sql.ask(
+        [*queue.neighbours(place, agent, ticket), *queue.counts(agent)]
+    )
     entries = admin_timeline.of(ticket)
     context = page_context(
         request,
@@ -84,12 +88,15 @@ def _page(request: HttpRequest, ticket: Ticket, composer: Composer) -> HttpRespo
         composer=composer,
         newer=composer.newer(entries),
         closes_at_if_sent=None if ticket.is_closed else calendar.reply_deadline(instant),
-        list_url=queue_url(place),
+        list_url=queue_url(place) if place.query else "",
         previous_url=workspace_url(previous, place) if previous else "",
         next_url=workspace_url(following, place) if following else "",
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
         follows_url=_follows_url(ticket, agent),
-        others=[(other, workspace_url(other.pk, queue.Place())) for other in _others(ticket, agent)],
+        others=[
+            (other, workspace_url(other.pk, queue.Place(queue.NOWHERE)))
+            for other in _others(ticket, agent)
+        ],
         **_properties(ticket, agent),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
@@ -99,13 +106,23 @@ def _properties(ticket: Ticket, agent: User) -> dict[str, Any]:
     """What the selects offer: those who work at the ticket's provider (M3), never all users."""
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
-    names = [(pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.colleagues([ticket.provider_id])]
+    names = [
+        (pk, f"{name} (yo)" if pk == agent.pk else name)
+        for pk, name in queue.colleagues([ticket.provider_id])
+    ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
-        names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
+        names.append(
+            (ticket.assignee_id, ticket.assignee.get_full_name())
+        )  # no longer at this desk
     return {
         "assignees": [(pk, name, pk == ticket.assignee_id) for pk, name in names],
-        "categories": [(value, label, value == ticket.category) for value, label in Ticket.Category.choices],
-        "impacts": [(value, label, value == ticket.impact) for value, label in reversed(Ticket.Impact.choices)],
+        "categories": [
+            (value, label, value == ticket.category) for value, label in Ticket.Category.choices
+        ],
+        "impacts": [
+            (value, label, value == ticket.impact)
+            for value, label in reversed(Ticket.Impact.choices)
+        ],
     }
 
 
@@ -113,12 +130,16 @@ def _follows_url(ticket: Ticket, agent: User) -> str:
     """The page of the closed ticket that this one continues, if it is the agent's to see."""
     if ticket.follows is None or not policy.may_work(agent, ticket.follows):
         return ""
-    return workspace_url(ticket.follows.pk, queue.Place())
+    return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))
 
 
 def _others(ticket: Ticket, agent: User) -> list[Ticket]:
     """The company's other tickets that the agent may see: those in course first, then closed ones; each by an index."""
-    visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
+    visible = (
+        Ticket.objects.visible_to(agent)
+        .filter(customer_id=ticket.customer_id)
+        .exclude(pk=ticket.pk)
+    )
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])
     if len(active) < OTHERS:

@@ -66,7 +66,10 @@ VIEWS = {
             "por-asignar", "Por asignar", TEAM, "Nada por asignar.",
             lambda tickets, _user: tickets.filter(~Q(status=CLOSED), assignee__isnull=True), is_urgent=True,
         ),
-        View("abiertos", "Abiertos", TEAM, "Ningún ticket abierto.", lambda tickets, _user: tickets.filter(status=OPEN)),
+        View(
+            "abiertos", "Abiertos", TEAM, "Ningún ticket abierto.",
+            lambda tickets, _user: tickets.filter(status=OPEN),
+        ),
         View(
             "en-espera", "En espera", TEAM, "Ningún ticket en espera.",
             lambda tickets, _user: tickets.filter(status=WAITING),
@@ -79,7 +82,11 @@ VIEWS = {
     )
 }  # fmt: skip
 FIRST_VIEW = VIEWS["abiertos"]
-SEARCH = View("", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user: tickets, newest_first=True)
+# A ticket opened from no list: a link in a mail, another ticket's page.
+NOWHERE = View("", "Tickets", TEAM, "", lambda tickets, _user: tickets.none())
+SEARCH = View(
+    "", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user: tickets, newest_first=True
+)
 
 
 @dataclass(frozen=True)
@@ -98,15 +105,25 @@ class Cursor:
     def parse(cls, text: str) -> "Cursor | None":
         """The cursor written in an address, or None when it is not one."""
         micros, _, pk = text.partition("-")
-        if not (micros.isascii() and micros.isdigit() and pk.isascii() and pk.isdigit() and len(text) < 40):
+        if not (
+            micros.isascii()
+            and micros.isdigit()
+            and pk.isascii()
+            and pk.isdigit()
+            and len(text) < 40
+        ):
             return None
         try:
-            return cls(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(micros)), int(pk))
+            return cls(
+                datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(micros)), int(pk)
+            )
         except OverflowError:
             return None
 
     def __str__(self) -> str:
-        return f"{(self.at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{self.pk}"
+        return (
+            f"{(self.at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{self.pk}"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,12 +138,12 @@ class Place:
     before: Cursor | None = None
 
     @classmethod
-    def parse(cls, params: Mapping[str, str]) -> "Place":
-        """Read ?vista, q, categoria, agente, despues and antes."""
+    def parse(cls, params: Mapping[str, str], default: View = FIRST_VIEW) -> "Place":
+        """Read ?vista, q, categoria, agente, despues and antes; `default` is the view when none is named."""
         search = " ".join(params.get("q", "").replace("\0", "").split())[:MAX_QUERY]
         category, agent = params.get("categoria", ""), params.get("agente", "")
         return cls(
-            view=SEARCH if search else VIEWS.get(params.get("vista", ""), FIRST_VIEW),
+            view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
             category=category if category in Ticket.Category.values else "",
             agent=agent if agent == NOBODY or _is_key(agent) else "",
@@ -189,17 +206,23 @@ def page(place: Place, user: User) -> Page:
 def counts(user: User) -> list[sql.Question]:
     """How many tickets each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
     visible = Ticket.objects.visible_to(user)
-    return [sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in VIEWS.values() if view.is_counted]
+    return [
+        sql.capped_count(view.condition(visible, user), COUNT_CAP)
+        for view in VIEWS.values()
+        if view.is_counted
+    ]
 
 
 def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
     """The answers to `counts` by the view's slug."""
-    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
+    return dict(
+        zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True)
+    )
 
 
 def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
     """The tickets before and after this one in the list the agent came from; none for a search. For `sql.ask`."""
-    if place.search:
+    if not place.view.slug:
         return [sql.Question("NULL"), sql.Question("NULL")]
     tickets = _filtered(place, user)
     here = Cursor.of(ticket)
@@ -211,9 +234,13 @@ def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
 
 def colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
     """Key and name of those who work the tickets of these providers now, by name (M3): never all users."""
-    held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
+    held = RoleAssignment.objects.in_force().filter(
+        provider_id__in=provider_ids, office__in=DESK_OFFICES
+    )
     active = held.filter(user__is_active=True, user__is_staff=True)
-    return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
+    return list(
+        active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct()
+    )
 
 
 def customers_like(text: str, limit: int) -> list[Customer]:
@@ -226,7 +253,11 @@ def customers_like(text: str, limit: int) -> list[Customer]:
         for word in found:
             named &= Q(plain_name__contains=word)
         condition |= named
-    return list(Customer.objects.alias(plain_name=_plain("legal_name")).filter(condition).order_by("pk")[:limit])
+    return list(
+        Customer.objects.alias(plain_name=_plain("legal_name"))
+        .filter(condition)
+        .order_by("pk")[:limit]
+    )
 
 
 # -- Private -----------------------------------------------------------------------------------------
@@ -272,17 +303,29 @@ def _found(place: Place, user: User) -> TicketQuerySet:
 
 
 def _take(
-    lists: Sequence[TicketQuerySet], view: View, limit: int, cursor: Cursor | None, *, backwards: bool
+    lists: Sequence[TicketQuerySet],
+    view: View,
+    limit: int,
+    cursor: Cursor | None,
+    *,
+    backwards: bool,
 ) -> list[Ticket]:
     """The first rows of the lists taken together, in the view's order or, `backwards`, against it."""
-    taken = [list(_shown(_beyond(tickets, view, cursor, backwards=backwards))[:limit]) for tickets in lists]
+    taken = [
+        list(_shown(_beyond(tickets, view, cursor, backwards=backwards))[:limit])
+        for tickets in lists
+    ]
     if len(taken) == 1:
         return taken[0]
-    merged = sorted(chain(*taken), key=attrgetter("queue_at", "pk"), reverse=view.newest_first != backwards)
+    merged = sorted(
+        chain(*taken), key=attrgetter("queue_at", "pk"), reverse=view.newest_first != backwards
+    )
     return merged[:limit]
 
 
-def _beyond(tickets: TicketQuerySet, view: View, cursor: Cursor | None, *, backwards: bool) -> TicketQuerySet:
+def _beyond(
+    tickets: TicketQuerySet, view: View, cursor: Cursor | None, *, backwards: bool
+) -> TicketQuerySet:
     """The rows past the cursor, in order. Keyset over (queue_at, id): as fast on any page."""
     if view.newest_first != backwards:
         ordered = tickets.order_by("-queue_at", "-pk")

@@ -36,7 +36,9 @@ def headline(ticket: Ticket, instant: datetime) -> Goal:
     """The goal as a sentence, for the head of the ticket's page."""
     due = goal(ticket, instant)
     if ticket.is_open and due.detail:
-        return Goal(f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
+        return Goal(
+            f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css
+        )
     return Goal(f"{due.text} {due.detail}".strip(), css=due.css)
 
 
@@ -52,7 +54,7 @@ def last_message(ticket: Ticket) -> str:
             ticket.channel, "Levantado por teléfono"
         )
     text = ticket.last_excerpt
-    return f"«{text}»" if len(text) <= 60 else f"«{text[:57].rstrip()}…»"
+    return f"«{text}»" if len(text) <= 48 else f"«{text[:46].rstrip()}…»"
 
 
 def rough(span: timedelta) -> str:

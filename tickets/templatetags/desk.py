@@ -14,7 +14,11 @@ register = template.Library()
 @register.inclusion_tag("admin/tickets/side_bar.html", takes_context=True)
 def side_bar(context: template.Context) -> dict[str, Any]:
     """The queue's views for who holds a desk office, with `view_counts` where the page has them; then other pages."""
-    request, counts, place = context["request"], context.get("view_counts") or {}, context.get("place")
+    request, counts, place = (
+        context["request"],
+        context.get("view_counts") or {},
+        context.get("place"),
+    )
     is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
     return {
@@ -40,5 +44,8 @@ def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[
 
 
 def _app(app: dict[str, Any], path: str) -> dict[str, Any]:
-    models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
+    models = [
+        {**model, "is_current": path.startswith(model["admin_url"] or "\0")}
+        for model in app["models"]
+    ]
     return {"name": app["name"], "models": models}
