@@ -18,7 +18,8 @@ from tickets.bench.crowd import Crowd
 from tickets.bench.load import Loader
 from tickets.models import Ticket
 
-WAITING, WORKED_ON, CLOSED, TO_CLOSE = 8, 30, 60, 240
+# A list of 25 rows, the ticket of ten events among them.
+WAITING, WORKED_ON, CLOSED, TO_CLOSE = 5, 19, 60, 240
 TEN_EVENTS = "tnqiqiqis"  # with the opening: ten events, eight messages, one note
 
 

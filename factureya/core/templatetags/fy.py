@@ -1,7 +1,7 @@
 """How the pages write dates, durations, sizes, names and states; portal and admin alike. All in local time."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypedDict
 
 from django import template
@@ -17,6 +17,7 @@ from factureya.core.words import MONTHS, WEEKDAYS
 
 register = template.Library()
 
+DAYS = {0: "hoy", -1: "ayer", 1: "mañana"}
 STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "ok", "bad": "bad"}
 
 
@@ -26,23 +27,22 @@ def icon(name: str) -> SafeString:
     return ICONS[name]
 
 
-@register.filter(expects_localtime=True)
+@register.filter
 def when(instant: datetime | None) -> str:
     """«hoy, 10:05», «ayer, 17:20», «mañana, 9:00», «20 nov, 11:45»; with the year unless it is this one."""
     if instant is None:
         return ""
-    local, today = timezone.localtime(instant), timezone.localtime(clock.now()).date()
-    names = {0: "hoy", -1: "ayer", 1: "mañana"}
-    day = names.get((local.date() - today).days) or _day(local, today.year)
+    local, today = _local_and_today(instant)
+    day = DAYS.get((local.date() - today).days) or _day(local, today.year)
     return f"{day}, {_time(local)}"
 
 
-@register.filter(expects_localtime=True)
+@register.filter
 def when_long(instant: datetime | None) -> str:
     """«vie 27 nov a las 10:05»; «a la 1:05» (never with `hoy`: this is for exact instants that are kept or printed)."""
     if instant is None:
         return ""
-    local, today = timezone.localtime(instant), timezone.localtime(clock.now()).date()
+    local, today = _local_and_today(instant)
     article = "a la" if local.hour == 1 else "a las"
     return f"{WEEKDAYS[local.weekday()]} {_day(local, today.year)} {article} {_time(local)}"
 
@@ -146,6 +146,12 @@ def error_list(form: BaseForm) -> ErrorList:
 def _target(field: BoundField) -> str:
     """The id the link goes to: the control's, or the first choice's of radios and checkboxes."""
     return field.id_for_label or f"{field.auto_id}_0"
+
+
+def _local_and_today(instant: datetime) -> tuple[datetime, date]:
+    """The instant and today's date in local time. The zone is asked for once: lists call this for every row."""
+    zone = timezone.get_current_timezone()
+    return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
 def _day(local: datetime, this_year: int) -> str:
