@@ -28,7 +28,7 @@ def followed_up(ticket: Ticket, event: Event) -> None:
 
 def answered(ticket: Ticket, event: Event, message: Message) -> None:
     """Send our answer to the customer, with what is expected of him and until when (M14, M15)."""
-    _tell_customer("tickets/answered", ticket, event, message=message)
+    _tell_customer("tickets/answered", ticket, event, automatic=False, message=message)
 
 
 def reminder(ticket: Ticket, event: Event) -> OutboxMessage:
@@ -66,7 +66,9 @@ def workspace_url(ticket: Ticket) -> str:
     return f"{settings.SITE_URL}/admin/tickets/ticket/{ticket.pk}/change/"
 
 
-def _tell_customer(kind: str, ticket: Ticket, event: Event, **more: Any) -> OutboxMessage:
+def _tell_customer(
+    kind: str, ticket: Ticket, event: Event, *, automatic: bool = True, **more: Any
+) -> OutboxMessage:
     contact = _reader(ticket)
     return outbox.enqueue(
         kind,
@@ -74,6 +76,7 @@ def _tell_customer(kind: str, ticket: Ticket, event: Event, **more: Any) -> Outb
         to=contact.email if contact else ticket.customer.registered_email,
         about=ticket.chain,
         context={**_context(ticket, contact), **more},
+        automatic=automatic,
     )
 
 

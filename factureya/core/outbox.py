@@ -162,9 +162,7 @@ class _Bell:
                 retry=False,
                 expires=BELL_EXPIRES_SECONDS,
             )
-        except (
-            Exception
-        ) as error:  # the page has succeeded and must say so, whatever the broker does
+        except Exception as error:  # the page has succeeded and says so, whatever the broker does
             self.rests_until = monotonic() + BELL_REST_SECONDS
             logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
 
