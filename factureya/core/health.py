@@ -47,7 +47,7 @@ def broker() -> Check:
     """The broker takes messages: the folder can be written, or the server answers within a second."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
-        return Check(ok=os.access(folder, os.W_OK | os.X_OK))
+        return Check(ok=os.access(str(folder), os.W_OK | os.X_OK))
     try:
         with current_app.connection_for_write() as link:
             link.ensure_connection(max_retries=1, interval_start=0, timeout=1)
