@@ -10,7 +10,7 @@ from factureya.core import attachments, numbers
 from tickets import drafts, formkeys, operations, similar, wording
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, TicketForm
-from tickets.models import NUMBER_PREFIX, Ticket
+from tickets.models import NUMBER_PREFIX, Message, Ticket
 from tickets.views_common import FormWithFiles, PersonView, posted_text
 
 
@@ -48,7 +48,8 @@ class NewTicket(FormWithFiles, PersonView):
             if "otro" in self.request.POST
             else similar.find(self.user, form.cleaned_data["subject"])
         )
-        if alike:
+        # A double click finds the ticket that its first click opened: that is no question, but its answer.
+        if alike and not Message.objects.filter(form_key=key.key).exists():
             return self.page(form, key, similar=alike, asks=True)
         try:
             ticket = operations.open_ticket(
