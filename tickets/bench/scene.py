@@ -3,10 +3,9 @@
 So a page shows the same rows over 1,000 tickets and over 100,000, and what grows is only what the database holds.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
+from itertools import count, cycle
 
 from django.urls import reverse
 
@@ -28,6 +27,7 @@ class Scene:
     """Who signs in and which ticket is looked at."""
 
     customer: User
+    creators: list[User]
     agent: User
     ticket: Ticket
     to_close: list[int]
@@ -49,7 +49,8 @@ def build(tickets: int) -> Scene:
     loader.insert([plan("tqi") for _ in range(WORKED_ON)], people)
     loader.insert([plan("tsc", active=False) for _ in range(CLOSED)], people)
     shown = loader.insert([plan(TEN_EVENTS)], people)[0]
-    return Scene(requester, agent, Ticket.objects.get(pk=shown), _silent(loader, people))
+    creators = people.contacts[-31:-1:3]
+    return Scene(requester, creators, agent, Ticket.objects.get(pk=shown), _silent(loader, people))
 
 
 def _silent(loader: Loader, people: Crowd) -> list[int]:
@@ -62,45 +63,58 @@ def _silent(loader: Loader, people: Crowd) -> list[int]:
     return loader.insert(plans, people)
 
 
-def pages(scene: Scene) -> dict[str, Callable[[], float]]:
-    """What is measured: a function by name that asks for the page once and tells the seconds it took."""
-    customer, agent = Browser(scene.customer), Browser(scene.agent)
-    number = scene.ticket.number
-    auth = reverse("bench_auth")
-    queue = reverse("admin:tickets_ticket_changelist")
+class Page:
+    """A page to ask for; `send` tells the seconds it took."""
 
-    def timed(browser: Browser, path: str) -> Callable[[], float]:
-        def ask() -> float:
-            browser.get(path)
-            return browser.seconds
+    def __init__(self, browser: Browser, path: str) -> None:
+        self.browser, self.path = browser, path
 
-        return ask
+    def ready(self) -> None:
+        """What comes before and is not measured."""
 
-    return {
-        "auth": timed(customer, auth),
-        "my tickets": timed(customer, reverse("tickets:list")),
-        "detail": timed(customer, reverse("tickets:detail", args=[number])),
-        "create": _creating(customer),
-        "auth (agent)": timed(agent, auth),
-        "queue": timed(agent, f"{queue}?vista=abiertos"),
-        "workspace": timed(agent, reverse("admin:tickets_ticket_change", args=[scene.ticket.pk])),
-    }
+    def send(self) -> float:
+        """Ask for the page once."""
+        self.browser.get(self.path)
+        return self.browser.seconds
 
 
-def _creating(browser: Browser) -> Callable[[], float]:
-    """Opens a ticket by the form; getting the form with its one-time key is not timed."""
-    serial, path = count(1), reverse("tickets:new")
+class NewTicket(Page):
+    """Sends the form of a new ticket; getting it with its one-time key is not measured.
 
-    def send() -> float:
-        # A subject of its own, so that no similar ticket is offered first.
-        word = "".join(
-            numbers.ALPHABET[(next(serial) * 7919 >> shift) % 32] for shift in range(0, 40, 5)
-        )
-        fields = {
+    People of several companies take turns, none of them the one whose list is measured.
+    """
+
+    def __init__(self, browsers: list[Browser]) -> None:
+        super().__init__(browsers[0], reverse("tickets:new"))
+        self.browsers, self.serial = cycle(browsers), count(1)
+        self.fields: dict[str, str] = {}
+
+    def ready(self) -> None:
+        """Get the form and fill it in, with a subject so unlike the others that no similar ticket is offered."""
+        self.browser, number = next(self.browsers), next(self.serial) * 7919
+        word = "".join(numbers.ALPHABET[(number >> shift) % 32] for shift in range(0, 40, 5))
+        self.fields = hidden_fields(self.browser.get(self.path)) | {
             "subject": f"Asunto {word}", "category": "stamping", "impact": "2", "description": "No avanza.",
             "steps": "Entré\nDi clic en Timbrar", "expected": "", "cfdi_uuid": "",
         }  # fmt: skip
-        browser.post(path, {**hidden_fields(browser.get(path)), **fields})
-        return browser.seconds
 
-    return send
+    def send(self) -> float:
+        """Open the ticket."""
+        self.browser.post(self.path, self.fields)
+        return self.browser.seconds
+
+
+def pages(scene: Scene) -> dict[str, Page]:
+    """What is measured, by name."""
+    customer, agent = Browser(scene.customer), Browser(scene.agent)
+    auth, queue = reverse("bench_auth"), reverse("admin:tickets_ticket_changelist")
+    workspace = reverse("admin:tickets_ticket_change", args=[scene.ticket.pk])
+    return {
+        "auth": Page(customer, auth),
+        "my tickets": Page(customer, reverse("tickets:list")),
+        "detail": Page(customer, reverse("tickets:detail", args=[scene.ticket.number])),
+        "create": NewTicket([Browser(user) for user in scene.creators]),
+        "auth (agent)": Page(agent, auth),
+        "queue": Page(agent, f"{queue}?vista=abiertos"),
+        "workspace": Page(agent, workspace),
+    }

@@ -7,13 +7,13 @@ them meet the same weather.
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from factureya.core.management.commands.up import make_folders
 from tickets.bench import scene, sweep
 
 
@@ -21,10 +21,11 @@ class Worker:
     """Answers the bench's commands."""
 
     def __init__(self) -> None:
-        self.pages: dict[str, Callable[[], float]] = {}
+        self.pages: dict[str, scene.Page] = {}
 
     def prepare(self, tickets: int) -> dict[str, Any]:
         """Migrate an empty database and load it."""
+        make_folders()
         call_command("migrate", interactive=False, verbosity=0)
         start = time.perf_counter()
         self.scene = scene.build(tickets)
@@ -34,12 +35,16 @@ class Worker:
 
     def page(self, name: str) -> float:
         """Ask for a page once; milliseconds."""
-        return 1000 * self.pages[name]()
+        page = self.pages[name]
+        page.ready()
+        return 1000 * page.send()
 
     def statements(self, name: str) -> int:
         """How many statements that read or write the page sends."""
+        page = self.pages[name]
+        page.ready()
         with sweep.recorded() as statements:
-            self.pages[name]()
+            page.send()
         return len(statements)
 
     def close(self) -> tuple[float, float]:
