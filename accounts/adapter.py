@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
 
-from accounts import operations
+from accounts import operations, passwords
 from accounts.client import client_ip
 from accounts.landing import landing_of
 from accounts.models import User
@@ -94,6 +94,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     # -- Passwords -----------------------------------------------------------------------------------
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        """What is wrong with a new password, in our words."""
+        passwords.check(password, user or User())
+        return password
 
     def set_password(self, user: User, password: str) -> None:
         """Through the operation: recorded, and other sessions end."""

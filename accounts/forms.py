@@ -7,10 +7,9 @@ from allauth.account import forms as account
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
 from django import forms
-from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
 
-from accounts import operations
+from accounts import operations, passwords
 from accounts.models import User
 from accounts.rfc import RFC, BadRFC, parse
 
@@ -25,9 +24,9 @@ WRITE_NAME = "Escriba su nombre completo."
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
-    """Add what Django's validators say of the new password of this person."""
+    """Add what is wrong with the new password of this person."""
     try:
-        validate_password(form.cleaned_data[field], person)
+        passwords.check(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
         form.add_error(field, problem)
 

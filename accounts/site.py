@@ -40,6 +40,12 @@ class FactureyaAdminSite(AdminSite):
 
         return guarded
 
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Who works at a desk begins at the queue; a superuser at the list of pages."""
+        if request.user.desk_provider_ids:  # type: ignore[union-attr]
+            return redirect("admin:tickets_ticket_changelist")
+        return super().index(request, extra_context)
+
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """There is one way to sign in; this address leads to it."""
         if request.user.is_authenticated and not self._works_here(request):

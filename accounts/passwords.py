@@ -1,0 +1,22 @@
+"""What Django's validators say of a new password, in our words."""
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from accounts.models import User
+
+WORDS = {
+    "password_too_short": "Elija una contraseña de al menos 12 caracteres.",
+    "password_too_common": "Esa contraseña es de uso común; elija otra.",
+    "password_too_similar": "La contraseña se parece a su nombre o a su correo; elija otra.",
+}
+
+
+def check(password: str, user: User) -> None:
+    """Raise ValidationError with each thing that is wrong with this new password of this person."""
+    try:
+        validate_password(password, user)
+    except ValidationError as problem:
+        raise ValidationError(
+            [ValidationError(WORDS[error.code or ""], code=error.code) for error in problem.error_list]
+        ) from None
