@@ -1,0 +1,150 @@
+"""Prove `make run` as a newcomer meets it: a clean clone, one command, a page, a login, and a clean stop.
+
+Standard library alone. Prints what it saw; exits non-zero at the first thing that does not hold.
+"""
+
+import contextlib
+import http.cookiejar
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALL = 600  # seconds the first start may take, most of it the install
+AGAIN = 15  # seconds a second start may take
+
+
+def main() -> None:
+    """Clone, run, look, stop, run again, stop."""
+    with tempfile.TemporaryDirectory(prefix="factureya-run-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        first = round_of(clone, INSTALL)
+        mode = stat.S_IMODE((clone / ".env").stat().st_mode)
+        require(mode == 0o600, f".env has mode {mode:o}")
+        key = (clone / ".env").read_text()
+        again = round_of(clone, AGAIN)
+        require((clone / ".env").read_text() == key, ".env was rewritten")
+        print(f"make run: {first:.1f} s with the install, {again:.1f} s again")
+        up_alone(clone)
+
+
+def round_of(clone: Path, limit: float) -> float:
+    """One `make run`: the seconds to the first page, after which a demo customer logs in and TERM ends it."""
+    port = free_port()
+    log = clone.parent / "run.log"
+    begin = time.monotonic()
+    with log.open("wb") as output:
+        run = subprocess.Popen(
+            ["make", "run", f"PORT={port}"], cwd=clone, env=bare_environment(), stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    site = f"http://localhost:{port}"
+    try:
+        wait_for_page(site, run, log, limit)
+        seconds = time.monotonic() - begin
+        require(f"{site}/" in log.read_text(), "the address was not printed")
+        require("ana@demo.example" in log.read_text(), "the demo accounts were not printed")
+        log_in(site)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGTERM)
+        run.wait(40)
+    text = log.read_text()
+    for child in ("web", "worker", "beat"):
+        require(
+            re.search(rf"{child} +\| stopped \(0\)", text) is not None,
+            f"{child} did not stop cleanly:\n{text}",
+        )
+    require(refused(port), "something still listens")
+    return seconds
+
+
+def up_alone(clone: Path) -> None:
+    """`manage.py up` by itself: exit code 0 on TERM, and how soon the first page came."""
+    port = free_port()
+    begin = time.monotonic()
+    log = clone.parent / "up.log"
+    with log.open("wb") as output:
+        up = subprocess.Popen(
+            [".venv/bin/python", "manage.py", "up", "--bind", f"127.0.0.1:{port}"], cwd=clone,
+            env=bare_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    wait_for_page(f"http://localhost:{port}", up, log, AGAIN)
+    seconds = time.monotonic() - begin
+    up.terminate()
+    code = up.wait(40)
+    require(code == 0, f"manage.py up ended with {code}")
+    print(f"manage.py up: first page after {seconds:.1f} s, exit 0 on TERM")
+
+
+def log_in(site: str) -> None:
+    """A demo customer logs in with the printed password and reads her tickets."""
+    jar = http.cookiejar.CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    page = opener.open(f"{site}/cuenta/ingresar/", timeout=20).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    require(token is not None, "the login page has no form")
+    assert token
+    form = {
+        "csrfmiddlewaretoken": token[1],
+        "login": "ana@demo.example",
+        "password": "Factureya-demo-2026",
+    }
+    opener.open(f"{site}/cuenta/ingresar/", urllib.parse.urlencode(form).encode(), timeout=20)
+    tickets = opener.open(f"{site}/tickets/", timeout=20)
+    require(tickets.url == f"{site}/tickets/", f"ana was sent to {tickets.url}")
+    require("FY-" in tickets.read().decode(), "ana has no tickets")
+
+
+def wait_for_page(site: str, process: subprocess.Popen[bytes], log: Path, limit: float) -> None:
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        require(process.poll() is None, f"ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{site}/", timeout=5) as page:
+                require(page.status == 200, f"the first page answers {page.status}")
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    require(False, f"no page within {limit} s:\n{log.read_text()}")
+
+
+def bare_environment() -> dict[str, str]:
+    """A newcomer's shell: nothing of ours is set."""
+    return {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
+    } | {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "PYENV"))}
+
+
+def refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require(holds: bool, problem: str) -> None:
+    """Stop with `problem` unless it holds."""
+    if not holds:
+        sys.exit(f"make run: {problem}")
+
+
+if __name__ == "__main__":
+    require(shutil.which("make") is not None, "there is no make")
+    main()
