@@ -117,7 +117,10 @@ class Download(PrivateView):
             headers, content = attachments.open_for_download(found.attachment)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
-        return FileResponse(content, headers=headers)
+        response = FileResponse(content)
+        for name, value in headers.items():  # after FileResponse guessed its own
+            response[name] = value
+        return response
 
 
 def client_address(request: HttpRequest) -> str:
