@@ -10,8 +10,8 @@ from django.core.mail import EmailMessage
 from django.core.management import call_command
 from time_machine import travel
 
-from accounts.models import Office
-from accounts.tests.factories import make_agent, make_staff, own_provider
+from accounts.models import Office, Provider
+from accounts.tests.factories import make_agent, make_staff
 from factureya.core import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
 from tickets import operations, tasks
@@ -167,6 +167,13 @@ def test_the_days_are_a_setting(settings: Any):
 
 # -- What moves the clock and what does not ----------------------------------------------------------
 
+
+def take_over(ticket: Ticket) -> None:
+    agent = make_agent()
+    operations.assign(ticket.pk, agent=agent, assignee=None)
+    operations.take(ticket.pk, agent=agent)
+
+
 CLOCK = (
     "status",
     "wait_reason",
@@ -180,17 +187,11 @@ SILENT: dict[str, Callable[[Ticket], Any]] = {
     "note": lambda t: operations.add_note(t.pk, agent=make_agent(), body="Ojo"),
     "classify": lambda t: operations.classify(t.pk, agent=make_agent(), category="access", impact=1),
     "assign": lambda t: operations.assign(t.pk, agent=make_agent(), assignee=make_agent()),
-    "take": lambda t: take_over(t),
+    "take": take_over,
     "hand over": lambda t: operations.hand_over(
-        t.pk, supervisor=make_staff(Office.SUPERVISOR), provider=own_provider()
+        t.pk, supervisor=make_staff(Office.SUPERVISOR), provider=Provider.objects.create(name="Otro")
     ),
 }  # fmt: skip
-
-
-def take_over(ticket: Ticket) -> None:
-    agent = make_agent()
-    operations.assign(ticket.pk, agent=agent, assignee=None)
-    operations.take(ticket.pk, agent=agent)
 
 
 @pytest.mark.parametrize(
