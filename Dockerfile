@@ -13,4 +13,4 @@ USER factureya
 # Static files belong to the release, so they are made here; the key is no secret, nothing is signed with it.
 RUN SECRET_KEY=build-only python manage.py collectstatic --noinput --verbosity 0
 EXPOSE 8000
-CMD ["gunicorn", "factureya.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8"]
+CMD ["gunicorn", "factureya.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--no-control-socket"]

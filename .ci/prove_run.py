@@ -57,6 +57,7 @@ def round_of(clone: Path, limit: float) -> float:
         require(f"{site}/" in log.read_text(), "the address was not printed")
         require("ana@demo.example" in log.read_text(), "the demo accounts were not printed")
         log_in(site)
+        wait_for_line(log, "celery@", " ready.", "beat: Starting")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGTERM)
@@ -119,6 +120,13 @@ def wait_for_page(site: str, process: subprocess.Popen[bytes], log: Path, limit:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
     require(False, f"no page within {limit} s:\n{log.read_text()}")
+
+
+def wait_for_line(log: Path, *parts: str) -> None:
+    deadline = time.monotonic() + 30
+    while not all(part in log.read_text() for part in parts):
+        require(time.monotonic() < deadline, f"worker or beat did not come up:\n{log.read_text()}")
+        time.sleep(0.1)
 
 
 def bare_environment() -> dict[str, str]:

@@ -22,8 +22,7 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         users = get_user_model().objects
         if settings.DEMO and (not users.exists() or users.filter(email=DEMO_ACCOUNT).exists()):
-            call_command(
-                "seed_demo"
-            )  # idempotent: on a seeded database it only prints the accounts
-        self.stdout.write(f"\n  {settings.SITE_URL}/   (Ctrl-C stops it)\n\n")
+            call_command("seed_demo")  # idempotent; prints address and accounts
+        else:
+            self.stdout.write(f"\n  {settings.SITE_URL}/\n")
         self.stdout.flush()
