@@ -7,17 +7,22 @@ the ticket's own row is locked first.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from factureya.core import clock
 from factureya.core.models import Chained, ChainHead, Event
 
 GENESIS = "0" * 64
+_CHAINS_AT_A_TIME = 500
+_EVENTS_AT_A_TIME = 2000
 
 
 @dataclass(frozen=True)
@@ -33,69 +38,121 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     """Append one event to the subject's chain (M26); must run inside the operation's transaction.
 
     `actor` is the user who acted, or None for the system; his name is kept as text beside the key.
-    `data` must be JSON (strings, numbers, lists, dicts).
+    `data` must be JSON without floats, which PostgreSQL writes its own way: money and hours are strings, or whole
+    minutes. Raises TypeError for anything else.
     """
-    chain = subject.chain
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("record() must run inside the transaction of its operation")
-    head = ChainHead.objects.select_for_update().filter(chain=chain).first()
-    seq, prev = (head.seq + 1, head.hash) if head else (1, GENESIS)
-    at = clock.now()
+    _require_exact(data)
     event = Event(
-        chain=chain, seq=seq, prev=prev, verb=verb, at=at, actor=actor, data=data,
+        chain=subject.chain, verb=verb, at=clock.now(), actor=actor, data=data,
         actor_name=actor.get_full_name() if actor else "",
     )  # fmt: skip
-    event.hash = digest(event)
+    head = _locked_head(event.chain)
+    if head is None and _began(event):
+        return event
+    head = head or _locked_head(event.chain)
+    assert head is not None  # somebody began the chain, and a head is never deleted
+    _place(event, head.seq + 1, head.hash)
     event.save(force_insert=True)
-    if head:
-        ChainHead.objects.filter(chain=chain).update(seq=seq, hash=event.hash)
-    else:
-        ChainHead.objects.create(chain=chain, seq=seq, hash=event.hash)
+    ChainHead.objects.filter(chain=event.chain).update(seq=event.seq, hash=event.hash)
     return event
 
 
 def digest(event: Event) -> str:
     """SHA-256 (hex) of the event's content and of the hash before it, over canonical JSON."""
     content = [
-        event.chain, event.seq, event.prev, event.verb, _instant(event.at), event.actor_id, event.actor_name, event.data,
+        event.chain, event.seq, event.prev, event.verb, _instant(event.at),
+        event.actor_id, event.actor_name, event.data,
     ]  # fmt: skip
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def verify() -> Iterator[Flaw]:
-    """Walk every chain and yield each flaw: an edit, a gap, a wrong link, a cut-off tail, a chain without head."""
-    heads = dict(ChainHead.objects.values_list("chain", "seq"))
-    hashes = dict(ChainHead.objects.values_list("chain", "hash"))
-    chain, seq, prev = "", 0, GENESIS
-    for event in Event.objects.order_by("chain", "seq").iterator(chunk_size=2000):
-        if event.chain != chain:
-            yield from _check_end(chain, seq, prev, heads, hashes)
-            chain, seq, prev = event.chain, 0, GENESIS
+    """Walk every chain and yield each flaw: an edit, a gap, a wrong link, a cut-off or forged tail, a missing head.
+
+    May run beside the work: each head is read before its events, so what is appended meanwhile is no flaw. Memory
+    does not grow with the number of events.
+    """
+    last = ""
+    while heads := list(
+        ChainHead.objects.filter(chain__gt=last).order_by("chain")[:_CHAINS_AT_A_TIME]
+    ):
+        yield from _check_chains({head.chain: head for head in heads})
+        last = heads[-1].chain
+    headless = Event.objects.exclude(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
+    for chain in headless.order_by("chain").values_list("chain", flat=True).distinct().iterator():
+        yield Flaw(chain, 0, "la cadena no tiene cabeza")
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _require_exact(data: dict[str, Any]) -> None:
+    """Only what both databases give back as it was written."""
+    json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)
+
+
+def _refuse_float(text: str) -> None:
+    raise TypeError(f"an event holds no float: {text}")
+
+
+def _locked_head(chain: str) -> ChainHead | None:
+    return ChainHead.objects.select_for_update().filter(chain=chain).first()
+
+
+def _began(event: Event) -> bool:
+    """Begin a chain with its first event; False when somebody else began it at the same instant."""
+    _place(event, 1, GENESIS)
+    try:
+        with transaction.atomic():
+            ChainHead.objects.create(chain=event.chain, seq=1, hash=event.hash)
+    except IntegrityError:
+        return False
+    event.save(force_insert=True)
+    return True
+
+
+def _place(event: Event, seq: int, prev: str) -> None:
+    event.seq, event.prev = seq, prev
+    event.hash = digest(event)
+
+
+def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
+    events = Event.objects.filter(chain__in=heads).order_by("chain", "seq")
+    stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
+    for chain, of_chain in groupby(stream, key=attrgetter("chain")):
+        yield from _check_chain(heads.pop(chain), of_chain)
+    for head in heads.values():
+        yield Flaw(head.chain, head.seq, "faltan todos los eventos")
+
+
+def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
+    """Each event against the one before it, and the end against the head."""
+    seq, last, at_head = 0, GENESIS, ""
+    for event in events:
         if event.seq != seq + 1:
-            yield Flaw(chain, event.seq, f"falta el evento {seq + 1}")
-        elif event.prev != prev:
-            yield Flaw(chain, event.seq, "no enlaza con el anterior")
+            yield Flaw(head.chain, event.seq, f"falta el evento {seq + 1}")
+        elif event.prev != last:
+            yield Flaw(head.chain, event.seq, "no enlaza con el anterior")
         if event.hash != digest(event):
-            yield Flaw(chain, event.seq, "el contenido no corresponde a su hash")
-        seq, prev = event.seq, event.hash
-    yield from _check_end(chain, seq, prev, heads, hashes)
-    for leftover, expected in heads.items():
-        yield Flaw(leftover, expected, "faltan todos los eventos")
+            yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
+        seq, last = event.seq, event.hash
+        at_head = last if seq == head.seq else at_head
+    if seq < head.seq:
+        yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
+    elif at_head and at_head != head.hash:
+        yield Flaw(head.chain, head.seq, "la cabeza no corresponde al último evento")
+    if seq > head.seq:
+        yield from _check_newer(head, seq)
 
 
-def _check_end(
-    chain: str, seq: int, last: str, heads: dict[str, int], hashes: dict[str, str]
-) -> Iterator[Flaw]:
-    if not chain:
-        return
-    expected = heads.pop(chain, None)
-    if expected is None:
-        yield Flaw(chain, seq, "la cadena no tiene cabeza")
-    elif expected != seq:
-        yield Flaw(chain, seq, f"la cadena termina en {seq} y debía terminar en {expected}")
-    elif hashes[chain] != last:
-        yield Flaw(chain, seq, "la cabeza no corresponde al último evento")
+def _check_newer(head: ChainHead, seq: int) -> Iterator[Flaw]:
+    """Events after the head: appended since it was read, or forged."""
+    fresh = ChainHead.objects.get(chain=head.chain)
+    if fresh.seq < seq:
+        yield Flaw(head.chain, fresh.seq + 1, f"hay eventos después del final, que es {fresh.seq}")
 
 
 def _instant(at: datetime) -> str:
