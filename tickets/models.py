@@ -201,15 +201,18 @@ class Ticket(Chained):
                 condition=Q(status="closed"),
             ),
             models.Index(
-                name="queue_closed_agent", fields=["assignee", "-queue_at", "-id"], condition=Q(status="closed")
+                name="queue_closed_agent", fields=["provider", "assignee", "-queue_at", "-id"],
+                condition=Q(status="closed"),
             ),
             models.Index(
                 name="queue_unassigned", fields=["provider", "queue_at", "id"],
                 condition=Q(assignee__isnull=True) & ~Q(status="closed"),
             ),
-            models.Index(name="queue_mine", fields=["assignee", "queue_at", "id"], condition=~Q(status="closed")),
             models.Index(
-                name="queue_replied", fields=["assignee", "queue_at", "id"],
+                name="queue_mine", fields=["provider", "assignee", "queue_at", "id"], condition=~Q(status="closed")
+            ),
+            models.Index(
+                name="queue_replied", fields=["provider", "assignee", "queue_at", "id"],
                 condition=Q(status="open", customer_replied=True),
             ),
             models.Index(name="list_active", fields=["customer", "-touched_at", "-id"], condition=~Q(status="closed")),
