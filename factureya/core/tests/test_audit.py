@@ -206,12 +206,12 @@ def test_all_chains_are_walked_in_pieces(monkeypatch):
 
 @pytest.mark.django_db
 def test_memory_does_not_grow_with_the_events(monkeypatch):
-    monkeypatch.setattr(audit, "_EVENTS_AT_A_TIME", 100)
-    monkeypatch.setattr(audit, "_CHAINS_AT_A_TIME", 10)
+    monkeypatch.setattr(audit, "_EVENTS_AT_A_TIME", 50)
+    monkeypatch.setattr(audit, "_CHAINS_AT_A_TIME", 5)
     peaks = []
-    for _ in range(2):
-        for n in range(30):
-            write(f"cosa:{n}", 20 if not peaks else 100)
+    for more in (10, 50):
+        for n in range(10):
+            write(f"cosa:{n}", more)
         assert flaws() == []  # warm
         tracemalloc.start()
         assert flaws() == []
