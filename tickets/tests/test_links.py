@@ -17,7 +17,7 @@ START = "2026-11-24 10:00-06:00"
 
 
 @pytest.fixture(autouse=True)
-def _noon():
+def noon():
     with time_machine.travel(START, tick=False) as clock:
         yield clock
 
@@ -75,7 +75,7 @@ def test_the_contact_answers_by_link_with_files(client, ana, ticket):
     assert message.author == ana
     token = message.files.get().attachment.token
     file = client.get(f"/archivos/{token}/")
-    file.close()
+    assert list(file.streaming_content)
     assert file.status_code == 200
 
 
@@ -120,11 +120,11 @@ def test_a_token_with_a_changed_number_is_forged(client, ana, ticket):
 
 
 @pytest.mark.clause("M16")
-def test_it_lives_thirty_days(client, ana, ticket, _noon):
+def test_it_lives_thirty_days(client, ana, ticket, noon):
     token = links.token_for(ana, ticket)
-    _noon.shift(timedelta(days=30) - timedelta(seconds=1))
+    noon.shift(timedelta(days=30) - timedelta(seconds=1))
     assert client.get(f"/enlace/{token}/").status_code == 302
-    _noon.shift(timedelta(seconds=1))
+    noon.shift(timedelta(seconds=1))
     assert client.get(f"/enlace/{token}/").status_code == 404
     assert client.get(at("detail", ticket)).url.startswith(
         reverse("account_login")
