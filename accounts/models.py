@@ -334,7 +334,9 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
 
     def not_ended(self) -> "RoleAssignmentQuerySet":
         """Assignments that hold now or will hold later."""
-        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now()))
+        return self.filter(
+            Q(ends_at__isnull=True) | (Q(ends_at__gt=clock.now()) & Q(ends_at__gt=F("starts_at")))
+        )
 
 
 class RoleAssignment(models.Model):
@@ -390,8 +392,8 @@ class RoleAssignment(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the office does not hold any more."""
-        return self.ends_at is not None and self.ends_at <= clock.now()
+        """Whether the office does not hold any more, or was ended before it began."""
+        return self.ends_at is not None and self.ends_at <= max(clock.now(), self.starts_at)
 
 
 class Invitation(Chained):

@@ -91,9 +91,8 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
-        instant = now()
-        require(assignment.ends_at is None or assignment.ends_at > instant, "Ese cargo ya terminó.")
-        assignment.ends_at = max(instant, assignment.starts_at)
+        require(not assignment.has_ended, "Ese cargo ya terminó.")
+        assignment.ends_at = max(now(), assignment.starts_at)
         assignment.ended_by = actor
         assignment.save(update_fields=["ends_at", "ended_by"])
         person = lock_user(assignment.user_id)

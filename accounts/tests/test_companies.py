@@ -189,7 +189,10 @@ def test_an_agent_verifies_joins_and_refuses_in_the_admin(client):
 @pytest.mark.clause("M3")
 def test_a_third_party_and_a_superuser_decide_nothing_in_the_admin(client):
     ana = signed_up()
-    for person, sees_customers in ((make_staff(Office.THIRD_PARTY_AGENT), 403), (make_superuser(), 200)):
+    for person, sees_customers in (
+        (make_staff(Office.THIRD_PARTY_AGENT), 403),
+        (make_superuser(), 200),
+    ):
         client.force_login(person)
         assert client.get(reverse(LIST)).status_code == 403
         assert client.get(at("change", ana)).status_code == 403

@@ -84,7 +84,9 @@ def test_a_wrong_code_is_refused_with_words_and_the_third_ends_it(client):
     for _ in range(2):
         page = client.post(url, {"code": "AAAA-AAAA", "action": "verify"})
         assert "Ese código no es correcto" in page.content.decode()
-    assert client.post(url, {"code": "AAAA-AAAA", "action": "verify"}).url == reverse("account_login")
+    assert client.post(url, {"code": "AAAA-AAAA", "action": "verify"}).url == reverse(
+        "account_login"
+    )
     assert not EmailAddress.objects.get().verified
 
 
