@@ -30,8 +30,11 @@ def locked(pk: int, *statuses: str, draft: Draft | None = None) -> Iterator[Tick
     """
     try:
         with transaction.atomic():
+            # Lock first, read after: on PostgreSQL a join in the locking statement is as old as the statement,
+            # while the ticket's own columns are those of after the wait (two agents would take one ticket).
+            Ticket.objects.select_for_update().only("pk").get(pk=pk)
             related = Ticket.objects.select_related("customer", "requester__contact", "assignee")
-            ticket = related.select_for_update(of=("self",)).get(pk=pk)
+            ticket = related.get(pk=pk)
             if ticket.status not in statuses and not (draft and draft.repeats(ticket)):
                 raise _refusal(ticket)
             yield ticket
