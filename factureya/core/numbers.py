@@ -7,7 +7,8 @@ O/0 and I/L/1 are forgiven. The check character is Luhn mod 32, so one mistyped 
 import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_FORGIVEN = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "–": None})
+# Hyphens and blanks of every sort: mail programs and word processors put their own.
+_FORGIVEN = str.maketrans({"O": "0", "I": "1", "L": "1"} | dict.fromkeys("-‐‑‒–—―−_. \u00a0\t"))
 RANDOM_CHARACTERS = 7
 
 
