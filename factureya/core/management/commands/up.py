@@ -36,12 +36,14 @@ def children(bind: str) -> list[dict[str, Any]]:
     Threads, not processes, in web and worker: all of it fits in 350 MB. `--without-…`: one worker has nobody to
     gossip with, and the filesystem broker has no fan-out. No access log: the addresses of signed links are secret.
     """
-    web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8 --graceful-timeout 15 --no-control-socket"
-    worker = "celery -A factureya worker --pool threads --concurrency 2 --without-gossip --without-mingle"
-    beat = "celery -A factureya beat --pidfile= --schedule"
+    web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
+    web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
+    worker = "celery -A factureya worker --pool threads --concurrency 2 --loglevel INFO"
+    worker += " --without-gossip --without-mingle"
+    beat = "celery -A factureya beat --loglevel INFO --pidfile= --schedule"
     python = [sys.executable, "-m"]
     return [
-        {"name": "web", "argv": [*python, *web.split(), "--worker-tmp-dir", _memory_folder()]},
+        {"name": "web", "argv": [*python, *web.split(), _memory_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {
             "name": "beat",
