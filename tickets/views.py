@@ -43,26 +43,23 @@ class NewTicket(FormWithFiles, PersonView):
 
     def open(self, form: TicketForm, key: FormKey) -> HttpResponse:
         """Ask once about similar tickets, then open (M11)."""
-        alike = (
-            []
-            if "otro" in self.request.POST
-            else similar.find(self.user, form.cleaned_data["subject"])
-        )
-        # A double click finds the ticket that its first click opened: that is no question, but its answer.
-        if alike and not Message.objects.filter(form_key=key.key).exists():
+        if alike := self.alike(form, key):
             return self.page(form, key, similar=alike, asks=True)
+        wanted = {"author": self.user, "customer": self.user.contact.customer, **form.opening()}
         try:
-            ticket = operations.open_ticket(
-                author=self.user,
-                customer=self.user.contact.customer,
-                form_key=key.key,
-                **form.opening(),
-            )
+            ticket = operations.open_ticket(form_key=key.key, **wanted)
         except (operations.WrongStatus, operations.FilesGone) as refusal:
             form.add_error(None, str(refusal))
-            return self.page(form, formkeys.new(self.user, formkeys.NEW))
+            return self.page(form, self.key_after(refusal, key, self.user))
         drafts.forget(self.request.session, key)
         return redirect("tickets:created", number=ticket.number)
+
+    def alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
+        """Similar tickets the person was not asked about yet. A double click finds what its first click opened."""
+        if "otro" in self.request.POST:
+            return []
+        found = similar.find(self.user, form.cleaned_data["subject"])
+        return [] if found and Message.objects.filter(form_key=key.key).exists() else found
 
     def carry_to(self, chosen: str, key: FormKey) -> HttpResponse:
         """«Agregar a este»: to that ticket's composer, with the text and the files (M11)."""
@@ -77,18 +74,10 @@ class NewTicket(FormWithFiles, PersonView):
     def page(self, form: TicketForm, key: FormKey, **more: Any) -> HttpResponse:
         """The form with its kept files."""
         context = {"similar": [], "asks": False, "is_recovered": False, **more}
-        kept = (
-            attachments.drafts(key.key)
-            if self.request.method == "POST" or context["is_recovered"]
-            else []
-        )
-        context |= {
-            "form": form,
-            "key": key.token,
-            "kept": kept,
-            "person": self.user,
-            "first_reply": wording.first_reply(),
-        }
+        may_have_files = self.request.method == "POST" or context["is_recovered"]
+        context |= {"form": form, "key": key.token, "person": self.user}
+        context["kept"] = attachments.drafts(key.key) if may_have_files else []
+        context["first_reply"] = wording.first_reply()
         return render(self.request, "tickets/new.html", context)
 
 

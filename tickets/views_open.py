@@ -100,25 +100,26 @@ class Download(PrivateView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         """The file; 404 for somebody else's; the login for who is nobody yet."""
-        found = (
-            TicketFile.objects.filter(attachment__token=token)
-            .select_related("attachment", "ticket")
-            .first()
-        )
-        actor = access.actor(request.user, request.session, found.ticket.number if found else "")
+        files = TicketFile.objects.select_related("attachment", "ticket")
+        file = files.filter(attachment__token=token).first()
+        actor = access.actor(request.user, request.session, file.ticket.number if file else "")
         if actor is None:
             return redirect_to_login(request.get_full_path())
         if (
-            found is None
-            or not TicketFile.objects.visible_to(actor.user).filter(pk=found.pk).exists()
+            file is None
+            or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists()
         ):
             raise Http404("No hay un archivo con esa dirección para usted.")
+        return self.send(file)
+
+    def send(self, file: TicketFile) -> FileResponse:
+        """Stream it with the store's headers, set after FileResponse guessed its own."""
         try:
-            headers, content = attachments.open_for_download(found.attachment)
+            headers, content = attachments.open_for_download(file.attachment)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
         response = FileResponse(content)
-        for name, value in headers.items():  # after FileResponse guessed its own
+        for name, value in headers.items():
             response[name] = value
         return response
 

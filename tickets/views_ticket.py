@@ -95,8 +95,8 @@ class AddInformation(TicketPage):
             number = self.confirm(form, key) if form.is_confirming else self.add(form, key)
         except (operations.WrongStatus, operations.FilesGone) as refusal:
             form.add_error(None, str(refusal))
-            fresh = formkeys.new(self.actor.user, self.ticket.number)
-            return self.page(form, fresh, kept=attachments.drafts(fresh.key))
+            key = self.key_after(refusal, key, self.actor.user)
+            return self.page(form, key, kept=attachments.drafts(key.key))
         drafts.forget(self.request.session, key)
         return redirect("tickets:detail", number=number)
 
@@ -203,7 +203,8 @@ class FollowUp(FormWithFiles, TicketView):
             )
         except (operations.WrongStatus, operations.FilesGone) as refusal:
             form.add_error(None, str(refusal))
-            return self.page(form, formkeys.new(self.actor.user, self.ticket.number), kept=[])
+            key = self.key_after(refusal, key, self.actor.user)
+            return self.page(form, key, kept=attachments.drafts(key.key))
         drafts.forget(self.request.session, key)
         return redirect("tickets:created", number=ticket.number)
 

@@ -88,6 +88,12 @@ def discard(draft: str, token: str) -> bool:
     return bool(draft) and bool(_remove(draft=draft, token=token))
 
 
+def move(draft: str, to: str) -> None:
+    """Give a form's files to the form that takes its place, when its one-time key was used already."""
+    if draft:
+        Attachment.objects.filter(draft=draft).update(draft=to)
+
+
 def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
     """The headers and the open file of a download: never shown in our origin, never cached by others.
 

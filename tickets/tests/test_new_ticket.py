@@ -147,10 +147,12 @@ def test_a_double_click_is_one_ticket(send):
 @pytest.mark.clause("M10")
 def test_the_same_form_with_another_text_is_kept_and_not_swallowed(send):
     send()
-    response = send(description="Otra cosa.")
+    response = send(description="Otra cosa.", files=[png("otra.png")])
+    assert "otra.png" in text_of(response)
     assert "Este formulario ya se había enviado." in text_of(response)
     assert "Otra cosa." in response.content.decode()
-    _sent(send(description="Otra cosa.", key=key_in(response), otro="1"))
+    second = _sent(send(description="Otra cosa.", key=key_in(response), otro="1"))
+    assert second.files.count() == 1
     assert Ticket.objects.count() == 2
 
 
