@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,12 +36,8 @@ def numbers_on(response):
 
 
 def counts_on(response):
-    return dict(
-        re.findall(
-            r'\?vista=([\w-]+)"[^>]*>[^<]*(?:<span class="fy-n[^"]*">(\d+\+?)</span>)',
-            response.content.decode(),
-        )
-    )
+    entry = r'\?vista=([\w-]+)"[^>]*>[^<]*<span class="fy-n[^"]*">(\d+\+?)</span>'
+    return dict(re.findall(entry, response.content.decode()))
 
 
 @pytest.fixture
@@ -159,7 +156,7 @@ def test_pages_go_forth_and_back_without_offset_or_total(client):
         again = client.get(third.context["previous_url"])
         start = client.get(again.context["previous_url"])
     shown = [[row.ticket.number for row in page.context["rows"]] for page in (first, second, third)]
-    assert sum(shown, []) == [ticket.number for ticket in tickets]
+    assert list(chain(*shown)) == [ticket.number for ticket in tickets]
     assert [row.ticket.number for row in again.context["rows"]] == shown[1]
     assert [row.ticket.number for row in start.context["rows"]] == shown[0]
     assert not first.context["previous_url"]
@@ -229,8 +226,8 @@ def searched(client):
 @pytest.mark.clause("M10")
 @pytest.mark.parametrize(
     "text",
-    ["NUMBER", "number sloppy", "sello", "SELLO revocado", "revo cancelacion", "EKU9003173C9", "eku9003", "kemper urgate",
-     "Kémper", "eku@ejemplo.mx"],
+    ["NUMBER", "number sloppy", "sello", "SELLO revocado", "revo cancelacion", "EKU9003173C9", "eku9003",
+     "kemper urgate", "Kémper", "eku@ejemplo.mx"],
 )  # fmt: skip
 def test_search_finds_by_number_subject_rfc_mail_and_customer_in_any_state(client, searched, text):
     if text == "NUMBER":
@@ -498,8 +495,8 @@ def test_nobody_without_an_account_has_views():
 # -- The plan on PostgreSQL --------------------------------------------------------------------------
 
 PLANS = {
-    "respondio": "queue_replied", "mios": "queue_mine", "por-asignar": "queue_(unassigned|mine)", "abiertos": "queue_open",
-    "en-espera": "queue_waiting", "hoy": "queue_waiting", "cerrados": "queue_closed",
+    "respondio": "queue_replied", "mios": "queue_mine", "por-asignar": "queue_(unassigned|mine)",
+    "abiertos": "queue_open", "en-espera": "queue_waiting", "hoy": "queue_waiting", "cerrados": "queue_closed",
 }  # fmt: skip
 
 
