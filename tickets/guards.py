@@ -61,6 +61,7 @@ GUARDS = [
         when="NEW.number <> OLD.number OR NEW.id <> OLD.id", message="el número no cambia",
     ),
     triggers.Guard("ticket_no_delete", "tickets_ticket", "DELETE", message="los tickets no se borran"),
+    triggers.no_truncate("tickets_ticket"),
     triggers.no_replace("tickets_ticket", "id", "number", "reminder_id"),
     # UPDATE OR REPLACE would delete the other ticket that has this reminder.
     triggers.Guard(

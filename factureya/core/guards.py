@@ -11,6 +11,7 @@ GUARDS = [
         when="NEW.seq <> OLD.seq + 1 OR NEW.chain <> OLD.chain", message="a chain moves one step forward",
     ),
     triggers.Guard("core_chainhead_no_delete", "core_chainhead", "DELETE", message="a chain has an end for ever"),
+    triggers.no_truncate("core_chainhead"),
     triggers.no_replace("core_chainhead", "chain"),
 ]  # fmt: skip
 

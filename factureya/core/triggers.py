@@ -19,7 +19,7 @@ class Guard:
 
     name: str
     table: str
-    event: str  # INSERT, UPDATE or DELETE
+    event: str  # INSERT, UPDATE, DELETE, or (PostgreSQL only) TRUNCATE
     when: str | tuple[str, str] = ""
     message: str = ""
     engines: tuple[str, ...] = ("sqlite", "postgresql")
@@ -32,15 +32,23 @@ class Guard:
 
 
 def append_only(table: str, *unique: str) -> list[Guard]:
-    """Guards of a table whose rows never change: no UPDATE, no DELETE, no INSERT OR REPLACE over any unique key.
+    """Guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE, INSERT OR REPLACE over a unique key.
 
     `unique` lists the unique keys besides `id`, each as comma-separated columns ("chain, seq").
     """
     return [
         Guard(f"{table}_no_update", table, "UPDATE", message="append-only"),
         Guard(f"{table}_no_delete", table, "DELETE", message="append-only"),
+        no_truncate(table),
         no_replace(table, "id", *unique),
     ]
+
+
+def no_truncate(table: str) -> Guard:
+    """Refuse TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
+    return Guard(
+        f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",)
+    )
 
 
 def no_replace(table: str, *unique: str) -> Guard:
@@ -86,14 +94,15 @@ def _create(vendor: str, guard: Guard) -> list[str]:
             f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} FOR EACH ROW {when}"
             f"BEGIN SELECT RAISE(ABORT, '{message}'); END",
         ]
-    row = "OLD" if guard.event == "DELETE" else "NEW"
+    row = "NEW" if guard.event in ("INSERT", "UPDATE") else "OLD"
+    level = "STATEMENT" if guard.event == "TRUNCATE" else "ROW"
     refusal = f"RAISE EXCEPTION '{message.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
     body = f"IF {condition} THEN {refusal} END IF;" if condition else refusal
     return [
         f"CREATE OR REPLACE FUNCTION {guard.name}_fn() RETURNS trigger AS $$ BEGIN {body} RETURN {row}; END $$ "
         "LANGUAGE plpgsql",
         f"DROP TRIGGER IF EXISTS {guard.name} ON {guard.table}",
-        f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} FOR EACH ROW "
+        f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} FOR EACH {level} "
         f"EXECUTE FUNCTION {guard.name}_fn()",
     ]
 
