@@ -32,30 +32,34 @@ class Draft:
 
         Raises FormUsed when its key was used for anything else, so that no second text is swallowed.
         """
-        if self.form_key is None:
-            return False
         first = self._first()
-        if first is not None and first != (ticket.pk, self.author.pk, self.body):
+        if first is not None and first != self._here(ticket):
             raise FormUsed
         return first is not None or self._confirmed(ticket)
 
+    def was_received(self, ticket: Ticket) -> bool:
+        """Like `repeats`, but a key used for anything else is just no repetition."""
+        return self._first() == self._here(ticket) or self._confirmed(ticket)
+
     def is_used(self) -> bool:
         """Whether a message or note bears the form's key."""
-        return self.form_key is not None and self._first() is not None
+        return self._first() is not None
+
+    def _here(self, ticket: Ticket) -> tuple[int, int, str]:
+        return ticket.pk, self.author.pk, self.body
 
     def _first(self) -> tuple[int, int, str] | None:
-        return (
-            self.model._default_manager.filter(form_key=self.form_key)
-            .values_list("ticket_id", "author_id", "body")
-            .first()
-        )
+        """Ticket, author and text of the first form with this key."""
+        if self.form_key is None:
+            return None
+        written = self.model._default_manager.filter(form_key=self.form_key)
+        return written.values_list("ticket_id", "author_id", "body").first()
 
     def _confirmed(self, ticket: Ticket) -> bool:
         """A confirmation without a text leaves no message; its key is in the event."""
-        return (
-            not self.body
-            and ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
-        )
+        if self.form_key is None or self.body:
+            return False
+        return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
 
 
 def write(ticket: Ticket, draft: Draft) -> Message:

@@ -35,7 +35,7 @@ def locked(pk: int, *statuses: str, draft: Draft | None = None) -> Iterator[Tick
             Ticket.objects.select_for_update().only("pk").get(pk=pk)
             related = Ticket.objects.select_related("customer", "requester__contact", "assignee")
             ticket = related.get(pk=pk)
-            if ticket.status not in statuses and not (draft and draft.repeats(ticket)):
+            if ticket.status not in statuses and not (draft and draft.was_received(ticket)):
                 raise _refusal(ticket)
             yield ticket
     except IntegrityError as error:

@@ -458,5 +458,7 @@ def test_what_is_written_on_a_closed_ticket_is_not_lost():
     with pytest.raises(operations.TicketClosed):
         operations.add_information(ticket.pk, **said)
     new = operations.follow_up(ticket.pk, **said)
-    assert operations.follow_up(ticket.pk, **said) == new  # a double click
+    with pytest.raises(operations.TicketClosed):  # the second click goes the same way
+        operations.add_information(ticket.pk, **said)
+    assert operations.follow_up(ticket.pk, **said) == new
     assert Ticket.objects.count() == 2

@@ -161,7 +161,7 @@ def test_two_sweeps_queue_one_reminder(rounds: range):
         with travel(now() - timedelta(days=5), tick=False):
             ticket = make_ticket(WAITING)
         results = race(tasks.warn_before_close, tasks.close_unanswered, tasks.warn_before_close)
-        assert kinds(results) == {"ok": 3}
+        assert kinds(results) == {"ok": 3}, results
         ticket.refresh_from_db()
         assert ticket.status == WAITING
         assert mailed(ticket, "reminder") == 1
@@ -210,7 +210,7 @@ def test_a_double_click_opens_one_ticket_with_its_files(rounds: range):
         )
         send = partial(make_ticket, requester=author, subject="Falla", form_key=key, files=[file])
         results = race(send, send, send, send)
-        assert kinds(results) == {"ok": 4}
+        assert kinds(results) == {"ok": 4}, results
         ticket = Ticket.objects.get(requester=author)
         assert set(results) == {ticket}
         assert (ticket.messages.count(), ticket.files.count(), len(mails_about(ticket))) == (
@@ -237,7 +237,7 @@ def test_a_double_click_on_a_closed_ticket_opens_one_follow_up(rounds: range):
     for turn in rounds:
         send = partial(write, ticket, ticket.requester, "Otra vez", f"k{turn}")
         results = race(send, send, send, send)
-        assert kinds(results) == {"ok": 4}
+        assert kinds(results) == {"ok": 4}, results
         assert len(set(results)) == 1
     assert ticket.followed_by.count() == len(rounds)
 
