@@ -153,7 +153,7 @@ class TicketForm(FilesMixin):
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
         },
     )
-    files = FilesField("Imágenes de la pantalla y archivos (opcional)")
+    files = FilesField("Imágenes de la pantalla y archivos (opcional)")  # type: ignore[assignment]
 
     def clean_subject(self) -> str:
         """One line, single spaces."""
@@ -189,7 +189,7 @@ class InformationForm(FilesMixin):
     """A message of the customer's in an open ticket; files alone are enough (M11, M13)."""
 
     body = Text(label="Su mensaje", help_text="Lo lee quien tiene su caso.", required=False)
-    files = FilesField("Archivos (opcional)")
+    files = FilesField("Archivos (opcional)")  # type: ignore[assignment]
     MISSING = "Escriba su mensaje o agregue un archivo"
 
     def __init__(

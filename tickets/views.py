@@ -17,7 +17,7 @@ from tickets.views_common import FormWithFiles, PersonView, posted_text
 class NewTicket(FormWithFiles, PersonView):
     """The form of a new ticket. What was typed and uploaded is never lost."""
 
-    http_method_names = ["get", "post"]
+    http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """A fresh form, or the draft of one that could not be sent."""
@@ -84,7 +84,7 @@ class NewTicket(FormWithFiles, PersonView):
 class Similar(PersonView):
     """The suggestion under the subject, fetched by the script when the field is left (M11)."""
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """A fragment of HTML; empty when nothing is alike."""

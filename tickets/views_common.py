@@ -32,6 +32,10 @@ class PrivateView(View):
 
     request: HttpRequest
 
+    def takes(self, request: HttpRequest) -> bool:
+        """Whether this address answers to the method: asked before who comes, so that 405 is 405 for everybody."""
+        return (request.method or "").lower() in self.http_method_names
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, and tell caches to forget it."""
         response = super().dispatch(request, *args, **kwargs)
@@ -46,7 +50,7 @@ class PersonView(PrivateView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Let in who is logged in and belongs to a company."""
-        if request.method not in self._allowed_methods():
+        if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
             return login_keeping_draft(request, formkeys.NEW, request.get_full_path())
@@ -70,7 +74,7 @@ class TicketView(PrivateView):
         canonical = reverse(f"tickets:{self.url_name}", args=[number])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return HttpResponseRedirect(canonical)
-        if request.method not in self._allowed_methods():
+        if not self.takes(request):
             return self.http_method_not_allowed(request)
         actor = access.actor(request.user, request.session, number)
         if actor is None:

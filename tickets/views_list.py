@@ -12,7 +12,7 @@ from tickets.views_common import PersonView
 class MyTickets(PersonView):
     """The customer's list: five queries, whatever he owns."""
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """A tab, or what a search found."""

@@ -23,7 +23,7 @@ NEUTRAL = (
 class LookUp(PrivateView):
     """State, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
 
-    http_method_names = ["get", "post"]
+    http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The two fields; `n` is what was typed on the home page."""
@@ -64,7 +64,7 @@ class OpenLink(PrivateView):
     logged in, get a page that says what to do: 404, because nothing of the ticket is told.
     """
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The token stays in no Referer."""

@@ -53,7 +53,7 @@ class Detail(TicketPage):
     """The ticket."""
 
     url_name = "detail"
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Its page, with the draft that waits for it, if there is one."""
@@ -140,7 +140,7 @@ class Confirm(TicketView):
     """«Confirmar que se resolvió» (M15): GET shows, POST decides."""
 
     url_name = "confirm"
-    http_method_names = ["get", "post"]
+    http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The question, with what it is about."""
@@ -166,7 +166,7 @@ class FollowUp(FormWithFiles, TicketView):
     """«El problema sigue»: a new ticket that continues a closed one (M12)."""
 
     url_name = "follow_up"
-    http_method_names = ["get", "post"]
+    http_method_names = ["get", "head", "post"]
 
     def after_login(self, number: str) -> str:
         """Back to this form."""
@@ -218,7 +218,7 @@ class Created(TicketView):
     """«Recibimos su ticket»: number and what follows (M10). A plain page that survives a reload."""
 
     url_name = "created"
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The number, where it was sent, and what follows."""
