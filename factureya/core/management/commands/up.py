@@ -55,15 +55,7 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 def make_folders() -> None:
     """Create what the embedded run writes to, readable by this user alone."""
-    for name in (
-        "",
-        "queue",
-        "queue/messages",
-        "queue/processed",
-        "queue/control",
-        "mail",
-        "media",
-    ):
+    for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
