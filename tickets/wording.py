@@ -83,13 +83,13 @@ def _ended(ticket: Ticket) -> Turn:
     return Turn("Se cerró porque se confirmó que quedó resuelto", on)
 
 
-def last_move(ticket: Ticket) -> str:
+def last_move(ticket: Ticket, assignee: str | None) -> str:
     """What last happened, for a row of a list; read from the ticket's own columns, so it costs no query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _asked(ticket)
+        return _asked(ticket, assignee or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -97,8 +97,7 @@ def last_move(ticket: Ticket) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _asked(ticket: Ticket) -> str:
-    who = ticket.assignee.get_full_name() if ticket.assignee else "Soporte"
+def _asked(ticket: Ticket, who: str) -> str:
     if ticket.asks_confirmation:
         return f"{who} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
@@ -106,6 +105,6 @@ def _asked(ticket: Ticket) -> str:
     return f"{who} le pidió más detalle"
 
 
-def whose(ticket: Ticket) -> str:
+def whose(assignee: str | None) -> str:
     """Who has the ticket now, for a row of a list."""
-    return f"Lo tiene {ticket.assignee.get_full_name()}" if ticket.assignee else "Por asignar"
+    return f"Lo tiene {assignee}" if assignee else "Por asignar"

@@ -1,33 +1,54 @@
-"""Words of a row in the customer's list."""
+"""Rows of the customer's list."""
 
-from functools import cache
+from collections.abc import Iterable
+from typing import Any
 
 from django import template
 from django.urls import reverse
 
-from factureya.core.templatetags.fy import when, when_long
+from accounts.models import User
+from factureya.core.templatetags.fy import chip, when, when_long
 from tickets import wording
 from tickets.models import Ticket
 
 register = template.Library()
 
-register.filter("last_move", wording.last_move)
-
-
-@register.simple_tag
-def ticket_url(number: str) -> str:
-    """The address of a ticket's page: what {% url %} gives, without its cost in every row of a list."""
-    return f"{_list_url()}{number}/"
-
 
 @register.filter
-def row_note(ticket: Ticket) -> str:
+def rows(tickets: Iterable[Any], reader: User) -> list[dict[str, str]]:
+    """What the rows of a list print, worked out once per row: url, subject, number, meta, chip, note.
+
+    A row that asks the template for twelve values costs more than its query; this one asks for six. The tickets come
+    from `lists`, which annotates `assignee_name` and `requester_name`.
+    """
+    base = reverse("tickets:list")
+    chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
+    return [
+        {
+            "url": f"{base}{ticket.number}/",
+            "subject": ticket.subject,
+            "number": ticket.number,
+            "meta": _meta(ticket, reader),
+            "chip": chips[ticket.status],
+            "note": _note(ticket),
+        }
+        for ticket in tickets
+    ]
+
+
+def _meta(ticket: Any, reader: User) -> str:
+    """What last happened, whose the ticket is when it is a colleague's, and when it moved."""
+    whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
+    parts = (wording.last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
+    return " · ".join(part for part in parts if part)
+
+
+def _note(ticket: Any) -> str:
     """What the row says under the state: until when, who has it, or when it closed."""
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"
-    return f"Terminó {when(ticket.touched_at)}" if ticket.is_closed else wording.whose(ticket)
-
-
-@cache
-def _list_url() -> str:
-    return reverse("tickets:list")
+    return (
+        f"Terminó {when(ticket.touched_at)}"
+        if ticket.is_closed
+        else wording.whose(ticket.assignee_name)
+    )

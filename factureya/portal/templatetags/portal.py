@@ -1,5 +1,6 @@
 """The frame's navigation: which pages a person is offered, and where he is."""
 
+from functools import cache
 from typing import NamedTuple
 
 from django import template
@@ -31,7 +32,7 @@ def nav_links(context: Context) -> list[Link]:
         ("Atención a clientes", "portal:support"),
     ]
     pages += _own_pages(request)
-    addresses = [(label, reverse(name)) for label, name in pages]
+    addresses = [(label, _address(name)) for label, name in pages]
     here = _here(path, [url for _, url in addresses])
     links = []
     for label, url in addresses:
@@ -51,8 +52,14 @@ def _own_pages(request) -> list[tuple[str, str]]:
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
+@cache
+def _address(name: str) -> str:
+    """The address of a page without arguments; every page of the site asks for the same few."""
+    return reverse(name)
+
+
 def _here(path: str, urls: list[str]) -> str:
     """The link under which a page lies: the longest that begins its path."""
-    if any(path == reverse(name) for name in SUPPORT_PAGES):
-        return reverse("portal:support")
+    if any(path == _address(name) for name in SUPPORT_PAGES):
+        return _address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")
