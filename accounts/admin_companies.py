@@ -86,7 +86,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         customer.legal_name,
         customer=customer,
-        contacts=customer.contacts.select_related("user").order_by("role", "user__full_name")[
+        contacts=customer.contacts.select_related("user").order_by("-role", "user__full_name")[
             :ROWS
         ],
         events=customer.events().reverse()[:ROWS],
