@@ -59,6 +59,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
         ("No puedo timbrar", "No puedo entrar al sistema", False),
         ("Quiero comprar más créditos", "No llega el correo al cliente", False),
         ("Factura", "Factura", True),
+        ("Cancelaciones detenidas", "Cancelación detenida", True),
         ("", "Factura", False),
         ("de la que no", "de la que no", False),
     ],
