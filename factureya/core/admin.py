@@ -25,7 +25,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at
     @cached_property
     def count(self) -> int:
         """The number of rows, or MOST_ROWS."""
-        return len(self.object_list.values_list("pk")[:MOST_ROWS])
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
+        return len(rows.values_list("pk")[:MOST_ROWS])
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
@@ -121,7 +122,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A superuser."""
-        return bool(request.user.is_active and request.user.is_superuser)  # type: ignore[union-attr]
+        return bool(request.user.is_active and request.user.is_superuser)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """A superuser."""

@@ -90,7 +90,7 @@ def discard(draft: str, token: str) -> bool:
 
 def move(draft: str, to: str) -> None:
     """Give a form's files to the form that takes its place, when its one-time key was used already."""
-    if draft:
+    if draft and to:  # without a key a file would count as taken, and never be purged
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
@@ -226,7 +226,7 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _storage() -> Storage:
-    file: FileField = Attachment._meta.get_field("file")  # type: ignore[assignment]
+    file: FileField = Attachment._meta.get_field("file")
     return file.storage
 
 

@@ -361,6 +361,7 @@ def broker(url: str) -> Celery:
     """A Celery application with our settings for a server, and this one."""
     app = Celery(set_as_current=False)
     app.conf.update(
+        task_default_queue="bell",
         broker_write_url=url,  # `broker_url` would lose against the environment's CELERY_BROKER_URL
         broker_transport_options=live.CELERY_BROKER_TRANSPORT_OPTIONS,
         task_publish_retry=live.CELERY_TASK_PUBLISH_RETRY,
@@ -373,7 +374,7 @@ def test_the_bell_rings_at_the_broker(monkeypatch):
     monkeypatch.setattr(outbox, "current_app", app)
     outbox._Bell().ring(7)
     with app.connection_for_write() as link:
-        message = link.SimpleQueue("celery").get(timeout=1)
+        message = link.SimpleQueue("bell").get(timeout=1)
     assert message.headers["task"] == outbox.DELIVER_TASK
     assert message.payload[0] == [7]
 
