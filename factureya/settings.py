@@ -151,7 +151,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "sweep_outbox": {"task": "factureya.core.tasks.sweep_outbox", "schedule": timedelta(minutes=1)},
+    "sweep_outbox": {
+        "task": "factureya.core.tasks.sweep_outbox",
+        "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
+    },
     "purge_orphans": {
         "task": "factureya.core.tasks.purge_orphan_attachments",
         "schedule": timedelta(hours=1),
