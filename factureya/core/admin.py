@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from factureya.core import numbers, outbox
@@ -29,7 +29,17 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at
         return len(rows.values_list("pk")[:MOST_ROWS])
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class NoHistory(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """The stock history page reads the admin's own log, which is not evidence: what happened is in the chains."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Not there."""
+        raise Http404
+
+
+class ReadOnlyAdmin(NoHistory):
     """A list and a page to look at; nothing is added, changed or deleted by a form."""
 
     paginator = BoundedPaginator
@@ -137,7 +147,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Holiday)
-class HolidayAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class HolidayAdmin(NoHistory):
     """Days without attention. The one thing here that may be deleted: no row refers to a holiday, and instants
     already computed from it are stored, so a day entered by mistake leaves nothing behind."""
 
