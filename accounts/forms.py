@@ -7,6 +7,7 @@ from allauth.account import forms as account
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
 from django import forms
+from django.core.validators import EmailValidator
 from django.http import HttpRequest
 
 from accounts import operations, passwords
@@ -47,9 +48,8 @@ class PlainForm(forms.Form):
             field.widget.attrs.pop("placeholder", None)
             if isinstance(field, forms.EmailField):
                 field.error_messages["invalid"] = EMAIL_INVALID
-                for validator in field.validators:
-                    if getattr(validator, "code", "") == "invalid":
-                        validator.message = EMAIL_INVALID
+                validators = [v for v in field.validators if not isinstance(v, EmailValidator)]
+                field.validators = [*validators, EmailValidator(EMAIL_INVALID)]
 
 
 class CodeForm(PlainForm):
@@ -130,7 +130,7 @@ class SignupForm(PlainForm, account.SignupForm):
 
     def clean(self) -> dict[str, Any]:
         """The password is measured against the person's name too."""
-        data = super().clean()
+        data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
             _measure_password(self, "password1", person)

@@ -53,7 +53,9 @@ class OfficeForm(PlainForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["provider"].queryset = Provider.objects.order_by("name")
+        provider = self.fields["provider"]
+        assert isinstance(provider, forms.ModelChoiceField)
+        provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
         """A desk office has a provider."""

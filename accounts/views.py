@@ -95,7 +95,9 @@ class People(RepresentativeMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """People and pending invitations, two queries."""
-        contacts = self.customer.contacts.select_related("user").order_by("-role", "user__full_name")
+        contacts = self.customer.contacts.select_related("user").order_by(
+            "-role", "user__full_name"
+        )
         pending = self.customer.invitations.filter(
             accepted_at__isnull=True, cancelled_at__isnull=True
         )

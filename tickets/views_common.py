@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
 
+from accounts.mixins import ask_factor, factor_passed
 from accounts.models import User
 from factureya.core import attachments
 from factureya.core.models import Attachment
@@ -37,7 +38,9 @@ class PrivateView(View):
         return (request.method or "").lower() in self.http_method_names
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and tell caches to forget it."""
+        """Answer, and tell caches to forget it. Staff needs its second factor here as in the admin."""
+        if request.user.is_authenticated and request.user.is_staff and not factor_passed(request):
+            return ask_factor(request)
         response = super().dispatch(request, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
         return response

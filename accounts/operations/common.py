@@ -15,10 +15,15 @@ def require(allowed: bool, message: str) -> None:
         raise Refused(message)
 
 
+def current(actor: User) -> User:
+    """The actor as the database says now: offices, company and account may have changed since he was loaded."""
+    return User.objects.select_related("contact__customer").get(pk=actor.pk)
+
+
 def require_superuser(actor: User) -> None:
     """Raise Refused unless the actor is an active superuser, as the database says now."""
-    current = User.objects.filter(pk=actor.pk, is_superuser=True, is_active=True).exists()
-    require(current, "Solo un superusuario puede hacerlo.")
+    now = current(actor)
+    require(now.is_superuser and now.is_active, "Solo un superusuario puede hacerlo.")
 
 
 def lock_user(pk: int) -> User:

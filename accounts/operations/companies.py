@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, User
-from accounts.operations.common import Refused, new_person, require
+from accounts.operations.common import Refused, current, new_person, require
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
@@ -116,7 +116,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
 def _undecided(pk: int, actor: User) -> Iterator[Customer]:
     """The locked company that still waits for staff, decided by somebody who may."""
     with transaction.atomic():
-        require(policy.may_verify(actor), "Solo un agente o un supervisor de Factureya lo decide.")
+        require(
+            policy.may_verify(current(actor)),
+            "Solo un agente o un supervisor de Factureya lo decide.",
+        )
         customer = Customer.objects.select_for_update().get(pk=pk)
         require(
             customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue."

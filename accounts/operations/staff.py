@@ -6,7 +6,6 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.db.models import F
 
 from accounts import notifications, offices, policy
 from accounts.models import (
@@ -20,7 +19,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import people
-from accounts.operations.common import Refused, lock_user, require, require_superuser
+from accounts.operations.common import Refused, current, lock_user, require, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -136,7 +135,10 @@ def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(user.pk)
-        require(policy.may_decide_factor_reset(actor), "No puede pedirlo con sus cargos de hoy.")
+        require(
+            policy.may_decide_factor_reset(current(actor)),
+            "No puede pedirlo con sus cargos de hoy.",
+        )
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
         require(_has_factor(person), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
@@ -202,7 +204,10 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
-        require(policy.may_decide_factor_reset(actor), "No puede decidirlo con sus cargos de hoy.")
+        require(
+            policy.may_decide_factor_reset(current(actor)),
+            "No puede decidirlo con sus cargos de hoy.",
+        )
         require(reset.decided_at is None, "Ya se decidió.")
         require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
         require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")
@@ -215,11 +220,10 @@ def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
 
 
 def _has_factor(person: User) -> bool:
-    return Authenticator.objects.filter(user=person).exists()
+    return bool(Authenticator.objects.filter(user=person).exists())
 
 
 def _end_sessions(person: User, *also: str) -> None:
     """Every session of the person ends: what they are bound to changes."""
-    person.session_epoch = F("session_epoch") + 1  # type: ignore[assignment]
+    person.session_epoch += 1  # re-read under the lock
     person.save(update_fields=["session_epoch", *also])
-    person.refresh_from_db(fields=["session_epoch"])
