@@ -43,7 +43,6 @@ def prove_mail(client):
     )
 
 
-@pytest.mark.clause("M2")
 def test_a_new_company_signs_up_proves_its_mail_and_may_open_tickets(client):
     response = sign_up(client)
     assert response.status_code == 302
