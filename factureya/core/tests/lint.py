@@ -32,6 +32,7 @@ def checks() -> dict[str, list[str]]:
             "templates",
         ],
         "template format": [str(BIN / "djade"), "--target-version", "5.2", "--check", *templates],
+        "manual": [*MANAGE, "manual", "--check"],
         "contracts": [str(BIN / "lint-imports"), "--config", ".importlinter"],
         "lint": [str(BIN / "ruff"), "check", "."],
         "format": [str(BIN / "ruff"), "format", "--check", "."],
