@@ -69,20 +69,11 @@ class ReadOnlyAdmin(NoHistory):
 class OutboxMessageAdmin(ReadOnlyAdmin):
     """What left, what waits and what failed; a failed mail can be tried again."""
 
-    list_display = (
-        "created_at",
-        "kind",
-        "to",
-        "about",
-        "status",
-        "attempts",
-        "due_at",
-        "last_error",
-    )
+    list_display = ("created_at", "status", "to", "kind", "about", "last_error")
     list_filter = ("status",)
     search_fields = ("to", "about")
     search_help_text = "El correo completo, o el número de seguimiento."
-    fields = (*list_display, "claimed_at", "sent_at", "is_secret")
+    fields = (*list_display, "attempts", "due_at", "claimed_at", "sent_at", "is_secret")
     actions = ("retry",)
 
     def get_search_results(
