@@ -50,7 +50,7 @@ class ComposerForm(FilesMixin):
         widget=forms.Select(attrs={"id": "after"}),
         error_messages={"invalid_choice": "Elija de la lista qué pasa al enviar."},
     )
-    files = FilesField("Adjuntar")
+    files = FilesField("Adjuntar")  # type: ignore[assignment]
     seen = forms.IntegerField(
         min_value=0,
         max_value=10**6,
@@ -144,7 +144,7 @@ class Composer:
         self.ticket = ticket
         self.form.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
         if self.is_stale:
-            data = self.form.data.copy()
+            data = self.form.data.copy()  # type: ignore[attr-defined]
             data["seen"] = str(ticket.message_count)
             self.form.data = data
 

@@ -3,7 +3,6 @@
 import unicodedata
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -187,8 +186,14 @@ class Ticket(Chained):
                 condition=~Q(closed_reason="unanswered") | Q(closed_reason="unanswered", reminder__isnull=False),
             ),
             models.CheckConstraint(name="status_is_known", condition=Q(status__in=["open", "waiting", "closed"])),
-            models.CheckConstraint(name="wait_reason_is_known", condition=Q(wait_reason__isnull=True) | Q(wait_reason__in=["detail", "authorization"])),
-            models.CheckConstraint(name="closed_reason_is_known", condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"])),
+            models.CheckConstraint(
+                name="wait_reason_is_known",
+                condition=Q(wait_reason__isnull=True) | Q(wait_reason__in=["detail", "authorization"]),
+            ),
+            models.CheckConstraint(
+                name="closed_reason_is_known",
+                condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"]),
+            ),
             models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
         ]  # fmt: skip
         # One partial index per view of the queue and of the customer's list; `closes_at` twice for the sweeps.
