@@ -44,7 +44,8 @@ def open_ticket(
         "Solo un contacto activo de la empresa levanta sus tickets.",
     )
     policy.require(
-        agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono."
+        agent is None or policy.may_take_calls(agent),
+        "Solo un agente levanta tickets por teléfono.",
     )
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     return _open(
