@@ -85,7 +85,8 @@ def drafts(draft: str) -> list[Attachment]:
 
 def discard(draft: str, token: str) -> bool:
     """Remove one file of a form; False when it is not (or no longer) the form's."""
-    return bool(draft) and bool(_remove(draft=draft, token=token))
+    is_token = "\0" not in token  # which PostgreSQL would refuse to look for
+    return bool(draft) and is_token and bool(_remove(draft=draft, token=token))
 
 
 def move(draft: str, to: str) -> None:
