@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,25 +13,28 @@ from factureya.core.clock import now
 from tickets import access, drafts, formkeys, notifications, operations, policy, timeline, wording
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, FollowUpForm, InformationForm
-from tickets.models import Ticket, TicketQuerySet
+from tickets.models import Ticket
 from tickets.views_common import FormWithFiles, TicketView, posted_text
 
 
 class TicketPage(FormWithFiles, TicketView):
     """The ticket's page with its composer; also what a post that was refused shows again."""
 
-    def tickets(self) -> TicketQuerySet:
-        """Also the number of the ticket that continues this one, if the person may see it."""
-        next_one = Ticket.objects.visible_to(self.actor.user).filter(follows=OuterRef("pk"))
-        numbers = next_one.order_by("-pk").values("number")[:1]
-        return super().tickets().annotate(continued_by=Subquery(numbers))
+    def find(self, number: str) -> Ticket:
+        """Also the number of the ticket that continues it, if it is closed and the person may see that one (M12)."""
+        ticket: Any = super().find(number)
+        ticket.continued_by = None
+        if ticket.is_closed:
+            next_ones = Ticket.objects.visible_to(self.actor.user).filter(follows=ticket)
+            ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
+        return ticket  # type: ignore[no-any-return]
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
         """The composer of this ticket."""
         return InformationForm(*args, is_waiting=self.ticket.is_waiting, **options)
 
     def page(self, form: InformationForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Six queries, session and user included, however long the history is."""
+        """Five queries, session and user included, and one more when closed, however long the history is."""
         ticket, user = self.ticket, self.actor.user
         follows = (
             ticket.follows

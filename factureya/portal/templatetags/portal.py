@@ -1,11 +1,11 @@
 """The frame's navigation: which pages a person is offered, and where he is."""
 
-from functools import cache
 from typing import NamedTuple
 
 from django import template
 from django.template import Context
-from django.urls import reverse
+
+from factureya.core.templatetags.fy import address
 
 register = template.Library()
 
@@ -32,7 +32,7 @@ def nav_links(context: Context) -> list[Link]:
         ("Atención a clientes", "portal:support"),
     ]
     pages += _own_pages(request)
-    addresses = [(label, _address(name)) for label, name in pages]
+    addresses = [(label, address(name)) for label, name in pages]
     here = _here(path, [url for _, url in addresses])
     links = []
     for label, url in addresses:
@@ -52,14 +52,8 @@ def _own_pages(request) -> list[tuple[str, str]]:
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
-@cache
-def _address(name: str) -> str:
-    """The address of a page without arguments; every page of the site asks for the same few."""
-    return reverse(name)
-
-
 def _here(path: str, urls: list[str]) -> str:
     """The link under which a page lies: the longest that begins its path."""
-    if any(path == _address(name) for name in SUPPORT_PAGES):
-        return _address("portal:support")
+    if any(path == address(name) for name in SUPPORT_PAGES):
+        return address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")
