@@ -251,6 +251,17 @@ def test_adding_to_the_similar_one_carries_text_and_files(client, send, ana):
 
 
 @pytest.mark.clause("M11")
+def test_nothing_that_was_typed_is_left_behind(client, send, ana):
+    other = make_ticket(requester=ana, subject="Error CFDI40147 al timbrar")
+    long = {"description": "d" * 9990 + " fin de uno", "steps": "s" * 9990 + " fin de dos"}
+    folio = "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
+    url = send(agregar_a=other.number, expected="Que timbrara.", cfdi_uuid=folio, **long).url
+    page = client.get(url).content.decode()
+    for typed in ("fin de uno", "fin de dos", "Qué esperaba que pasara:\nQue timbrara.", folio):
+        assert typed in page
+
+
+@pytest.mark.clause("M11")
 @pytest.mark.parametrize("number", ["FY-0000-0000", "no es un número", "ajeno"])
 def test_adding_to_a_ticket_that_is_not_ones_own_only_shows_the_form_again(send, number):
     response = send(agregar_a=make_ticket().number if number == "ajeno" else number)
