@@ -129,14 +129,10 @@ class Composer:
         except operations.NewerMessage as refusal:
             self.is_stale = True
             self._refused(refusal)
-        except operations.FormUsed as refusal:
-            self.key, self.files = formkeys.new(self.agent, _form_of(self.ticket)), []
+        except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
             self._refused(refusal)
-        except operations.FilesGone as refusal:
+            self.key = formkeys.after(refusal, self.key, self.agent)
             self.files = attachments.drafts(self.key.key)
-            self._refused(refusal)
-        except (operations.WrongStatus, policy.NotAllowed) as refusal:
-            self._refused(refusal)
         return ""
 
     def refresh(self, ticket: Ticket) -> None:

@@ -12,7 +12,8 @@ from datetime import timedelta
 from django.core import signing
 
 from accounts.models import User
-from factureya.core import keyed
+from factureya.core import attachments, keyed
+from tickets import operations
 
 SALT = "tickets.form"
 NEW = "nuevo"  # the form of a new ticket; those of a ticket carry its number
@@ -46,6 +47,15 @@ def new(user: User, form: str) -> FormKey:
 def adopt(key: str, user: User, form: str) -> FormKey:
     """The same key in another form of the same person, so that what was uploaded there follows."""
     return FormKey(key, form, keyed.digest(SALT, str(user.pk)))
+
+
+def after(refusal: Exception, key: FormKey, user: User) -> FormKey:
+    """The key of the form shown after an operation refused: a fresh one, with the files, if this one was used."""
+    if not isinstance(refusal, operations.FormUsed):
+        return key
+    fresh = new(user, key.form)
+    attachments.move(key.key, fresh.key)
+    return fresh
 
 
 def read(token: str, form: str, user: User | None) -> FormKey | None:

@@ -12,7 +12,7 @@ from accounts.mixins import ask_factor, factor_passed
 from accounts.models import User
 from factureya.core import attachments
 from factureya.core.models import Attachment
-from tickets import access, drafts, formkeys, operations, policy
+from tickets import access, drafts, formkeys, policy
 from tickets.formkeys import FormKey
 from tickets.models import Ticket, TicketQuerySet
 
@@ -140,12 +140,8 @@ class FormWithFiles:
         return attachments.drafts(key.key), refusals
 
     def key_after(self, refusal: Exception, key: FormKey, user: User) -> FormKey:
-        """The key of the form shown after an operation refused: a fresh one, with the files, if this one was used."""
-        if not isinstance(refusal, operations.FormUsed):
-            return key
-        fresh = formkeys.new(user, key.form)
-        attachments.move(key.key, fresh.key)
-        return fresh
+        """As `formkeys.after`."""
+        return formkeys.after(refusal, key, user)
 
 
 def posted_text(request: HttpRequest) -> dict[str, str]:

@@ -307,9 +307,13 @@ def test_a_double_click_sends_once(client):
     assert first["Location"] == second["Location"]
     assert fresh(ticket).message_count == 2
     assert len(mails_about(ticket)) == 2
-    used = client.post(page_of(ticket, "write"), data | {"body": "Otro texto", "seen": "2"})
+    other = data | {"body": "Otro texto", "seen": "2", "files": [png("dos.png")]}
+    used = client.post(page_of(ticket, "write"), other)
     assert "Este formulario ya se había enviado." in text_of(used)
     assert key_in(used) != data["key"]
+    assert "dos.png" in text_of(used)
+    client.post(page_of(ticket, "write"), other | {"key": key_in(used), "files": []})
+    assert TicketFile.objects.get(message__seq=3).attachment.name == "dos.png"
 
 
 def test_another_agents_form_key_is_refused(client):
