@@ -1,17 +1,27 @@
-"""Rows of the customer's list."""
+"""Rows of the customer's list, and the text of a message."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from accounts.models import User
 from factureya.core.templatetags.fy import chip, when, when_long
 from tickets import wording
+from tickets.bodies import Block
 from tickets.models import Ticket
 
 register = template.Library()
+
+
+@register.simple_tag
+def body(blocks: Iterable[Block]) -> SafeString:
+    """A message's text (tickets.bodies), escaped; a long history would pay dearly for an include per message."""
+    return format_html_join("", "{}", ((_block(block),) for block in blocks))
 
 
 @register.filter
@@ -34,6 +44,16 @@ def rows(tickets: Iterable[Any], reader: User) -> list[dict[str, str]]:
         }
         for ticket in tickets
     ]
+
+
+def _block(block: Block) -> SafeString:
+    if block.kind == "steps":
+        return format_html(
+            "<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((item,) for item in block.items))
+        )
+    if block.kind == "heading":
+        return format_html('<p class="fy-strong fy-mb-1">{}</p>', block.text)
+    return format_html("<p>{}</p>", linebreaksbr(block.text))
 
 
 def _meta(ticket: Any, reader: User) -> str:
