@@ -11,7 +11,7 @@ from tickets import bodies, drafts, formkeys, operations, similar, wording
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, TicketForm
 from tickets.models import NUMBER_PREFIX, Message, Ticket
-from tickets.views_common import FormWithFiles, PersonView, posted_text
+from tickets.views_common import REFUSALS, FormWithFiles, PersonView, posted_text
 
 
 class NewTicket(FormWithFiles, PersonView):
@@ -48,7 +48,7 @@ class NewTicket(FormWithFiles, PersonView):
         wanted = {"author": self.user, "customer": self.user.contact.customer, **form.opening()}
         try:
             ticket = operations.open_ticket(form_key=key.key, **wanted)
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key_after(refusal, key, self.user))
         drafts.forget(self.request.session, key)

@@ -12,10 +12,13 @@ from accounts.mixins import ask_factor, factor_passed
 from accounts.models import User
 from factureya.core import attachments
 from factureya.core.models import Attachment
-from tickets import access, drafts, formkeys, policy
+from tickets import access, drafts, formkeys, operations, policy
 from tickets.formkeys import FormKey
 from tickets.models import Ticket, TicketQuerySet
 
+# What an operation may answer to a form that was filled in well; the page shows it again with the reason. Not being
+# allowed happens here only when something changed since the page was asked for.
+REFUSALS = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
 # Fields of a post that are not of the person's text.
 _NOT_TEXT = frozenset({"csrfmiddlewaretoken", "key", "quitar", "agregar_a", "otro", "resolved"})
 

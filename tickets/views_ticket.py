@@ -14,7 +14,7 @@ from tickets import access, drafts, formkeys, notifications, operations, policy,
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, FollowUpForm, InformationForm
 from tickets.models import Ticket
-from tickets.views_common import FormWithFiles, TicketView, posted_text
+from tickets.views_common import REFUSALS, FormWithFiles, TicketView, posted_text
 
 
 class TicketPage(FormWithFiles, TicketView):
@@ -95,7 +95,7 @@ class AddInformation(TicketPage):
         """Call the operation; what it refuses stays on the page."""
         try:
             number = self.confirm(form, key) if form.is_confirming else self.add(form, key)
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
             return self.page(form, key, kept=attachments.drafts(key.key))
@@ -105,8 +105,6 @@ class AddInformation(TicketPage):
     def add(self, form: InformationForm, key: FormKey) -> str:
         """Add the message; what was written to a ticket that closed meanwhile opens a linked one (M12)."""
         wanted = {"author": self.actor.user, "form_key": key.key, **form.message()}
-        if self.ticket.is_closed:
-            return self.continue_in_new(wanted)
         try:
             operations.add_information(self.ticket.pk, **wanted)
         except operations.TicketClosed:
@@ -161,6 +159,8 @@ class Confirm(TicketView):
             messages.success(request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
         except operations.TicketClosed:
             messages.info(request, "El ticket ya estaba Cerrado.")
+        except REFUSALS as refusal:
+            messages.warning(request, str(refusal))
         return redirect("tickets:detail", number=self.ticket.number)
 
 
@@ -203,7 +203,7 @@ class FollowUp(FormWithFiles, TicketView):
             ticket = follow_up(
                 self, {"author": self.actor.user, "form_key": key.key, **form.message()}
             )
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
             return self.page(form, key, kept=attachments.drafts(key.key))

@@ -101,9 +101,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
         people = [contact.user for contact in customer.contacts.select_related("user")]
         customer.joined_to = known
         customer.save(update_fields=["joined_to"])
+        _move_what_is_theirs(customer, known, actor)
         customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
-        for hook in settings.CUSTOMER_JOINED:
-            import_string(hook)(customer, known, actor=actor)
+        # Once more: what its people were sending until their place in the company was locked.
+        _move_what_is_theirs(customer, known, actor)
         event = audit.record(
             "company.joined", customer, actor=actor,
             into=known.chain, people=[person.pk for person in people],
@@ -120,7 +121,8 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
             policy.may_verify(current(actor)),
             "Solo un agente o un supervisor de Factureya lo decide.",
         )
-        customer = Customer.objects.select_for_update().get(pk=pk)
+        # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
+        customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(
             customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue."
         )
@@ -129,6 +131,11 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
             "La persona aún no comprueba su correo.",
         )
         yield customer
+
+
+def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
+    for hook in settings.CUSTOMER_JOINED:
+        import_string(hook)(source, target, actor=actor)
 
 
 def _first_use(form_key: str | None, email: str, password: str) -> User:

@@ -15,7 +15,8 @@ from django.db import connection
 from time_machine import travel
 
 from accounts.models import User
-from accounts.tests.factories import make_agent, make_contact, own_provider
+from accounts.operations import join_company
+from accounts.tests.factories import make_agent, make_contact, make_customer, own_provider
 from factureya.core import audit, numbers, outbox
 from factureya.core.clock import now
 from factureya.core.models import Attachment
@@ -295,3 +296,25 @@ def test_an_answer_against_the_customers_reply(rounds: range):
         assert (ticket.status, ticket.closes_at) == (OPEN, None)
         assert kinds(results) in ({"ok": 2}, {"ok": 1, "NewerMessage": 1})
         assert ticket.message_count == ticket.messages.count() == 2 + kinds(results)["ok"]
+
+
+# -- A company that staff joins while its person writes ----------------------------------------------
+
+
+@pytest.mark.clause("M10", "M12")
+def test_no_ticket_stays_behind_in_a_joined_company(rounds: range) -> None:
+    known, agent = make_customer("OCA900101AB1"), make_agent()
+    for turn in rounds:
+        second = make_customer("OCA900101AB1", verified=False)
+        author = make_contact(second)
+        closed = make_ticket(CLOSED, requester=author)
+        wanted = {"subject": "Otra cosa", "body": "x", "category": "stamping", "impact": 1}
+        results = race(
+            partial(join_company, second.pk, actor=agent),
+            partial(operations.open_ticket, author=author, customer=second, **wanted),
+            partial(operations.follow_up, closed.pk, author=author, body="Sigue igual"),
+        )
+        assert kinds(results[:1]) == {"ok": 1}, (turn, results, [str(r) for r in results])
+        assert kinds(results[1:]).keys() <= {"ok", "NotAllowed"}, (turn, results)
+        assert not Ticket.objects.filter(customer=second).exists(), (turn, results)
+    assert set(Ticket.objects.values_list("customer", flat=True)) == {known.pk}
