@@ -18,7 +18,7 @@ test: .venv/.installed-dev ## Run the suite on SQLite, and on PostgreSQL with Re
 	@$(BIN)/python -m factureya.core.tests.suite
 
 coverage: .venv/.installed-dev ## Run the suite and show which branches of what decides were not taken
-	@rm -f .coverage*
+	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m factureya.core.tests.suite --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --include 'factureya/core/*,*/operations/*,*/policy.py'
 
