@@ -15,7 +15,7 @@ from accounts.tests.factories import make_agent, make_contact, make_staff, make_
 from factureya.core.models import Attachment
 from tickets import admin_timeline, operations, queue
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.tests.desk import agent_in, page_of, reply, third_party_in
+from tickets.tests.desk import QUEUE, agent_in, page_of, reply, third_party_in
 from tickets.tests.factories import let_it_close, mails_about, make_ticket
 from tickets.tests.pages import key_in, log_in, png, statements, text_of
 
@@ -569,3 +569,45 @@ def test_an_agents_office_that_ended_opens_nothing(client):
         assignment.save()
         assert client.get(page_of(ticket)).status_code == 403
     assert queue.colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
+
+
+@pytest.mark.clause("M3", "M15")
+def test_moves_between_desks_companies_and_lists_are_told(client):
+    agent, supervisor = agent_in(client), make_staff(Office.SUPERVISOR, full_name="Laura Méndez")
+    provider = Provider.objects.create(name="Soporte Externo")
+    ticket = make_ticket()
+    operations.hand_over(ticket.pk, supervisor=supervisor, provider=provider)
+    Ticket.objects.filter(pk=ticket.pk).update(provider=agent.assignments[0].provider)
+    operations.classify(ticket.pk, agent=agent, category="sales", impact=ticket.impact)
+    operations.classify(ticket.pk, agent=agent, category="sales", impact=1)
+    operations.answer(ticket.pk, agent=agent, body="Seguimos", wait_reason=None)
+    for reason in ("detail", "authorization"):
+        operations.answer(ticket.pk, agent=agent, body="¿?", wait_reason=reason)
+    text = text_of(client.get(page_of(ticket)))
+    for words in (
+        "Laura Méndez lo turnó a otro prestador",
+        "cambió la categoría a «Ventas» ·",
+        "cambió el impacto a «Es una duda o consulta» ·",
+        "Pasó a En espera: se pidió más detalle",
+        "Sigue En espera: se pidió autorización",
+    ):
+        assert words in text
+
+
+def test_properties_without_a_change_leave_no_event(client):
+    agent = agent_in(client)
+    ticket = make_ticket()
+    operations.take(ticket.pk, agent=agent)
+    data = {"assignee": agent.pk, "category": ticket.category, "impact": ticket.impact}
+    before = ticket.events().count()
+    client.post(page_of(ticket, "properties"), data)
+    assert ticket.events().count() == before
+
+
+@pytest.mark.clause("M15")
+def test_a_bulk_step_that_does_nothing_says_only_why(client):
+    agent_in(client)
+    ticket = make_ticket("closed")
+    page = client.post(f"{QUEUE}asignar/", {"elegido": ticket.pk, "a_quien": "yo"}, follow=True)
+    assert f"No se pudo asignar {ticket.number}: El ticket está Cerrado" in text_of(page)
+    assert "ahora lo atiende" not in text_of(page)
