@@ -1,6 +1,9 @@
 """Each error has a page in the portal's look, with the headers of every other page."""
 
+import errno
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client, RequestFactory
 
@@ -92,6 +95,21 @@ def test_database_down_while_the_session_is_read(visitor, monkeypatch):
     response = visitor.get("/no-existe/")  # the page of one error fails with another
     assert response.status_code == 503
     assert_headers(response)
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.django_db
+def test_a_disk_that_is_full_while_a_file_arrives(visitor, monkeypatch):
+    """Django reads the upload into its temporary folder before any view of ours runs."""
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryUploadedFile", full)
+    upload = SimpleUploadedFile("captura.png", b"x" * 3_000_000, "image/png")
+    response = visitor.post("/cuenta/salir/", {"files": upload})
+    assert response.status_code == 503
+    assert "Regresamos en un momento" in response.content.decode()
 
 
 def test_a_page_that_cannot_be_rendered_is_plain(visitor, monkeypatch, caplog):
