@@ -31,8 +31,13 @@ def lock_user(pk: int) -> User:
     return User.objects.select_for_update().get(pk=pk)
 
 
-def new_person(email: str, full_name: str, password: str, *, verified: bool) -> User:
-    """A user and the one address; raises IntegrityError when somebody has that address."""
-    person = User.objects.create_user(email, password, full_name=" ".join(full_name.split()))
+def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
+    """A user and the one address; raises IntegrityError when somebody has that address.
+
+    `hashed` is the password's hash: it takes long on purpose, so it is made before the transaction.
+    """
+    person = User.objects.create(
+        email=email.strip().lower(), password=hashed, full_name=" ".join(full_name.split())
+    )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person

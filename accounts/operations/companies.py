@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
@@ -32,9 +33,10 @@ def register_company(
     same `form_key`, address and password returns the person of the first. Raises Refused when the address is taken;
     the caller must not tell.
     """
+    hashed = make_password(password)
     try:
         with transaction.atomic():
-            person = new_person(email, full_name, password, verified=False)
+            person = new_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
                 legal_name=" ".join(legal_name.split()),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -77,11 +78,12 @@ def open_invitation(token: str) -> Invitation:
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     """The invited person chooses a name and a password; the link proves the mail. Works once. Raises Refused."""
+    digest, hashed = _hash(token), make_password(password)
     with transaction.atomic():
-        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=_hash(token)))
+        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=digest))
         try:
             with transaction.atomic():
-                person = new_person(invitation.email, full_name, password, verified=True)
+                person = new_person(invitation.email, full_name, hashed, verified=True)
         except IntegrityError:
             raise Refused(UNUSABLE) from None  # has an account meanwhile
         invitation.accepted_at = now()
@@ -128,9 +130,9 @@ def change_password(person: User, password: str) -> None:
 
     `person` gets the new hash, so that allauth can keep the session in which it happened.
     """
+    person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
-        person.set_password(password)
         person.save(update_fields=["password"])
         audit.record("person.password_changed", person, actor=person)
 
