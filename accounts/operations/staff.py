@@ -129,6 +129,19 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     return person
 
 
+def factor_enrolled(person: User) -> None:
+    """The person enrolled a second factor: every session that never showed it ends.
+
+    Otherwise one that was opened with the password alone would read the recovery codes, and with them pass for two
+    factors. `person` gets the new number, so that the session in which it happened can be kept.
+    """
+    with transaction.atomic():
+        locked = lock_user(person.pk)
+        _end_sessions(locked)
+        audit.record("factor.enrolled", locked, actor=locked)
+    person.session_epoch = locked.session_epoch
+
+
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
     """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
     reason = " ".join(reason.split())

@@ -94,6 +94,23 @@ def test_enrolling_shows_an_image_of_ours_and_the_secret(
     assert OutboxMessage.objects.filter(kind="account/totp_activated").exists()
 
 
+def test_enrolling_ends_the_sessions_that_only_knew_the_password(client):
+    """A thief's session from before would read the recovery codes, and pass with one for two factors."""
+    dario, thief = make_agent(), Client()
+    sign_in(thief, dario)
+    prove_again(thief)
+    sign_in(client, dario)
+    prove_again(client)
+    client.get(reverse("mfa_activate_totp"))
+    client.post(reverse("mfa_activate_totp"), {"code": code(client.session[SECRET_SESSION_KEY])})
+    assert "_auth_user_id" in client.session
+    assert client.get(reverse("mfa_view_recovery_codes")).status_code == 200
+    answer = thief.get(reverse("mfa_view_recovery_codes"))
+    assert answer.status_code == 302
+    assert answer.url.startswith(reverse("account_login"))
+    assert [event.verb for event in dario.events()] == ["factor.enrolled"]
+
+
 def test_signing_in_takes_the_second_step_or_a_recovery_code(client):
     ana = enrolled(make_contact())
     assert sign_in(client, ana).url == reverse("mfa_authenticate")
