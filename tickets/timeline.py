@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from factureya.core import calendar
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when
-from tickets import wording
 from tickets.bodies import Block, blocks
 from tickets.models import Message, Ticket
 
 NOTHING = SafeString("")
 _REMINDED = f"Le recordamos por correo que faltaban {settings.REMINDER_HOURS} horas"
 _UNANSWERED = (
-    f"<strong>Cerrado</strong> automáticamente: más de {wording.reply_days()} sin respuesta"
+    f"<strong>Cerrado</strong> automáticamente: más de {calendar.reply_days()} sin respuesta"
 )
 
 
@@ -99,7 +99,7 @@ def _public(ticket: Ticket) -> Iterable[Event]:
 def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File]]]:
     """The public messages with their files, in one query: a message comes once for each of its files."""
     attachment = "files__attachment__"
-    rows = ticket.messages.annotate(
+    rows: QuerySet[Any] = ticket.messages.annotate(
         file_name=F(f"{attachment}name"),
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from factureya.core import attachments
+from factureya.core import attachments, calendar
 from factureya.core.clock import now
 from tickets import access, drafts, formkeys, notifications, operations, policy, timeline, wording
 from tickets.formkeys import FormKey
@@ -224,7 +224,7 @@ class Created(TicketView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The number, where it was sent, and what follows."""
-        context = self.context(first_reply=wording.first_reply(), reply_days=wording.reply_days())
+        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.reply_days())
         return render(request, "tickets/created.html", context)
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from factureya.core import calendar
 from tickets.models import Ticket
 
 
@@ -12,12 +13,6 @@ class Turn(NamedTuple):
 
     title: str
     text: str
-
-
-def reply_days() -> str:
-    """«3 días», or «3 días hábiles»: how long the customer has (M15)."""
-    kind = " hábiles" if settings.CUSTOMER_REPLY_CALENDAR == "business" else ""
-    return f"{settings.CUSTOMER_REPLY_DAYS} días{kind}"
 
 
 def first_reply() -> str:
@@ -79,7 +74,7 @@ def _ended(ticket: Ticket) -> Turn:
     on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     on += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
-        return Turn(f"Se cerró porque pasaron más de {reply_days()} sin respuesta", on)
+        return Turn(f"Se cerró porque pasaron más de {calendar.reply_days()} sin respuesta", on)
     return Turn("Se cerró porque se confirmó que quedó resuelto", on)
 
 
