@@ -66,6 +66,21 @@ def test_what_is_hidden_cannot_be_asked_for_piece_by_piece(root, field):
     assert root.get(MAILS, {f"{field}__startswith": "P"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("address", "lookup", "value"),
+    [
+        (MAILS, "status__regex", "("),
+        (MAILS, "status__exact", "a\0b"),
+        (MAILS, "status__isnull", "x"),
+        (HOLIDAYS, "name__regex", "("),
+        (HOLIDAYS, "name__contains", "a\0b"),
+        (EVENTS, "actor__password__startswith", "a"),
+    ],
+)
+def test_a_filter_that_no_page_offers_is_refused(root, address, lookup, value):
+    assert root.get(address, {lookup: value}).status_code == 400
+
+
 def test_the_list_counts_no_further_than_it_shows(root, monkeypatch):
     monkeypatch.setattr(admin, "MOST_ROWS", 70)
     make_mails(80)
