@@ -1,4 +1,4 @@
-"""What holds for every response, errors included: nothing private is stored by a browser or proxy; 405 has a page."""
+"""What holds for every request: no NUL in a cookie, nothing private stored by a browser or proxy, a page for 405."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,20 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class NoNulInCookiesMiddleware:
+    """A cookie with a NUL, which no browser sends and PostgreSQL cannot look for, is as good as absent."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\\" in request.META.get("HTTP_COOKIE", ""):  # the only way to write one: "\000"
+            request.COOKIES = {
+                name: value for name, value in request.COOKIES.items() if "\0" not in value
+            }
+        return self.get_response(request)
 
 
 class NoStoreMiddleware:

@@ -34,6 +34,13 @@ def test_in_the_name_of_a_person(client: Client, page: str) -> None:
     assert client.post(reverse(f"accounts:{page}"), form).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["sessionid", "csrftoken", "messages"])
+def test_in_a_cookie(client: Client, name: str) -> None:
+    answer = client.get(reverse("account_login"), HTTP_COOKIE=f'{name}="aaaaaaaaaaaaaaaa\\000"')
+    assert answer.status_code == 200
+    assert name not in answer.wsgi_request.COOKIES
+
+
 @pytest.mark.parametrize(
     "page", ["accounts/customer", "accounts/user", "tickets/ticket", "core/event"]
 )
