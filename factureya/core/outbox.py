@@ -60,7 +60,7 @@ def enqueue(
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key, kind=kind, about=about, to=to, is_secret=is_secret,
-        subject=" ".join(subject.split())[:200], body=body.strip() + "\n",
+        subject=_one_line(subject), body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no"},
     )  # fmt: skip
     _ring_on_commit(message.pk)
@@ -168,6 +168,11 @@ class _Bell:
 
 
 _bell = _Bell()
+
+
+def _one_line(subject: str) -> str:
+    """A subject as a header may hold it: one line of printable characters (RFC 5322 has no ESC, no backspace)."""
+    return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
 
 
 def _ring_on_commit(pk: int) -> None:
