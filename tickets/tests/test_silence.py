@@ -337,6 +337,17 @@ def test_each_sweep_twice_gives_the_same_result(ticket: Ticket):
     assert [e.verb for e in ticket.events()].count("ticket.closed_unanswered") == 1
 
 
+def test_a_reminder_told_twice_changes_nothing_once_the_ticket_is_closed(ticket: Ticket):
+    with at(TUESDAY + 48 * HOUR):
+        tasks.warn_before_close()
+        send_reminder(ticket)
+    with at(TUESDAY + 72 * HOUR + SECOND):
+        tasks.close_unanswered()
+    before = Ticket.objects.values().get(pk=ticket.pk), ticket.events().count()
+    operations.reminder_sent(reminders(ticket)[0], TUESDAY + 80 * HOUR)
+    assert (Ticket.objects.values().get(pk=ticket.pk), ticket.events().count()) == before
+
+
 def test_a_queued_reminder_does_not_close(ticket: Ticket):
     with at(TUESDAY + 48 * HOUR):
         tasks.warn_before_close()
