@@ -208,6 +208,8 @@ def _check_provider(office: str, provider: Provider | None) -> None:
         raise Refused("Indique el prestador.")
     if office == Office.AGENT:
         require(provider.is_own, "El agente propio trabaja en Factureya.")
+    if office == Office.SUPERVISOR:  # acts as mesa de control: a third party has no approvals
+        require(provider.is_own, "El supervisor trabaja en Factureya.")
     if office == Office.THIRD_PARTY_AGENT:
         require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")
     return None
