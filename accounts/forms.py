@@ -18,6 +18,7 @@ CHOOSING_HELP = (
     "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
 )
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
+EMAIL_TOO_LONG = "Un correo tiene hasta %(limit_value)d caracteres; escribió %(show_value)d."
 WRITE_EMAIL = "Escriba su correo."
 WRITE_PASSWORD = "Escriba su contraseña."  # noqa: S105 (a text)
 CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S105 (a text)
@@ -47,7 +48,7 @@ class PlainForm(forms.Form):
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
             if isinstance(field, forms.EmailField):
-                field.error_messages["invalid"] = EMAIL_INVALID
+                field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
                 validators = [v for v in field.validators if not isinstance(v, EmailValidator)]
                 field.validators = [*validators, EmailValidator(EMAIL_INVALID)]
 

@@ -179,6 +179,7 @@ def test_the_answer_does_not_tell_whether_an_address_exists(client):
     [
         ({"login": "", "password": "x"}, "Escriba su correo."),
         ({"login": "ana", "password": "x"}, "Escriba el correo completo"),
+        ({"login": "a" * 400 + "@ejemplo.mx", "password": "x"}, "Un correo tiene hasta"),
         ({"login": "ana@ejemplo.mx", "password": ""}, "Escriba su contraseña."),
     ],
 )

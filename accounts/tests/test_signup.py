@@ -118,6 +118,7 @@ def test_a_person_who_mistyped_the_mail_starts_again(client):
         ("full_name", " ", "Escriba su nombre completo"),
         ("email", "", "Escriba su correo"),
         ("email", "abril", "Escriba el correo completo"),
+        ("email", "a" * 400 + "@ejemplo.mx", "Un correo tiene hasta"),
         ("password1", "", "Elija una contraseña"),
         ("password1", "corta", "12 caracteres"),
         ("password1", "1q2w3e4r5t6y", "de uso común"),
