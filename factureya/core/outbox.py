@@ -7,6 +7,7 @@ it repeats only if the process died between the mail server's yes and our commit
 
 import logging
 from datetime import timedelta
+from email.header import Header
 from email.utils import format_datetime
 from time import monotonic
 from typing import Any
@@ -188,7 +189,18 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
         "Message-ID": message_id(message.key),
         "X-Factureya-Loop": "1",
     }
-    return EmailMessage(message.subject, message.body, to=[message.to], headers=headers)
+    return EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
+
+
+def _subject(text: str) -> str:
+    """The subject with its first word (the number) left plain and the rest in encoded words where they are needed.
+
+    Encoded whole, a long one is folded before its first word, and some readers show the number after a gap.
+    """
+    first, _, rest = text.partition(" ")
+    if text.isascii() or not first.isascii():
+        return text
+    return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
 
 
 def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:

@@ -4,6 +4,8 @@ import smtplib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from itertools import count
 from pathlib import Path
 from threading import Barrier
@@ -119,7 +121,9 @@ def test_the_same_event_mails_once(template):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("subject", ["a\r\nBcc: x@ejemplo.mx", "a\nb", "a\x0b\u2028b", "a\x1b[31m\x08\u202eb", "ñ" * 500])
+@pytest.mark.parametrize(
+    "subject", ["a\r\nBcc: x@ejemplo.mx", "a\nb", "a\x0b\u2028b", "a\x1b[31m\x08\u202eb", "ñ" * 500]
+)
 def test_no_header_can_be_injected_by_a_subject(template, subject):
     message = enqueue(context={"subject": subject})
     assert len(message.subject) <= 200
@@ -140,6 +144,17 @@ def test_no_header_can_be_injected_by_an_address(template, to):
     assert not OutboxMessage.objects.exists()
 
 
+@pytest.mark.django_db
+@pytest.mark.clause("M10")
+@pytest.mark.parametrize("length", [1, 40, 61, 75, 150])
+def test_the_number_starts_the_subject_however_long_it_is(template, length):
+    message = enqueue(context={"subject": "FY-7K3M-9QX1 " + "ñu " * (length // 3) + "é"})
+    assert outbox.deliver(message.pk)
+    raw = mail.outbox[0].message().as_bytes(linesep="\r\n")
+    assert b"Subject: FY-7K3M-9QX1" in raw
+    assert message_from_bytes(raw, policy=policy.default)["Subject"] == message.subject
+
+
 # -- Sending -----------------------------------------------------------------------------------------
 
 
@@ -152,8 +167,10 @@ def test_what_leaves(template):
     (sent,) = mail.outbox
     parsed = sent.message()
     assert sent.to == ["ana@ejemplo.mx"]
-    assert parsed["Subject"].startswith("=?utf-8?")  # Spanish characters travel encoded
-    assert sent.subject == "FY-7K3M-9QX1 · Facturación"
+    assert parsed["Subject"].startswith(
+        "FY-7K3M-9QX1 =?utf-8?"
+    )  # Spanish characters travel encoded
+    assert str(make_header(decode_header(parsed["Subject"]))) == "FY-7K3M-9QX1 · Facturación"
     assert parsed["Message-ID"] == outbox.message_id(message.key)
     assert parsed["Message-ID"].endswith("@factureya.com>")
     assert parsed["Date"] == "Tue, 24 Nov 2026 12:00:00 -0600"
