@@ -6,6 +6,7 @@ Who may open them: a superuser, or whoever has the model's permission. A superus
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -139,13 +140,35 @@ class EventAdmin(ReadOnlyAdmin):
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
 
 
+class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic at run time
+    """A day without attention, with a text of ours for each mistake."""
+
+    use_required_attribute = False
+
+    class Meta:
+        model = Holiday
+        fields = ("day", "name")
+        error_messages = {
+            "day": {
+                "required": "Escriba el día.",
+                "invalid": "Escriba el día como día/mes/año, por ejemplo 25/12/2026.",
+                "unique": "Ese día ya está en la lista.",
+            },
+            "name": {
+                "required": "Escriba qué se celebra o por qué no se atiende.",
+                "max_length": "Escriba el nombre en 100 caracteres o menos; escribió %(show_value)d.",
+                "null_characters_not_allowed": "El nombre trae un carácter que no se puede guardar; corríjalo.",
+            },
+        }
+
+
 @admin.register(Holiday)
 class HolidayAdmin(Closed):
     """Days without attention. The one thing here that may be deleted: no row refers to a holiday, and instants
     already computed from it are stored, so a day entered by mistake leaves nothing behind."""
 
     list_display = ("day", "name")
-    fields = ("day", "name")
+    form = HolidayForm
 
 
 def _chain(term: str) -> str:

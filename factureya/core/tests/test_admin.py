@@ -194,3 +194,23 @@ def test_nobody_else_enters(client, address):
     for person in (make_agent(), make_contact()):
         client.force_login(person)
         assert client.get(address).status_code == 403
+
+
+@pytest.mark.clause("M2")
+@pytest.mark.parametrize(
+    ("day", "name", "says"),
+    [
+        ("", "Nochebuena", "Escriba el día."),
+        ("25 del 12", "Navidad", "por ejemplo 25/12/2026"),
+        ("25/12/2026", "Navidad", "Ese día ya está en la lista."),
+        ("24/12/2026", "", "Escriba qué se celebra"),
+        ("24/12/2026", "N" * 101, "en 100 caracteres o menos; escribió 101"),
+        ("24/12/2026", "Noche\0buena", "El nombre trae un carácter que no se puede guardar"),
+    ],
+)
+def test_a_holiday_that_cannot_be_kept_says_why_in_our_words(root, day, name, says):
+    before = Holiday.objects.count()
+    page = text(root.post(f"{HOLIDAYS}add/", {"day": day, "name": name}))
+    assert says in page
+    assert "Este campo" not in page
+    assert Holiday.objects.count() == before
