@@ -10,8 +10,9 @@ import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from accounts.models import Office, Provider
+from accounts.models import Office, Provider, RoleAssignment
 from accounts.tests.factories import make_agent, make_contact, make_staff, make_superuser
+from factureya.core.clock import now
 from factureya.core.models import Attachment
 from tickets import admin_timeline, operations, queue
 from tickets.models import Message, Note, Ticket, TicketFile
@@ -443,6 +444,32 @@ def test_properties_come_from_the_lists(client, fields):
     )
     assert "Elija de las listas" in text_of(answer)
     assert fresh(ticket).category == ticket.category
+
+
+@pytest.mark.clause("M3")
+def test_what_a_colleague_changed_meanwhile_is_not_set_back(client):
+    agent_in(client)
+    ticket, colleague = make_ticket(), make_agent()
+    page = client.get(page_of(ticket)).content.decode()
+    shown = dict(re.findall(r'name="(\w+_was)" value="([^"]*)"', page))
+    assert shown == {"assignee_was": "", "category_was": "stamping", "impact_was": "3"}
+    operations.take(ticket.pk, agent=colleague)
+    operations.classify(ticket.pk, agent=colleague, category="access", impact=3)
+    chosen = {"assignee": "", "category": "stamping", "impact": "1"}
+    client.post(page_of(ticket, "properties"), shown | chosen)
+    saved = fresh(ticket)
+    assert (saved.assignee, saved.category, saved.impact) == (colleague, "access", 1)
+
+
+@pytest.mark.clause("M3")
+def test_who_no_longer_works_here_keeps_the_ticket_until_somebody_takes_it(client):
+    agent_in(client)
+    ticket, gone = make_ticket(), make_agent()
+    operations.take(ticket.pk, agent=gone)
+    RoleAssignment.objects.filter(user=gone).update(ends_at=now())
+    chosen = {"assignee": str(gone.pk), "category": "sales", "impact": "3"}
+    client.post(page_of(ticket, "properties"), chosen)
+    assert (fresh(ticket).assignee, fresh(ticket).category) == (gone, "sales")
 
 
 @pytest.mark.clause("M12")
