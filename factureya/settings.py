@@ -37,6 +37,8 @@ MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# Of a whole request, files included; far above what a message may carry, so that who picks a film is told which file.
+REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
@@ -78,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
+    "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
 
 ROOT_URLCONF = "factureya.urls"

@@ -176,3 +176,17 @@ def test_a_lapsed_form_links_to_no_other_site():
     html = response.content.decode()
     assert "malo.example" not in html
     assert "Lo que escribió" not in html
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.django_db
+def test_a_body_that_fills_the_disk_is_refused_unread(visitor):
+    answer = visitor.post(
+        "/falla/403-csrf/",
+        b"x",
+        content_type="multipart/form-data; boundary=b",
+        CONTENT_LENGTH="9" * 12,
+    )
+    assert answer.status_code == 400
+    assert "No entendimos la solicitud" in answer.content.decode()
+    assert_headers(answer)
