@@ -23,6 +23,8 @@ WRITE_EMAIL = "Escriba su correo."
 WRITE_PASSWORD = "Escriba su contraseña."  # noqa: S105 (a text)
 CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S105 (a text)
 WRITE_NAME = "Escriba su nombre completo."
+STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo de nuevo."
+ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
@@ -47,6 +49,7 @@ class PlainForm(forms.Form):
             field.error_messages["required"] = empty
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+            field.error_messages["null_characters_not_allowed"] = ODD_CHARACTER
             if isinstance(field, forms.EmailField):
                 field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
                 validators = [v for v in field.validators if not isinstance(v, EmailValidator)]
@@ -100,7 +103,11 @@ class SignupForm(PlainForm, account.SignupForm):
         error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    form_key = forms.CharField(max_length=80, widget=forms.HiddenInput)
+    form_key = forms.CharField(
+        max_length=80,
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM),
+    )
     field_order = ["rfc", "legal_name", "full_name", "email", "password1", "form_key"]
     words = {
         "rfc": (

@@ -216,3 +216,18 @@ def test_verification_page_without_anything_to_verify_leads_to_login(client):
 def neutral(response, email: str) -> str:
     page = response.content.decode().replace(email, "X")
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("form_key", "", "El formulario perdió su validez."),
+        ("form_key", "k" * 81, "El formulario perdió su validez."),
+        ("legal_name", "Ocaso\0SA", "Trae un carácter que no se puede guardar"),
+        ("full_name", "Ana\0", "Trae un carácter que no se puede guardar"),
+    ],
+)
+def test_what_no_browser_sends_is_said_in_our_words(client, field, value, says):
+    page = sign_up(client, **{field: value})
+    assert says in page.content.decode()
+    assert not Customer.objects.exists()
