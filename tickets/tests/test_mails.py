@@ -358,3 +358,16 @@ def test_a_subject_cannot_add_a_header_or_a_first_line(end: str):
 def test_what_a_person_writes_is_text_and_not_a_template_or_html():
     body = "{{ ticket.pk }} {% load x %} <b>negritas</b> & «comillas»"
     assert body in answered(body=body).body
+
+
+@pytest.mark.clause("M12", "M15")
+def test_words_sent_with_the_confirmation_reach_the_assignee():
+    ticket = make_ticket(Ticket.Status.WAITING)
+    operations.confirm_resolved(
+        ticket.pk, author=ticket.requester, body="Confirmo, pero revisen el PDF."
+    )
+    last = mails_about(ticket)[-1]
+    assert (last.kind, last.to) == ("tickets/new_message", ticket.assignee.email)
+    assert last.subject.startswith(f"{ticket.number} Confirmó el cliente")
+    assert "revisen el PDF" in last.body
+    assert "Cerrado" in last.body
