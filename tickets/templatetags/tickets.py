@@ -1,21 +1,44 @@
-"""Rows of the customer's list, and the text of a message."""
+"""Rows of the customer's list, lines of a ticket's history, and the text of a message."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import template
 from django.template.defaultfilters import linebreaksbr
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from factureya.core.templatetags.fy import chip, when, when_long
+from factureya.core.templatetags.fy import chip, icon, initials, iso, when, when_long
 from tickets import wording
 from tickets.bodies import Block
+from tickets.lists import Group
 from tickets.models import Ticket
+from tickets.timeline import Entry
 
 register = template.Library()
+
+# What a page prints many times is written here and not as a template: each {{ value }} of a row costs more than the
+# row's share of the query (docs/benchmarks.md). Everything goes through format_html, which escapes it.
+_ROW = (
+    '<li class="fy-item{}"><a class="fy-item__t fy-break" href="{}">{}</a>'
+    '<div class="fy-item__m"><span class="fy-mono">{}</span> · {}</div>'
+    '<div class="fy-item__s">{}<small>{}</small></div></li>'
+)
+_EVENT = (
+    '<li class="fy-tl__ev"><span class="fy-tl__dot" aria-hidden="true">{}</span>{} · '
+    '<time datetime="{}">{}</time></li>'
+)
+_MESSAGE = (
+    '<li id="mensaje-{}"><span class="fy-tl__dot{}" aria-hidden="true">{}</span>'
+    '<article class="fy-msg{}" aria-label="{}, {}"><div class="fy-msg__h"><strong>{}</strong>{}'
+    '<time datetime="{}">{}</time></div><div class="fy-msg__b fy-break">{}{}</div></article></li>'
+)
+# Classes of the dot and of the message, and the word after the author's name.
+_OURS = ("", " fy-msg--agent", SafeString("<span>Soporte Factureya</span>"))
+_THEIRS = (" fy-tl__dot--cust", "", "")
 
 
 @register.simple_tag
@@ -24,26 +47,51 @@ def body(blocks: Iterable[Block]) -> SafeString:
     return format_html_join("", "{}", ((_block(block),) for block in blocks))
 
 
-@register.filter
-def rows(tickets: Iterable[Any], reader: User) -> list[dict[str, str]]:
-    """What the rows of a list print, worked out once per row: url, subject, number, meta, chip, note.
-
-    A row that asks the template for twelve values costs more than its query; this one asks for six. The tickets come
-    from `lists`, which annotates `assignee_name` and `requester_name`.
-    """
-    base = reverse("tickets:list")
+@register.simple_tag
+def ticket_rows(group: Group, reader: User) -> SafeString:
+    """The rows of a list. The tickets come from `lists`, which annotates `assignee_name` and `requester_name`."""
+    base, due = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
-    return [
-        {
-            "url": f"{base}{ticket.number}/",
-            "subject": ticket.subject,
-            "number": ticket.number,
-            "meta": _meta(ticket, reader),
-            "chip": chips[ticket.status],
-            "note": _note(ticket),
-        }
-        for ticket in tickets
-    ]
+    return format_html_join(
+        "\n",
+        _ROW,
+        (
+            (
+                due,
+                f"{base}{t.number}/",
+                t.subject,
+                t.number,
+                _meta(t, reader),
+                chips[t.status],
+                _note(t),
+            )
+            for t in group.tickets
+        ),
+    )
+
+
+@register.simple_tag
+def history(entries: Iterable[Entry]) -> SafeString:
+    """The lines of a ticket's history (tickets.timeline)."""
+    return format_html_join("\n", "{}", ((_line(entry),) for entry in entries))
+
+
+def _line(entry: Entry) -> SafeString:
+    if entry.message is None:
+        return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
+    dot, css, side = _OURS if entry.is_ours else _THEIRS
+    return format_html(
+        _MESSAGE, entry.message.seq, dot, initials(entry.message.author_name), css, entry.author, entry.when,
+        entry.author, side, iso(entry.at), entry.when, body(entry.blocks), _files(entry),
+    )  # fmt: skip
+
+
+def _files(entry: Entry) -> SafeString:
+    if not entry.files:
+        return SafeString("")
+    return SafeString(
+        render_to_string("tickets/partials/message_files.html", {"files": entry.files})
+    )
 
 
 def _block(block: Block) -> SafeString:

@@ -1,4 +1,4 @@
-"""The words of a row, and the text of a message, as pages print them."""
+"""The text of a message, as pages print it; rows and histories are read in the tests of their pages."""
 
 import pytest
 from django.template import Context, Template
