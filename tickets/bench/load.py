@@ -282,7 +282,7 @@ class Loader:
             self.insert(plans, crowd)
             done += len(batch)
             yield done
-        sql.analyze()
+        sql.settle()
 
     def insert(self, plans: Sequence[Plan], crowd: Crowd) -> list[int]:
         """Insert one batch of lives with their people; the tickets' primary keys."""

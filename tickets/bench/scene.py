@@ -3,7 +3,7 @@
 So a page shows the same rows over 1,000 tickets and over 100,000, and what grows is only what the database holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, cycle
 
@@ -38,7 +38,10 @@ def build(tickets: int) -> Scene:
     people = crowd.gather(tickets)
     loader = Loader()
     active = min(tickets // 2, max(400, tickets * 3 // 100))
-    for _ in loader.load(tickets, people, active=active):
+    others = replace(
+        people, weights=people.weights[:-1]
+    )  # the last company has the scene's tickets only
+    for _ in loader.load(tickets, others, active=active):
         pass
     requester, agent = people.contacts[-1], people.agents[0]
 
@@ -49,7 +52,7 @@ def build(tickets: int) -> Scene:
     loader.insert([plan("tqi") for _ in range(WORKED_ON)], people)
     loader.insert([plan("tsc", active=False) for _ in range(CLOSED)], people)
     shown = loader.insert([plan(TEN_EVENTS)], people)[0]
-    creators = people.contacts[-31:-1:3]
+    creators = people.contacts[-33:-3:3]
     return Scene(requester, creators, agent, Ticket.objects.get(pk=shown), _silent(loader, people))
 
 
@@ -59,7 +62,7 @@ def _silent(loader: Loader, people: Crowd) -> list[int]:
     plans = []
     for _ in range(TO_CLOSE):
         life = lives.live(loader.rng, long_ago, active=True, steps="tsw")
-        plans.append((life, people.contact(loader.rng), people.agent(loader.rng)))
+        plans.append((life, people.contacts[0], people.agent(loader.rng)))
     return loader.insert(plans, people)
 
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from factureya.core.management.commands.up import make_folders
-from tickets.bench import scene, sweep
+from tickets.bench import scene, sql, sweep
 
 
 class Worker:
@@ -57,6 +57,7 @@ class Worker:
         """Close what is still due."""
         while self.scene.to_close:
             sweep.close(self.scene.to_close.pop())
+        sql.settle()
 
     def nothing_due(self) -> float:
         """One pass of the sweep with nothing to close; milliseconds."""
