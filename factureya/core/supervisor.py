@@ -79,7 +79,8 @@ class Supervisor:
 
     def __init__(self, children: list[Child]) -> None:
         self.children = children
-        self._stopping = threading.Event()
+        # A plain flag: an Event's lock, taken by the handler while the loop holds it, would never be given back.
+        self._stopping = False
 
     def run(self) -> None:
         """Look after the children; returns when all have stopped."""
@@ -88,13 +89,14 @@ class Supervisor:
         begin = time.monotonic()
         for child in self.children:
             child.due_at = begin + child.after
-        while not self._stopping.wait(PACE):
+        while not self._stopping:
             for child in self.children:
                 child.look(time.monotonic())
+            time.sleep(PACE)
         self._end()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
+        self._stopping = True
 
     def _end(self) -> None:
         """Ask all at once, wait GRACE seconds together, then end what is left."""

@@ -81,12 +81,11 @@ def test_the_children_are_web_worker_and_beat():
 
 
 class StopWhenSaid:
-    """Stands for the event that a signal sets: set once a line was printed."""
+    """Stands for the flag that a signal sets: true once a line was printed."""
 
     def __init__(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.line, self.capsys, self.printed, self.give_up = line, capsys, "", time.monotonic() + 20
 
-    def wait(self, seconds: float) -> bool:
-        time.sleep(seconds / 10)
+    def __bool__(self) -> bool:
         self.printed += self.capsys.readouterr().out
         return self.line in self.printed or time.monotonic() > self.give_up
