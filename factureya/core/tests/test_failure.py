@@ -5,6 +5,7 @@ one-time key, as a person does who presses the button again.
 """
 
 import email
+import http.client
 import http.cookiejar
 import itertools
 import os
@@ -162,7 +163,7 @@ class Client:
                 with answer:
                     if answer.code < 500:
                         return answer.code, answer.headers.get("Location") or answer.read().decode()
-            except OSError:
+            except (OSError, http.client.HTTPException):  # killed before or while it answered
                 pass  # refused, reset, or closed half-way
             time.sleep(0.1)
         raise AssertionError(f"nobody answered {path}")
