@@ -63,7 +63,9 @@ class Player:
 
     def _deliver(self, instant: datetime) -> None:
         if instant < self.present - LEFT_QUEUED:
-            queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED)
+            queued = OutboxMessage.objects.filter(
+                status=OutboxMessage.Status.QUEUED, due_at__lte=instant
+            )
             with clock.at(instant), _mail_goes_nowhere():
                 for pk in list(queued.values_list("pk", flat=True)):
                     outbox.deliver(pk)

@@ -85,22 +85,33 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
         draft.require_text("Describa el problema.")
     # One line: it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
+    for attempt in range(MAX_NUMBER_TRIES):
+        number = numbers.new(NUMBER_PREFIX)
+        try:
+            return _open_as(number, draft, customer, agent, **fields)
+        except IntegrityError:
+            if first := _opened_before(draft, fields.get("follows")):
+                return first
+            if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
+                raise
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+@transaction.atomic
+def _open_as(
+    number: str, draft: Draft, customer: Customer, agent: User | None, **fields: Any
+) -> Ticket:
+    """Everything, under this number. IntegrityError when it is taken (one in 3·10¹⁰), or the form's key is used."""
     follows: Ticket | None = fields.get("follows")
-    try:
-        with transaction.atomic():
-            provider = _provider_of_new(draft.author, customer)
-            ticket = _create(draft, customer, provider_id=provider, **fields)
-            message = _drafts.add_message(ticket, draft)
-            event = audit.record(
-                "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
-                channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
-            )  # fmt: skip
-            announce = notifications.followed_up if follows else notifications.opened
-            announce(ticket, event)
-    except IntegrityError:
-        if first := _opened_before(draft, follows):
-            return first
-        raise
+    provider = _provider_of_new(draft.author, customer)
+    ticket = _create(draft, customer, number=number, provider_id=provider, **fields)
+    message = _drafts.add_message(ticket, draft)
+    event = audit.begin(
+        "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
+        channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
+    )  # fmt: skip
+    announce = notifications.followed_up if follows else notifications.opened
+    announce(ticket, event)
     return ticket
 
 
@@ -120,7 +131,7 @@ def _provider_of_new(author: User, customer: Customer) -> int:
 
 
 def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
-    """Insert an open ticket under a fresh number; a number that is taken (one in 3·10¹⁰) is drawn again."""
+    """Insert an open ticket."""
     instant = now()
     ticket = Ticket(
         customer=customer, requester=draft.author, channel=draft.channel,
@@ -128,19 +139,8 @@ def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
     )  # fmt: skip
     _drafts.touch(ticket, draft)
     _waiting.owe_reply(ticket, instant)
-    for attempt in range(MAX_NUMBER_TRIES):
-        ticket.number = numbers.new(NUMBER_PREFIX)
-        try:
-            with transaction.atomic():
-                ticket.save(force_insert=True)
-            return ticket
-        except IntegrityError:
-            if (
-                attempt == MAX_NUMBER_TRIES - 1
-                or not Ticket.objects.filter(number=ticket.number).exists()
-            ):
-                raise
-    raise AssertionError("unreachable")  # pragma: no cover
+    ticket.save(force_insert=True)
+    return ticket
 
 
 def _opened_before(draft: Draft, follows: Ticket | None) -> Ticket | None:

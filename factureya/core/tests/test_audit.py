@@ -58,6 +58,18 @@ def tamper(*statements: str) -> None:
 
 
 @pytest.mark.django_db
+def test_the_first_event_of_something_new_looks_for_no_head() -> None:
+    with transaction.atomic():
+        first = audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+    (second,) = write()
+    assert (first.seq, first.prev, second.prev) == (1, audit.GENESIS, first.hash)
+    assert flaws() == []
+    with pytest.raises(DatabaseError), transaction.atomic():
+        audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+    assert ChainHead.objects.get(chain="cosa:1").seq == 2
+
+
+@pytest.mark.django_db
 @time_machine.travel(NOON, tick=False)
 def test_an_event_says_who_what_when_and_follows_the_one_before():
     ana = make_user("ana@ejemplo.mx", "Ana Ocaso")
