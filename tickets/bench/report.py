@@ -20,6 +20,10 @@ TARGETS = {
     "workspace": ("auth (agent)", 30.0),
 }  # fmt: skip
 GROWTH, RAW = 1.3, 4.0
+LOAD_RATE, LOAD_SIZE = (
+    1_000,
+    10_000,
+)  # tickets a second on PostgreSQL; fewer tickets are over before they count
 PACKAGES = ("Django", "django-allauth", "gunicorn", "celery", "psycopg", "redis")
 
 
@@ -140,18 +144,22 @@ def _sweep(found: Findings) -> str:
     ]
     note = (
         "*close* is the operation of the sweep: lock, guards, event, mail and the bell at the broker; *raw* is its own "
-        "statements sent to the driver, one transaction for a ticket."
+        "statements sent to the driver, one transaction for a ticket. SQLite answers a raw statement in a tenth of a "
+        "millisecond, without a server and without waiting for the disk, so there the ratio is the price of Python "
+        "itself (ORM, hash, mail) against almost nothing; the goal was set against PostgreSQL's durable commits."
     )
     return "\n\n".join([note, _table(head, rows), *plans])
 
 
 def _loading(found: Findings) -> str:
-    rows = [
-        [LABELS[engine], f"{size:,}", f"{loaded['rate']:,.0f}"]
-        for (engine, size), loaded in found.loaded.items()
-    ]
-    note = "The worker's loads run two at a time; `manage.py seed_load` alone is faster."
-    return _table(["engine", "tickets", "tickets/s"], rows) + "\n\n" + note
+    rows = []
+    for (engine, size), loaded in found.loaded.items():
+        is_goal = engine == "postgresql" and size >= LOAD_SIZE
+        verdict = (
+            [f"≥ {LOAD_RATE:,}", _verdict(loaded["rate"] >= LOAD_RATE)] if is_goal else ["", ""]
+        )
+        rows.append([LABELS[engine], f"{size:,}", f"{loaded['rate']:,.0f}", *verdict])
+    return _table(["engine", "tickets", "tickets/s", "target", ""], rows)
 
 
 def _start(start: Start | None) -> str:

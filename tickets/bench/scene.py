@@ -3,6 +3,7 @@
 So a page shows the same rows over 1,000 tickets and over 100,000, and what grows is only what the database holds.
 """
 
+import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, cycle
@@ -31,10 +32,12 @@ class Scene:
     agent: User
     ticket: Ticket
     to_close: list[int]
+    rate: float  # tickets loaded per second
 
 
 def build(tickets: int) -> Scene:
     """Load an empty database with this many tickets, and the scene on top."""
+    start, seconds = time.perf_counter(), 0.0
     people = crowd.gather(tickets)
     loader = Loader()
     active = min(tickets // 2, max(400, tickets * 3 // 100))
@@ -42,7 +45,7 @@ def build(tickets: int) -> Scene:
         people, weights=people.weights[:-1]
     )  # the last company has the scene's tickets only
     for _ in loader.load(tickets, others, active=active):
-        pass
+        seconds = time.perf_counter() - start
     requester, agent = people.contacts[-1], people.agents[0]
 
     def plan(steps: str, *, active: bool = True) -> tuple[lives.Life, User, User]:
@@ -53,7 +56,8 @@ def build(tickets: int) -> Scene:
     loader.insert([plan("tsc", active=False) for _ in range(CLOSED)], people)
     shown = loader.insert([plan(TEN_EVENTS)], people)[0]
     creators = people.contacts[-33:-3:3]
-    return Scene(requester, creators, agent, Ticket.objects.get(pk=shown), _silent(loader, people))
+    ticket, silent = Ticket.objects.get(pk=shown), _silent(loader, people)
+    return Scene(requester, creators, agent, ticket, silent, tickets / seconds)
 
 
 def _silent(loader: Loader, people: Crowd) -> list[int]:

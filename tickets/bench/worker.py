@@ -6,7 +6,6 @@ them meet the same weather.
 
 import json
 import sys
-import time
 from typing import Any
 
 from django.conf import settings
@@ -27,11 +26,9 @@ class Worker:
         """Migrate an empty database and load it."""
         make_folders()
         call_command("migrate", interactive=False, verbosity=0)
-        start = time.perf_counter()
         self.scene = scene.build(tickets)
-        seconds = time.perf_counter() - start
         self.pages = scene.pages(self.scene)
-        return {"rate": tickets / seconds, "engine": _engine()}
+        return {"rate": self.scene.rate, "engine": _engine()}
 
     def page(self, name: str) -> float:
         """Ask for a page once; milliseconds."""

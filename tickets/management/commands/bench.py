@@ -3,7 +3,7 @@
 import tempfile
 import time
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,21 +76,13 @@ class Command(BaseCommand):
 
 
 def _load(places: Sequence[Place], found: Findings) -> None:
-    """Two at a time: the small ones with the large ones of the other engine."""
-    for pair in _pairs(sorted(places, key=lambda place: place.tickets)):
-        for place in pair:
-            place.send("prepare", place.tickets)
-        for place in pair:
-            found.loaded[place.engine, place.tickets] = place.answer()
+    """One after the other, so that the rates are those of `seed_load`; then every page once, to compile it."""
+    for place in places:
+        found.loaded[place.engine, place.tickets] = place.ask("prepare", place.tickets)
     for place in places:
         for page in ("auth", "auth (agent)", *report.TARGETS):
             place.ask("page", page)  # templates and plans are compiled
             found.statements[(place.engine, place.tickets), page] = place.ask("statements", page)
-
-
-def _pairs(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
-    for first in range(0, len(places), 2):
-        yield places[first : first + 2]
 
 
 def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
