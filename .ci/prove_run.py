@@ -59,9 +59,7 @@ def round_of(clone: Path, port: int, limit: float) -> float:
         log_in(site)
         wait_for_line(log, "celery@", " ready.", "beat: Starting")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGTERM)
-        run.wait(40)
+        end(run, log)
     text = log.read_text()
     for child in ("web", "worker", "beat"):
         require(
@@ -70,6 +68,22 @@ def round_of(clone: Path, port: int, limit: float) -> float:
         )
     require(refused(port), "something still listens")
     return seconds
+
+
+def end(run: subprocess.Popen[bytes], log: Path) -> None:
+    """TERM to all of it. What has not ended after 40 seconds is killed, each child by its own id, and is a failure."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGTERM)
+    try:
+        run.wait(40)
+    except subprocess.TimeoutExpired:
+        for group in [
+            run.pid,
+            *map(int, re.findall(r"\| started, pid (\d+)$", log.read_text(), re.MULTILINE)),
+        ]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        sys.exit(f"make run: TERM did not stop it:\n{log.read_text()}")
 
 
 def up_alone(clone: Path) -> None:
