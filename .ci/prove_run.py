@@ -6,6 +6,7 @@ Standard library alone. Prints what it saw; exits non-zero at the first thing th
 import contextlib
 import http.cookiejar
 import os
+import random
 import re
 import shutil
 import signal
@@ -156,9 +157,12 @@ def refused(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system hands out: while web is down nobody else is given it, and answers there."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.randrange(20_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def require(holds: bool, problem: str) -> None:

@@ -9,6 +9,7 @@ import http.client
 import http.cookiejar
 import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -22,7 +23,7 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,13 +136,11 @@ class Client:
         self.portal = portal
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self.browser = urllib.request.build_opener(cookies, Stay())
-        answer = self.submit(
-            "/cuenta/ingresar/", "/cuenta/ingresar/", {"login": who, "password": PASSWORD}
-        )
-        assert "/ingresar/" not in answer, answer
+        form = {"login": who, "password": PASSWORD}
+        self.submit("/cuenta/ingresar/", "/cuenta/ingresar/", form, r"/(?!cuenta/ingresar/).*")
 
-    def submit(self, page: str, action: str, fields: dict[str, str]) -> str:
-        """Fill in the form of a page and send it until it is acknowledged; where the browser is sent to."""
+    def submit(self, page: str, action: str, fields: dict[str, str], lands: str) -> None:
+        """Fill in the form of a page and send it until it is acknowledged: the browser is sent where it `lands`."""
         html = self.until_answered(page)[1]
         hidden = dict(
             re.findall(
@@ -149,8 +148,8 @@ class Client:
             )
         )
         status, text = self.until_answered(action, {**hidden, **fields})
-        assert status == 302, f"{action} answered {status}: {text[:3000]}"
-        return text
+        acknowledged = status == 302 and re.fullmatch(lands, text)
+        assert acknowledged, f"{action} answered {status}: {text[:3000]}"
 
     def until_answered(self, path: str, data: dict[str, str] | None = None) -> tuple[int, str]:
         """Ask again while nobody answers, or the server says it cannot now; status, and body or Location."""
@@ -236,16 +235,13 @@ def kill_in_turn(running: Portal, done: Callable[[], int], is_over: Callable[[],
 def one_write(client: Client, number: str, mark: str, count: int) -> None:
     """A new ticket, or a reply to the ticket that an agent has."""
     if count % 2:
-        client.submit(
-            f"/tickets/{number}/", f"/tickets/{number}/informacion/", {"body": f"Respuesta {mark}"}
-        )
+        page = f"/tickets/{number}/"
+        client.submit(page, f"{page}informacion/", {"body": f"Respuesta {mark}"}, page)
     else:
+        page = "/tickets/nuevo/"
         fields = {"subject": f"Falla {mark}", "category": "stamping", "impact": "3", "otro": "1"}
-        client.submit(
-            "/tickets/nuevo/",
-            "/tickets/nuevo/",
-            {**fields, "description": "Falló.", "steps": "1. Timbrar."},
-        )
+        fields |= {"description": "Falló.", "steps": "1. Timbrar."}
+        client.submit(page, page, fields, r"/tickets/FY-[0-9A-Z-]+/creado/")
 
 
 def assert_stored_once(running: Portal, marks: list[str]) -> None:
@@ -333,9 +329,12 @@ def database(services: str, folder: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system hands out: while web is down nobody else is given it, and answers there."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            port = random.randrange(20_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(holds: Any, seconds: float, problem: str) -> None:
