@@ -60,6 +60,7 @@ class OutboxMessage(models.Model):
         DROPPED = "dropped", "Ya no hizo falta"
 
     key = models.CharField("clave", max_length=120, unique=True)
+    message_id = models.CharField("Message-ID", max_length=120, unique=True)  # without brackets
     kind = models.CharField("tipo", max_length=60)
     about = models.CharField("sobre", max_length=80, blank=True, db_index=True)
     to = models.EmailField("para")
@@ -171,3 +172,115 @@ class Chained(models.Model):
     def events(self) -> models.QuerySet[Event]:
         """This subject's events, oldest first."""
         return Event.objects.filter(chain=self.chain).order_by("seq")
+
+
+class InboundMessage(Chained):
+    """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
+
+    `raw` and what came with it never change. `disposition` is empty until `core.intake` has disposed of the mail,
+    once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then the ticket.
+    """
+
+    class Source(models.TextChoices):
+        PIPE = "pipe", "Comando"
+        SMTP = "smtp", "Servidor de correo"
+        IMAP = "imap", "Buzón"
+
+    class Disposition(models.TextChoices):
+        """The values of spec/interfaces.md; *reject* means quarantined, never thrown away."""
+
+        NEW = "accept-new", "Ticket nuevo"
+        REPLY = "accept-reply", "Respuesta"
+        REQUEST = "accept-request", "Solicitud"
+        AUTO = "ignore-auto", "Respuesta automática"
+        BOUNCE = "ignore-bounce", "Aviso de no entregado"
+        DUPLICATE = "ignore-duplicate", "Repetido"  # said of a delivery, never stored
+        UNREGISTERED = "reject-unregistered", "Remitente sin comprobar"
+        MALFORMED = "reject-malformed", "Ilegible"
+
+    class Resolution(models.TextChoices):
+        """What an agent did with a mail of the tray."""
+
+        LINKED = "linked", "Agregado a un ticket"
+        OPENED = "opened", "Abrió un ticket"
+        DISCARDED = "discarded", "Descartado"
+
+    raw = models.BinaryField("original")
+    source = models.CharField("llegó por", max_length=10, choices=Source)
+    received_at = models.DateTimeField("recibido")  # by the first server of ours that had it (M15)
+    kept_at = models.DateTimeField("guardado", default=clock.now)
+    message_id = models.CharField("Message-ID", max_length=400, blank=True)  # without brackets
+    digest = models.CharField("SHA-256 sin encabezados de tránsito", max_length=64)
+    recipients = models.JSONField("destinatarios del sobre", default=list, blank=True)
+    sender = models.CharField("de", max_length=254, blank=True)
+    subject = models.CharField("asunto", max_length=300, blank=True)
+    disposition = models.CharField("destino", max_length=20, choices=Disposition, blank=True)
+    reason = models.CharField("motivo", max_length=40, blank=True)
+    about = models.CharField("sobre", max_length=80, blank=True, db_index=True)  # ticket:FY-…
+    disposed_at = models.DateTimeField("atendido", null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField("intentos", default=0)
+    resolution = models.CharField("resolución", max_length=10, choices=Resolution, blank=True)
+    resolved_at = models.DateTimeField("resuelto", null=True, blank=True)
+
+    IN_TRAY = (
+        Disposition.UNREGISTERED,
+        Disposition.MALFORMED,
+        Disposition.AUTO,
+        Disposition.BOUNCE,
+    )
+
+    class Meta:
+        verbose_name = "correo recibido"
+        verbose_name_plural = "correos recibidos"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message_id", "digest"], name="one_entry_per_message_and_digest"
+            ),
+            models.CheckConstraint(
+                name="disposed_mail_has_its_instant",
+                condition=Q(disposition="", disposed_at__isnull=True)
+                | (~Q(disposition="") & Q(disposed_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="resolved_mail_has_its_instant",
+                condition=Q(resolution="", resolved_at__isnull=True)
+                | (~Q(resolution="") & Q(resolved_at__isnull=False)),
+            ),
+        ]
+        indexes = [
+            models.Index(name="inbound_undisposed", fields=["kept_at"], condition=Q(disposition="")),
+            models.Index(
+                name="inbound_tray",
+                fields=["-id"],
+                condition=Q(
+                    disposition__in=[
+                        "reject-unregistered", "reject-malformed", "ignore-auto", "ignore-bounce",
+                    ],
+                    resolution="",
+                ),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.subject or '(sin asunto)'} ({self.sender or 'sin remitente'})"
+
+    @property
+    def chain(self) -> str:
+        return f"mail:{self.pk}"
+
+    @property
+    def is_in_tray(self) -> bool:
+        """An agent has still to look at it: quarantine, malformed, robots and bounces."""
+        return self.disposition in self.IN_TRAY and not self.resolution
+
+
+class MailFolder(models.Model):
+    """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY."""
+
+    name = models.CharField(max_length=255, primary_key=True)  # user@host/folder, no password
+    uid_validity = models.BigIntegerField()
+    last_uid = models.BigIntegerField(default=0)
+    read_until = models.DateTimeField(null=True, blank=True)  # all that came before it was kept
+
+    def __str__(self) -> str:
+        return self.name

@@ -59,7 +59,7 @@ def enqueue(
     validate_email(to)
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
-        key=key, kind=kind, about=about, to=to, is_secret=is_secret,
+        key=key, message_id=message_id(key).strip("<>"), kind=kind, about=about, to=to, is_secret=is_secret,
         subject=" ".join(subject.split())[:200], body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no"},
     )  # fmt: skip
@@ -180,7 +180,7 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
     headers = {
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
-        "Message-ID": message_id(message.key),
+        "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",
     }
     return EmailMessage(message.subject, message.body, to=[message.to], headers=headers)
