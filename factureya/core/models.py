@@ -92,10 +92,11 @@ class OutboxMessage(models.Model):
                 name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")
             ),
             models.Index(name="outbox_failed", fields=["-id"], condition=Q(status="failed")),
+            models.Index(name="outbox_to", fields=["to", "-id"]),
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} → {self.to}"
+        return f"{self.kind} → {self.to}"  # not the subject, which may hold a customer's words
 
 
 def _attachment_path(attachment: "Attachment", _name: str) -> str:

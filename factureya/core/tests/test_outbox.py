@@ -108,7 +108,7 @@ def test_a_mail_is_rendered_now_and_the_bell_rings_after_the_commit(
         "Hola, Ana & <Beto>.\n",  # plain text: nothing is escaped
     )
     assert state(message).status == Status.QUEUED
-    assert str(message) == "FY-7K3M-9QX1 · Facturación → ana@ejemplo.mx"
+    assert str(message) == "core/prueba → ana@ejemplo.mx"
 
 
 @pytest.mark.django_db

@@ -1,0 +1,152 @@
+"""Mails that did not leave, the log of events and the holidays, in the stock admin.
+
+Who may open them: a superuser, or whoever has the model's permission. A superuser sees no ticket by that alone
+(M16), so neither the text nor the subject of a mail is shown here, nor what happened inside a ticket.
+"""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from factureya.core import numbers, outbox
+from factureya.core.models import Event, Holiday, OutboxMessage
+
+TICKET_PREFIX = "FY"
+MOST_ROWS = 1000  # of one list; who looks for an older one searches
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at run time
+    """Counts no further than MOST_ROWS, however large the table is."""
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, or MOST_ROWS."""
+        return len(self.object_list.values_list("pk")[:MOST_ROWS])
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """A list and a page to look at; nothing is added, changed or deleted by a form."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    ordering = ("-pk",)
+    sortable_by = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The filters shown, and no other field: `?body__startswith=` would read what is not shown."""
+        return lookup.partition("__")[0] in self.list_filter
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(ReadOnlyAdmin):
+    """What left, what waits and what failed; a failed mail can be tried again."""
+
+    list_display = (
+        "created_at",
+        "kind",
+        "to",
+        "about",
+        "status",
+        "attempts",
+        "due_at",
+        "last_error",
+    )
+    list_filter = ("status",)
+    search_fields = ("to", "about")
+    search_help_text = "El correo completo, o el número de seguimiento."
+    fields = (*list_display, "claimed_at", "sent_at", "is_secret")
+    actions = ("retry",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
+    ) -> tuple[QuerySet[OutboxMessage], bool]:
+        """Whole values only, by their index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if "@" in term:
+            return queryset.filter(to=term.lower()), False
+        return queryset.filter(about=_chain(term)), False
+
+    @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        """Queue the failed ones among the selected again."""
+        failed = queryset.filter(status=OutboxMessage.Status.FAILED)
+        pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
+        queued = sum(outbox.retry(pk) for pk in pks)
+        if queued:
+            self.message_user(request, f"Correos en cola de nuevo: {queued}.", messages.SUCCESS)
+        else:
+            said = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
+            self.message_user(request, said, messages.WARNING)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Who could change a mail, were it not read-only."""
+        return bool(request.user.has_perm("core.change_outboxmessage"))
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    """The log (bitácora), for a superuser; `verify_audit` says whether it is whole."""
+
+    list_display = ("at", "chain", "seq", "verb", "actor_name")
+    search_fields = ("chain",)
+    search_help_text = "La cadena completa (customer:12), o el número de seguimiento."
+    fields = (*list_display, "what", "prev", "hash")
+    readonly_fields = ("what",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """A whole chain, by its index."""
+        term = search_term.strip()
+        return (queryset.filter(chain=_chain(term)) if term else queryset), False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A superuser."""
+        return bool(request.user.is_active and request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """A superuser."""
+        return self.has_view_permission(request)
+
+    @admin.display(description="datos")
+    def what(self, event: Event) -> str:
+        """The event's data, except a ticket's, which its agents read."""
+        if event.chain.startswith("ticket:"):
+            return "Los ve quien atiende el ticket."
+        return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
+
+
+@admin.register(Holiday)
+class HolidayAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+    """Days without attention. The one thing here that may be deleted: no row refers to a holiday, and instants
+    already computed from it are stored, so a day entered by mistake leaves nothing behind."""
+
+    list_display = ("day", "name")
+    fields = ("day", "name")
+
+
+def _chain(term: str) -> str:
+    """The name of the chain a person means: a ticket's number, or the chain as it is written."""
+    try:
+        return f"ticket:{numbers.parse(TICKET_PREFIX, term)}"
+    except numbers.InvalidNumber:
+        return term
