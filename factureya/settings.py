@@ -187,6 +187,16 @@ OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=1
 # What must be written in the same transaction as "sent": kind of mail -> callable(message).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
 
+# -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
+MAIL_ROUTES = {
+    SUPPORT_EMAIL: ["tickets.inbound.receive"],
+    CONTROL_DESK_EMAIL: ["tickets.inbound.receive"],
+}
+MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
+MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
+MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
+MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
+
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""Core's triggers: events never change, and the head of a chain only moves one step forward (M26); mail stays as it came (M6)."""
+"""Core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
 from typing import Any
 
@@ -24,6 +24,7 @@ GUARDS = [
         message="a mail is disposed of once",
     ),
     triggers.Guard("core_inboundmessage_no_delete", "core_inboundmessage", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundmessage"),
     triggers.no_replace("core_inboundmessage", "id", "message_id, digest"),
 ]  # fmt: skip
 

@@ -60,7 +60,8 @@ class OutboxMessage(models.Model):
         DROPPED = "dropped", "Ya no hizo falta"
 
     key = models.CharField("clave", max_length=120, unique=True)
-    message_id = models.CharField("Message-ID", max_length=120, unique=True)  # without brackets
+    # Without brackets. Null in no row that `enqueue` made; a table that tickets' triggers read isn't rebuilt for it.
+    message_id = models.CharField("Message-ID", max_length=120, null=True, editable=False)
     kind = models.CharField("tipo", max_length=60)
     about = models.CharField("sobre", max_length=80, blank=True, db_index=True)
     to = models.EmailField("para")
@@ -80,6 +81,11 @@ class OutboxMessage(models.Model):
         verbose_name = "correo de salida"
         verbose_name_plural = "correos de salida"
         constraints = [
+            models.UniqueConstraint(
+                name="one_mail_per_message_id",
+                fields=["message_id"],
+                condition=Q(message_id__isnull=False),
+            ),
             models.CheckConstraint(
                 name="sent_mail_has_its_instant",
                 condition=Q(status="sent", sent_at__isnull=False)

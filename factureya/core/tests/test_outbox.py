@@ -77,8 +77,10 @@ def enqueue(**fields: Any) -> OutboxMessage:
 
 
 def make_mail(**fields: Any) -> OutboxMessage:
+    key = f"m{next(_serial)}"
     given = {
-        "key": f"m{next(_serial)}",
+        "key": key,
+        "message_id": outbox.message_id(key).strip("<>"),
         "kind": "core/prueba",
         "to": "ana@ejemplo.mx",
         "subject": "FY-7K3M-9QX1 · Recibimos su ticket",
