@@ -74,6 +74,8 @@ class OutboxMessage(models.Model):
     due_at = models.DateTimeField("se intenta a partir de", default=clock.now)
     claimed_at = models.DateTimeField("tomado", null=True, blank=True)
     sent_at = models.DateTimeField("enviado", null=True, blank=True)
+    # Another server told us later that it never arrived: «no entregado».
+    bounced_at = models.DateTimeField("no entregado", null=True, blank=True)
     last_error = models.CharField("último error", max_length=500, blank=True)
     created_at = models.DateTimeField("creado", default=clock.now)
 
