@@ -92,8 +92,8 @@ class Migration(migrations.Migration):
                     models.Q(("close_held_at__isnull", True), ("close_held_reason__isnull", True)),
                     models.Q(
                         ("close_held_at__isnull", False),
-                        ("close_held_reason__isnull", False),
                         ("close_held_reason__in", ["bounce", "flips"]),
+                        ("close_held_reason__isnull", False),
                         ("status", "waiting"),
                     ),
                     _connector="OR",
