@@ -197,6 +197,13 @@ MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
 MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
 
+MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
+# Second line against loops: automatic mails that answer mails.
+MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
+MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
+MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
+MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
+
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
 USE_TZ = True
