@@ -167,7 +167,7 @@ def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
         elif depth or not piece.strip():
             name += piece if not depth else ""
         elif piece in {",", ";"}:
-            yield name.strip(), (angle or bare.rpartition(":")[2]).strip("<> ")
+            yield name if angle else "", (angle or bare.rpartition(":")[2]).strip("<> ")
             name, bare, angle = "", "", ""
         elif piece.startswith("<"):
             angle = "<>" if angle else piece
@@ -176,7 +176,7 @@ def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
         else:
             is_quoted = piece.startswith('"')
             bare += '"' if is_quoted else piece
-            name += re.sub(r"\\(.)", r"\1", piece.strip('"')) if is_quoted else piece
+            name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 
 def _word(encoding: str, payload: str) -> bytes:

@@ -19,6 +19,8 @@ MAX_BYTES = 25 * 1024 * 1024
 MAX_PARTS = 200
 MAX_DEPTH = 20
 MAX_SECONDS = 10.0
+MAX_DELIMITERS = 20_000  # lines that begin like a delimiter
+MAX_DELIMITER = 1000  # characters behind a boundary that are looked at
 MAX_FIELD = 4096  # characters of a Content-Type or Content-Disposition that are read
 MAX_TEXT_BYTES = 2 * 1024 * 1024  # of an encoded text part; the raw message keeps the rest
 IDENTITY = {"", "7bit", "8bit", "binary"}
@@ -34,6 +36,13 @@ class Budget:
 
     until: float = field(default_factory=lambda: monotonic() + MAX_SECONDS)
     parts: int = 0
+    delimiters: int = 0
+
+    def spend_delimiter(self) -> None:
+        """One more line that begins like a delimiter. Raises LimitExceeded."""
+        self.delimiters += 1
+        if self.delimiters > MAX_DELIMITERS:
+            raise LimitExceeded("parts")
 
     def spend(self, depth: int) -> None:
         """One more part at this depth. Raises LimitExceeded."""
@@ -196,18 +205,22 @@ def _delimiters(
     raw: bytes, start: int, end: int, boundary: bytes, budget: Budget
 ) -> Iterator[tuple[int, int, bool]]:
     """Each line that is the delimiter: where it begins, where the next line begins, whether it is the closing one."""
-    at = start
-    while (at := raw.find(boundary, at, end)) >= 0:
-        budget.check_time()
-        stop = raw.find(b"\n", at, min(end, at + len(boundary) + 1000))
-        line_end = stop if stop >= 0 else end
-        rest = raw[at + len(boundary) : min(line_end, at + len(boundary) + 1000)].rstrip(b" \t\r")
-        at_line_start = at == start or raw[at - 1 : at] == b"\n"
-        if at_line_start and rest in {b"", b"--"}:
+    at = start if raw.startswith(boundary, start, end) else _next(raw, boundary, start, end)
+    while at >= 0:
+        budget.spend_delimiter()
+        rest_at = at + len(boundary)
+        stop = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
+        line_end = stop if stop >= 0 else min(end, rest_at + MAX_DELIMITER)
+        rest = raw[rest_at:line_end].rstrip(b" \t\r")
+        if rest in {b"", b"--"}:
             yield at, min(line_end + 1, end), rest == b"--"
-            at = line_end
-        else:
-            at += len(boundary)
+        at = _next(raw, boundary, line_end, end)
+
+
+def _next(raw: bytes, boundary: bytes, at: int, end: int) -> int:
+    """Where the next line that begins with the boundary begins, or -1."""
+    found = raw.find(b"\n" + boundary, at, end)
+    return found + 1 if found >= 0 else -1
 
 
 def _before_line_end(raw: bytes, at: int) -> int:

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.html_engine import Inscriptis
 from inscriptis.model.config import ParserConfig
 from lxml import etree, html
@@ -11,6 +12,7 @@ MAX_HTML = 400_000  # characters
 MAX_CELLS = 5_000  # of tables, which cost the most
 TAG = re.compile(r"<[^<>]{0,2000}>")
 INVISIBLE = re.compile(r"<(script|style|head|title)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+CONFIG = ParserConfig(css=CSS_PROFILES["strict"])  # no indentation of what is a block
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
 
@@ -43,7 +45,7 @@ def _mark_quotes(tree: html.HtmlElement) -> None:
 
 
 def _text(tree: html.HtmlElement) -> str:
-    text: str = Inscriptis(tree, ParserConfig(display_links=False)).get_text()
+    text: str = Inscriptis(tree, CONFIG).get_text()
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 

@@ -10,7 +10,9 @@ def name_mails(apps, schema_editor):
     """Give the mails on file the Message-ID they were, or will be, sent with."""
     message = apps.get_model("core", "OutboxMessage")
     for mail in message.objects.only("key").iterator():
-        message.objects.filter(pk=mail.pk).update(message_id=outbox.message_id(mail.key).strip("<>"))
+        message.objects.filter(pk=mail.pk).update(
+            message_id=outbox.message_id(mail.key).strip("<>")
+        )
 
 
 class Migration(migrations.Migration):
@@ -22,7 +24,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="outboxmessage",
             name="message_id",
-            field=models.CharField(editable=False, max_length=120, null=True, verbose_name="Message-ID"),
+            field=models.CharField(
+                editable=False, max_length=120, null=True, verbose_name="Message-ID"
+            ),
         ),
         migrations.RunPython(name_mails, migrations.RunPython.noop),
         migrations.AddConstraint(
@@ -45,23 +49,45 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="InboundMessage",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("raw", models.BinaryField(verbose_name="original")),
                 (
                     "source",
                     models.CharField(
-                        choices=[("pipe", "Comando"), ("smtp", "Servidor de correo"), ("imap", "Buzón")],
+                        choices=[
+                            ("pipe", "Comando"),
+                            ("smtp", "Servidor de correo"),
+                            ("imap", "Buzón"),
+                        ],
                         max_length=10,
                         verbose_name="llegó por",
                     ),
                 ),
                 ("received_at", models.DateTimeField(verbose_name="recibido")),
-                ("kept_at", models.DateTimeField(default=factureya.core.clock.now, verbose_name="guardado")),
-                ("message_id", models.CharField(blank=True, max_length=400, verbose_name="Message-ID")),
-                ("digest", models.CharField(max_length=64, verbose_name="SHA-256 sin encabezados de tránsito")),
+                (
+                    "kept_at",
+                    models.DateTimeField(default=factureya.core.clock.now, verbose_name="guardado"),
+                ),
+                (
+                    "message_id",
+                    models.CharField(blank=True, max_length=400, verbose_name="Message-ID"),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        max_length=64, verbose_name="SHA-256 sin encabezados de tránsito"
+                    ),
+                ),
                 (
                     "recipients",
-                    models.JSONField(blank=True, default=list, verbose_name="destinatarios del sobre"),
+                    models.JSONField(
+                        blank=True, default=list, verbose_name="destinatarios del sobre"
+                    ),
                 ),
                 ("sender", models.CharField(blank=True, max_length=254, verbose_name="de")),
                 ("subject", models.CharField(blank=True, max_length=300, verbose_name="asunto")),
@@ -84,8 +110,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("reason", models.CharField(blank=True, max_length=40, verbose_name="motivo")),
-                ("about", models.CharField(blank=True, db_index=True, max_length=80, verbose_name="sobre")),
-                ("disposed_at", models.DateTimeField(blank=True, null=True, verbose_name="atendido")),
+                (
+                    "about",
+                    models.CharField(
+                        blank=True, db_index=True, max_length=80, verbose_name="sobre"
+                    ),
+                ),
+                (
+                    "disposed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="atendido"),
+                ),
                 ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="intentos")),
                 (
                     "resolution",
@@ -100,20 +134,30 @@ class Migration(migrations.Migration):
                         verbose_name="resolución",
                     ),
                 ),
-                ("resolved_at", models.DateTimeField(blank=True, null=True, verbose_name="resuelto")),
+                (
+                    "resolved_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="resuelto"),
+                ),
             ],
             options={
                 "verbose_name": "correo recibido",
                 "verbose_name_plural": "correos recibidos",
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("disposition", "")), fields=["kept_at"], name="inbound_undisposed"
+                        condition=models.Q(("disposition", "")),
+                        fields=["kept_at"],
+                        name="inbound_undisposed",
                     ),
                     models.Index(
                         condition=models.Q(
                             (
                                 "disposition__in",
-                                ["reject-unregistered", "reject-malformed", "ignore-auto", "ignore-bounce"],
+                                [
+                                    "reject-unregistered",
+                                    "reject-malformed",
+                                    "ignore-auto",
+                                    "ignore-bounce",
+                                ],
                             ),
                             ("resolution", ""),
                         ),
@@ -127,12 +171,18 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("disposed_at__isnull", True), ("disposition", ""))
-                        | models.Q(models.Q(("disposition", ""), _negated=True), ("disposed_at__isnull", False)),
+                        | models.Q(
+                            models.Q(("disposition", ""), _negated=True),
+                            ("disposed_at__isnull", False),
+                        ),
                         name="disposed_mail_has_its_instant",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("resolution", ""), ("resolved_at__isnull", True))
-                        | models.Q(models.Q(("resolution", ""), _negated=True), ("resolved_at__isnull", False)),
+                        | models.Q(
+                            models.Q(("resolution", ""), _negated=True),
+                            ("resolved_at__isnull", False),
+                        ),
                         name="resolved_mail_has_its_instant",
                     ),
                 ],

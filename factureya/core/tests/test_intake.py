@@ -30,7 +30,9 @@ def test_a_mail_is_kept_and_disposed_of_once():
     inbound, is_new = intake.keep(MAIL, source="pipe")
     assert is_new
     assert intake.dispose(inbound.pk, is_first=True).disposition == NEW
-    again, is_new = intake.keep(b"Received: from elsewhere\r\n" + MAIL.replace(b"\r\n", b"\n"), source="smtp")
+    again, is_new = intake.keep(
+        b"Received: from elsewhere\r\n" + MAIL.replace(b"\r\n", b"\n"), source="smtp"
+    )
     assert (again.pk, is_new) == (inbound.pk, False)
     assert intake.dispose(again.pk) == Outcome("ignore-duplicate", about="ticket:FY-7K3M-9QX1")
     assert seen == [(inbound.pk, "ana@ejemplo.mx")]
