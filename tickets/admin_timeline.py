@@ -164,6 +164,19 @@ def _confirmed_by_phone(event: Event) -> SafeString:
     )  # fmt: skip
 
 
+def _mail_bounced(event: Event) -> SafeString:
+    held = "; el cierre quedó detenido" if event.data.get("is_held") else ""
+    return format_html("Un correo a {} no fue entregado{}", event.data.get("to", ""), held)
+
+
+def _close_released(event: Event) -> SafeString:
+    if event.data.get("after") == Ticket.Status.OPEN:
+        return format_html(
+            "{} lo pasó a <strong>Abierto</strong>: el cliente escribió", event.actor_name
+        )
+    return format_html("{} dejó correr de nuevo el cierre", event.actor_name)
+
+
 def _said(text: str) -> Callable[[Event], SafeString]:
     """Words of ours that name nobody."""
     return lambda event: SafeString(text)
@@ -184,6 +197,21 @@ WORDS: dict[str, tuple[str, Callable[[Event], SafeString]]] = {
     "ticket.reminded": ("mail", _said("Salió el recordatorio al cliente")),
     "ticket.confirmed": ("check", _confirmed),
     "ticket.confirmed_by_phone": ("phone", _confirmed_by_phone),
+    "ticket.information_held": (
+        "clock",
+        _said(
+            "Sigue <strong>En espera</strong>: llegaron muchos correos en una hora y el cierre quedó detenido"
+        ),
+    ),
+    "ticket.mail_bounced": ("mail", _mail_bounced),
+    "ticket.robot_answered": ("mail", _said("Llegó una respuesta automática; no mueve el ticket")),
+    "ticket.close_released": ("clock", _close_released),
+    "ticket.close_voided": (
+        "swap",
+        _said(
+            "Se anuló el cierre: la respuesta había llegado a tiempo. Volvió a <strong>Abierto</strong>"
+        ),
+    ),
     "ticket.closed_unanswered": (
         "clock",
         _said("<strong>Cerrado</strong> por falta de respuesta del cliente"),

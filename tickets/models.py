@@ -36,8 +36,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
         return self.filter(
-            status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at__isnull=True,
-            closes_at__lte=instant,
+            status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )  # fmt: skip
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
@@ -75,7 +74,7 @@ class Ticket(Chained):
         ACCESS = "access", "Acceso al sistema"
         CREDITS = "credits", "Créditos y paquetes"
         SALES = "sales", "Ventas"
-        REQUESTS = "requests", "Solicitudes"  # agents and mesadecontrol@ only, not on the customer's form
+        REQUESTS = "requests", "Solicitudes"  # for agents; not on the customer's form
         OTHER = "other", "Otro tema del servicio"
 
     class HoldReason(models.TextChoices):

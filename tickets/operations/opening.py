@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Customer, Provider, User
 from factureya.core import audit, numbers
 from factureya.core.clock import now
-from factureya.core.models import Attachment
+from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations import _drafts, _waiting
@@ -32,10 +32,12 @@ def open_ticket(
     form_key: str | None = None,
     channel: str = Channel.PORTAL,
     agent: User | None = None,
+    inbound: InboundMessage | None = None,
 ) -> Ticket:
     """Open a ticket of `customer` on behalf of its contact `author`; Abierto, our turn (M10, M13, M17).
 
-    `agent` is who wrote it down when the channel is the phone. A second call with the same `form_key` by the same
+    `agent` is who wrote it down when the channel is the phone, or opened it from a mail of the tray; `inbound` is
+    the mail it came in. A second call with the same `form_key` by the same
     person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
     FormUsed, FilesGone.
     """
@@ -46,7 +48,7 @@ def open_ticket(
     policy.require(
         agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono."
     )
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open(
         draft, customer, agent,
         subject=subject, category=category, impact=impact, cfdi_uuid=cfdi_uuid,
@@ -61,13 +63,14 @@ def follow_up(
     files: Sequence[Attachment] = (),
     form_key: str | None = None,
     channel: str = Channel.PORTAL,
+    inbound: InboundMessage | None = None,
 ) -> Ticket:
     """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
 
     The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed, Incomplete,
     FormUsed, FilesGone.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
         policy.require(
             policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa."
@@ -91,9 +94,10 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
             event = audit.record(
                 "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
                 channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
+                **draft.trace,
             )  # fmt: skip
             announce = notifications.followed_up if follows else notifications.opened
-            announce(ticket, event)
+            announce(ticket, event, draft.inbound)
     except IntegrityError:
         if first := _opened_before(draft, follows):
             return first
