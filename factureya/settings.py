@@ -28,6 +28,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+PAGES = env.bool("PAGES", default=True)  # off in processes that show none: they load no admin
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
 
 # -- Files on this machine ---------------------------------------------------------------------------
@@ -118,9 +119,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=134217728;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
-else:
+elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
+else:
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
@@ -139,7 +142,11 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     }
 else:
     # A broker that is down costs a request a second at the most; the sweep sends the mail later.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 0}
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+        "max_retries": 0,
+    }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -199,7 +206,9 @@ MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
 
 MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
 # Second line against loops: automatic mails that answer mails.
-MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
+MAIL_ANSWERS_PER_SENDER = env.int(
+    "MAIL_ANSWERS_PER_SENDER", default=10
+)  # a registered one, an hour
 MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
 MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
 MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto

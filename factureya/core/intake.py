@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils.module_loading import import_string
 
@@ -83,6 +83,18 @@ def keep(
     return inbound, True
 
 
+def receive(
+    raw: bytes,
+    *,
+    source: str,
+    received_at: datetime | None = None,
+    recipients: Sequence[str] = (),
+) -> Outcome:
+    """Keep a mail and dispose of it: what every way in does. Raises TooLarge, Postponed and DatabaseError."""
+    inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
+    return dispose(inbound.pk, is_first=is_new)
+
+
 def dispose(pk: int, *, is_first: bool = False) -> Outcome:
     """Read a kept mail and act on it, once: a mail that was disposed of gives `ignore-duplicate` and its entry.
 
@@ -98,8 +110,8 @@ def dispose(pk: int, *, is_first: bool = False) -> Outcome:
     try:
         mail, plan = _read(inbound)
         return _settle(inbound, mail, plan)
-    except DatabaseError:
-        raise
+    except (OperationalError, InterfaceError):
+        raise  # the database went away: no fault of the mail's
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", pk, attempts)
         if attempts >= MAX_ATTEMPTS:

@@ -28,8 +28,8 @@ def names(raw: bytes) -> list[str]:
 
 @pytest.mark.parametrize(
     "charset",
-    ["", '""', "x-desconocido", "utf-8; charset", "uft8", "iso-8859-1x", "idna", "punycode", "zlib", "rot13", "undefined",
-     "unicode_escape", "unknown-8bit", "default", "../../etc/passwd", "\x00", "a" * 500],
+    ["", '""', "x-desconocido", "utf-8; charset", "uft8", "iso-8859-1x", "idna", "punycode", "zlib", "rot13",
+     "undefined", "unicode_escape", "unknown-8bit", "default", "../../etc/passwd", "\x00", "a" * 500],
 )  # fmt: skip
 def test_1_an_unknown_charset_never_loses_the_text(charset):
     raw = mail("Facturación".encode(), Content_Type=f"text/plain; charset={charset}")
@@ -244,7 +244,8 @@ def test_9_what_is_no_mark_of_a_robot(headers):
     assert mail_in.parse(mail(**headers)).robot == ""
 
 
-STATUS = "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; Beto@x.mx\nAction: "
+STATUS = "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n"
+STATUS += "Final-Recipient: rfc822; Beto@x.mx\nAction: "
 ORIGINAL = (
     "Content-Type: message/rfc822\n\nMessage-ID: <nuestro@factureya.com>\nSubject: s\n\nTexto\n"
 )
@@ -435,7 +436,8 @@ def test_a_multipart_without_its_boundary_is_read_and_kept():
 
 def test_boundaries_are_whole_lines():
     raw = mail(
-        b"preambulo\r\n--ab \r\n\r\nuno --ab\r\n--abc\r\nx--ab--\r\n--ab\r\nContent-Type: text/plain\r\n\r\ndos\r\n--ab--\r\nfin",
+        b"preambulo\r\n--ab \r\n\r\nuno --ab\r\n--abc\r\nx--ab--\r\n"
+        b"--ab\r\nContent-Type: text/plain\r\n\r\ndos\r\n--ab--\r\nfin",
         Content_Type="multipart/mixed; boundary=ab",
     )
     assert mail_in.parse(raw).text == "uno --ab\r\n--abc\r\nx--ab--\n\ndos".replace("\r\n", "\n")

@@ -44,6 +44,7 @@ def nested(depth: int, content_type: str) -> bytes:
     return mail(heads, Content_Type=content_type.format(0).partition(": ")[2])
 
 
+MESSAGE = "Content-Type: message/rfc822"
 MULTIPART = "Content-Type: multipart/mixed; boundary=b{}"
 HOSTILE = {
     "file": (lambda: large(b"QUJD" * 19 + b"\r\n", Content_Type="application/pdf; name=a.pdf",
@@ -64,7 +65,7 @@ HOSTILE = {
     "false boundaries": (lambda: mail(b"--b" * 8_000_000, Content_Type="multipart/mixed; boundary=b"), "read"),
     "almost boundaries": (lambda: mail(b"--bx\n" * 5_000_000, Content_Type="multipart/mixed; boundary=b"), "parts"),
     "depth": (lambda: nested(1000, MULTIPART), "depth"),
-    "depth of messages": (lambda: mail("Content-Type: message/rfc822\n\n" * 1000, Content_Type="message/rfc822"), "depth"),
+    "depth of messages": (lambda: mail(f"{MESSAGE}\n\n" * 1000, Content_Type="message/rfc822"), "depth"),
     "parameters": (lambda: mail("x", Content_Type="text/plain;" + 'a="b;' * 40_000), "read"),
 }  # fmt: skip
 
@@ -103,7 +104,8 @@ def test_a_mail_that_takes_too_long_is_given_up(monkeypatch):
 
 SEEDS = [
     mail("Hola\n-- \nAna", Authentication_Results="mx; dmarc=pass", References="<a@x> <b@y>"),
-    mail("=46acturaci=C3=B3n", Content_Type='text/plain; charset="iso-8859-1"', Content_Transfer_Encoding="quoted-printable"),
+    mail("=46acturaci=C3=B3n", Content_Type='text/plain; charset="iso-8859-1"',
+         Content_Transfer_Encoding="quoted-printable"),
     multipart("Content-Type: text/plain\n\nhola\n", "Content-Type: text/html\n\n<p>hola<blockquote type=cite>x\n",
               kind="alternative"),
     multipart("\nuno\n", "Content-Type: message/rfc822\n\nSubject: x\n\ny\n",
@@ -114,9 +116,10 @@ SEEDS = [
     mail("begin 644 a\n#0V%T\n`\nend\n> cita\nEl 5 mar 2025 10:00, A <a@b> escribió:\n> b"),
 ]  # fmt: skip
 INSERTS = [
-    b"\x00", b"\xff\xfe", b"\r", b"\n", b"\r\n\r\n", b"--limite\r\n", b"--limite--", b"=?utf-8?q?", b"=?x?b?=?=", b"From: ",
-    b"Content-Type: multipart/mixed; boundary=limite\r\n", b"Content-Type: message/rfc822\r\n\r\n", b"<", b">", b'"', b";",
-    b"charset=", b"Content-Transfer-Encoding: base64\r\n", b"\x1b$B", b"begin 644 x\n", b"*0*=", b"%", b"\xc3", b"\xe2\x80\xa8",
+    b"\x00", b"\xff\xfe", b"\r", b"\n", b"\r\n\r\n", b"--limite\r\n", b"--limite--", b"=?utf-8?q?", b"=?x?b?=?=",
+    b"Content-Type: multipart/mixed; boundary=limite\r\n", b"Content-Type: message/rfc822\r\n\r\n", b"From: ",
+    b"Content-Transfer-Encoding: base64\r\n", b"\x1b$B", b"begin 644 x\n", b"*0*=", b"%", b"\xc3", b"\xe2\x80\xa8",
+    b"charset=", b"<", b">", b'"', b";",
 ]  # fmt: skip
 
 
@@ -182,7 +185,7 @@ def test_pieces_in_any_order(pieces):
 
 @pytest.mark.samples
 def test_mutations_of_the_samples(samples):
-    source = random.Random(20_261_124)  # noqa: S311
+    source = random.Random(20_261_124)
     for path in sorted((samples / "email").glob("*.eml")):
         raw = path.read_bytes()
         check(raw)
