@@ -17,7 +17,7 @@ from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
 
 _ROOT = "tickets.thread"
 _PLUS = "tickets.reply-to"
-_NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{40}@", re.IGNORECASE)
+_NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
 _NUMBER_IN_TEXT = re.compile(
     r"(?<![0-9A-Za-z])FY[-‐‑‒–—―− ]?[0-9A-Za-z]{4}[-‐‑‒–—―− ]?[0-9A-Za-z]{4}(?![0-9A-Za-z])",
@@ -33,7 +33,7 @@ MAX_SUBJECT_NUMBERS = 5
 
 def root_id(number: str, secret: str | None = None) -> str:
     """The id that every mail of a ticket refers to, without brackets."""
-    return f"{number.lower()}.{_hmac(_ROOT, number, secret).hex()[:40]}@{_domain()}"
+    return f"{number.lower()}.{_hmac(_ROOT, number, secret).hex()[:32]}@{_domain()}"
 
 
 def reply_address(number: str, secret: str | None = None) -> str:
