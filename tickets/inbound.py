@@ -114,6 +114,8 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 
 def _verdict(mail: InboundMail) -> Verdict:
+    if not mail.sender:
+        return Verdict.NONE  # there is nobody to vouch for
     domain = mail.sender.rpartition("@")[2]
     return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
 
