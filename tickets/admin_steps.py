@@ -11,9 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from accounts.models import Contact, Provider, User
+from accounts.models import Provider
 from tickets import operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
+from tickets.admin_people import contacts_of
 from tickets.forms import PortalForm
 from tickets.models import Ticket
 
@@ -36,7 +37,7 @@ class ChoiceForm(PortalForm):
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     """Which contact confirmed; the ticket closes and both people are recorded (M15)."""
     ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    contacts = {str(person.pk): person for person in _contacts(ticket)}
+    contacts = {str(person.pk): person for person in contacts_of(ticket)}
     choices = [
         (key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()
     ]
@@ -82,16 +83,6 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
         except (operations.WrongStatus, policy.NotAllowed) as refusal:
             form.add_error(None, str(refusal))
     return _page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
-
-
-def _contacts(ticket: Ticket) -> list[User]:
-    """The company's active people who may speak for this ticket, its requester first."""
-    contacts = Contact.objects.filter(
-        customer=ticket.customer_id, user__is_active=True
-    ).select_related("user")
-    people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
-    able = [person for person in people if policy.may_write_as_customer(person, ticket)]
-    return sorted(able, key=lambda person: person.pk != ticket.requester_id)
 
 
 def _data(request: HttpRequest) -> Any:

@@ -258,16 +258,8 @@ class InboundMessage(Chained):
         ]
         indexes = [
             models.Index(name="inbound_undisposed", fields=["kept_at"], condition=Q(disposition="")),
-            models.Index(
-                name="inbound_tray",
-                fields=["-id"],
-                condition=Q(
-                    disposition__in=[
-                        "reject-unregistered", "reject-malformed", "ignore-auto", "ignore-bounce",
-                    ],
-                    resolution="",
-                ),
-            ),
+            models.Index(name="inbound_by_fate", fields=["disposition", "resolution", "-id"]),
+            models.Index(name="inbound_resolved", fields=["-id"], condition=~Q(resolution="")),
         ]  # fmt: skip
 
     def __str__(self) -> str:
