@@ -102,9 +102,9 @@ def dispose(pk: int, *, is_first: bool = False) -> Outcome:
     DatabaseError when the database went away; either way the mail stays kept and `sweep` takes it up.
     """
     inbound = InboundMessage.objects.get(pk=pk)
-    if inbound.disposition or not (is_first or _claim(pk)):
+    if inbound.disposition:
         return _repeated(inbound)
-    attempts = inbound.attempts + (not is_first)
+    attempts = inbound.attempts + (0 if is_first else _claim(pk))
     if attempts > MAX_ATTEMPTS:
         return _settle(inbound, None, _given_up)
     try:
@@ -134,8 +134,13 @@ def sweep() -> int:
 
 
 def _claim(pk: int) -> int:
-    """Count one more attempt before it is made: a mail that kills its process must not do so for ever."""
-    left = InboundMessage.objects.filter(pk=pk, disposition="")
+    """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
+
+    Not while whoever kept it is still at it: eight deliveries at one instant are no eight failures.
+    """
+    left = InboundMessage.objects.filter(
+        pk=pk, disposition="", kept_at__lte=clock.now() - SWEEP_AFTER
+    )
     return left.update(attempts=F("attempts") + 1)
 
 
