@@ -34,6 +34,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
             ("<int:pk>/propiedades/", require_POST(admin_workspace.set_properties), "properties"),
             ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
             ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
+            ("<int:pk>/correo/<int:mail>/", require_POST(admin_steps.retry_mail), "retry_mail"),
         ]
         return [
             path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages

@@ -1,6 +1,6 @@
 """Two steps an agent takes on a page of their own, because they cannot be taken back: GET shows, POST decides.
 
-The customer confirmed by phone (M15), and a ticket goes to another provider (M3).
+The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the button of a failed mail.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import Provider
-from tickets import operations, policy, queue
+from factureya.core import outbox
+from tickets import deliveries, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
 from tickets.admin_people import contacts_of
 from tickets.forms import PortalForm
@@ -83,6 +84,16 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
         except (operations.WrongStatus, policy.NotAllowed) as refusal:
             form.add_error(None, str(refusal))
     return _page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
+
+
+def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
+    """Try again to send a mail of the ticket that could not be sent (M6)."""
+    ticket = ticket_or_404(request, pk)
+    if deliveries.failed(ticket, mail) is not None and outbox.retry(mail):
+        messages.success(request, "El correo está en cola de nuevo.")
+    else:
+        messages.warning(request, "Ese correo ya no espera un reintento.")
+    return redirect(workspace_url(pk, _place(request)))
 
 
 def _data(request: HttpRequest) -> Any:

@@ -5,7 +5,7 @@ message or a note beside it already says.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from factureya.core.models import Event
+from tickets import deliveries
 from tickets.bodies import Block, blocks
+from tickets.deliveries import Delivery
 from tickets.models import Message, Note, Ticket, TicketFile
 
 NOTHING = SafeString("")
@@ -30,12 +32,14 @@ class Entry:
     author: str = ""
     anchor: str = ""
     seq: int = 0  # of a public message
+    inbound: int | None = None  # the mail that the message came in
+    delivery: Delivery | None = None  # of the mail that it, or the event, sent to the customer
     blocks: Sequence[Block] = ()
     files: Sequence[TicketFile] = ()
 
 
 def of(ticket: Ticket) -> list[Entry]:
-    """The history, oldest first; four queries however long it is."""
+    """The history, oldest first; five queries however long it is."""
     files: dict[tuple[int | None, int | None], list[TicketFile]] = {}
     for file in (
         TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk")
@@ -43,8 +47,11 @@ def of(ticket: Ticket) -> list[Entry]:
         files.setdefault((file.message_id, file.note_id), []).append(file)
     messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
     notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
-    happened = ticket.events().only("verb", "at", "actor_name", "data")
-    events = [entry for event in happened for entry in _event(event)]
+    happened = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
+    told = deliveries.of(ticket)
+    spoken = {event.data.get("message"): told.get(event.hash) for event in happened}
+    messages = [replace(entry, delivery=spoken.get(entry.seq)) for entry in messages]
+    events = [entry for event in happened for entry in _event(event, told)]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + notes + events, key=lambda entry: entry.at)
 
@@ -70,7 +77,7 @@ def note_anchor(pk: int) -> str:
 def _message(message: Message, files: Sequence[TicketFile]) -> Entry:
     return Entry(
         message.created_at, str(message.side), author=message.author_name, anchor=message_anchor(message.seq),
-        seq=message.seq, blocks=blocks(message.body), files=files,
+        seq=message.seq, blocks=blocks(message.body), files=files, inbound=message.inbound_id,
     )  # fmt: skip
 
 
@@ -81,10 +88,12 @@ def _note(note: Note, files: Sequence[TicketFile]) -> Entry:
     )  # fmt: skip
 
 
-def _event(event: Event) -> list[Entry]:
+def _event(event: Event, told: dict[str, Delivery]) -> list[Entry]:
+    """The event's line, if it has one; the mail of a message stands at the message."""
     icon, words = WORDS[event.verb]
     text = words(event)
-    return [Entry(event.at, "event", icon, text)] if text else []
+    delivery = None if event.data.get("message") else told.get(event.hash)
+    return [Entry(event.at, "event", icon, text, delivery=delivery)] if text else []
 
 
 def _opened(event: Event) -> SafeString:
