@@ -3,9 +3,7 @@
 An address is no proof by itself; `tickets.inbound` asks for our mail server's verdict first.
 """
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db.models import Exists, OuterRef
 
 from accounts.models import Contact, User
 
@@ -30,11 +28,13 @@ def people(address: str) -> list[User]:
     person means that several companies registered the address.
     """
     address = address.lower()
-    proven = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=address, verified=True)
     contacts = User.objects.filter(is_active=True, is_staff=False, contact__isnull=False)
     contacts = contacts.select_related("contact__customer")
-    if mine := contacts.filter(Exists(proven), email=address).first():
-        return [mine]
+    mine = contacts.filter(
+        email=address, emailaddress__email__iexact=address, emailaddress__verified=True
+    )
+    if found := list(mine[:1]):
+        return found
     company = {
         "contact__customer__registered_email__iexact": address,
         "contact__customer__verified_at__isnull": False,

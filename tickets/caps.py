@@ -45,7 +45,7 @@ def _take(name: str, limit: int, per: timedelta) -> bool:
     if now() - quota.since >= per:
         quota.since, quota.count = now(), 0
     if quota.count >= limit:
-        logger.warning("no automatic mail: %s had its %s", name, limit)
+        logger.info("no automatic mail: %s had its %s", name, limit)
         return False
     quota.count += 1
     quota.save()

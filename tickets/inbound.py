@@ -167,7 +167,11 @@ def _target(letter: Letter) -> tuple[Ticket, User, Reason] | None:
 
 
 def _by_number(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
-    tickets = {ticket.number: ticket for ticket in Ticket.objects.filter(number__in=numbers)}
+    """The first of these tickets in which one of these people may write."""
+    if not numbers or not people:
+        return None
+    asked = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
+    tickets = {ticket.number: ticket for ticket in asked}
     for number in numbers:
         for person in people if number in tickets else ():
             if policy.may_write_as_customer(person, tickets[number]):
@@ -183,13 +187,9 @@ def _by_subject(letter: Letter) -> tuple[Ticket, User] | None:
     recent = Ticket.objects.filter(
         requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR
     ).exclude(status=Ticket.Status.CLOSED)
-    people = {person.pk: person for person in letter.people}
-    for ticket in recent.order_by("-pk")[:50]:
-        author = people[ticket.requester_id]
-        alike = threads.normalised(ticket.subject) == wanted
-        if alike and policy.may_write_as_customer(author, ticket):
-            return ticket, author
-    return None
+    subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
+    alike = [number for number, subject in subjects if threads.normalised(subject) == wanted]
+    return _by_number(alike, letter.people)
 
 
 def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outcome:
@@ -197,7 +197,8 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
 
     The lock comes first, so that a sweep which closes at this instant is either before us or sees our message.
     """
-    ticket = Ticket.objects.select_for_update().get(pk=ticket.pk)
+    locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
+    ticket = locked.get(pk=ticket.pk)
     disposition = Disposition.REPLY
     said = partial(
         operations.add_information, author=author, body=letter.body, files=letter.kept.files,

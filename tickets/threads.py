@@ -74,6 +74,7 @@ def by_ids(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
 def sent(ids: Sequence[str]) -> list[OutboxMessage]:
     """The mails of ours with these Message-IDs (160 bits of HMAC each), the newest first."""
     mails = OutboxMessage.objects.filter(message_id__in=list(ids)[:100]).order_by("-pk")
+    mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
     return [
         mail
         for mail in mails
@@ -102,11 +103,8 @@ def _by_sent(ids: Sequence[str]) -> list[str]:
     """Of the mails of ours that the ids name: what the first id (In-Reply-To) names, then the newest."""
     mails = sent(ids)
     mails.sort(key=lambda mail: mail.message_id != ids[0])
-    return [
-        mail.about.removeprefix(chain_of(""))
-        for mail in mails
-        if mail.about.startswith(chain_of(""))
-    ]
+    start = chain_of("")
+    return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
 
 
 def _by_root(name: str) -> str:
