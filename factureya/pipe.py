@@ -4,20 +4,19 @@ Sendmail's and Postfix's word for «keep it and try again» is 75 (EX_TEMPFAIL);
 sender, and a wrong setting must not do that. Standard library alone until Django is loaded inside the guard.
 """
 
-import os
 import sys
 
 from django.core.management import execute_from_command_line
 
 EX_TEMPFAIL = 75
 COMMAND = "receive_email"
-# One mail and no page: no admin, and one connection without the threads of a pool.
+# Commands that take mail and show no page: they load no admin, and their threads keep a connection each.
+LEAN_COMMANDS = {COMMAND, "receive_smtp"}
 LEAN = {"PAGES": "off", "DATABASE_POOL": "off"}
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
-    os.environ.update(LEAN)
     try:
         execute_from_command_line(arguments)
     except SystemExit as end:

@@ -159,6 +159,15 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep_outbox": {"task": "factureya.core.tasks.sweep_outbox", "schedule": timedelta(minutes=1)},
+    "sweep_inbound": {
+        "task": "factureya.core.tasks.sweep_inbound",
+        "schedule": timedelta(minutes=1),
+    },
+    "fetch_mail": {
+        "task": "factureya.core.tasks.fetch_mail",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},  # one that waited a minute is not needed any more
+    },
     "purge_orphans": {
         "task": "factureya.core.tasks.purge_orphan_attachments",
         "schedule": timedelta(hours=1),

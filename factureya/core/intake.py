@@ -119,6 +119,13 @@ def dispose(pk: int, *, is_first: bool = False) -> Outcome:
         raise Postponed(str(pk)) from error
 
 
+def quarantine(pk: int, reason: str) -> Outcome:
+    """Put a kept mail into the tray unread: only part of it was had."""
+    return _settle(
+        InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason)
+    )
+
+
 def sweep() -> int:
     """Dispose of what was kept and then left by a process that died or failed; the number disposed of."""
     before = clock.now() - SWEEP_AFTER

@@ -281,15 +281,16 @@ def test_no_mail_is_deleted_or_replaced():
     with pytest.raises(DatabaseError, match="no_delete"), transaction.atomic():
         InboundMessage.objects.all().delete()
     if connection.vendor == "sqlite":
+        columns = ", ".join(field.column for field in InboundMessage._meta.concrete_fields)
+        replace = (
+            f"INSERT OR REPLACE INTO core_inboundmessage SELECT {columns} FROM core_inboundmessage"
+        )
         with (
-            pytest.raises(DatabaseError, match="no_replace"),
-            transaction.atomic(),
             connection.cursor() as cursor,
+            transaction.atomic(),
+            pytest.raises(DatabaseError, match="no_replace"),
         ):
-            columns = ", ".join(field.column for field in InboundMessage._meta.concrete_fields)
-            cursor.execute(
-                f"INSERT OR REPLACE INTO core_inboundmessage SELECT {columns} FROM core_inboundmessage"
-            )
+            cursor.execute(replace)
 
 
 @pytest.mark.parametrize(
