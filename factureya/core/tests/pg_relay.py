@@ -14,7 +14,9 @@ class Relay:
     asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement.
     """
 
-    def __init__(self, host: str, port: int, *, at: int, is_after: bool, steps: bool = False) -> None:
+    def __init__(
+        self, host: str, port: int, *, at: int, is_after: bool, steps: bool = False
+    ) -> None:
         self.target, self.at, self.is_after, self.steps = (host, port), at, is_after, steps
         self.seen = 0
         self.has_cut = False
@@ -58,7 +60,9 @@ class Relay:
         client.shutdown(socket.SHUT_RDWR)
         if self.is_after:
             server.sendall(message)
-            server.shutdown(socket.SHUT_WR)  # what was sent is carried out, then the server sees the end
+            server.shutdown(
+                socket.SHUT_WR
+            )  # what was sent is carried out, then the server sees the end
             back.join(5)
         # Closing alone would not end it: `back` still reads.
         with contextlib.suppress(OSError):

@@ -17,7 +17,11 @@ from factureya.core.tests.mails import mail
 from factureya.core.tests.pg_relay import Relay
 from tickets.models import Message, Ticket
 
-pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.clause("M6")]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.clause("M6"),
+]
 
 
 def accept(inbound: InboundMessage, _mail: Any) -> Any:
@@ -32,7 +36,12 @@ def accept(inbound: InboundMessage, _mail: Any) -> Any:
 def through(port: int) -> Iterator[None]:
     """This thread's connection goes to another port, without a pool and without encryption."""
     plain = {"sslmode": "disable", "gssencmode": "disable", "connect_timeout": 5}
-    connection.settings_dict = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": port, "OPTIONS": plain}
+    connection.settings_dict = {
+        **connection.settings_dict,
+        "HOST": "127.0.0.1",
+        "PORT": port,
+        "OPTIONS": plain,
+    }
     try:
         yield
     finally:
@@ -96,7 +105,9 @@ def test_cut_at_every_statement_while_a_ticket_is_opened(settings, is_after):
     at, was_cut = 0, True
     while was_cut:
         at += 1
-        raw = mail(f"Problema {at}", From=ana.email, Subject=f"Problema {at}", Message_ID=f"<{at}@x>")
+        raw = mail(
+            f"Problema {at}", From=ana.email, Subject=f"Problema {at}", Message_ID=f"<{at}@x>"
+        )
         with time_machine.travel(clock.now().timestamp() + at * 86_400):  # past the caps of an hour
             was_cut = bring(raw, at=at, is_after=is_after, steps=True)
         assert [m.disposition for m in InboundMessage.objects.order_by("pk")] == ["accept-new"] * at

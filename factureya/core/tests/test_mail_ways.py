@@ -44,7 +44,11 @@ def ana() -> User:
 @pytest.fixture
 def scratch(tmp_path: Path, ana: User) -> Environment:
     """The environment of a process with a database that this test can look into."""
-    given = os.environ | {"VAR_DIR": str(tmp_path), "MAIL_IN_REQUIRE_VERDICT": "off", "LOG_LEVEL": "WARNING"}
+    given = os.environ | {
+        "VAR_DIR": str(tmp_path),
+        "MAIL_IN_REQUIRE_VERDICT": "off",
+        "LOG_LEVEL": "WARNING",
+    }
     if connection.vendor == "sqlite":  # the test's own database lives in memory
         file = tmp_path / "scratch.sqlite3"
         with sqlite3.connect(file) as copy:
@@ -70,9 +74,16 @@ def rows(environment: Environment, statement: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def run(environment: Environment, *arguments: str, raw: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(
+    environment: Environment, *arguments: str, raw: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*MANAGE, *arguments], input=raw, env=environment, capture_output=True, timeout=60, check=False
+        [*MANAGE, *arguments],
+        input=raw,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -84,7 +95,7 @@ def test_a_mail_from_the_pipe_becomes_a_ticket(scratch):
     image = "Content-Type: application/x-msdownload; name=a.exe\n\nx\n"
     raw = multipart(text, image, Subject="=?utf-8?q?Facturaci=C3=B3n?=")
     done = run(scratch, "receive_email", "--json", "--to", "soporte@factureya.com", raw=raw)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     ((number,),) = rows(scratch, "SELECT number FROM tickets_ticket")
     assert said == {
@@ -107,7 +118,7 @@ def test_without_json_it_says_nothing(scratch):
         ([], {"DATABASE_URL": "postgres://x:y@127.0.0.1:1/z"}),
         ([], {"DATABASE_URL": "sqlite:////no/hay/tal.sqlite3"}),
         ([], {"DATABASE_URL": "esto no es una base"}),
-        ([], {"DEBUG": "quizá"}),
+        ([], {"CUSTOMER_REPLY_DAYS": "tres"}),
         (["--json", "--no-hay-tal"], {}),
         (["--to"], {}),
     ],
@@ -124,17 +135,21 @@ def test_what_cannot_be_kept_comes_again(scratch, arguments, changed):
 @pytest.mark.once
 def test_a_handler_that_fails_means_try_again_and_the_mail_is_kept(scratch, tmp_path):
     module = tmp_path / "broken_settings.py"
+    handler = "factureya.core.tests.test_intake.refuse_to_read"
     module.write_text(
-        "from factureya.settings import *\nMAIL_ROUTES = {SUPPORT_EMAIL: ['factureya.core.tests.test_intake.refuse_to_read']}\n"
+        f"from factureya.settings import *\nMAIL_ROUTES = {{SUPPORT_EMAIL: ['{handler}']}}\n"
     )
     broken = scratch | {"DJANGO_SETTINGS_MODULE": "broken_settings", "PYTHONPATH": str(tmp_path)}
-    codes = []
-    for _ in range(4):
+    for _ in range(
+        2
+    ):  # its server does not come again within a minute: after three failures see test_intake.py
         done = run(broken, "receive_email", raw=mail())
-        codes.append(done.returncode)
+        assert done.returncode == 75
+        assert done.stderr.count(b"\n") == 2
         assert b"Traceback" not in done.stderr
-    assert codes == [75, 75, 0, 0]
-    assert rows(scratch, "SELECT disposition, reason FROM core_inboundmessage") == [("reject-malformed", "error")]
+    assert rows(scratch, "SELECT disposition, attempts FROM core_inboundmessage") == [("", 1)]
+    assert run(scratch, "receive_email", raw=mail()).returncode == 0
+    assert rows(scratch, "SELECT disposition FROM core_inboundmessage") == [("accept-new",)]
 
 
 def test_exit_codes_of_the_guard(monkeypatch):
@@ -156,7 +171,9 @@ def test_mutated_mails_end_with_0_or_75_and_are_kept(scratch):
     """A few as processes; thousands through the same code in test_mail_limits.py and test_intake.py."""
     source = random.Random(20_261_124)
     for number in range(6):
-        done = run(scratch, "receive_email", "--json", raw=mutated(SEEDS[number % len(SEEDS)], source))
+        done = run(
+            scratch, "receive_email", "--json", raw=mutated(SEEDS[number % len(SEEDS)], source)
+        )
         assert done.returncode == 0, done.stderr
         assert b"Traceback" not in done.stderr
         json.loads(done.stdout)
@@ -167,7 +184,9 @@ def test_mutated_mails_are_always_kept_and_disposed_of(ana, settings):
     settings.MAIL_IN_REQUIRE_VERDICT = False
     source = random.Random(7)
     for number in range(300):
-        raw = mutated(SEEDS[number % len(SEEDS)].replace(b"ana@ejemplo.mx", b"beto@ejemplo.mx"), source)
+        raw = mutated(
+            SEEDS[number % len(SEEDS)].replace(b"ana@ejemplo.mx", b"beto@ejemplo.mx"), source
+        )
         intake.receive(raw, source="pipe")
         assert InboundMessage.objects.filter(raw=raw).exclude(disposition="").exists()
 
@@ -175,7 +194,13 @@ def test_mutated_mails_are_always_kept_and_disposed_of(ana, settings):
 def test_security_row_9_the_same_mail_a_hundred_times_over_two_processes(scratch):
     """Row 9: 100 deliveries, 20 at once, two processes: one entry, one acknowledgement; on both engines."""
     working = [
-        subprocess.Popen([*BRING, "10", "5"], env=scratch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=live.BASE_DIR)
+        subprocess.Popen(
+            [*BRING, "10", "5"],
+            env=scratch,
+            cwd=live.BASE_DIR,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for _ in range(2)
     ]
     for process in working:
@@ -189,7 +214,9 @@ def test_security_row_9_the_same_mail_a_hundred_times_over_two_processes(scratch
     assert sorted(said) == ["accept-new"] + ["ignore-duplicate"] * 99
     assert len(rows(scratch, "SELECT id FROM core_inboundmessage")) == 1
     assert len(rows(scratch, "SELECT id FROM tickets_message")) == 1
-    assert len(rows(scratch, "SELECT id FROM core_outboxmessage WHERE kind = 'tickets/opened'")) == 1
+    assert (
+        len(rows(scratch, "SELECT id FROM core_outboxmessage WHERE kind = 'tickets/opened'")) == 1
+    )
 
 
 # -- receive_smtp ------------------------------------------------------------------------------------
@@ -210,7 +237,10 @@ def listen(scratch: Environment) -> Iterator[Callable[..., tuple[int, subprocess
         port = port or free_port()
         environment = scratch | {"MAIL_IN_LISTEN": f"127.0.0.1:{port}", "LOG_LEVEL": "INFO"}
         process = subprocess.Popen(
-            [*MANAGE, "receive_smtp", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*MANAGE, "receive_smtp", *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         running.append(process)
         assert process.stderr is not None
@@ -231,15 +261,26 @@ def test_the_listener_keeps_before_it_says_250(listen, scratch):
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as server:
         long_line = "x" * 5000
         raw = mail(f"No abre\n.punto\n{long_line}\nseñor")
-        assert server.sendmail("ana@ejemplo.mx", ["soporte@factureya.com", "mesadecontrol@factureya.com"], raw) == {}
-        ((kept, recipients, source),) = rows(scratch, "SELECT raw, recipients, source FROM core_inboundmessage")
+        assert (
+            server.sendmail(
+                "ana@ejemplo.mx", ["soporte@factureya.com", "mesadecontrol@factureya.com"], raw
+            )
+            == {}
+        )
+        ((kept, recipients, source),) = rows(
+            scratch, "SELECT raw, recipients, source FROM core_inboundmessage"
+        )
         assert bytes(kept) == b"Return-Path: <ana@ejemplo.mx>\r\n" + raw + b"\r\n"
         assert "mesadecontrol@factureya.com" in str(recipients)
         assert source == "smtp"
         assert rows(scratch, "SELECT body FROM tickets_message")[0][0].split("\n")[1] == ".punto"
         # An empty return path is a robot's or a bounce's.
-        assert server.sendmail("", ["soporte@factureya.com"], mail("otra", Message_ID="<2@x>")) == {}
-        assert rows(scratch, "SELECT disposition FROM core_inboundmessage ORDER BY id DESC")[0] == ("ignore-auto",)
+        assert (
+            server.sendmail("", ["soporte@factureya.com"], mail("otra", Message_ID="<2@x>")) == {}
+        )
+        assert rows(scratch, "SELECT disposition FROM core_inboundmessage ORDER BY id DESC")[0] == (
+            "ignore-auto",
+        )
     process.terminate()
     assert process.wait(20) == 0
 
@@ -275,11 +316,15 @@ def test_a_listener_that_is_killed_loses_nothing(listen, scratch):
         process.kill()
         process.wait(10)
         with pytest.raises(smtplib.SMTPException):
-            server.sendmail("ana@ejemplo.mx", ["soporte@factureya.com"], mail("dos", Message_ID="<2@x>"))
+            server.sendmail(
+                "ana@ejemplo.mx", ["soporte@factureya.com"], mail("dos", Message_ID="<2@x>")
+            )
     assert len(rows(scratch, "SELECT id FROM core_inboundmessage WHERE disposition <> ''")) == 1
 
 
-@pytest.mark.parametrize("listen_on", ["8025", "localhost:", "localhost:smtp", "localhost:0", "localhost:70000", ""])
+@pytest.mark.parametrize(
+    "listen_on", ["8025", "localhost:", "localhost:smtp", "localhost:0", "localhost:70000", ""]
+)
 def test_where_to_listen_is_host_and_port(settings, listen_on):
     with pytest.raises(ImproperlyConfigured):
         mail_listener.address(listen_on)
@@ -343,5 +388,7 @@ def test_a_pipe_takes_at_most_a_second_of_work(scratch):
     begin = time.monotonic()
     assert run(scratch, "receive_email", raw=mail("medido", Message_ID="<2@x>")).returncode == 0
     after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    spent = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     assert spent < 1.5, (spent, time.monotonic() - begin)
