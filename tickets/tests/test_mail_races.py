@@ -45,7 +45,7 @@ def reply_and_sweep(turn: int, *, late: bool) -> str:
     raw = proven(body, From=author.email, Subject=f"RE: {ticket.number}")
     inbound, _ = intake.keep(raw, source="imap", received_at=received)
     read = partial(intake.dispose, inbound.pk)
-    results = race(read, read, tasks.close_unanswered)
+    results = race(read, read, partial(sweep, turn // 2 % 4))
     assert kinds(results) == {"ok": 3}, results
     ticket.refresh_from_db()
     message = Message.objects.select_related("ticket").get(body=body)  # once, and not lost
@@ -63,6 +63,13 @@ def reply_and_sweep(turn: int, *, late: bool) -> str:
     assert verbs(ticket)[-2:] == ["ticket.close_voided", "ticket.information_added"]
     assert [mail.kind for mail in mails_about(ticket)].count("tickets/void") == 1
     return "in time: voided"
+
+
+def sweep(passes_before: int) -> int:
+    """Close what is due, after so much other work: it reaches the ticket now before the reply, now after it."""
+    for _ in range(passes_before):
+        tasks.warn_before_close()
+    return tasks.close_unanswered()
 
 
 @pytest.mark.clause("M15")
