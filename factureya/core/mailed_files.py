@@ -66,8 +66,5 @@ def _only_by_mail(file: MailFile) -> filetypes.Kind | None:
 
 def _name(file: MailFile) -> str:
     """Its clean name; to one without an extension, the type it claims adds what it can."""
-    if not file.name.strip(". "):
-        extension = _EXTENSIONS.get(file.content_type, "")
-        return ("imagen" if file.content_type.startswith("image/") else "archivo") + extension
     name = attachments.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

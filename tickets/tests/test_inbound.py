@@ -245,6 +245,15 @@ def test_ids_made_with_a_key_that_is_being_retired_still_work(ana: User, setting
     assert threads.by_ids([old[0]], [old[1]]) == []
 
 
+@pytest.mark.clause("M10")
+def test_a_mistyped_number_is_no_number_and_the_right_one_beside_it_is(ana: User):
+    ticket = make_ticket(requester=ana)
+    wrong = ticket.number[:-1] + ("0" if ticket.number[-1] != "0" else "1")
+    outcome = deliver(proven(Subject=f"RE: {wrong} ({ticket.number})"))
+    assert (outcome.reason, became(outcome)) == ("number", ticket)
+    assert deliver(proven("b", Subject=f"RE: {wrong}")).disposition == "accept-new"
+
+
 @pytest.mark.clause("M6")
 def test_what_is_answered_comes_before_older_mails_of_the_thread(ana: User):
     old, new = make_ticket(requester=ana), make_ticket(requester=ana)
@@ -374,6 +383,17 @@ def test_the_companys_registered_address_is_its_representatives_word(ana: User):
     deliver(proven("El 301", Subject=f"RE: {ticket.number}"))
     operations.answer(ticket.pk, agent=make_agent(), body="¿Y el otro?", wait_reason="detail")
     assert mails_about(ticket)[-1].to == ANA
+
+
+@pytest.mark.clause("M5", "M16")
+def test_when_nobody_speaks_for_the_registered_address_any_more_the_requester_is_told(ana: User):
+    company = ana.contact.customer
+    beto = make_contact(company, email="beto@ejemplo.mx")
+    ticket = make_ticket(requester=beto)
+    deliver(proven(From=company.registered_email, Subject=f"RE: {ticket.number}"))
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    operations.answer(ticket.pk, agent=make_agent(), body="¿Cuál?", wait_reason="detail")
+    assert mails_about(ticket)[-1].to == beto.email
 
 
 @pytest.mark.clause("M5")
