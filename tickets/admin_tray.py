@@ -90,7 +90,7 @@ def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
 def original(request: HttpRequest, pk: int) -> HttpResponse:
     """The mail's own bytes, to be saved: never shown by the browser on our origin (M17)."""
     inbound = _mail_or_404(request, pk)
-    response = HttpResponse(bytes(inbound.raw), content_type="message/rfc822")
+    response = HttpResponse(inbound.raw, content_type="message/rfc822")
     response["Content-Disposition"] = f'attachment; filename="correo-{inbound.pk}.eml"'
     for name, value in ORIGINAL_HEADERS.items():
         response[name] = value

@@ -133,7 +133,7 @@ def visible_to(user: User) -> Mails:
 def page(spot: Spot, user: User) -> Page:
     """The page of mails at this spot, without their bytes: one query."""
     backwards = spot.before is not None
-    mails = spot.view.condition(_tray(user)).defer("raw")
+    mails = spot.view.condition(_tray(user))
     if backwards:
         mails = mails.filter(pk__gt=spot.before).order_by("pk")
     else:
@@ -181,7 +181,7 @@ class Reading:
     def mail(self) -> InboundMail | None:
         """The mail as values, or None when it is beyond the limits."""
         try:
-            return mail_in.parse(bytes(self.inbound.raw))
+            return mail_in.parse(self.inbound.raw)
         except LimitExceeded:
             return None
 

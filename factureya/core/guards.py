@@ -15,7 +15,7 @@ GUARDS = [
     triggers.no_replace("core_chainhead", "chain"),
     triggers.Guard(
         "core_inboundmessage_as_it_came", "core_inboundmessage",
-        "UPDATE OF raw, source, received_at, kept_at, message_id, digest, recipients",
+        "UPDATE OF source, received_at, kept_at, message_id, digest, recipients",
         message="a mail stays as it came",
     ),
     triggers.Guard(
@@ -26,6 +26,12 @@ GUARDS = [
     triggers.Guard("core_inboundmessage_no_delete", "core_inboundmessage", "DELETE", message="mail is never deleted"),
     triggers.no_truncate("core_inboundmessage"),
     triggers.no_replace("core_inboundmessage", "id", "message_id, digest"),
+    triggers.Guard(
+        "core_inboundoriginal_no_update", "core_inboundoriginal", "UPDATE", message="a mail stays as it came"
+    ),
+    triggers.Guard("core_inboundoriginal_no_delete", "core_inboundoriginal", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundoriginal"),
+    triggers.no_replace("core_inboundoriginal", "message_id"),
 ]  # fmt: skip
 
 

@@ -17,10 +17,10 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import F
 from django.utils.module_loading import import_string
 
-from factureya.core import clock, mail_in
+from factureya.core import clock, mail_in, sql
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
-from factureya.core.models import InboundMessage
+from factureya.core.models import InboundMessage, InboundOriginal
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -69,17 +69,19 @@ def keep(
     message_id, digest = fingerprint(raw)
     now = clock.now()
     inbound = InboundMessage(
-        raw=raw, source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
+        source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
         recipients=list(recipients), attempts=1,
     )  # fmt: skip
     try:
         with transaction.atomic(durable=True):
             inbound.save(force_insert=True)
+            sql.insert_original(inbound.pk, raw)
     except IntegrityError:
-        kept = InboundMessage.objects.defer("raw").filter(message_id=message_id, digest=digest)
+        kept = InboundMessage.objects.filter(message_id=message_id, digest=digest)
         if known := kept.first():
             return known, False
         raise
+    InboundOriginal(message=inbound, raw=raw)  # so that `inbound.raw` need not be read back
     return inbound, True
 
 
@@ -92,31 +94,26 @@ def receive(
 ) -> Outcome:
     """Keep a mail and dispose of it: what every way in does. Raises TooLarge, Postponed and DatabaseError."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
-    return dispose(inbound.pk, is_first=is_new)
+    return finish(inbound, is_new)
 
 
-def dispose(pk: int, *, is_first: bool = False) -> Outcome:
-    """Read a kept mail and act on it, once: a mail that was disposed of gives `ignore-duplicate` and its entry.
+def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
+    """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
+    return _act_on(inbound) if is_new else dispose(inbound.pk)
 
-    `is_first` says that the caller has just kept it, which counted as the first attempt. Raises Postponed, and
-    DatabaseError when the database went away; either way the mail stays kept and `sweep` takes it up.
+
+def dispose(pk: int) -> Outcome:
+    """Act on a mail that was kept before, once: one that was disposed of gives `ignore-duplicate` and its entry.
+
+    Raises Postponed, and DatabaseError when the database went away; the mail stays kept and `sweep` takes it up.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _repeated(inbound)
-    attempts = inbound.attempts + (0 if is_first else _claim(pk))
-    if attempts > MAX_ATTEMPTS:
+    inbound.attempts += _claim(pk)
+    if inbound.attempts > MAX_ATTEMPTS:
         return _settle(inbound, None, _given_up)
-    try:
-        mail, plan = _read(inbound)
-        return _settle(inbound, mail, plan)
-    except (OperationalError, InterfaceError):
-        raise  # the database went away: no fault of the mail's
-    except Exception as error:
-        logger.exception("mail %s failed, attempt %s", pk, attempts)
-        if attempts >= MAX_ATTEMPTS:
-            return _settle(inbound, None, _given_up)
-        raise Postponed(str(pk)) from error
+    return _act_on(inbound)
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
@@ -140,6 +137,19 @@ def sweep() -> int:
     return disposed
 
 
+def _act_on(inbound: InboundMessage) -> Outcome:
+    try:
+        mail, plan = _read(inbound)
+        return _settle(inbound, mail, plan)
+    except (OperationalError, InterfaceError):
+        raise  # the database went away: no fault of the mail's
+    except Exception as error:
+        logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
+        if inbound.attempts >= MAX_ATTEMPTS:
+            return _settle(inbound, None, _given_up)
+        raise Postponed(str(inbound.pk)) from error
+
+
 def _claim(pk: int) -> int:
     """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
 
@@ -158,7 +168,7 @@ def _given_up() -> Outcome:
 def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """The mail as values, and what is to be written for it; nothing is written here."""
     try:
-        mail = mail_in.parse(bytes(inbound.raw))
+        mail = mail_in.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
@@ -181,11 +191,11 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
     """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
     with transaction.atomic():
-        locked = InboundMessage.objects.select_for_update().defer("raw").get(pk=inbound.pk)
+        locked = InboundMessage.objects.select_for_update().get(pk=inbound.pk)
         if locked.disposition:
             return _repeated(locked)
         outcome = plan()
-        sender, subject = (mail.sender, mail.subject) if mail else mail_in.peek(bytes(inbound.raw))
+        sender, subject = (mail.sender, mail.subject) if mail else mail_in.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition, reason=outcome.reason, about=outcome.about, disposed_at=clock.now(),
             sender=sender[:254], subject=subject[:300],

@@ -104,7 +104,7 @@ def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
     box.flag(str(uid), MailMessageFlags.SEEN, True)
     try:
         if is_whole:
-            intake.dispose(inbound.pk, is_first=is_new)
+            intake.finish(inbound, is_new)
         else:
             intake.quarantine(inbound.pk, "limits")
     except intake.Postponed:

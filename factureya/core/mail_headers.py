@@ -111,11 +111,7 @@ def fingerprint(raw: bytes) -> tuple[str, str]:
     for name, value in head.fields:
         if not TRACE.fullmatch(name):
             digest.update(name.encode() + b":" + b" ".join(value.split()) + b"\n")
-    body = (
-        memoryview(raw)[body_at : len(raw.rstrip(b"\r\n"))]
-        if body_at < len(raw)
-        else memoryview(b"")
-    )
+    body = memoryview(raw)[body_at : _text_end(raw, body_at)]
     for chunk in _chunks(body):
         digest.update(chunk)
     return next(iter(head.ids("message-id")), ""), digest.hexdigest()
@@ -220,6 +216,17 @@ def _goes_on(raw: bytes, at: int, end: int) -> bool:
 
 def _head(fields: list[tuple[str, bytearray]]) -> Head:
     return Head(tuple((name, bytes(value)) for name, value in fields))
+
+
+def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
+    """Where the line ends begin with which the mail ends, found without a copy of it."""
+    end = len(raw)
+    while end > at:
+        begin = max(at, end - size)
+        if kept := raw[begin:end].rstrip(b"\r\n"):
+            return begin + len(kept)
+        end = begin
+    return end
 
 
 def _chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:

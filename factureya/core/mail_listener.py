@@ -75,7 +75,7 @@ def take(raw: bytes, recipients: list[str]) -> str:
         connection.close()
         return TRY_AGAIN
     try:
-        intake.dispose(inbound.pk, is_first=is_new)
+        intake.finish(inbound, is_new)
     except Exception:
         logger.exception("mail %s is kept and not yet disposed of", inbound.pk)
         connection.close()

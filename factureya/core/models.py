@@ -186,8 +186,9 @@ class Chained(models.Model):
 class InboundMessage(Chained):
     """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
 
-    `raw` and what came with it never change. `disposition` is empty until `core.intake` has disposed of the mail,
-    once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then the ticket.
+    Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.intake` has
+    disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then
+    the ticket.
     """
 
     class Source(models.TextChoices):
@@ -214,7 +215,6 @@ class InboundMessage(Chained):
         OPENED = "opened", "Abrió un ticket"
         DISCARDED = "discarded", "Descartado"
 
-    raw = models.BinaryField("original")
     source = models.CharField("llegó por", max_length=10, choices=Source)
     received_at = models.DateTimeField("recibido")  # by the first server of ours that had it (M15)
     kept_at = models.DateTimeField("guardado", default=clock.now)
@@ -270,9 +270,34 @@ class InboundMessage(Chained):
         return f"mail:{self.pk}"
 
     @property
+    def raw(self) -> bytes:
+        """The bytes as they came."""
+        return bytes(self.original.raw)
+
+    @property
     def is_in_tray(self) -> bool:
         """An agent has still to look at it: quarantine, malformed, robots and bounces."""
         return self.disposition in self.IN_TRAY and not self.resolution
+
+
+class InboundOriginal(models.Model):
+    """The bytes of a mail, apart from what became of it: lists don't read them, and no update writes them again."""
+
+    message = models.OneToOneField(
+        InboundMessage,
+        models.PROTECT,
+        primary_key=True,
+        related_name="original",
+        verbose_name="correo",
+    )
+    raw = models.BinaryField("original")
+
+    class Meta:
+        verbose_name = "original de un correo"
+        verbose_name_plural = "originales de correos"
+
+    def __str__(self) -> str:
+        return f"original de {self.message_id}"
 
 
 class MailFolder(models.Model):

@@ -97,7 +97,7 @@ def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
     """The mail, locked before any ticket, still waiting for an agent of ours. Raises WrongStatus, NotAllowed."""
     policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
     with transaction.atomic():
-        inbound = InboundMessage.objects.select_for_update().defer("raw").get(pk=inbound_pk)
+        inbound = InboundMessage.objects.select_for_update().get(pk=inbound_pk)
         if not inbound.is_in_tray:
             raise WrongStatus("Otra persona ya atendió ese correo.")
         yield inbound

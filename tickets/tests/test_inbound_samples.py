@@ -39,7 +39,7 @@ def check(raw: bytes, row: dict[str, str], allowed: set[str]) -> None:
     outcome = deliver(raw)
     assert outcome.disposition in allowed - {""}
     kept = InboundMessage.objects.get()
-    assert (bytes(kept.raw), kept.disposition) == (raw, outcome.disposition)
+    assert (kept.raw, kept.disposition) == (raw, outcome.disposition)
     if not outcome.disposition.startswith("accept"):
         assert not Ticket.objects.exists()
         return

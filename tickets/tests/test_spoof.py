@@ -87,7 +87,7 @@ def test_the_spoof_table(ana: User, name: str):
     )
     assert everything() == before
     kept = last_inbound()
-    assert bytes(kept.raw) == raw
+    assert kept.raw == raw
     assert kept.is_in_tray
 
 

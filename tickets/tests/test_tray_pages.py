@@ -182,7 +182,7 @@ def test_the_original_leaves_as_a_file_and_byte_for_byte(client, ana):
     agent_in(client)
     mail = quarantined()
     response = client.get(reverse("admin:tickets_ticket_mail_original", args=[mail.pk]))
-    assert response.content == bytes(mail.raw)
+    assert response.content == mail.raw
     assert response["Content-Type"] == "message/rfc822"
     assert response["Content-Disposition"].startswith("attachment;")
     assert response["X-Content-Type-Options"] == "nosniff"
