@@ -58,7 +58,7 @@ def test_just_started_gives_the_first_fetch_its_time(client: Client, settings, m
 def test_the_tray_is_told_and_makes_nothing_unready(client: Client, monkeypatch):
     for number, kind in enumerate([*InboundMessage.IN_TRAY, "accept-new"]):
         InboundMessage.objects.create(
-            raw=b"x", source="pipe", received_at=clock.now(), digest=str(number),
+            source="pipe", received_at=clock.now(), digest=str(number),
             disposition=kind, disposed_at=clock.now(),
         )  # fmt: skip
     response = client.get("/readyz")

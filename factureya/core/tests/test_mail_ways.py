@@ -24,6 +24,7 @@ from accounts.tests.factories import make_contact, own_provider
 from factureya import pipe
 from factureya.core import intake, mail_listener
 from factureya.core.models import InboundMessage
+from factureya.core.tests.costs import Cost, cost
 from factureya.core.tests.mails import mail, multipart
 from factureya.core.tests.test_mail_limits import HOSTILE, SEEDS, mutated
 
@@ -383,35 +384,19 @@ def test_once_kept_it_is_250_whatever_follows(monkeypatch, error):
 # -- What it costs -----------------------------------------------------------------------------------
 
 
-# A process's peak begins with that of the one that started it: pytest's own must not count.
-MEASURE = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, used = os.wait4(process.pid, 0)
-print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-"""
-
-
-def cost(environment: Environment, raw: bytes) -> tuple[float, float]:
-    """Seconds of processor, so that a busy machine does not decide it, and megabytes, of one `receive_email`."""
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURE, *MANAGE, "receive_email"],
-        input=raw, env=environment, capture_output=True, timeout=60, check=True,
-    )  # fmt: skip
-    code, seconds, megabytes = done.stdout.split()
-    assert code == b"0"
-    return float(seconds), float(megabytes)
+def pipe_cost(environment: Environment, raw: bytes) -> Cost:
+    return cost(MANAGE[1], "receive_email", raw=raw, env=environment)
 
 
 def test_a_pipe_takes_at_most_a_second(scratch):
-    seconds, megabytes = cost(scratch, mail())
-    assert seconds < 1.0
-    assert megabytes < 100
+    spent = pipe_cost(scratch, mail())
+    assert spent.seconds < 1.0
+    assert spent.megabytes < 100
 
 
 @pytest.mark.parametrize("name", ["file", "html", "parts", "depth"])
 def test_security_row_11_25_megabytes_10000_parts_1000_deep(scratch, name):
     """Row 11: two seconds and 200 MB for the whole process, on both engines."""
-    seconds, megabytes = cost(scratch, HOSTILE[name][0]())
-    assert seconds < 2
-    assert megabytes < 200
+    spent = pipe_cost(scratch, HOSTILE[name][0]())
+    assert spent.seconds < 2
+    assert spent.megabytes < 200
