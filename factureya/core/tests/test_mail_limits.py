@@ -87,6 +87,27 @@ def test_a_mail_that_takes_too_long_is_given_up(monkeypatch):
         mail_in.parse(mail())
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "raw", "said"),
+    [
+        ("MAX_BYTES", 100, mail("x" * 200), "bytes"),
+        ("MAX_DEPTH", 2, nested(3, MULTIPART), "depth"),
+        (
+            "MAX_DELIMITERS",
+            2,
+            mail("--bx\n" * 9, Content_Type="multipart/mixed; boundary=b"),
+            "parts",
+        ),
+        ("MAX_PARTS", 2, multipart("\na\n", "\nb\n"), "parts"),
+        ("MAX_PARTS", 200, b"X-A: 1\r\n" * 3000, "head"),
+    ],
+)
+def test_each_limit(monkeypatch, limit, value, raw, said):
+    monkeypatch.setattr(mail_parts, limit, value)
+    with pytest.raises(LimitExceeded, match=said):
+        mail_in.parse(raw)
+
+
 # -- Whatever it is ----------------------------------------------------------------------------------
 
 SEEDS = [

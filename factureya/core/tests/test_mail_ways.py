@@ -1,6 +1,9 @@
 """The ways in, as processes: a pipe that ends with 0 or 75, a listener that says 250 after the commit (M6)."""
 
+import asyncio
+import io
 import json
+import logging
 import os
 import random
 import signal
@@ -9,6 +12,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,7 @@ from accounts.models import User
 from accounts.tests.factories import make_contact, own_provider
 from factureya import pipe
 from factureya.core import intake, mail_listener
+from factureya.core.management.commands import receive_email
 from factureya.core.models import InboundMessage
 from factureya.core.tests.costs import Cost, cost
 from factureya.core.tests.mails import mail, multipart
@@ -400,3 +406,93 @@ def test_security_row_11_25_megabytes_10000_parts_1000_deep(scratch, name):
     spent = pipe_cost(scratch, HOSTILE[name][0]())
     assert spent.seconds < 2
     assert spent.megabytes < 200
+
+
+# -- The same commands in this process, where every line is seen ----------------------------------------
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Stdin:
+    """What a pipe brings."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.buffer = io.BytesIO(raw)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (mail("Hola\n> cita"), {"disposition": "accept-new", "text": "Hola", "attachments": []}),
+        (multipart(*["\nx\n"] * 300), {"disposition": "reject-malformed", "reason": "limits", "ticket": None,
+                                       "subject": "No puedo timbrar", "text": "", "attachments": []}),
+    ],
+)  # fmt: skip
+def test_what_the_command_says(ana, settings, monkeypatch, capsys, raw, said):
+    settings.MAIL_IN_REQUIRE_VERDICT = False
+    monkeypatch.setattr("sys.stdin", Stdin(raw))
+    call_command("receive_email", "--json")
+    printed = json.loads(capsys.readouterr().out)
+    assert said.items() <= printed.items()
+    monkeypatch.setattr("sys.stdin", Stdin(raw))
+    call_command("receive_email")
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_logged_for_a_mail_server_is_one_line():
+    try:
+        raise ValueError("mal")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "mail %s", (7,), sys.exc_info())
+    assert receive_email._without_traceback(record)
+    assert (record.getMessage(), record.exc_info) == ("mail 7: ValueError: mal", None)
+    assert receive_email._without_traceback(
+        logging.LogRecord("x", logging.INFO, "", 0, "hola", (), None)
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_lmtp", [False, True])
+def test_a_session_from_greeting_to_term(monkeypatch, is_lmtp):
+    taken: list[tuple[bytes, list[str]]] = []
+    port, said = free_port(), []
+
+    def take(raw: bytes, recipients: list[str]) -> str:
+        taken.append((raw, recipients))
+        os.kill(os.getpid(), signal.SIGTERM)  # it must still answer
+        time.sleep(0.2)
+        return mail_listener.KEPT
+
+    def client() -> None:
+        while not answers(port):
+            time.sleep(0.05)
+        with (smtplib.LMTP if is_lmtp else smtplib.SMTP)("127.0.0.1", port, timeout=20) as server:
+            server.ehlo_or_helo_if_needed()
+            server.mail("<>")
+            server.rcpt("soporte@factureya.com")
+            said.append(server.data(mail())[0])
+
+    monkeypatch.setattr(mail_listener, "take", take)
+    monkeypatch.setattr(mail_listener, "RETRY_SECONDS", 0.2)
+    thread = threading.Thread(target=client)
+    with socket.socket() as taken_port:  # taken for half a second: it is tried again
+        taken_port.bind(("127.0.0.1", port))
+        taken_port.listen()
+        threading.Timer(0.5, taken_port.close).start()
+        threading.Timer(0.6, thread.start).start()
+        asyncio.run(mail_listener.serve("127.0.0.1", port, is_lmtp=is_lmtp))
+    thread.join(20)
+    assert said == [250]
+    assert taken == [(b"Return-Path: <>\r\n" + mail() + b"\r\n", ["soporte@factureya.com"])]
+
+
+def test_term_while_the_port_is_taken_ends_it():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        asyncio.run(mail_listener.serve("127.0.0.1", taken.getsockname()[1], is_lmtp=False))
