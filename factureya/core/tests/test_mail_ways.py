@@ -395,9 +395,11 @@ def pipe_cost(environment: Environment, raw: bytes) -> Cost:
 
 
 def test_a_pipe_takes_at_most_a_second(scratch):
-    spent = pipe_cost(scratch, mail())
-    assert spent.seconds < 1.0
-    assert spent.megabytes < 100
+    spent = [pipe_cost(scratch, mail(Message_ID=f"<{n}@x>")) for n in range(4)]
+    assert (
+        min(each.seconds for each in spent) < 1.0
+    )  # other processes on the same core cost it some
+    assert max(each.megabytes for each in spent) < 100
 
 
 @pytest.mark.parametrize("name", ["file", "html", "parts", "depth"])
