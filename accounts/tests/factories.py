@@ -39,7 +39,8 @@ def make_customer(
         extra.setdefault("verified_at", now())
         extra.setdefault("verified_by", make_superuser())
     return Customer.objects.create(
-        rfc=rfc or f"PRU{number % 100:02d}0101AA{number % 10}", legal_name=legal_name or f"Empresa {number} SA de CV",
+        rfc=rfc or f"PRU{number % 100:02d}0101{number // 100:03d}",
+        legal_name=legal_name or f"Empresa {number} SA de CV",
         registered_email=extra.pop("registered_email", f"empresa{number}@ejemplo.mx"), **extra,
     )  # fmt: skip
 
