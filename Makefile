@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
-.PHONY: help run test check bench clean
+.PHONY: help run test coverage check bench clean
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
@@ -16,6 +16,11 @@ run: .venv/.installed ## Start the portal with demo data on http://localhost:800
 
 test: .venv/.installed-dev ## Run the suite on SQLite, and on PostgreSQL with Redis when they are there
 	@$(BIN)/python -m factureya.core.tests.suite
+
+coverage: .venv/.installed-dev ## Run the suite and show which branches of what decides were not taken
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m factureya.core.tests.suite --cov --cov-append --cov-report=
+	@$(BIN)/coverage report --include 'factureya/core/*,*/operations/*,*/policy.py'
 
 check: .venv/.installed-dev ## Lint, types, contracts, templates, migrations, deploy check
 	@$(BIN)/python -m factureya.core.tests.lint

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from accounts import operations, policy
-from accounts.admin_pages import ROWS, attempt, page_context, require
+from accounts.admin_pages import ROWS, attempt, page_context, require, searched
 from accounts.forms_admin import RefuseForm
 from accounts.models import Customer
 
@@ -65,7 +65,7 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 def customers(request: HttpRequest) -> HttpResponse:
     """The newest companies, or those found by RFC, name or registered mail."""
     require(policy.may_see_customers(request.user))
-    words = request.GET.get("q", "").strip()[:100]
+    words = searched(request)
     found = Customer.objects.order_by("-pk")
     if words:
         found = found.filter(
@@ -86,7 +86,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         customer.legal_name,
         customer=customer,
-        contacts=customer.contacts.select_related("user").order_by("role", "user__full_name")[
+        contacts=customer.contacts.select_related("user").order_by("-role", "user__full_name")[
             :ROWS
         ],
         events=customer.events().reverse()[:ROWS],

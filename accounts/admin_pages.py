@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from accounts import operations
 
 ROWS = 50  # a page of a list; who looks for somebody else searches
+MAX_QUERY = 100  # characters of a search
 
 
 def require(allowed: bool) -> None:
@@ -22,6 +23,11 @@ def require(allowed: bool) -> None:
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
     """The admin's own context, a title, and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
+
+
+def searched(request: HttpRequest) -> str:
+    """What was typed into the list's search, without what no column holds."""
+    return request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
 
 
 def attempt(

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from accounts import operations
-from accounts.admin_pages import ROWS, attempt, page_context, require
+from accounts.admin_pages import ROWS, attempt, page_context, require, searched
 from accounts.forms_admin import GrantForm, InviteStaffForm, ProviderForm, ReasonForm
 from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
 
@@ -20,7 +20,7 @@ USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 def users(request: HttpRequest) -> HttpResponse:
     """Staff, or whoever is found by name or mail; and staff invitations that wait."""
     require(request.user.is_superuser)
-    words = request.GET.get("q", "").strip()[:100]
+    words = searched(request)
     found = User.objects.order_by("full_name", "pk")
     if words:
         found = found.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))

@@ -10,12 +10,15 @@ from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.totp import views as totp
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import operations
 from accounts.landing import landing_of
 
 DEMO_PEOPLE = (
@@ -68,8 +71,11 @@ class ActivateFactorView(totp.ActivateTOTPView):
     """Enrol an authenticator app; the code typed here is this session's second factor too."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Note the factor in the session, so that staff is not asked again at once."""
-        response = super().form_valid(form)
+        """End the other sessions, and note the factor in this one, so that staff is not asked again at once."""
+        with transaction.atomic():
+            response = super().form_valid(form)
+            operations.factor_enrolled(self.request.user)
+        update_session_auth_hash(self.request, self.request.user)
         record_authentication(self.request, self.request.user, "mfa", type="totp")
         return response
 

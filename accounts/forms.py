@@ -7,6 +7,7 @@ from allauth.account import forms as account
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
 from django import forms
+from django.core.validators import EmailValidator
 from django.http import HttpRequest
 
 from accounts import operations, passwords
@@ -17,10 +18,13 @@ CHOOSING_HELP = (
     "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
 )
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
+EMAIL_TOO_LONG = "Un correo tiene hasta %(limit_value)d caracteres; escribió %(show_value)d."
 WRITE_EMAIL = "Escriba su correo."
 WRITE_PASSWORD = "Escriba su contraseña."  # noqa: S105 (a text)
 CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S105 (a text)
 WRITE_NAME = "Escriba su nombre completo."
+STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo de nuevo."
+ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
@@ -45,11 +49,11 @@ class PlainForm(forms.Form):
             field.error_messages["required"] = empty
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+            field.error_messages["null_characters_not_allowed"] = ODD_CHARACTER
             if isinstance(field, forms.EmailField):
-                field.error_messages["invalid"] = EMAIL_INVALID
-                for validator in field.validators:
-                    if getattr(validator, "code", "") == "invalid":
-                        validator.message = EMAIL_INVALID
+                field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
+                validators = [v for v in field.validators if not isinstance(v, EmailValidator)]
+                field.validators = [*validators, EmailValidator(EMAIL_INVALID)]
 
 
 class CodeForm(PlainForm):
@@ -99,7 +103,11 @@ class SignupForm(PlainForm, account.SignupForm):
         error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    form_key = forms.CharField(max_length=80, widget=forms.HiddenInput)
+    form_key = forms.CharField(
+        max_length=80,
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM),
+    )
     field_order = ["rfc", "legal_name", "full_name", "email", "password1", "form_key"]
     words = {
         "rfc": (
@@ -130,7 +138,7 @@ class SignupForm(PlainForm, account.SignupForm):
 
     def clean(self) -> dict[str, Any]:
         """The password is measured against the person's name too."""
-        data = super().clean()
+        data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
             _measure_password(self, "password1", person)

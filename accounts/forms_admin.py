@@ -1,6 +1,6 @@
 """What staff types in the admin about companies, offices and people."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -53,7 +53,9 @@ class OfficeForm(PlainForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["provider"].queryset = Provider.objects.order_by("name")
+        provider = self.fields["provider"]
+        assert isinstance(provider, forms.ModelChoiceField)
+        provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
         """A desk office has a provider."""
@@ -63,6 +65,12 @@ class OfficeForm(PlainForm):
         return data
 
 
+def _in_sight(day: date) -> None:
+    """Days that no clock or database overflows on."""
+    if not 2000 <= day.year <= 2100:
+        raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
+
+
 class GrantForm(OfficeForm):
     """An office for somebody who has an account."""
 
@@ -70,11 +78,13 @@ class GrantForm(OfficeForm):
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
         error_messages={"invalid": "Escriba el primer día como AAAA-MM-DD."},
+        validators=[_in_sight],
     )
     last_day = forms.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
         error_messages={"invalid": "Escriba el último día como AAAA-MM-DD."},
+        validators=[_in_sight],
     )
     words = {
         **OfficeForm.words,

@@ -95,7 +95,9 @@ class People(RepresentativeMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """People and pending invitations, two queries."""
-        contacts = self.customer.contacts.select_related("user").order_by("role", "user__full_name")
+        contacts = self.customer.contacts.select_related("user").order_by(
+            "-role", "user__full_name"
+        )
         pending = self.customer.invitations.filter(
             accepted_at__isnull=True, cancelled_at__isnull=True
         )
@@ -115,7 +117,7 @@ class LimitPerson(RepresentativeMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Limit or free, and say which."""
         contact = get_object_or_404(
-            Contact, customer=self.customer, user__email=request.POST.get("person", "")
+            Contact, customer=self.customer, user__email=posted_address(request, "person")
         )
         limit = request.POST.get("own_tickets_only") == "1"
         try:
@@ -139,7 +141,7 @@ class ChangeInvitation(RepresentativeMixin, View):
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
-            email=request.POST.get("email", ""),
+            email=posted_address(request, "email"),
             accepted_at__isnull=True,
             cancelled_at__isnull=True,
         )
@@ -147,11 +149,15 @@ class ChangeInvitation(RepresentativeMixin, View):
             limited = ratelimit.consume_or_429(request, action="invite")
             if limited is not None:
                 return limited
-            operations.resend_invitation(invitation.pk, actor=request.user)
-            messages.success(request, f"Enviamos un enlace nuevo a {invitation.email}.")
+            operation, done = operations.resend_invitation, "Enviamos un enlace nuevo a"
         else:
-            operations.cancel_invitation(invitation.pk, actor=request.user)
-            messages.success(request, f"Cancelamos la invitación a {invitation.email}.")
+            operation, done = operations.cancel_invitation, "Cancelamos la invitación a"
+        try:
+            operation(invitation.pk, actor=request.user)
+        except operations.Refused as refusal:  # used or cancelled a moment ago
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"{done} {invitation.email}.")
         return redirect("accounts:people")
 
 
@@ -195,3 +201,8 @@ class AcceptInvitation(FormView):
             return self.form_invalid(form)
         messages.success(self.request, "Su cuenta quedó lista.")
         return perform_login(self.request, person, redirect_url=reverse("accounts:home"))
+
+
+def posted_address(request: HttpRequest, name: str) -> str:
+    """The mail address by which a form names a person, without what no column holds."""
+    return request.POST.get(name, "").replace("\0", "")

@@ -38,6 +38,8 @@ MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# Of a whole request, files included; far above what a message may carry, so that who picks a film is told which file.
+REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
@@ -66,9 +68,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",  # before the static files: an SVG opened by itself is a document too
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "factureya.core.middleware.NoNulInCookiesMiddleware",
     "factureya.core.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -78,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "factureya.core.middleware.MethodNotAllowedPageMiddleware",
+    "factureya.core.middleware.BodyLimitMiddleware",  # last, so that its answer has every header
 ]
 
 ROOT_URLCONF = "factureya.urls"
@@ -158,7 +162,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "sweep_outbox": {"task": "factureya.core.tasks.sweep_outbox", "schedule": timedelta(minutes=1)},
+    "sweep_outbox": {
+        "task": "factureya.core.tasks.sweep_outbox",
+        "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
+    },
     "sweep_inbound": {
         "task": "factureya.core.tasks.sweep_inbound",
         "schedule": timedelta(minutes=1),

@@ -1,9 +1,10 @@
 """Tickets in the Django admin: the queue and the workspace. The stock list, forms, history and delete are not there."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,7 +20,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
         """Ours instead of the stock ones: there is no add, delete or history page to close."""
         wrap = self.admin_site.admin_view
         either = require_http_methods(["GET", "HEAD", "POST"])
-        pages = [
+        pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(admin_queue.queue_page), "changelist"),
             ("asignar/", require_POST(admin_queue.assign_selected), "assign"),
             ("telefono/", either(admin_phone.phone_ticket), "phone"),

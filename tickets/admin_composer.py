@@ -50,7 +50,7 @@ class ComposerForm(FilesMixin):
         widget=forms.Select(attrs={"id": "after"}),
         error_messages={"invalid_choice": "Elija de la lista qué pasa al enviar."},
     )
-    files = FilesField("Adjuntar")
+    files = FilesField("Adjuntar")  # type: ignore[assignment]
     seen = forms.IntegerField(
         min_value=0,
         max_value=10**6,
@@ -129,14 +129,10 @@ class Composer:
         except operations.NewerMessage as refusal:
             self.is_stale = True
             self._refused(refusal)
-        except operations.FormUsed as refusal:
-            self.key, self.files = formkeys.new(self.agent, _form_of(self.ticket)), []
+        except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
             self._refused(refusal)
-        except operations.FilesGone as refusal:
+            self.key = formkeys.after(refusal, self.key, self.agent)
             self.files = attachments.drafts(self.key.key)
-            self._refused(refusal)
-        except (operations.WrongStatus, policy.NotAllowed) as refusal:
-            self._refused(refusal)
         return ""
 
     def refresh(self, ticket: Ticket) -> None:
@@ -144,7 +140,7 @@ class Composer:
         self.ticket = ticket
         self.form.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
         if self.is_stale:
-            data = self.form.data.copy()
+            data = self.form.data.copy()  # type: ignore[attr-defined]
             data["seen"] = str(ticket.message_count)
             self.form.data = data
 

@@ -32,7 +32,7 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise Http404
     related = Ticket.objects.select_related(
-        "customer", "requester__contact", "assignee", "provider", "follows"
+        "customer", "requester__contact", "assignee", "provider", "follows", "reminder"
     )
     return get_object_or_404(related.visible_to(user), pk=pk)
 

@@ -7,6 +7,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import Contact, User
+from factureya.core import attachments
 from tickets import formkeys, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, workspace_url
 from tickets.admin_people import contact_or_404, find_contacts
@@ -75,7 +76,8 @@ class PhoneTicket(FormWithFiles):
                 return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
             except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
                 form.add_error(None, str(refusal))
-                key = formkeys.new(self.agent, FORM)
+                key = self.key_after(refusal, key, self.agent)
+                kept = attachments.drafts(key.key)
         return self._page(contact, form, key, kept)
 
     def _page(

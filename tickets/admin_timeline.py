@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from factureya.core.models import Event
+from factureya.core.models import Attachment, Event
 from tickets import deliveries
 from tickets.bodies import Block, blocks
 from tickets.deliveries import Delivery
@@ -35,16 +35,16 @@ class Entry:
     inbound: int | None = None  # the mail that the message came in
     delivery: Delivery | None = None  # of the mail that it, or the event, sent to the customer
     blocks: Sequence[Block] = ()
-    files: Sequence[TicketFile] = ()
+    files: Sequence[Attachment] = ()
 
 
 def of(ticket: Ticket) -> list[Entry]:
     """The history, oldest first; five queries however long it is."""
-    files: dict[tuple[int | None, int | None], list[TicketFile]] = {}
+    files: dict[tuple[int | None, int | None], list[Attachment]] = {}
     for file in (
         TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk")
     ):
-        files.setdefault((file.message_id, file.note_id), []).append(file)
+        files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
     messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
     notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
     happened = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
@@ -74,14 +74,14 @@ def note_anchor(pk: int) -> str:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _message(message: Message, files: Sequence[TicketFile]) -> Entry:
+def _message(message: Message, files: Sequence[Attachment]) -> Entry:
     return Entry(
         message.created_at, str(message.side), author=message.author_name, anchor=message_anchor(message.seq),
         seq=message.seq, blocks=blocks(message.body), files=files, inbound=message.inbound_id,
     )  # fmt: skip
 
 
-def _note(note: Note, files: Sequence[TicketFile]) -> Entry:
+def _note(note: Note, files: Sequence[Attachment]) -> Entry:
     return Entry(
         note.created_at, "note", author=note.author_name, anchor=note_anchor(note.pk), blocks=blocks(note.body),
         files=files,

@@ -38,11 +38,13 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     """Assign and classify. The state is not here: only answers and the customer move it."""
     ticket, agent = ticket_or_404(request, pk), agent_of(request)
     back = redirect(workspace_url(pk, _place(request)))
-    category, impact = request.POST.get("category", ""), request.POST.get("impact", "")
+    category = _chosen(request, "category", ticket.category)
+    impact = _chosen(request, "impact", str(ticket.impact))
+    present = str(ticket.assignee_id or "")
+    assignee = _chosen(request, "assignee", present)
     known = {str(key) for key, _name in queue.colleagues([ticket.provider_id])}
-    assignee = request.POST.get("assignee", "")
     valid = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
-    if not valid or (assignee and assignee not in known):
+    if not valid or assignee not in known | {"", present}:
         messages.warning(
             request, "Elija de las listas quién lo atiende, la categoría y el impacto."
         )
@@ -54,6 +56,12 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     except (operations.WrongStatus, policy.NotAllowed) as refusal:
         messages.warning(request, str(refusal))
     return back
+
+
+def _chosen(request: HttpRequest, name: str, present: str) -> str:
+    """What the agent chose; what he left as the page showed it stays as a colleague may have changed it since."""
+    chosen = request.POST.get(name, "")
+    return present if chosen == request.POST.get(f"{name}_was") else chosen
 
 
 def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:

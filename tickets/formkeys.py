@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.core import signing
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User
+from factureya.core import attachments, keyed
+from tickets import operations
 
 SALT = "tickets.form"
 NEW = "nuevo"  # the form of a new ticket; those of a ticket carry its number
@@ -30,7 +31,7 @@ class FormKey:
 
     def belongs_to(self, user: User) -> bool:
         """Whether the form was given to this person."""
-        return constant_time_compare(self.owner, _owner(user))
+        return keyed.matches(SALT, str(user.pk), self.owner)
 
     @property
     def token(self) -> str:
@@ -40,12 +41,21 @@ class FormKey:
 
 def new(user: User, form: str) -> FormKey:
     """A fresh key for a form given to this person now."""
-    return FormKey(secrets.token_urlsafe(16), form, _owner(user))
+    return FormKey(secrets.token_urlsafe(16), form, keyed.digest(SALT, str(user.pk)))
 
 
 def adopt(key: str, user: User, form: str) -> FormKey:
     """The same key in another form of the same person, so that what was uploaded there follows."""
-    return FormKey(key, form, _owner(user))
+    return FormKey(key, form, keyed.digest(SALT, str(user.pk)))
+
+
+def after(refusal: Exception, key: FormKey, user: User) -> FormKey:
+    """The key of the form shown after an operation refused: a fresh one, with the files, if this one was used."""
+    if not isinstance(refusal, operations.FormUsed):
+        return key
+    fresh = new(user, key.form)
+    attachments.move(key.key, fresh.key)
+    return fresh
 
 
 def read(token: str, form: str, user: User | None) -> FormKey | None:
@@ -61,7 +71,3 @@ def read(token: str, form: str, user: User | None) -> FormKey | None:
     if found.form != form or (user is not None and not found.belongs_to(user)):
         return None
     return found
-
-
-def _owner(user: User) -> str:
-    return salted_hmac(SALT, str(user.pk), algorithm="sha256").hexdigest()[:24]

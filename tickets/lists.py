@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Func, Q, QuerySet, Subquery
+from django.db.models import F, Func, Q, QuerySet, Subquery
 
 from accounts.models import User
 from factureya.core import numbers
@@ -30,7 +30,8 @@ _UUID = re.compile(
 )
 
 
-class Tab(NamedTuple):
+@dataclass(frozen=True)
+class Tab:
     """A tab of the list; `count` is text («4», «99+»)."""
 
     view: str
@@ -182,11 +183,11 @@ def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page]:
 
 
 def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """The columns that a row shows."""
-    return tickets.select_related("assignee", "requester").only(
-        "number", "subject", "status", "wait_reason", "solution_proposed_at", "closes_at", "closed_reason",
-        "touched_at", "customer_replied", "first_replied_at", "message_count",
-        "assignee__full_name", "assignee__email", "requester__full_name", "requester__email",
+    """The columns that a row shows; two names are cheaper than the two people they belong to."""
+    names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
+    return tickets.annotate(**names).only(
+        "number", "requester_id", "subject", "status", "wait_reason", "solution_proposed_at", "closes_at",
+        "closed_reason", "touched_at", "customer_replied", "first_replied_at", "message_count",
     )  # fmt: skip
 
 

@@ -212,8 +212,14 @@ class Ticket(Chained):
                 ),
             ),
             models.CheckConstraint(name="status_is_known", condition=Q(status__in=["open", "waiting", "closed"])),
-            models.CheckConstraint(name="wait_reason_is_known", condition=Q(wait_reason__isnull=True) | Q(wait_reason__in=["detail", "authorization"])),
-            models.CheckConstraint(name="closed_reason_is_known", condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"])),
+            models.CheckConstraint(
+                name="wait_reason_is_known",
+                condition=Q(wait_reason__isnull=True) | Q(wait_reason__in=["detail", "authorization"]),
+            ),
+            models.CheckConstraint(
+                name="closed_reason_is_known",
+                condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"]),
+            ),
             models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
         ]  # fmt: skip
         # One partial index per view of the queue and of the customer's list; `closes_at` twice for the sweeps.

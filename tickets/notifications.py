@@ -9,7 +9,7 @@ from django.conf import settings
 
 from accounts import registered
 from accounts.models import User
-from factureya.core import outbox
+from factureya.core import calendar, outbox
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from tickets import caps, links, policy, threads
 from tickets.models import Message, Ticket
@@ -153,15 +153,13 @@ def _reader(ticket: Ticket) -> User | None:
 
 
 def _context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
-    days = settings.CUSTOMER_REPLY_DAYS
-    unit = " hábil" if settings.CUSTOMER_REPLY_CALENDAR == "business" else ""
     return {
         "ticket": ticket,
         "name": contact.get_full_name() if contact else ticket.customer.legal_name,
         "url": links.url_for(contact, ticket) if contact else _portal_url(ticket),
         "link_days": settings.LINK_DAYS if contact else None,
         "reminder_hours": settings.REMINDER_HOURS,
-        "reply_days": f"1 día{unit}" if days == 1 else f"{days} días{unit and ' hábiles'}",
+        "reply_days": calendar.reply_days(),
     }
 
 

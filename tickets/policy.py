@@ -19,11 +19,6 @@ def may_open(user: User, customer: Customer) -> bool:
     )
 
 
-def works_at_desk(user: User) -> bool:
-    """Whether the person holds a desk office anywhere now, so that he may write down what is said by phone (M3)."""
-    return bool(user.desk_provider_ids)
-
-
 def may_take_calls(user: User) -> bool:
     """Whether the person writes down what customers say by phone: our own desk, who may look up any company (M3)."""
     return user.is_staff and user.holds(Office.AGENT, Office.SUPERVISOR)

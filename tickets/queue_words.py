@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from factureya.core.models import OutboxMessage
 from factureya.core.templatetags.fy import duration, when
 from tickets.models import Ticket
 
@@ -33,7 +34,16 @@ def goal(ticket: Ticket, instant: datetime) -> Goal:
 
 
 def headline(ticket: Ticket, instant: datetime) -> Goal:
-    """The goal as a sentence, for the head of the ticket's page."""
+    """The goal as a sentence, for the head of the ticket's page; a reminder that failed keeps it open (M15)."""
+    if (
+        ticket.is_waiting
+        and ticket.reminder
+        and ticket.reminder.status == OutboxMessage.Status.FAILED
+    ):
+        return Goal(
+            "No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo",
+            css="fy-late",
+        )
     due = goal(ticket, instant)
     if ticket.is_open and due.detail:
         return Goal(

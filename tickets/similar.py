@@ -27,18 +27,18 @@ def find(user: User, subject: str) -> list[Ticket]:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only(
-        "number", "subject", "status", "touched_at"
+        "number", "subject", "search_words", "status", "touched_at"
     )
-    scored = [(likeness(wanted, words(ticket.subject)), ticket) for ticket in latest[:CANDIDATES]]
+    scored = [
+        (likeness(wanted, _words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]
+    ]
     alike = [pair for pair in scored if pair[0] >= ENOUGH]
     return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
 
 
 def words(text: str) -> frozenset[str]:
     """The words of a subject that tell problems apart: no accents, no articles, no plurals."""
-    return frozenset(
-        _singular(word) for word in re.findall(r"\w+", searchable(text)) if word not in _EMPTY
-    )
+    return _words(searchable(text))
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
@@ -50,6 +50,11 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
         return 1.0  # an error code such as cfdi40147
     shorter = min(len(one), len(other))
     return len(both) / shorter if len(both) >= 2 or shorter == 1 else 0.0
+
+
+def _words(plain: str) -> frozenset[str]:
+    """The same of a text that is `searchable` already, as the column of a ticket is."""
+    return frozenset(_singular(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
 
 
 def _singular(word: str) -> str:

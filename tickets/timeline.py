@@ -6,26 +6,39 @@ without a person's name.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import F, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from factureya.core import calendar
 from factureya.core.models import Event
-from tickets import wording
+from factureya.core.templatetags.fy import when
 from tickets.bodies import Block, blocks
-from tickets.models import Message, Ticket, TicketFile
+from tickets.models import Message, Ticket
 
 NOTHING = SafeString("")
 _REMINDED = f"Le recordamos por correo que faltaban {settings.REMINDER_HOURS} horas"
 _UNANSWERED = (
-    f"<strong>Cerrado</strong> automáticamente: más de {wording.reply_days()} sin respuesta"
+    f"<strong>Cerrado</strong> automáticamente: más de {calendar.reply_days()} sin respuesta"
 )
 
 _VOIDED = "Su respuesta llegó a tiempo: se anuló el cierre y volvió a <strong>Abierto</strong>"
+
+
+class File(NamedTuple):
+    """A file of a public message."""
+
+    name: str
+    size: int
+    token: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,12 @@ class Entry:
     message: Message | None = None
     author: str = ""
     blocks: Sequence[Block] = ()
-    files: Sequence[TicketFile] = field(default_factory=list)
+    files: Sequence[File] = ()
+
+    @cached_property
+    def when(self) -> str:
+        """«hoy, 10:05»."""
+        return when(self.at)
 
     @property
     def is_ours(self) -> bool:
@@ -47,15 +65,8 @@ class Entry:
 
 
 def of(ticket: Ticket, reader: User) -> list[Entry]:
-    """The history that this reader sees, oldest first; three queries however long it is."""
-    files: dict[int | None, list[TicketFile]] = {}
-    public = TicketFile.objects.filter(ticket=ticket, message__isnull=False)
-    for file in public.select_related("attachment").order_by("pk"):
-        files.setdefault(file.message_id, []).append(file)
-    messages = [
-        _message(message, files.get(message.pk, []), reader)
-        for message in ticket.messages.order_by("seq")
-    ]
+    """The history that this reader sees, oldest first; two queries however long it is."""
+    messages = [_message(message, files, reader) for message, files in _messages(ticket)]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + events(_public(ticket), reader), key=lambda entry: entry.at)
 
@@ -87,7 +98,21 @@ def _public(ticket: Ticket) -> Iterable[Event]:
     )
 
 
-def _message(message: Message, files: Sequence[TicketFile], reader: User) -> Entry:
+def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File]]]:
+    """The public messages with their files, in one query: a message comes once for each of its files."""
+    attachment = "files__attachment__"
+    rows: QuerySet[Any] = ticket.messages.annotate(
+        file_name=F(f"{attachment}name"),
+        file_size=F(f"{attachment}size"),
+        file_token=F(f"{attachment}token"),
+    )
+    for _, same in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
+        first, *others = same
+        named = [row for row in (first, *others) if row.file_token is not None]
+        yield first, [File(row.file_name, row.file_size, row.file_token) for row in named]
+
+
+def _message(message: Message, files: Sequence[File], reader: User) -> Entry:
     author = "Usted" if message.author_id == reader.pk else message.author_name
     return Entry(
         message.created_at, message=message, author=author, blocks=blocks(message.body), files=files

@@ -45,5 +45,5 @@ urlpatterns = [
         name="follow_up",
     ),
     path("enlace/<str:token>/", views_open.OpenLink.as_view(), name="link"),
-    path("archivos/<str:token>/", views_open.Download.as_view(), name="file"),
+    path("archivos/<slug:token>/", views_open.Download.as_view(), name="file"),
 ]

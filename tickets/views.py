@@ -7,11 +7,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from factureya.core import attachments, numbers
-from tickets import drafts, formkeys, operations, similar, wording
+from tickets import bodies, drafts, formkeys, operations, similar, wording
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, TicketForm
 from tickets.models import NUMBER_PREFIX, Message, Ticket
-from tickets.views_common import FormWithFiles, PersonView, posted_text
+from tickets.views_common import REFUSALS, FormWithFiles, PersonView, posted_text
 
 
 class NewTicket(FormWithFiles, PersonView):
@@ -48,7 +48,7 @@ class NewTicket(FormWithFiles, PersonView):
         wanted = {"author": self.user, "customer": self.user.contact.customer, **form.opening()}
         try:
             ticket = operations.open_ticket(form_key=key.key, **wanted)
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key_after(refusal, key, self.user))
         drafts.forget(self.request.session, key)
@@ -101,5 +101,9 @@ def _visible(user: Any, text: str) -> Ticket | None:
 
 
 def _as_message(fields: dict[str, str]) -> str:
-    parts = (fields.get("subject", ""), fields.get("description", ""), fields.get("steps", ""))
-    return "\n\n".join(part.strip() for part in parts if part.strip())
+    """All that was written in the guided form, as the text of a message; nothing is left behind (M11)."""
+    told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
+    expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()
+    told += [f"{bodies.EXPECTED}:\n{expected}"] if expected else []
+    told += [f"Folio fiscal: {folio}"] if folio else []
+    return "\n\n".join(part for part in told if part)

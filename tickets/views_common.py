@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
 
+from accounts.mixins import ask_factor, factor_passed
 from accounts.models import User
 from factureya.core import attachments
 from factureya.core.models import Attachment
@@ -15,6 +16,9 @@ from tickets import access, drafts, formkeys, operations, policy
 from tickets.formkeys import FormKey
 from tickets.models import Ticket, TicketQuerySet
 
+# What an operation may answer to a form that was filled in well; the page shows it again with the reason. Not being
+# allowed happens here only when something changed since the page was asked for.
+REFUSALS = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
 # Fields of a post that are not of the person's text.
 _NOT_TEXT = frozenset({"csrfmiddlewaretoken", "key", "quitar", "agregar_a", "otro", "resolved"})
 
@@ -37,7 +41,9 @@ class PrivateView(View):
         return (request.method or "").lower() in self.http_method_names
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and tell caches to forget it."""
+        """Answer, and tell caches to forget it. Staff needs its second factor here as in the admin."""
+        if request.user.is_authenticated and request.user.is_staff and not factor_passed(request):
+            return ask_factor(request)
         response = super().dispatch(request, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
         return response
@@ -137,12 +143,8 @@ class FormWithFiles:
         return attachments.drafts(key.key), refusals
 
     def key_after(self, refusal: Exception, key: FormKey, user: User) -> FormKey:
-        """The key of the form shown after an operation refused: a fresh one, with the files, if this one was used."""
-        if not isinstance(refusal, operations.FormUsed):
-            return key
-        fresh = formkeys.new(user, key.form)
-        attachments.move(key.key, fresh.key)
-        return fresh
+        """As `formkeys.after`."""
+        return formkeys.after(refusal, key, user)
 
 
 def posted_text(request: HttpRequest) -> dict[str, str]:

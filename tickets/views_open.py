@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
+from accounts.client import client_ip
 from factureya.core import attachments
 from factureya.portal.errors import too_many_requests
 from tickets import access, links, lookup, timeline, wording
@@ -35,7 +35,7 @@ class LookUp(PrivateView):
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
-        if not lookup.may_try(client_address(request)):
+        if not lookup.may_try(client_ip(request)):
             return too_many_requests(request, lookup.WINDOW.total_seconds())
         ticket = lookup.find(form.cleaned_data["number"], form.cleaned_data["email"])
         if ticket is None:
@@ -122,14 +122,3 @@ class Download(PrivateView):
         for name, value in headers.items():
             response[name] = value
         return response
-
-
-def client_address(request: HttpRequest) -> str:
-    """The address of the browser: what the outermost trusted proxy saw, or the connection's own."""
-    hops = [
-        hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()
-    ]
-    count = settings.TRUSTED_PROXY_COUNT
-    if count and len(hops) >= count:
-        return hops[-count][:64]
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -4,35 +4,37 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from factureya.core import attachments
+from factureya.core import attachments, calendar
 from factureya.core.clock import now
 from tickets import access, drafts, formkeys, notifications, operations, policy, timeline, wording
 from tickets.formkeys import FormKey
 from tickets.forms import STALE_FORM, FollowUpForm, InformationForm
-from tickets.models import Ticket, TicketQuerySet
-from tickets.views_common import FormWithFiles, TicketView, posted_text
+from tickets.models import Ticket
+from tickets.views_common import REFUSALS, FormWithFiles, TicketView, posted_text
 
 
 class TicketPage(FormWithFiles, TicketView):
     """The ticket's page with its composer; also what a post that was refused shows again."""
 
-    def tickets(self) -> TicketQuerySet:
-        """Also the number of the ticket that continues this one, if the person may see it."""
-        next_one = Ticket.objects.visible_to(self.actor.user).filter(follows=OuterRef("pk"))
-        numbers = next_one.order_by("-pk").values("number")[:1]
-        return super().tickets().annotate(continued_by=Subquery(numbers))
+    def find(self, number: str) -> Ticket:
+        """Also the number of the ticket that continues it, if it is closed and the person may see that one (M12)."""
+        ticket: Any = super().find(number)
+        ticket.continued_by = None
+        if ticket.is_closed:
+            next_ones = Ticket.objects.visible_to(self.actor.user).filter(follows=ticket)
+            ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
+        return ticket  # type: ignore[no-any-return]
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
         """The composer of this ticket."""
         return InformationForm(*args, is_waiting=self.ticket.is_waiting, **options)
 
     def page(self, form: InformationForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Six queries, session and user included, however long the history is."""
+        """Five queries, session and user included, and one more when closed, however long the history is."""
         ticket, user = self.ticket, self.actor.user
         follows = (
             ticket.follows
@@ -93,7 +95,7 @@ class AddInformation(TicketPage):
         """Call the operation; what it refuses stays on the page."""
         try:
             number = self.confirm(form, key) if form.is_confirming else self.add(form, key)
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
             return self.page(form, key, kept=attachments.drafts(key.key))
@@ -103,8 +105,6 @@ class AddInformation(TicketPage):
     def add(self, form: InformationForm, key: FormKey) -> str:
         """Add the message; what was written to a ticket that closed meanwhile opens a linked one (M12)."""
         wanted = {"author": self.actor.user, "form_key": key.key, **form.message()}
-        if self.ticket.is_closed:
-            return self.continue_in_new(wanted)
         try:
             operations.add_information(self.ticket.pk, **wanted)
         except operations.TicketClosed:
@@ -159,6 +159,8 @@ class Confirm(TicketView):
             messages.success(request, "Gracias por confirmarlo. El ticket quedó Cerrado.")
         except operations.TicketClosed:
             messages.info(request, "El ticket ya estaba Cerrado.")
+        except REFUSALS as refusal:
+            messages.warning(request, str(refusal))
         return redirect("tickets:detail", number=self.ticket.number)
 
 
@@ -201,7 +203,7 @@ class FollowUp(FormWithFiles, TicketView):
             ticket = follow_up(
                 self, {"author": self.actor.user, "form_key": key.key, **form.message()}
             )
-        except (operations.WrongStatus, operations.FilesGone) as refusal:
+        except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
             return self.page(form, key, kept=attachments.drafts(key.key))
@@ -222,7 +224,7 @@ class Created(TicketView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The number, where it was sent, and what follows."""
-        context = self.context(first_reply=wording.first_reply(), reply_days=wording.reply_days())
+        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.reply_days())
         return render(request, "tickets/created.html", context)
 
 

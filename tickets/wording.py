@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from factureya.core import calendar
 from tickets.models import Ticket
 
 
@@ -12,12 +13,6 @@ class Turn(NamedTuple):
 
     title: str
     text: str
-
-
-def reply_days() -> str:
-    """«3 días», or «3 días hábiles»: how long the customer has (M15)."""
-    kind = " hábiles" if settings.CUSTOMER_REPLY_CALENDAR == "business" else ""
-    return f"{settings.CUSTOMER_REPLY_DAYS} días{kind}"
 
 
 def first_reply() -> str:
@@ -79,17 +74,17 @@ def _ended(ticket: Ticket) -> Turn:
     on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     on += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
-        return Turn(f"Se cerró porque pasaron más de {reply_days()} sin respuesta", on)
+        return Turn(f"Se cerró porque pasaron más de {calendar.reply_days()} sin respuesta", on)
     return Turn("Se cerró porque se confirmó que quedó resuelto", on)
 
 
-def last_move(ticket: Ticket) -> str:
+def last_move(ticket: Ticket, assignee: str | None) -> str:
     """What last happened, for a row of a list; read from the ticket's own columns, so it costs no query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _asked(ticket)
+        return _asked(ticket, assignee or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -97,8 +92,7 @@ def last_move(ticket: Ticket) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _asked(ticket: Ticket) -> str:
-    who = ticket.assignee.get_full_name() if ticket.assignee else "Soporte"
+def _asked(ticket: Ticket, who: str) -> str:
     if ticket.asks_confirmation:
         return f"{who} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
@@ -106,6 +100,6 @@ def _asked(ticket: Ticket) -> str:
     return f"{who} le pidió más detalle"
 
 
-def whose(ticket: Ticket) -> str:
+def whose(assignee: str | None) -> str:
     """Who has the ticket now, for a row of a list."""
-    return f"Lo tiene {ticket.assignee.get_full_name()}" if ticket.assignee else "Por asignar"
+    return f"Lo tiene {assignee}" if assignee else "Por asignar"

@@ -15,10 +15,15 @@ def require(allowed: bool, message: str) -> None:
         raise Refused(message)
 
 
+def current(actor: User) -> User:
+    """The actor as the database says now: offices, company and account may have changed since he was loaded."""
+    return User.objects.select_related("contact__customer").get(pk=actor.pk)
+
+
 def require_superuser(actor: User) -> None:
     """Raise Refused unless the actor is an active superuser, as the database says now."""
-    current = User.objects.filter(pk=actor.pk, is_superuser=True, is_active=True).exists()
-    require(current, "Solo un superusuario puede hacerlo.")
+    now = current(actor)
+    require(now.is_superuser and now.is_active, "Solo un superusuario puede hacerlo.")
 
 
 def lock_user(pk: int) -> User:
@@ -26,8 +31,13 @@ def lock_user(pk: int) -> User:
     return User.objects.select_for_update().get(pk=pk)
 
 
-def new_person(email: str, full_name: str, password: str, *, verified: bool) -> User:
-    """A user and the one address; raises IntegrityError when somebody has that address."""
-    person = User.objects.create_user(email, password, full_name=" ".join(full_name.split()))
+def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
+    """A user and the one address; raises IntegrityError when somebody has that address.
+
+    `hashed` is the password's hash: it takes long on purpose, so it is made before the transaction.
+    """
+    person = User.objects.create(
+        email=email.strip().lower(), password=hashed, full_name=" ".join(full_name.split())
+    )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, User
-from accounts.operations.common import Refused, new_person, require
+from accounts.operations.common import Refused, current, new_person, require
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
@@ -32,9 +33,10 @@ def register_company(
     same `form_key`, address and password returns the person of the first. Raises Refused when the address is taken;
     the caller must not tell.
     """
+    hashed = make_password(password)
     try:
         with transaction.atomic():
-            person = new_person(email, full_name, password, verified=False)
+            person = new_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
                 legal_name=" ".join(legal_name.split()),
@@ -101,9 +103,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
         people = [contact.user for contact in customer.contacts.select_related("user")]
         customer.joined_to = known
         customer.save(update_fields=["joined_to"])
+        _move_what_is_theirs(customer, known, actor)
         customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
-        for hook in settings.CUSTOMER_JOINED:
-            import_string(hook)(customer, known, actor=actor)
+        # Once more: what its people were sending until their place in the company was locked.
+        _move_what_is_theirs(customer, known, actor)
         event = audit.record(
             "company.joined", customer, actor=actor,
             into=known.chain, people=[person.pk for person in people],
@@ -116,8 +119,12 @@ def join_company(pk: int, *, actor: User) -> Customer:
 def _undecided(pk: int, actor: User) -> Iterator[Customer]:
     """The locked company that still waits for staff, decided by somebody who may."""
     with transaction.atomic():
-        require(policy.may_verify(actor), "Solo un agente o un supervisor de Factureya lo decide.")
-        customer = Customer.objects.select_for_update().get(pk=pk)
+        require(
+            policy.may_verify(current(actor)),
+            "Solo un agente o un supervisor de Factureya lo decide.",
+        )
+        # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
+        customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(
             customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue."
         )
@@ -126,6 +133,11 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
             "La persona aún no comprueba su correo.",
         )
         yield customer
+
+
+def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
+    for hook in settings.CUSTOMER_JOINED:
+        import_string(hook)(source, target, actor=actor)
 
 
 def _first_use(form_key: str | None, email: str, password: str) -> User:

@@ -8,13 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
 from accounts.models import Contact, Customer, Invitation, RoleAssignment, User
-from accounts.operations.common import Refused, lock_user, new_person, require
+from accounts.operations.common import (
+    Refused,
+    current,
+    lock_user,
+    new_person,
+    require,
+    require_superuser,
+)
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Event
@@ -35,7 +43,7 @@ def invite_contact(
     email = email.strip().lower()
     with transaction.atomic():
         customer = Customer.objects.select_for_update().get(pk=customer.pk)
-        require(policy.may_manage_people(actor, customer), NOT_YOURS)
+        require(policy.may_manage_people(current(actor), customer), NOT_YOURS)
         inside = Contact.objects.filter(customer=customer, user__email=email).exists()
         require(not inside, "Esa persona ya está en su empresa.")
         pending = customer.invitations.filter(
@@ -70,11 +78,12 @@ def open_invitation(token: str) -> Invitation:
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     """The invited person chooses a name and a password; the link proves the mail. Works once. Raises Refused."""
+    digest, hashed = _hash(token), make_password(password)
     with transaction.atomic():
-        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=_hash(token)))
+        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=digest))
         try:
             with transaction.atomic():
-                person = new_person(invitation.email, full_name, password, verified=True)
+                person = new_person(invitation.email, full_name, hashed, verified=True)
         except IntegrityError:
             raise Refused(UNUSABLE) from None  # has an account meanwhile
         invitation.accepted_at = now()
@@ -90,7 +99,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
     """The representative lets a contact see the company's tickets, or only his own."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
-        require(policy.may_manage_people(actor, contact.customer), NOT_YOURS)
+        require(policy.may_manage_people(current(actor), contact.customer), NOT_YOURS)
         require(not contact.is_representative, "El representante ve todos los tickets.")
         if contact.own_tickets_only == own_tickets_only:
             return contact
@@ -121,9 +130,9 @@ def change_password(person: User, password: str) -> None:
 
     `person` gets the new hash, so that allauth can keep the session in which it happened.
     """
+    person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
-        person.set_password(password)
         person.save(update_fields=["password"])
         audit.record("person.password_changed", person, actor=person)
 
@@ -171,9 +180,9 @@ def _pending(pk: int, actor: User) -> Iterator[Invitation]:
         related = Invitation.objects.select_related("customer")
         invitation = related.select_for_update(of=("self",)).get(pk=pk)
         if invitation.customer is None:
-            require(actor.is_active and actor.is_superuser, "Solo un superusuario puede hacerlo.")
+            require_superuser(actor)
         else:
-            require(policy.may_manage_people(actor, invitation.customer), NOT_YOURS)
+            require(policy.may_manage_people(current(actor), invitation.customer), NOT_YOURS)
         require(invitation.is_pending, "Esa invitación ya se usó o se canceló.")
         yield invitation
 
@@ -191,7 +200,7 @@ def _usable(found: QuerySet[Invitation]) -> Invitation:
     invitation = found.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
-    inviter = User.objects.select_related("contact__customer").get(pk=invitation.invited_by_id)
+    inviter = current(invitation.invited_by)
     if invitation.office:
         allowed = inviter.is_active and inviter.is_superuser
     else:

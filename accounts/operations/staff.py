@@ -6,7 +6,6 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.db.models import F
 
 from accounts import notifications, offices, policy
 from accounts.models import (
@@ -20,7 +19,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import people
-from accounts.operations.common import Refused, lock_user, require, require_superuser
+from accounts.operations.common import Refused, current, lock_user, require, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -130,13 +129,29 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     return person
 
 
+def factor_enrolled(person: User) -> None:
+    """The person enrolled a second factor: every session that never showed it ends.
+
+    Otherwise one that was opened with the password alone would read the recovery codes, and with them pass for two
+    factors. `person` gets the new number, so that the session in which it happened can be kept.
+    """
+    with transaction.atomic():
+        locked = lock_user(person.pk)
+        _end_sessions(locked)
+        audit.record("factor.enrolled", locked, actor=locked)
+    person.session_epoch = locked.session_epoch
+
+
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
     """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
     reason = " ".join(reason.split())
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(user.pk)
-        require(policy.may_decide_factor_reset(actor), "No puede pedirlo con sus cargos de hoy.")
+        require(
+            policy.may_decide_factor_reset(current(actor)),
+            "No puede pedirlo con sus cargos de hoy.",
+        )
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
         require(_has_factor(person), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
@@ -193,6 +208,8 @@ def _check_provider(office: str, provider: Provider | None) -> None:
         raise Refused("Indique el prestador.")
     if office == Office.AGENT:
         require(provider.is_own, "El agente propio trabaja en Factureya.")
+    if office == Office.SUPERVISOR:  # acts as mesa de control: a third party has no approvals
+        require(provider.is_own, "El supervisor trabaja en Factureya.")
     if office == Office.THIRD_PARTY_AGENT:
         require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")
     return None
@@ -202,7 +219,10 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
-        require(policy.may_decide_factor_reset(actor), "No puede decidirlo con sus cargos de hoy.")
+        require(
+            policy.may_decide_factor_reset(current(actor)),
+            "No puede decidirlo con sus cargos de hoy.",
+        )
         require(reset.decided_at is None, "Ya se decidió.")
         require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
         require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")
@@ -215,11 +235,10 @@ def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
 
 
 def _has_factor(person: User) -> bool:
-    return Authenticator.objects.filter(user=person).exists()
+    return bool(Authenticator.objects.filter(user=person).exists())
 
 
 def _end_sessions(person: User, *also: str) -> None:
     """Every session of the person ends: what they are bound to changes."""
-    person.session_epoch = F("session_epoch") + 1  # type: ignore[assignment]
+    person.session_epoch += 1  # re-read under the lock
     person.save(update_fields=["session_epoch", *also])
-    person.refresh_from_db(fields=["session_epoch"])

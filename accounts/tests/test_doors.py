@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, get_resolver, resolve, reverse
 
 from accounts import operations
 from accounts.client import client_ip
-from accounts.models import Office
+from accounts.models import Office, User
 from accounts.tests.factories import (
     PASSWORD,
     make_agent,
@@ -179,6 +179,7 @@ def test_the_answer_does_not_tell_whether_an_address_exists(client):
     [
         ({"login": "", "password": "x"}, "Escriba su correo."),
         ({"login": "ana", "password": "x"}, "Escriba el correo completo"),
+        ({"login": "a" * 400 + "@ejemplo.mx", "password": "x"}, "Un correo tiene hasta"),
         ({"login": "ana@ejemplo.mx", "password": ""}, "Escriba su contraseña."),
     ],
 )
@@ -311,6 +312,7 @@ def test_changing_the_password_takes_the_old_one_and_ends_other_sessions(client)
     assert sign_in(Client(), ana.email, NEW).status_code == 302
 
 
+@pytest.mark.clause("M7")
 def test_resetting_by_code_ends_every_session(client):
     ana = make_contact()
     other = Client()
@@ -382,3 +384,11 @@ def test_a_closed_account_gets_no_code():
 
 def test_home_resolves_below_cuenta():
     assert resolve("/cuenta/").view_name == "accounts:home"
+
+
+def test_the_first_superuser_proves_the_mail_like_everybody(client):
+    User.objects.create_superuser("raiz@factureya.com", PASSWORD, full_name="Raíz")
+    verify = reverse("account_email_verification_sent")
+    assert sign_in(client, "raiz@factureya.com").url == verify
+    code = re.search(r"^[A-Z]{4}-[A-Z]{4}$", OutboxMessage.objects.get().body, re.M).group()
+    assert client.post(verify, {"code": code, "action": "verify"}).url == "/admin/"

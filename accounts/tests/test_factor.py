@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import operations
-from accounts.models import FactorReset, Office, User
+from accounts.models import FactorReset, Office, RoleAssignment, User
 from accounts.tests.factories import (
     PASSWORD,
     make_agent,
@@ -26,6 +26,7 @@ from accounts.tests.factories import (
     make_user,
 )
 from factureya.core.models import OutboxMessage
+from tickets.tests.factories import make_ticket
 
 pytestmark = pytest.mark.django_db
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -93,6 +94,23 @@ def test_enrolling_shows_an_image_of_ours_and_the_secret(
     assert OutboxMessage.objects.filter(kind="account/totp_activated").exists()
 
 
+def test_enrolling_ends_the_sessions_that_only_knew_the_password(client):
+    """A thief's session from before would read the recovery codes, and pass with one for two factors."""
+    dario, thief = make_agent(), Client()
+    sign_in(thief, dario)
+    prove_again(thief)
+    sign_in(client, dario)
+    prove_again(client)
+    client.get(reverse("mfa_activate_totp"))
+    client.post(reverse("mfa_activate_totp"), {"code": code(client.session[SECRET_SESSION_KEY])})
+    assert "_auth_user_id" in client.session
+    assert client.get(reverse("mfa_view_recovery_codes")).status_code == 200
+    answer = thief.get(reverse("mfa_view_recovery_codes"))
+    assert answer.status_code == 302
+    assert answer.url.startswith(reverse("account_login"))
+    assert [event.verb for event in dario.events()] == ["factor.enrolled"]
+
+
 def test_signing_in_takes_the_second_step_or_a_recovery_code(client):
     ana = enrolled(make_contact())
     assert sign_in(client, ana).url == reverse("mfa_authenticate")
@@ -148,6 +166,16 @@ def test_every_page_of_the_admin_asks_the_factor(client, required):
         answer = client.get(reverse(f"admin:{name}"))
         assert answer.status_code == 302
         assert answer.url.startswith(reverse("mfa_activate_totp"))
+
+
+def test_the_portals_ticket_pages_are_no_way_round(client, required):
+    ticket, person = make_ticket(), make_agent()
+    client.force_login(person)
+    for path in (
+        reverse("tickets:detail", args=[ticket.number]),
+        reverse("tickets:file", args=["x"]),
+    ):
+        assert client.get(path).url.startswith(reverse("mfa_activate_totp"))
 
 
 def test_a_customer_needs_none(client, required):
@@ -284,6 +312,13 @@ def test_who_may_not_ask_or_decide():
     for office in set(Office) - {Office.SECURITY_OFFICER}:
         with pytest.raises(operations.Refused):
             operations.approve_factor_reset(reset.pk, actor=make_staff(office))
+    officer = make_staff(Office.SECURITY_OFFICER)
+    assert officer.holds(Office.SECURITY_OFFICER)
+    operations.end_office(RoleAssignment.objects.get(user=officer).pk, actor=root)
+    with pytest.raises(
+        operations.Refused, match="cargos de hoy"
+    ):  # the object in hand still says so
+        operations.approve_factor_reset(reset.pk, actor=officer)
     mine = operations.request_factor_reset(root, reason="x", actor=other)
     with pytest.raises(operations.Refused, match="propio"):
         operations.approve_factor_reset(mine.pk, actor=root)

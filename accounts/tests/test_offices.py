@@ -115,6 +115,7 @@ def test_what_is_not_granted():
         (dario, {"office": "king"}, "Elija el cargo"),
         (dario, {"office": Office.AGENT}, "Indique el prestador"),
         (dario, {"office": Office.AGENT, "provider": third}, "trabaja en Factureya"),
+        (dario, {"office": Office.SUPERVISOR, "provider": third}, "trabaja en Factureya"),
         (dario, {"office": Office.THIRD_PARTY_AGENT, "provider": own_provider()}, "otro prestador"),
         (dario, {"office": Office.IT_HEAD, "provider": third}, "no lleva prestador"),
         (
@@ -256,6 +257,16 @@ def test_a_superuser_works_on_people_in_the_admin(client):
     assert "<title>Error: " in wrong
     assert client.post(at("grant", root.pk), data).status_code == 200
     assert not RoleAssignment.objects.filter(user=root).exists()
+
+
+@pytest.mark.parametrize("field", ["first_day", "last_day"])
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_an_office_of_another_era_is_refused_beside_its_day(client, field, day):
+    dario = make_user()
+    client.force_login(make_superuser())
+    answer = client.post(at("grant", dario.pk), {"office": "it_head", field: day})
+    assert "Escriba un día entre los años 2000 y 2100." in answer.content.decode()
+    assert not RoleAssignment.objects.filter(user=dario).exists()
 
 
 def test_a_superuser_invites_resends_and_cancels_in_the_admin(client):

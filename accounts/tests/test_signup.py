@@ -43,7 +43,6 @@ def prove_mail(client):
     )
 
 
-@pytest.mark.clause("M2")
 def test_a_new_company_signs_up_proves_its_mail_and_may_open_tickets(client):
     response = sign_up(client)
     assert response.status_code == 302
@@ -119,6 +118,7 @@ def test_a_person_who_mistyped_the_mail_starts_again(client):
         ("full_name", " ", "Escriba su nombre completo"),
         ("email", "", "Escriba su correo"),
         ("email", "abril", "Escriba el correo completo"),
+        ("email", "a" * 400 + "@ejemplo.mx", "Un correo tiene hasta"),
         ("password1", "", "Elija una contraseña"),
         ("password1", "corta", "12 caracteres"),
         ("password1", "1q2w3e4r5t6y", "de uso común"),
@@ -216,3 +216,18 @@ def test_verification_page_without_anything_to_verify_leads_to_login(client):
 def neutral(response, email: str) -> str:
     page = response.content.decode().replace(email, "X")
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("form_key", "", "El formulario perdió su validez."),
+        ("form_key", "k" * 81, "El formulario perdió su validez."),
+        ("legal_name", "Ocaso\0SA", "Trae un carácter que no se puede guardar"),
+        ("full_name", "Ana\0", "Trae un carácter que no se puede guardar"),
+    ],
+)
+def test_what_no_browser_sends_is_said_in_our_words(client, field, value, says):
+    page = sign_up(client, **{field: value})
+    assert says in page.content.decode()
+    assert not Customer.objects.exists()

@@ -85,12 +85,13 @@ def drafts(draft: str) -> list[Attachment]:
 
 def discard(draft: str, token: str) -> bool:
     """Remove one file of a form; False when it is not (or no longer) the form's."""
-    return bool(draft) and bool(_remove(draft=draft, token=token))
+    is_token = "\0" not in token  # which PostgreSQL would refuse to look for
+    return bool(draft) and is_token and bool(_remove(draft=draft, token=token))
 
 
 def move(draft: str, to: str) -> None:
     """Give a form's files to the form that takes its place, when its one-time key was used already."""
-    if draft:
+    if draft and to:  # without a key a file would count as taken, and never be purged
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
@@ -237,7 +238,7 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _storage() -> Storage:
-    file: FileField = Attachment._meta.get_field("file")  # type: ignore[assignment]
+    file: FileField = Attachment._meta.get_field("file")
     return file.storage
 
 

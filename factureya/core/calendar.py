@@ -98,3 +98,12 @@ def reply_deadline(at: datetime) -> datetime:
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return attention_hours().add_days(at, days)
     return at.astimezone(UTC) + timedelta(days=days)  # 72 hours, also where a clock is put forward
+
+
+def reply_days() -> str:
+    """The same time in words: «3 días», «1 día hábil» (M15)."""
+    days: int = settings.CUSTOMER_REPLY_DAYS
+    is_business = settings.CUSTOMER_REPLY_CALENDAR == "business"
+    if days == 1:
+        return "1 día hábil" if is_business else "1 día"
+    return f"{days} días hábiles" if is_business else f"{days} días"

@@ -7,6 +7,7 @@ it repeats only if the process died between the mail server's yes and our commit
 
 import logging
 from datetime import timedelta
+from email.header import Header
 from email.utils import format_datetime
 from time import monotonic
 from typing import Any
@@ -61,7 +62,7 @@ def enqueue(
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key, message_id=message_id(key).strip("<>"), kind=kind, about=about, to=to, is_secret=is_secret,
-        subject=" ".join(subject.split())[:200], body=body.strip() + "\n",
+        subject=_one_line(subject), body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )  # fmt: skip
     _ring_on_commit(message.pk)
@@ -171,6 +172,11 @@ class _Bell:
 _bell = _Bell()
 
 
+def _one_line(subject: str) -> str:
+    """A subject as a header may hold it: one line of printable characters (RFC 5322 has no ESC, no backspace)."""
+    return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
+
+
 def _ring_on_commit(pk: int) -> None:
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
     transaction.on_commit(lambda: _bell.ring(pk), robust=True)
@@ -184,7 +190,18 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
         "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",
     }
-    return EmailMessage(message.subject, message.body, to=[message.to], headers=headers)
+    return EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
+
+
+def _subject(text: str) -> str:
+    """The subject with its first word (the number) left plain and the rest in encoded words where they are needed.
+
+    Encoded whole, a long one is folded before its first word, and some readers show the number after a gap.
+    """
+    first, _, rest = text.partition(" ")
+    if text.isascii() or not first.isascii():
+        return text
+    return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
 
 
 def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:

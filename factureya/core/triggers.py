@@ -56,16 +56,21 @@ def no_replace(table: str, *unique: str) -> Guard:
 
     PostgreSQL has no such statement (ON CONFLICT DO UPDATE meets the UPDATE triggers), so it needs no such guard.
     """
-    taken = " OR ".join(
-        "("
-        + " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
-        + ")"
-        for key in unique
-    )
+    # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
+    # nearly always empty looks useless to it), and an insert would grow with the table.
+    taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_same(key)})" for key in unique)
     return Guard(
-        f"{table}_no_replace", table, "INSERT",
-        when=f"EXISTS (SELECT 1 FROM {table} WHERE {taken})", message="row exists", engines=("sqlite",),
-    )  # fmt: skip
+        f"{table}_no_replace",
+        table,
+        "INSERT",
+        when=taken,
+        message="row exists",
+        engines=("sqlite",),
+    )
+
+
+def _same(key: str) -> str:
+    return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
 
 
 def install(schema_editor: Any, guards: Iterable[Guard]) -> None:

@@ -3,6 +3,7 @@
 400, 500 and 503 are rendered without the request: no session, no user, no context processor, no query.
 """
 
+import errno
 import logging
 import math
 import sys
@@ -15,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 KEPT_FIELD_CHARS = 40  # shorter fields of a refused form are quicker to type again than to copy
 NEVER_SHOWN = ("csrf", "password", "token", "code", "key")
 
@@ -42,8 +44,13 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; 503 when it was the database that did not answer. Django calls this while the exception is handled."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    """500; 503 when the database did not answer or a disk is full. Django calls this while the exception is handled.
+
+    A full disk meets an upload before any view: while Django reads the request into its temporary folder.
+    """
+    error = sys.exc_info()[1]
+    is_full = isinstance(error, OSError) and error.errno in DISK_FULL
+    if is_full or isinstance(error, OperationalError | InterfaceError):
         return unavailable(request)
     return _standalone("500.html", 500)
 

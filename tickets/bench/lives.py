@@ -53,7 +53,6 @@ NOTE = "Ya se reprodujo con el folio {n} en pruebas; el dato de {who} estaba inc
 # c confirm, w reminder, x silence (reminder, close).
 CLOSED = ["tsc", "tsc", "sc", "tqisc", "tqisc", "tnqisc", "tqiqisc", "tsx", "tqx", "tsisc"]
 ACTIVE = ["", "", "t", "tqi", "tqi", "tqiqi", "ts", "tq", "tsis", "tq", "t", "qi", "tnqiqis"]
-MOST_MAILS = 8  # a life sends at most so many
 PHRASES = {"q": ASK, "s": SOLVED, "i": DETAIL, "c": THANKS, "n": NOTE}
 
 

@@ -287,7 +287,9 @@ class Loader:
     def insert(self, plans: Sequence[Plan], crowd: Crowd) -> list[int]:
         """Insert one batch of lives with their people; the tickets' primary keys."""
         rows, pks = Rows(), sql.reserve(Ticket, len(plans))
-        mail_pks = iter(sql.reserve(OutboxMessage, len(plans) * lives.MOST_MAILS))
+        mail_pks = iter(
+            sql.reserve(OutboxMessage, sum(2 * len(life.steps) + 1 for life, _, _ in plans))
+        )
         for pk, (life, requester, agent) in zip(pks, plans, strict=True):
             ticket = _ticket(pk, next(self.numbers), life, requester, crowd.provider_of(agent))
             Writer(rows, life, requester, agent, ticket, mail_pks).write(self.hours)

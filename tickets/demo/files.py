@@ -48,7 +48,7 @@ def _screen(spec: dict[str, Any]) -> bytes:
     draw.rectangle((740, 446, 890, 490), fill="#20435c")
     draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
     out = BytesIO()
-    image.save(out, "PNG", optimize=True)
+    image.save(out, "PNG")
     return out.getvalue()
 
 

@@ -1,5 +1,6 @@
-"""The demo's accounts: companies with their contacts, the staff and its offices."""
+"""The demo's accounts: the staff and its offices, companies with their contacts; all by the real operations."""
 
+import re
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,16 +8,10 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 
-from accounts.models import (
-    DESK_OFFICES,
-    Contact,
-    Customer,
-    Office,
-    Provider,
-    RoleAssignment,
-    User,
-)
+from accounts import operations, rfc
+from accounts.models import DESK_OFFICES, Customer, Office, Provider, User
 from factureya.core import clock
+from factureya.core.models import OutboxMessage
 
 DOMAIN = "demo.example"
 PASSWORD = "Factureya-demo-2026"  # noqa: S105 - printed on purpose; the demo only
@@ -34,14 +29,13 @@ def exists() -> bool:
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make every account as of `start`; the people by key, with their company in memory."""
+    """Make every account as of `start`; the people by key."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
-        root = _person("root", "Raíz del Sistema", is_staff=True, is_superuser=True)
-        provider = Provider.objects.get_or_create(name=data["provider"])[0]
-        people = {"root": root}
-        for entry in data["staff"]:
-            people[entry["key"]] = _staff(entry, root, provider)
+        root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
+        EmailAddress.objects.create(user=root, email=root.email, verified=True, primary=True)
+        third_party = operations.add_provider(name=data["provider"], actor=root)
+        people = {entry["key"]: _staff(entry, root, third_party) for entry in data["staff"]}
     for index, entry in enumerate(data["company"]):
         signed_up = _signed_up(entry, start + timedelta(hours=3 * index))
         people |= _company(entry, signed_up, people["laura"])
@@ -74,49 +68,68 @@ def _what(user: User) -> str:
     return ", ".join(assignment.get_office_display() for assignment in user.assignments)
 
 
-def _person(key: str, name: str, **extra: Any) -> User:
-    user = User.objects.create_user(mail_of(key), PASSWORD, full_name=name, **extra)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    return user
-
-
 def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
-    user = _person(entry["key"], entry["name"], is_staff=True)
+    """Invited by the superuser to an office; the third party's agent works for the third party (M3)."""
     office = Office(entry["office"])
     own = Provider.objects.get(is_own=True)
     provider = third_party if office == Office.THIRD_PARTY_AGENT else own
-    RoleAssignment.objects.create(
-        user=user,
+    email = mail_of(entry["key"])
+    operations.invite_staff(
+        email=email,
         office=office,
         provider=provider if office in DESK_OFFICES else None,
-        granted_by=root,
+        actor=root,
     )
-    return user
+    return _accept(email, entry["name"])
 
 
 def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
-    verified, refused = entry["state"] == "verified", entry["state"] == "refused"
+    """Signed up by its first person, who invites the others once staff verified it."""
+    first, *others = entry["contacts"]
     with clock.at(signed_up):
-        customer = Customer.objects.create(
-            rfc=entry["rfc"],
-            legal_name=entry["legal_name"],
-            fiscal_address=entry["fiscal_address"],
-            phone=entry["phone"],
-            registered_email=entry["registered_email"],
-            rfc_check_failed=entry.get("check_failed", False),
-            verified_at=signed_up + timedelta(hours=2) if verified else None,
-            verified_by=supervisor if verified else None,
-            refused_at=signed_up + timedelta(days=1) if refused else None,
-            refusal_reason=entry.get("reason", ""),
-        )
-        people = {}
-        for contact in entry["contacts"]:
-            user = _person(contact["key"], contact["name"])
-            Contact.objects.create(
-                user=user,
-                customer=customer,
-                role=contact["role"],
-                own_tickets_only=contact.get("own_tickets_only", False),
-            )
-            people[contact["key"]] = user
+        person = _sign_up(first, entry)
+    customer = person.contact.customer
+    if entry["state"] == "refused":
+        with clock.at(signed_up + timedelta(days=1)):
+            operations.refuse_company(customer.pk, reason=entry["reason"], actor=supervisor)
+    people = {first["key"]: person}
+    if entry["state"] == "verified":
+        with clock.at(signed_up + timedelta(hours=2)):
+            operations.verify_company(customer.pk, actor=supervisor)
+            for other in others:
+                people[other["key"]] = _invited(customer, person, other)
     return people
+
+
+def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
+    """The sign-up, with the mail proven and the data that the form of a later issue will ask for."""
+    person = operations.register_company(
+        email=mail_of(first["key"]),
+        password=PASSWORD,
+        full_name=first["name"],
+        rfc=rfc.parse(entry["rfc"]),
+        legal_name=entry["legal_name"],
+    )
+    EmailAddress.objects.filter(user=person).update(verified=True)
+    known = ("fiscal_address", "phone", "registered_email")
+    Customer.objects.filter(pk=person.contact.customer_id).update(**{k: entry[k] for k in known})
+    return person
+
+
+def _invited(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
+    email = mail_of(entry["key"])
+    operations.invite_contact(
+        customer,
+        email=email,
+        own_tickets_only=entry.get("own_tickets_only", False),
+        actor=User.objects.get(pk=representative.pk),
+    )
+    return _accept(email, entry["name"])
+
+
+def _accept(email: str, name: str) -> User:
+    """Follow the link of the invitation's mail, which still waits in the outbox."""
+    body = OutboxMessage.objects.filter(to=email).latest("pk").body
+    link = re.search(r"https?://\S+/([^/\s]+)/\s", body)
+    assert link is not None  # the mail of an invitation carries one
+    return operations.accept_invitation(link.group(1), full_name=name, password=PASSWORD)

@@ -19,6 +19,7 @@ from django.conf import settings
 from accounts.models import Provider, User
 from factureya.core import clock, outbox
 from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.models import OutboxMessage
 from tickets import operations
 from tickets.demo import files
 from tickets.models import Ticket
@@ -62,8 +63,10 @@ class Player:
 
     def _deliver(self, instant: datetime) -> None:
         if instant < self.present - LEFT_QUEUED:
+            queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED)
             with clock.at(instant), _mail_goes_nowhere():
-                outbox.sweep()
+                for pk in list(queued.values_list("pk", flat=True)):
+                    outbox.deliver(pk)
 
     def _open(self, story: Story) -> None:
         author = self.people[story["by"]]

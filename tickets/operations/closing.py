@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from factureya.core import audit, mailbox
 from factureya.core.clock import now
-from factureya.core.models import Attachment, OutboxMessage
+from factureya.core.models import Attachment, Event, OutboxMessage
 from tickets import notifications, policy
 from tickets.models import Ticket
 from tickets.operations import _drafts, _waiting
@@ -51,10 +51,12 @@ def confirm_resolved(
         )
         if not draft.repeats(ticket):
             message = _drafts.write(ticket, draft) if body or files else None
-            _close(
+            event = _close(
                 ticket, ClosedReason.CONFIRMED, "ticket.confirmed", author, now(),
                 channel=channel, message=message.seq if message else None, form_key=form_key,
             )  # fmt: skip
+            if message is not None:  # «confirmo, pero…»: whoever had the ticket reads it
+                notifications.new_message(ticket, event, message)
     return ticket
 
 
@@ -142,7 +144,7 @@ def _require_unheld(ticket: Ticket) -> None:
 
 def _close(
     ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any
-) -> None:
+) -> Event:
     """Cerrado, for one of the two reasons of M15. The wait's columns stay as they were, as evidence."""
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
@@ -157,3 +159,4 @@ def _close(
         verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data
     )
     notifications.closed(ticket, event)
+    return event

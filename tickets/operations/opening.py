@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Subquery
 
-from accounts.models import Customer, Provider, User
+from accounts.models import Contact, Customer, Provider, User
 from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
@@ -46,7 +47,8 @@ def open_ticket(
         "Solo un contacto activo de la empresa levanta sus tickets.",
     )
     policy.require(
-        agent is None or policy.works_at_desk(agent), "Solo un agente levanta tickets por teléfono."
+        agent is None or policy.may_take_calls(agent),
+        "Solo un agente levanta tickets por teléfono.",
     )
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open(
@@ -89,7 +91,8 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
     follows: Ticket | None = fields.get("follows")
     try:
         with transaction.atomic():
-            ticket = _create(draft, customer, **fields)
+            provider = _provider_of_new(draft.author, customer)
+            ticket = _create(draft, customer, provider_id=provider, **fields)
             message = _drafts.add_message(ticket, draft)
             event = audit.record(
                 "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
@@ -105,11 +108,26 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
     return ticket
 
 
+def _provider_of_new(author: User, customer: Customer) -> int:
+    """The key of our own provider, who gets every new ticket (M3); asked with the person's place in the company.
+
+    That is re-read and locked until the commit: whoever joins the company to another waits, and then moves this
+    ticket too. Raises NotAllowed when that was done, or the account closed, since the page was asked for.
+    """
+    own = Provider.objects.filter(is_own=True).values("pk")
+    held = Contact.objects.select_for_update(of=("self",), no_key=True)
+    place = held.filter(user=author, customer=customer, user__is_active=True)
+    provider = place.values_list(Subquery(own), flat=True).first()
+    if provider is None:
+        raise policy.NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
+    return int(provider)
+
+
 def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
     """Insert an open ticket under a fresh number; a number that is taken (one in 3·10¹⁰) is drawn again."""
     instant = now()
     ticket = Ticket(
-        customer=customer, requester=draft.author, provider=Provider.objects.get(is_own=True), channel=draft.channel,
+        customer=customer, requester=draft.author, channel=draft.channel,
         status=OPEN, opened_at=instant, queue_at=instant, search_words=searchable(fields["subject"]), **fields,
     )  # fmt: skip
     _drafts.touch(ticket, draft)

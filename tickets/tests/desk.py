@@ -45,3 +45,8 @@ def reply(client: Client, ticket: Ticket, **fields: Any) -> Any:
 every_view = pytest.mark.parametrize(
     "view", ["respondio", "mios", "por-asignar", "abiertos", "en-espera", "hoy", "cerrados"]
 )
+
+
+def fresh(ticket: Ticket) -> Ticket:
+    """The ticket as the database has it now."""
+    return Ticket.objects.get(pk=ticket.pk)

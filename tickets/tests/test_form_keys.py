@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from accounts.tests.factories import make_agent, make_contact
 from factureya.core.models import Attachment, Event, OutboxMessage
-from tickets import operations
+from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.operations import _drafts
 from tickets.tests.factories import make_ticket
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +150,37 @@ def test_a_note_and_a_reply_have_keys_of_their_own():
     other = make_ticket()
     with pytest.raises(operations.FormUsed):
         operations.add_note(other.pk, agent=agent, **FORM)
+
+
+@pytest.mark.clause("M10", "M16")
+def test_the_database_has_the_last_word_on_a_key(monkeypatch: pytest.MonkeyPatch):
+    """Two forms with one key on two tickets at one instant: neither sees the other before it writes (test_races)."""
+    ticket, other, agent = make_ticket(), make_ticket(), make_agent()
+    operations.add_note(ticket.pk, agent=agent, **FORM)
+    monkeypatch.setattr(_drafts.Draft, "repeats", lambda _draft, _ticket: False)
+    before = traces()
+    with pytest.raises(operations.FormUsed):
+        operations.add_note(other.pk, agent=agent, **FORM)
+    assert traces() == before
+
+
+@pytest.mark.clause("M10")
+def test_another_fault_is_not_taken_for_a_used_form(monkeypatch: pytest.MonkeyPatch):
+    """What the database refuses for another reason is a fault of ours and is not hidden."""
+    ticket, agent = make_ticket(), make_agent()
+    before = traces()
+    monkeypatch.setattr(notifications, "answered", fault)
+    monkeypatch.setattr(notifications, "opened", fault)
+    with pytest.raises(IntegrityError, match="planted"):
+        operations.answer(ticket.pk, agent=agent, wait_reason="detail", **FORM)
+    for key in ("k", None):
+        with pytest.raises(IntegrityError, match="planted"):
+            make_ticket(requester=ticket.requester, body="x", form_key=key)
+    assert traces() == before
+
+
+def fault(*_args: Any) -> None:
+    raise IntegrityError("planted")
 
 
 # -- Files -------------------------------------------------------------------------------------------

@@ -154,7 +154,8 @@ MATRIX = {
     ),
     "confirm_resolved (text)": Row(
         lambda t: operations.confirm_resolved(t.pk, author=t.requester, body="Gracias"),
-        {OPEN: CLOSED, WAITING: CLOSED}, ["tickets/closed"],
+        {OPEN: CLOSED, WAITING: CLOSED}, ["tickets/closed", "tickets/new_message"],
+        prepare=lambda t: t.status == CLOSED or operations.assign(t.pk, agent=make_agent(), assignee=make_agent()),
     ),
     "confirm_by_phone": Row(
         lambda t: operations.confirm_by_phone(t.pk, agent=make_agent(), contact=t.requester),

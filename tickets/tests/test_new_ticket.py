@@ -1,6 +1,7 @@
 """Levantar ticket: every mistake has its words, and nothing that was typed or uploaded is lost (M10, M11, M17)."""
 
 import re
+from typing import Any
 
 import pytest
 import time_machine
@@ -8,9 +9,10 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from accounts.operations import join_company
 from accounts.tests.factories import make_agent, make_contact, make_customer, make_user
 from factureya.core.models import Attachment
-from tickets import formkeys
+from tickets import formkeys, operations
 from tickets.models import Ticket
 from tickets.tests.factories import make_ticket
 from tickets.tests.pages import ANSWERS, key_in, log_in, png, statements, text_of
@@ -251,6 +253,17 @@ def test_adding_to_the_similar_one_carries_text_and_files(client, send, ana):
 
 
 @pytest.mark.clause("M11")
+def test_nothing_that_was_typed_is_left_behind(client, send, ana):
+    other = make_ticket(requester=ana, subject="Error CFDI40147 al timbrar")
+    long = {"description": "d" * 9990 + " fin de uno", "steps": "s" * 9990 + " fin de dos"}
+    folio = "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
+    url = send(agregar_a=other.number, expected="Que timbrara.", cfdi_uuid=folio, **long).url
+    page = client.get(url).content.decode()
+    for typed in ("fin de uno", "fin de dos", "Qué esperaba que pasara:\nQue timbrara.", folio):
+        assert typed in page
+
+
+@pytest.mark.clause("M11")
 @pytest.mark.parametrize("number", ["FY-0000-0000", "no es un número", "ajeno"])
 def test_adding_to_a_ticket_that_is_not_ones_own_only_shows_the_form_again(send, number):
     response = send(agregar_a=make_ticket().number if number == "ajeno" else number)
@@ -293,6 +306,26 @@ def test_who_is_no_customer_is_told_where_to_go(client, make, path):
 def test_the_fiscal_folio_is_kept_in_one_form(send):
     loose = "6f1c2a907b3e4d529abc0123456789ab"
     assert _sent(send(cfdi_uuid=loose)).cfdi_uuid == "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
+
+
+@pytest.mark.clause("M10")
+def test_whose_company_was_joined_meanwhile_sends_it_again_and_it_arrives(client, ana, monkeypatch):
+    second = make_contact(make_customer(ana.contact.customer.rfc, verified=False))
+    log_in(client, second)
+    form = {**ANSWERS, "key": key_in(client.get(URL)), "files": [png("captura.png")]}
+    as_it_was, joined = operations.open_ticket, []
+
+    def too_late(**wanted: Any) -> Ticket:
+        joined.append(join_company(second.contact.customer_id, actor=make_agent()))
+        return as_it_was(**wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "open_ticket", too_late)
+        page = client.post(URL, form)
+    assert "Su cuenta cambió mientras escribía" in text_of(page)
+    assert "captura.png" in text_of(page)
+    ticket = _sent(client.post(URL, {**form, "key": key_in(page), "files": []}))
+    assert (ticket.customer, ticket.files.count()) == (ana.contact.customer, 1)
 
 
 @pytest.mark.clause("M17")

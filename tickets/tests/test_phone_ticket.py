@@ -134,9 +134,12 @@ def test_a_used_form_is_not_used_for_something_else(client, caller):
         "key": key_in(client.get(PHONE, {"contacto": caller.pk})),
     }
     client.post(PHONE, data)
-    answer = client.post(PHONE, data | {"contacto": make_contact().pk})
+    other = data | {"contacto": make_contact().pk, "files": [png("uno.png")]}
+    answer = client.post(PHONE, other)
     assert "Este formulario ya se había enviado." in text_of(answer)
     assert Ticket.objects.count() == 1
+    client.post(PHONE, other | {"key": key_in(answer), "files": []})
+    assert Ticket.objects.latest("pk").files.get().attachment.name == "uno.png"
 
 
 @pytest.mark.parametrize("key", ["0", "x", "-1", "9" * 20, "²"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from accounts.tests.factories import (
 )
 from factureya.core.clock import now
 from factureya.core.models import Event
-from tickets import operations, policy
+from tickets import links, operations, policy
 from tickets.models import Ticket
 from tickets.tests.factories import make_ticket
 
@@ -176,19 +177,23 @@ def test_only_an_active_contact_opens_a_ticket_of_his_company():
 
 
 @pytest.mark.clause("M3")
-def test_only_the_desk_opens_a_ticket_by_phone():
+def test_only_our_own_desk_opens_a_ticket_by_phone():
+    """A third party's agents do not look up any company's contacts, so they take no calls for it."""
     ticket = make_ticket()
-    for person in (
+    others = [
         make_superuser(),
         make_staff(Office.IMPLEMENTER),
         ticket.requester,
         ended_agent(),
-    ):
-        refused(
-            ticket,
-            lambda person=person: make_ticket(
-                requester=ticket.requester, channel="phone", agent=person
-            ),
+        third_party(),
+    ]
+    for person in others:
+        call = partial(make_ticket, requester=ticket.requester, channel="phone", agent=person)
+        refused(ticket, call)
+    for person in (make_agent(), make_staff(Office.SUPERVISOR)):
+        assert (
+            make_ticket(requester=ticket.requester, channel="phone", agent=person).channel
+            == "phone"
         )
 
 
@@ -232,3 +237,13 @@ def test_a_joined_companys_tickets_move_with_their_history():
     event = ticket.events().latest("seq")
     assert (event.verb, event.data["after"]) == ("ticket.moved_to_company", target.pk)
     assert set(Ticket.objects.visible_to(make_contact(target))) == {ticket, closed}
+
+
+@pytest.mark.clause("M16")
+def test_a_link_is_void_once_the_ticket_is_not_his_to_see():
+    ticket = make_ticket()
+    grant = links.read(links.token_for(ticket.requester, ticket))
+    assert links.holder(grant) == ticket.requester
+    operations.move_to_customer(ticket.customer, make_customer(), actor=make_agent())
+    with pytest.raises(links.BadLink, match="not his ticket"):
+        links.holder(grant)

@@ -15,7 +15,8 @@ from django.db import connection
 from time_machine import travel
 
 from accounts.models import User
-from accounts.tests.factories import make_agent, make_contact, own_provider
+from accounts.operations import join_company
+from accounts.tests.factories import make_agent, make_contact, make_customer, own_provider
 from factureya.core import audit, numbers, outbox
 from factureya.core.clock import now
 from factureya.core.models import Attachment
@@ -84,11 +85,11 @@ def write(ticket: Ticket, author: User, body: str, form_key: str | None = None) 
         return operations.follow_up(ticket.pk, **said)
 
 
-def due() -> Ticket:
-    """A waiting ticket whose reminder went out more than 24 h ago and whose time is over now."""
+def due(author: User) -> Ticket:
+    """A waiting ticket of this contact whose reminder went out more than 24 h ago and whose time is over now."""
     instant = now()
     with travel(instant - timedelta(hours=72, seconds=1), tick=False):
-        ticket = make_ticket(WAITING)
+        ticket = make_ticket(WAITING, requester=author)
     with travel(instant - timedelta(hours=24, seconds=1), tick=False):
         operations.warn_before_close(ticket.pk)
         ticket.refresh_from_db()
@@ -109,16 +110,16 @@ def rounds(race_rounds: int) -> Iterator[range]:
 
 @pytest.mark.clause("M12", "M15")
 def test_two_sweeps_and_a_reply_at_the_due_instant(rounds: range, record_property: Any):
-    won = Counter(sweeps_and_reply(turn) for turn in rounds)
+    ana = make_contact()
+    won = Counter(sweeps_and_reply(turn, ana) for turn in rounds)
     record_property("won", dict(won))
     assert won.total() == len(rounds)
 
 
-def sweeps_and_reply(turn: int) -> str:
+def sweeps_and_reply(turn: int, ana: User) -> str:
     """Who won; the reply is stored once, on a ticket that is Abierto, and the close happened at most once."""
-    ticket, body = due(), f"Sí, sigo aquí {turn}"
-    author = User.objects.select_related("contact__customer").get(pk=ticket.requester_id)
-    reply = partial(write, ticket, author, body, f"r{turn}")
+    ticket, body = due(ana), f"Sí, sigo aquí {turn}"
+    reply = partial(write, ticket, ana, body, f"r{turn}")
     results = race(tasks.close_unanswered, tasks.close_unanswered, reply)
     assert kinds(results) == {"ok": 3}
     closed = results[0] + results[1]
@@ -143,8 +144,9 @@ def sweeps_and_reply(turn: int) -> str:
 
 @pytest.mark.clause("M15")
 def test_a_confirmation_and_a_sweep(rounds: range):
+    ana = make_contact()
     for _ in rounds:
-        ticket = due()
+        ticket = due(ana)
         confirm = partial(operations.confirm_resolved, ticket.pk, author=ticket.requester)
         swept, result = race(tasks.close_unanswered, confirm)
         ticket.refresh_from_db()
@@ -294,3 +296,25 @@ def test_an_answer_against_the_customers_reply(rounds: range):
         assert (ticket.status, ticket.closes_at) == (OPEN, None)
         assert kinds(results) in ({"ok": 2}, {"ok": 1, "NewerMessage": 1})
         assert ticket.message_count == ticket.messages.count() == 2 + kinds(results)["ok"]
+
+
+# -- A company that staff joins while its person writes ----------------------------------------------
+
+
+@pytest.mark.clause("M10", "M12")
+def test_no_ticket_stays_behind_in_a_joined_company(rounds: range) -> None:
+    known, agent = make_customer("OCA900101AB1"), make_agent()
+    for turn in rounds:
+        second = make_customer("OCA900101AB1", verified=False)
+        author = make_contact(second)
+        closed = make_ticket(CLOSED, requester=author)
+        wanted = {"subject": "Otra cosa", "body": "x", "category": "stamping", "impact": 1}
+        results = race(
+            partial(join_company, second.pk, actor=agent),
+            partial(operations.open_ticket, author=author, customer=second, **wanted),
+            partial(operations.follow_up, closed.pk, author=author, body="Sigue igual"),
+        )
+        assert kinds(results[:1]) == {"ok": 1}, (turn, results, [str(r) for r in results])
+        assert kinds(results[1:]).keys() <= {"ok", "NotAllowed"}, (turn, results)
+        assert not Ticket.objects.filter(customer=second).exists(), (turn, results)
+    assert set(Ticket.objects.values_list("customer", flat=True)) == {known.pk}

@@ -14,7 +14,7 @@ from accounts.models import Office, Provider
 from accounts.tests.factories import make_agent, make_staff
 from factureya.core import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
-from tickets import operations, tasks
+from tickets import checks, operations, queue_words, tasks
 from tickets.models import Ticket
 from tickets.tests.factories import make_ticket
 
@@ -163,6 +163,22 @@ def test_closes_after_three_days_of_its_calendar(name: str, settings: Any):
 def test_the_days_are_a_setting(settings: Any):
     settings.CUSTOMER_REPLY_DAYS = 5
     assert waiting_since(TUESDAY).closes_at == TUESDAY + 5 * DAY
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("REMINDER_HOURS", 23, "tickets.E001"),
+        ("CUSTOMER_REPLY_CALENDAR", "lunar", "tickets.E002"),
+        ("CUSTOMER_REPLY_DAYS", 0, "tickets.E003"),
+    ],
+)
+def test_settings_that_would_break_the_promise_are_refused(
+    name: str, value: Any, fault: str, settings: Any
+):
+    assert checks.times() == []
+    setattr(settings, name, value)
+    assert [error.id for error in checks.times()] == [fault]
 
 
 # -- What moves the clock and what does not ----------------------------------------------------------
@@ -321,6 +337,17 @@ def test_each_sweep_twice_gives_the_same_result(ticket: Ticket):
     assert [e.verb for e in ticket.events()].count("ticket.closed_unanswered") == 1
 
 
+def test_a_reminder_told_twice_changes_nothing_once_the_ticket_is_closed(ticket: Ticket):
+    with at(TUESDAY + 48 * HOUR):
+        tasks.warn_before_close()
+        send_reminder(ticket)
+    with at(TUESDAY + 72 * HOUR + SECOND):
+        tasks.close_unanswered()
+    before = Ticket.objects.values().get(pk=ticket.pk), ticket.events().count()
+    operations.reminder_sent(reminders(ticket)[0], TUESDAY + 80 * HOUR)
+    assert (Ticket.objects.values().get(pk=ticket.pk), ticket.events().count()) == before
+
+
 def test_a_queued_reminder_does_not_close(ticket: Ticket):
     with at(TUESDAY + 48 * HOUR):
         tasks.warn_before_close()
@@ -340,6 +367,10 @@ def test_a_failed_reminder_does_not_close_until_it_is_sent_again(
                 tasks.warn_before_close()
                 assert not outbox.deliver(reminders(ticket)[0].pk)
     assert reminders(ticket)[0].status == "failed"
+    ticket.refresh_from_db()
+    assert queue_words.headline(ticket, TUESDAY).text.startswith(
+        "No se cierra: el recordatorio no se pudo enviar"
+    )
     with at(TUESDAY + 30 * DAY):
         assert (tasks.warn_before_close(), tasks.close_unanswered()) == (0, 0)
         with pytest.raises(operations.WrongStatus, match="no ha salido"):

@@ -3,8 +3,9 @@
 import pytest
 
 from accounts.tests.factories import make_agent, make_contact, make_customer
+from factureya.core import calendar
 from factureya.core.models import Event
-from tickets import bodies, formkeys, operations, similar, timeline, wording
+from tickets import bodies, formkeys, operations, similar, timeline
 from tickets.models import Ticket
 from tickets.tests.factories import let_it_close, make_ticket
 
@@ -59,6 +60,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
         ("No puedo timbrar", "No puedo entrar al sistema", False),
         ("Quiero comprar más créditos", "No llega el correo al cliente", False),
         ("Factura", "Factura", True),
+        ("Cancelaciones detenidas", "Cancelación detenida", True),
         ("", "Factura", False),
         ("de la que no", "de la que no", False),
     ],
@@ -141,6 +143,10 @@ def test_a_phone_ticket_says_so_and_an_unassignment_says_nothing():
 
 @pytest.mark.clause("M15")
 def test_days_are_called_business_days_when_they_are(settings):
-    assert wording.reply_days() == "3 días"
+    assert calendar.reply_days() == "3 días"
     settings.CUSTOMER_REPLY_CALENDAR = "business"
-    assert wording.reply_days() == "3 días hábiles"
+    assert calendar.reply_days() == "3 días hábiles"
+    settings.CUSTOMER_REPLY_DAYS = 1
+    assert calendar.reply_days() == "1 día hábil"
+    settings.CUSTOMER_REPLY_CALENDAR = "natural"
+    assert calendar.reply_days() == "1 día"

@@ -2,10 +2,13 @@
 
 import re
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, TypedDict
 
 from django import template
 from django.forms import BaseForm, BoundField
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html, linebreaks
@@ -25,6 +28,20 @@ STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "o
 def icon(name: str) -> SafeString:
     """The inline SVG of an icon of `core.icons`; decorative, hidden from assistive technology."""
     return ICONS[name]
+
+
+@register.simple_tag
+@cache
+def asset(path: str) -> str:
+    """What {% static %} gives, asked once in a process: every page names the same few files."""
+    return static(path)
+
+
+@register.simple_tag
+@cache
+def address(name: str) -> str:
+    """What {% url %} gives for a page without arguments, asked once in a process: for the frame of every page."""
+    return reverse(name)
 
 
 @register.filter

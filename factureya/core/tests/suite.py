@@ -43,7 +43,12 @@ def main() -> int:
 def run(name: str, marks: str, extra: dict[str, str]) -> tuple[str, int]:
     """Run pytest once; how it went in a line, and its exit code."""
     print(f"\n== {name} ==", flush=True)
-    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | extra
+    # One order of sets in all workers of xdist, or they collect tests in different orders and refuse to begin.
+    environment = (
+        {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+        | {"PYTHONHASHSEED": "0"}
+        | extra
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     parallel = ["-n", str(min(cores, 4))] if cores > 1 else []
     begin = time.monotonic()

@@ -66,6 +66,21 @@ def test_what_is_hidden_cannot_be_asked_for_piece_by_piece(root, field):
     assert root.get(MAILS, {f"{field}__startswith": "P"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("address", "lookup", "value"),
+    [
+        (MAILS, "status__regex", "("),
+        (MAILS, "status__exact", "a\0b"),
+        (MAILS, "status__isnull", "x"),
+        (HOLIDAYS, "name__regex", "("),
+        (HOLIDAYS, "name__contains", "a\0b"),
+        (EVENTS, "actor__password__startswith", "a"),
+    ],
+)
+def test_a_filter_that_no_page_offers_is_refused(root, address, lookup, value):
+    assert root.get(address, {lookup: value}).status_code == 400
+
+
 def test_the_list_counts_no_further_than_it_shows(root, monkeypatch):
     monkeypatch.setattr(admin, "MOST_ROWS", 70)
     make_mails(80)
@@ -179,3 +194,23 @@ def test_nobody_else_enters(client, address):
     for person in (make_agent(), make_contact()):
         client.force_login(person)
         assert client.get(address).status_code == 403
+
+
+@pytest.mark.clause("M2")
+@pytest.mark.parametrize(
+    ("day", "name", "says"),
+    [
+        ("", "Nochebuena", "Escriba el día."),
+        ("25 del 12", "Navidad", "por ejemplo 25/12/2026"),
+        ("25/12/2026", "Navidad", "Ese día ya está en la lista."),
+        ("24/12/2026", "", "Escriba qué se celebra"),
+        ("24/12/2026", "N" * 101, "en 100 caracteres o menos; escribió 101"),
+        ("24/12/2026", "Noche\0buena", "El nombre trae un carácter que no se puede guardar"),
+    ],
+)
+def test_a_holiday_that_cannot_be_kept_says_why_in_our_words(root, day, name, says):
+    before = Holiday.objects.count()
+    page = text(root.post(f"{HOLIDAYS}add/", {"day": day, "name": name}))
+    assert says in page
+    assert "Este campo" not in page
+    assert Holiday.objects.count() == before

@@ -377,6 +377,16 @@ def test_no_key_no_files():
     assert attachments.discard("", "t") is False
 
 
+def test_files_move_to_another_form():
+    attachment = kept("a.txt", b"hola")
+    for draft, to in (("", "otro"), (DRAFT, ""), ("ajeno", "otro")):
+        attachments.move(draft, to)
+    assert attachments.drafts(DRAFT) == [attachment]
+    assert str(attachment) == "a.txt"
+    attachments.move(DRAFT, "otro")
+    assert (attachments.drafts(DRAFT), attachments.drafts("otro")) == ([], [attachment])
+
+
 def test_discard_removes_row_and_file(django_capture_on_commit_callbacks):
     attachment = kept("a.txt", b"hola")
     assert attachments.discard("otro-borrador", attachment.token) is False

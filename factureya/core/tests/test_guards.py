@@ -2,13 +2,14 @@
 
 import importlib
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
-from factureya.core import audit
+from factureya.core import audit, triggers
 from factureya.core.models import ChainHead, Event
 from factureya.core.triggers import Guard
 
@@ -74,6 +75,33 @@ def test_no_two_guards_share_a_name():
     names = [guard.name for guard in every_guard()]
     assert len(names) == len(set(names))
     assert all(len(f"{name}_fn") <= 63 for name in names)  # PostgreSQL cuts longer ones off
+
+
+class Written:
+    """What the editor of an engine would run."""
+
+    def __init__(self, vendor: str) -> None:
+        self.connection = SimpleNamespace(vendor=vendor)
+        self.statements: list[str] = []
+
+    def execute(self, sql: str, params: None) -> None:
+        self.statements.append(sql)
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_what_is_installed_is_lifted(vendor):
+    """On both engines, whichever the suite runs on."""
+    ours = every_guard()
+    up, down = Written(vendor), Written(vendor)
+    triggers.install(up, ours)
+    triggers.lift(down, ours)
+    for guard in ours:
+        dropped = "DROP TRIGGER IF EXISTS " + guard.name
+        created = [sql for sql in up.statements if f"CREATE TRIGGER {guard.name} " in sql]
+        assert len(created) == (vendor in guard.engines)
+        assert any(sql.startswith(dropped) for sql in down.statements)
+        functions = f"DROP FUNCTION IF EXISTS {guard.name}_fn()" in down.statements
+        assert functions == (vendor == "postgresql")
 
 
 def test_every_constraint_and_index_of_the_models_is_there_by_name():

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from django import template
 from django.template import Context
-from django.urls import reverse
+
+from factureya.core.templatetags.fy import address
 
 register = template.Library()
 
@@ -31,7 +32,7 @@ def nav_links(context: Context) -> list[Link]:
         ("Atención a clientes", "portal:support"),
     ]
     pages += _own_pages(request)
-    addresses = [(label, reverse(name)) for label, name in pages]
+    addresses = [(label, address(name)) for label, name in pages]
     here = _here(path, [url for _, url in addresses])
     links = []
     for label, url in addresses:
@@ -53,6 +54,6 @@ def _own_pages(request) -> list[tuple[str, str]]:
 
 def _here(path: str, urls: list[str]) -> str:
     """The link under which a page lies: the longest that begins its path."""
-    if any(path == reverse(name) for name in SUPPORT_PAGES):
-        return reverse("portal:support")
+    if any(path == address(name) for name in SUPPORT_PAGES):
+        return address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")

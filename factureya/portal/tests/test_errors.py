@@ -1,6 +1,9 @@
 """Each error has a page in the portal's look, with the headers of every other page."""
 
+import errno
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client, RequestFactory
 
@@ -94,6 +97,21 @@ def test_database_down_while_the_session_is_read(visitor, monkeypatch):
     assert_headers(response)
 
 
+@pytest.mark.clause("M17")
+@pytest.mark.django_db
+def test_a_disk_that_is_full_while_a_file_arrives(visitor, monkeypatch):
+    """Django reads the upload into its temporary folder before any view of ours runs."""
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryUploadedFile", full)
+    upload = SimpleUploadedFile("captura.png", b"x" * 3_000_000, "image/png")
+    response = visitor.post("/cuenta/salir/", {"files": upload})
+    assert response.status_code == 503
+    assert "Regresamos en un momento" in response.content.decode()
+
+
 def test_a_page_that_cannot_be_rendered_is_plain(visitor, monkeypatch, caplog):
     def broken(*args, **kwargs):
         raise ValueError("no manifest")
@@ -158,3 +176,17 @@ def test_a_lapsed_form_links_to_no_other_site():
     html = response.content.decode()
     assert "malo.example" not in html
     assert "Lo que escribió" not in html
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.django_db
+def test_a_body_that_fills_the_disk_is_refused_unread(visitor):
+    answer = visitor.post(
+        "/falla/403-csrf/",
+        b"x",
+        content_type="multipart/form-data; boundary=b",
+        CONTENT_LENGTH="9" * 12,
+    )
+    assert answer.status_code == 400
+    assert "No entendimos la solicitud" in answer.content.decode()
+    assert_headers(answer)

@@ -82,3 +82,14 @@ def test_https_marks_cookies_and_pins_itself():
         assert "Path=/" in cookie
         assert "Domain" not in cookie
     assert redirect == "301 https://testserver/que-es/"
+
+
+@pytest.mark.django_db
+def test_static_files_have_a_policy_too(settings, tmp_path):
+    (tmp_path / "dibujo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    settings.WHITENOISE_ROOT = tmp_path
+    answer = Client().get("/dibujo.svg")
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert b"".join(answer.streaming_content)

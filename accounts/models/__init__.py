@@ -1,0 +1,26 @@
+"""Who: users, companies and their contacts, providers and offices (manual 01–02; spec: manual-clauses.md, Offices)."""
+
+from accounts.models.companies import Contact, Customer, CustomerToVerify
+from accounts.models.invitations import Invitation
+from accounts.models.offices import (
+    CONTROL_OFFICES,
+    DESK_OFFICES,
+    Office,
+    Provider,
+    RoleAssignment,
+)
+from accounts.models.people import FactorReset, User
+
+__all__ = [
+    "CONTROL_OFFICES",
+    "DESK_OFFICES",
+    "Contact",
+    "Customer",
+    "CustomerToVerify",
+    "FactorReset",
+    "Invitation",
+    "Office",
+    "Provider",
+    "RoleAssignment",
+    "User",
+]

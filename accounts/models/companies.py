@@ -1,0 +1,167 @@
+"""Companies and the people in them (manual 01–02)."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+
+from factureya.core import clock
+from factureya.core.models import Chained
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Questions about companies."""
+
+    def to_verify(self) -> "CustomerQuerySet":
+        """Companies that wait for staff: neither verified, refused nor joined, of a person whose mail is proven."""
+        waiting = self.filter(
+            verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True
+        )
+        proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
+        return waiting.filter(Exists(proven))
+
+    def verified_with(self, rfc: str) -> "CustomerQuerySet":
+        """The verified company with this RFC, if there is one."""
+        return self.filter(rfc=rfc, verified_at__isnull=False)
+
+
+class Customer(Chained):
+    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`."""
+
+    rfc = models.CharField("RFC", max_length=13, db_index=True)
+    legal_name = models.CharField("razón social", max_length=254)
+    fiscal_address = models.CharField("domicilio fiscal", max_length=300, blank=True)
+    phone = models.CharField("teléfono", max_length=30, blank=True)
+    registered_email = models.EmailField("correo registrado", db_index=True)
+    rfc_check_failed = models.BooleanField("dígito verificador del RFC no coincide", default=False)
+    created_at = models.DateTimeField("alta", default=clock.now)
+    # The one-time key of the sign-up form: a double click makes one company.
+    form_key = models.CharField(
+        "clave del formulario", max_length=80, unique=True, null=True, blank=True
+    )
+    verified_at = models.DateTimeField("verificada", null=True, blank=True)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="verificó",
+    )
+    refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
+    refusal_reason = models.CharField("motivo", max_length=300, blank=True)
+    joined_to = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
+    )
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "cliente"
+        verbose_name_plural = "clientes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rfc"], condition=Q(verified_at__isnull=False), name="one_verified_company_per_rfc",
+                violation_error_message="Ya hay una empresa verificada con ese RFC.",
+            ),
+            models.CheckConstraint(
+                name="verified_company_names_who",
+                condition=Q(verified_at__isnull=True, verified_by__isnull=True)
+                | Q(verified_at__isnull=False, verified_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="refused_company_has_reason", condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
+                violation_error_message="Escriba el motivo.",
+            ),
+            models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
+            models.CheckConstraint(
+                name="verified_company_is_not_refused_or_joined",
+                condition=Q(verified_at__isnull=True) | Q(refused_at__isnull=True, joined_to__isnull=True),
+            ),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(
+                name="customer_to_verify",
+                fields=["created_at"],
+                condition=Q(verified_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+    @property
+    def chain(self) -> str:
+        return f"customer:{self.pk}"
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether staff checked the company; until then it is *por verificar*."""
+        return self.verified_at is not None
+
+    @property
+    def waits_for_staff(self) -> bool:
+        """Whether staff may still verify, join or refuse the company."""
+        return not (self.verified_at or self.refused_at or self.joined_to_id)
+
+    @property
+    def state_label(self) -> str:
+        """«Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
+        if self.is_verified:
+            return "Verificada"
+        if self.joined_to_id:
+            return "Unida a otra"
+        return "No aceptada" if self.refused_at else "Por verificar"
+
+    @property
+    def state_chip(self) -> str:
+        """The colour of the state's chip, as `core.templatetags.fy.state_class` names it."""
+        return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(
+            self.state_label, "closed"
+        )
+
+
+class CustomerToVerify(Customer):
+    """The companies that wait for staff, as a page of the admin: *Clientes por verificar*."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "cliente por verificar"
+        verbose_name_plural = "clientes por verificar"
+
+
+class Contact(models.Model):
+    """A person's place in a company: the representative, or a contact who may be limited to his own tickets."""
+
+    class Role(models.TextChoices):
+        REPRESENTATIVE = "representative", "Representante legal"
+        CONTACT = "contact", "Contacto"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona"
+    )
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="contacts", verbose_name="empresa"
+    )
+    role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
+    own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="invitó",
+    )
+    created_at = models.DateTimeField("alta", default=clock.now)
+
+    class Meta:
+        verbose_name = "contacto"
+        verbose_name_plural = "contactos"
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.customer})"
+
+    @property
+    def is_representative(self) -> bool:
+        """Whether this is the company's representative."""
+        return self.role == self.Role.REPRESENTATIVE

@@ -1,0 +1,89 @@
+"""How a person comes in by mail (manual 01–02)."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.models.companies import Customer
+from accounts.models.offices import Office, Provider
+from factureya.core import clock
+from factureya.core.models import Chained
+
+
+class Invitation(Chained):
+    """A single-use link, sent by mail, with which a person makes an account (contact or staff).
+
+    Only the link's hash is kept. The person who opens it chooses his own name and password; the mail is proven by
+    the link. A contact's invitation names the company, a staff invitation the office.
+    """
+
+    email = models.EmailField("correo")
+    token_hash = models.CharField("hash del enlace", max_length=64, unique=True)
+    customer = models.ForeignKey(
+        Customer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invitations",
+        verbose_name="empresa",
+    )
+    own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
+    office = models.CharField("cargo", max_length=20, choices=Office, blank=True)
+    provider = models.ForeignKey(
+        Provider,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="prestador",
+    )
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó"
+    )
+    created_at = models.DateTimeField("enviada", default=clock.now)
+    expires_at = models.DateTimeField("vence")
+    accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
+    cancelled_at = models.DateTimeField("cancelada", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "invitación"
+        verbose_name_plural = "invitaciones"
+        constraints = [
+            models.CheckConstraint(
+                name="invitation_to_company_or_office",
+                condition=Q(customer__isnull=False, office="")
+                | (Q(customer__isnull=True) & ~Q(office="")),
+            ),
+            models.CheckConstraint(
+                name="invitation_ends_once",
+                condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True),
+            ),
+            models.UniqueConstraint(
+                name="one_pending_invitation_to_company",
+                fields=["customer", "email"],
+                condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True, office=""),
+            ),
+            models.UniqueConstraint(
+                name="one_pending_staff_invitation",
+                fields=["email"],
+                condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True) & ~Q(office=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def chain(self) -> str:
+        """Its events are its company's; a staff invitation has a chain of its own, as there is no user yet."""
+        return f"customer:{self.customer_id}" if self.customer_id else f"invitation:{self.pk}"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it was neither used nor cancelled; it may have expired."""
+        return self.accepted_at is None and self.cancelled_at is None
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the link no longer works because of its age."""
+        return clock.now() >= self.expires_at

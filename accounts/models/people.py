@@ -1,0 +1,174 @@
+"""Who: people with an account, and how a lost second factor is taken from one (manual 01–02)."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import F, Q
+from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
+
+from accounts.models.companies import Contact
+from accounts.models.offices import CONTROL_OFFICES, DESK_OFFICES, RoleAssignment
+from factureya.core import clock
+from factureya.core.models import Chained
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users are found by e-mail, whatever its case."""
+
+    def get_by_natural_key(self, email: str | None) -> "User":
+        return self.get(email=(email or "").strip().lower())
+
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        """A person who can sign in. The address is stored in lower case; no password means none works."""
+        user = self.model(email=email.strip().lower(), **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        """A person who invites staff and grants offices; sees no tickets by that alone."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(Chained, AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address. Deactivated, never deleted."""
+
+    email = models.EmailField("correo", unique=True)
+    full_name = models.CharField("nombre", max_length=150)
+    is_staff = models.BooleanField("personal", default=False)
+    is_active = models.BooleanField("activo", default=True)
+    date_joined = models.DateTimeField("alta", default=clock.now)
+    # Part of what a session is bound to: one more, and every session of this person has ended.
+    session_epoch = models.PositiveIntegerField("sesiones terminadas", default=0)
+    # A mail to this person came back; emptied when a mail from the address proves that it works.
+    mail_bounced_at = models.DateTimeField("su correo no se entrega desde", null=True, blank=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["full_name"]
+
+    class Meta:
+        verbose_name = "usuario"
+        verbose_name_plural = "usuarios"
+
+    def __str__(self) -> str:
+        return self.full_name or self.email
+
+    def get_full_name(self) -> str:
+        """The name shown to others."""
+        return self.full_name or self.email
+
+    def get_short_name(self) -> str:
+        """The first name."""
+        return self.full_name.split(" ")[0]
+
+    @property
+    def chain(self) -> str:
+        return f"user:{self.pk}"
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """What a session is bound to: the password, and the number of times all sessions were ended."""
+        content = f"{self.password}:{self.session_epoch}"
+        return salted_hmac(
+            "accounts.session", content, secret=secret, algorithm="sha256"
+        ).hexdigest()
+
+    @cached_property
+    def assignments(self) -> "list[RoleAssignment]":
+        """The offices this person holds now, in one query per request."""
+        return list(RoleAssignment.objects.filter(user=self).in_force())
+
+    @property
+    def offices(self) -> set[str]:
+        """The offices held now, as `Office` values."""
+        return {assignment.office for assignment in self.assignments}
+
+    def holds(self, *offices: str) -> bool:
+        """Whether this active person holds any of these offices now."""
+        return self.is_active and bool(self.offices & set(offices))
+
+    @property
+    def desk_provider_ids(self) -> list[int]:
+        """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
+        if not (self.is_active and self.is_staff):
+            return []
+        return [
+            a.provider_id
+            for a in self.assignments
+            if a.office in DESK_OFFICES and a.provider_id is not None
+        ]
+
+    @property
+    def works_in_admin(self) -> bool:
+        """Whether /admin/ is this person's place: the queue's offices, and superusers."""
+        return self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES))
+
+    @property
+    def works_in_control(self) -> bool:
+        """Whether /control/ is this person's place."""
+        return self.is_staff and self.holds(*CONTROL_OFFICES)
+
+    @property
+    def membership(self) -> "Contact | None":
+        """The person's place in a company, or None for staff."""
+        try:
+            return self.contact
+        except Contact.DoesNotExist:
+            return None
+
+
+class FactorReset(models.Model):
+    """A lost second factor is taken away by two people: one asks, another approves. Never deleted."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona"
+    )
+    reason = models.CharField("motivo", max_length=300)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió"
+    )
+    requested_at = models.DateTimeField("pedido", default=clock.now)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="decidió",
+    )
+    decided_at = models.DateTimeField("decidido", null=True, blank=True)
+    approved = models.BooleanField("aprobado", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "restablecimiento del segundo factor"
+        verbose_name_plural = "restablecimientos del segundo factor"
+        constraints = [
+            models.CheckConstraint(
+                name="factor_reset_takes_two_people",
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
+                violation_error_message="Quien lo pide no lo aprueba.",
+            ),
+            models.CheckConstraint(
+                name="factor_reset_by_others",
+                condition=~Q(requested_by=F("user"))
+                & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
+                violation_error_message="Nadie restablece su propio segundo factor.",
+            ),
+            models.CheckConstraint(
+                name="factor_reset_decided_whole",
+                condition=Q(decided_by__isnull=True, decided_at__isnull=True, approved__isnull=True)
+                | Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False),
+            ),
+            models.CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
+            models.UniqueConstraint(
+                name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"segundo factor de {self.user}"

@@ -1,0 +1,32 @@
+"""A new SECRET_KEY: what the old one signed stays good as long as it is a fallback, and not a day longer."""
+
+import pytest
+
+from accounts.tests.factories import make_contact
+from factureya.core import keyed
+from tickets import formkeys, links
+from tickets.tests.factories import make_ticket
+
+
+def test_digests_are_short_keyed_and_apart():
+    one = keyed.digest("salt", "ana@ejemplo.mx")
+    assert len(one) == keyed.LENGTH
+    assert one != keyed.digest("other salt", "ana@ejemplo.mx")
+    assert keyed.matches("salt", "ana@ejemplo.mx", one)
+    assert not keyed.matches("salt", "beto@ejemplo.mx", one)
+
+
+@pytest.mark.django_db
+def test_links_and_forms_outlive_a_new_key(settings):
+    ana = make_contact()
+    ticket = make_ticket(requester=ana)
+    token, key = links.token_for(ana, ticket), formkeys.new(ana, ticket.number)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 50, [settings.SECRET_KEY]
+    assert links.holder(links.read(token)) == ana
+    assert formkeys.read(key.token, ticket.number, ana) is not None
+    old = key.owner
+    assert keyed.matches(formkeys.SALT, str(ana.pk), old)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not keyed.matches(formkeys.SALT, str(ana.pk), old)
+    with pytest.raises(links.BadLink):
+        links.read(token)

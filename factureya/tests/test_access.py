@@ -1,0 +1,396 @@
+"""Every address × everybody who may come: a URL without a row is red (M3, M16; security.md rows 16, 18, 21).
+
+The cast is the demo's: Ana and Beto (one company), Carla (another), Dario (agent), Irma (a third party's agent), Laura
+(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), and a superuser without an office.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import Office, Provider, User
+from accounts.tests.factories import make_contact, make_customer, make_staff, make_superuser
+from factureya.core import attachments
+from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
+from tickets import links, operations
+from tickets.models import Ticket, TicketFile
+from tickets.tests.factories import make_inbound, make_ticket
+
+pytestmark = pytest.mark.django_db
+
+CUSTOMERS = ("ana", "beto", "carla")
+DESK = ("dario", "irma", "laura")
+OFFICERS = ("elsa", "fabian", "jorge", "gina")
+ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "root")
+
+
+@dataclass
+class World:
+    """Who is there, and the things of Ana's company that strangers try to reach."""
+
+    people: dict[str, User | None]
+    ticket: Ticket  # Ana's, at our own provider
+    closed: Ticket
+    file: TicketFile
+    note_file: TicketFile
+    quarantined: InboundMessage
+    mailed: InboundMessage  # a message of the ticket
+
+    def client(self, role: str) -> Client:
+        """A browser of this person, past the password."""
+        client = Client()
+        person = self.people[role]
+        if person is not None:
+            client.force_login(person)
+        return client
+
+
+@pytest.fixture
+def world(tmp_path, settings) -> World:
+    settings.MEDIA_ROOT = tmp_path
+    ocaso = make_customer("POC930314QX7", "Papelería Ocaso SA de CV")
+    ana = make_contact(ocaso, representative=True, email="ana@demo.example", full_name="Ana Ocaso")
+    third_party = Provider.objects.create(name="Soporte Externo")
+    offices = {
+        "dario": Office.AGENT, "laura": Office.SUPERVISOR, "elsa": Office.SECURITY_OFFICER,
+        "fabian": Office.INFORMATION_OWNER, "jorge": Office.IT_HEAD, "gina": Office.IMPLEMENTER,
+        "hugo": Office.DEVELOPER,
+    }  # fmt: skip
+    people: dict[str, User | None] = {
+        "anonymous": None,
+        "ana": ana,
+        "beto": make_contact(ocaso, email="beto@demo.example"),
+        "carla": make_contact(representative=True, email="carla@demo.example"),
+        "irma": make_staff(
+            Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"
+        ),
+        "root": make_superuser(),
+    }
+    people |= {
+        name: make_staff(office, email=f"{name}@demo.example") for name, office in offices.items()
+    }
+    image = attachments.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
+    hidden = attachments.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
+    ticket = make_ticket(requester=ana, files=[image])
+    operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
+    mailed = make_inbound(disposition="accept-reply")
+    operations.add_information(ticket.pk, author=ana, body="Por correo", inbound=mailed)
+    files = TicketFile.objects.filter(ticket=ticket)
+    return World(
+        people, ticket, make_ticket(Ticket.Status.CLOSED, requester=ana),
+        files.get(message__isnull=False), files.get(note__isnull=False),
+        make_inbound(disposition="reject-unregistered"), mailed,
+    )  # fmt: skip
+
+
+def codes(everybody: int, **others: int) -> dict[str, int]:
+    """The expected code of each role: one for everybody but the named roles or groups."""
+    groups = {
+        "customers": CUSTOMERS,
+        "desk": DESK,
+        "officers": OFFICERS,
+        "staff": (*DESK, *OFFICERS, "hugo", "root"),
+    }
+    expected = dict.fromkeys(ROLES, everybody)
+    for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
+        expected |= dict.fromkeys(groups.get(name, (name,)), others[name])
+    return expected
+
+
+@dataclass
+class Row:
+    """One address: how to reach it, and what each role gets."""
+
+    expected: dict[str, int]
+    args: Callable[[World], list[Any]] = lambda _world: []
+    method: str = "get"
+    query: str = ""
+
+
+def number(world: World) -> list[Any]:
+    """Ana's open ticket by its number."""
+    return [world.ticket.number]
+
+
+def pk(world: World) -> list[Any]:
+    """Ana's open ticket by its key, as the admin addresses it."""
+    return [world.ticket.pk]
+
+
+def inbound(world: World) -> list[Any]:
+    """A stranger's mail, in the tray."""
+    return [world.quarantined.pk]
+
+
+def inbound_of_ticket(world: World) -> list[Any]:
+    """The mail that became a message of Ana's ticket."""
+    return [world.mailed.pk]
+
+
+ANYBODY = codes(200)
+SIGNED_IN = codes(200, anonymous=302)
+SIGNED_OUT = codes(302, anonymous=200)
+HER_COMPANY = codes(404, anonymous=302, ana=200, beto=200)
+HER_COMPANY_AND_DESK = HER_COMPANY | {"dario": 200, "laura": 200}
+OWN_DESK = codes(403, anonymous=302, dario=200, laura=200, irma=404, root=404)
+MAIL_DESK = codes(403, anonymous=302, dario=200, laura=200)
+IN_ADMIN = codes(403, anonymous=302, desk=200, root=200)
+ROOT_ONLY = codes(403, anonymous=302, root=200)
+ROOT_AND_SUPERVISOR = ROOT_ONLY | {"laura": 200}
+POST_IN_ADMIN = codes(403, anonymous=302, desk=405, root=405)
+NOBODY = codes(404)
+
+
+def key(*values: Any) -> Callable[[World], list[Any]]:
+    """The same arguments whoever asks."""
+    return lambda _world: list(values)
+
+
+FORGED = key("forjado")
+TABLE: dict[str, list[Row]] = {
+    "portal:home": [Row(ANYBODY)],
+    "portal:about": [Row(ANYBODY)],
+    "portal:support": [Row(ANYBODY)],
+    "portal:sat": [Row(ANYBODY)],
+    "portal:free_app": [Row(ANYBODY)],
+    "portal:privacy": [Row(ANYBODY)],
+    "portal:accessibility": [Row(ANYBODY)],
+    "portal:robots": [Row(ANYBODY)],
+    "healthz": [Row(ANYBODY)],
+    "readyz": [Row(ANYBODY)],
+    # /cuenta/
+    "accounts:home": [Row(SIGNED_IN)],
+    "accounts:people": [Row(codes(403, anonymous=302, ana=200, carla=200))],
+    "accounts:limit_person": [Row(codes(403, anonymous=302, ana=405, carla=405))],
+    "accounts:resend_invitation": [Row(codes(403, anonymous=302, ana=405, carla=405))],
+    "accounts:cancel_invitation": [Row(codes(403, anonymous=302, ana=405, carla=405))],
+    "accounts:accept_invitation": [Row(codes(410), FORGED)],
+    "accounts:totp_qr": [Row(codes(404, anonymous=302))],
+    "account_login": [Row(SIGNED_OUT)],
+    "account_logout": [Row(SIGNED_IN)],
+    "account_signup": [Row(SIGNED_OUT)],
+    "account_email_verification_sent": [Row(codes(302))],
+    "account_inactive": [Row(ANYBODY)],
+    "account_reauthenticate": [Row(SIGNED_IN)],
+    "account_change_password": [Row(SIGNED_IN)],
+    "account_reset_password": [Row(ANYBODY)],
+    "account_confirm_password_reset_code": [Row(codes(302))],
+    "account_complete_password_reset": [Row(codes(302))],
+    "mfa_index": [Row(SIGNED_IN)],
+    "mfa_authenticate": [Row(codes(302))],
+    "mfa_reauthenticate": [Row(codes(302))],
+    "mfa_activate_totp": [Row(codes(302))],
+    "mfa_deactivate_totp": [Row(codes(404, anonymous=302))],
+    "mfa_view_recovery_codes": [Row(codes(404, anonymous=302))],
+    "mfa_generate_recovery_codes": [Row(codes(302))],
+    "mfa_download_recovery_codes": [Row(codes(404, anonymous=302))],
+    # /tickets/
+    "tickets:list": [
+        Row(codes(403, anonymous=302, customers=200)),
+        Row(codes(403, anonymous=302, customers=200), query="?q=timbrar"),
+    ],
+    "tickets:new": [
+        Row(codes(403, anonymous=302, customers=200)),
+        Row(codes(403, anonymous=302, customers=200), method="post"),
+    ],
+    "tickets:similar": [Row(codes(403, anonymous=302, customers=200), query="?subject=timbrar")],
+    "tickets:lookup": [Row(ANYBODY), Row(ANYBODY, method="post")],
+    "tickets:detail": [Row(HER_COMPANY_AND_DESK, number)],
+    "tickets:created": [Row(HER_COMPANY_AND_DESK, number)],
+    "tickets:add_information": [Row(codes(405), number), Row(HER_COMPANY, number, method="post")],
+    "tickets:confirm": [Row(HER_COMPANY, number)],
+    "tickets:follow_up": [
+        Row(HER_COMPANY | {"ana": 302, "beto": 302}, number),  # not closed: back to the ticket
+        Row(HER_COMPANY, lambda world: [world.closed.number]),
+    ],
+    "tickets:link": [Row(codes(404), FORGED)],
+    "tickets:file": [
+        Row(HER_COMPANY_AND_DESK, lambda world: [world.file.attachment.token]),
+        Row(
+            codes(404, anonymous=302, dario=200, laura=200),
+            lambda world: [world.note_file.attachment.token],
+        ),
+    ],
+    # /control/
+    "control:inbox": [Row(codes(403, anonymous=302, officers=200, laura=200))],
+    "control:decide_factor_reset": [
+        Row(codes(403, anonymous=302, officers=405, laura=405), key(1))
+    ],
+    # /admin/
+    "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200))],
+    "admin:login": [Row(codes(403, anonymous=302, desk=302, root=302))],
+    "admin:logout": [Row(IN_ADMIN)],
+    "admin:password_change": [Row(codes(403, anonymous=302, desk=302, root=302))],
+    "admin:password_change_done": [Row(codes(403, anonymous=302, desk=302, root=302))],
+    "admin:autocomplete": [Row(codes(403, anonymous=302))],
+    "admin:jsi18n": [Row(IN_ADMIN)],
+    "admin:view_on_site": [Row(codes(403, anonymous=302, desk=404, root=404), key(1, 1))],
+    "admin:app_list": [Row(IN_ADMIN | {"root": 404}, key("tickets"))],
+    "admin:accounts_customertoverify_changelist": [
+        Row(codes(403, anonymous=302, dario=200, laura=200))
+    ],
+    "admin:accounts_customertoverify_change": [
+        Row(codes(403, anonymous=302, dario=404, laura=404), key(1))
+    ],
+    "admin:accounts_customer_changelist": [
+        Row(codes(403, anonymous=302, dario=200, laura=200, root=200))
+    ],
+    "admin:accounts_customer_change": [
+        Row(
+            codes(403, anonymous=302, dario=200, laura=200, root=200),
+            lambda world: [world.ticket.customer_id],
+        )
+    ],
+    "admin:accounts_user_changelist": [Row(ROOT_ONLY)],
+    "admin:accounts_user_invite": [Row(ROOT_ONLY)],
+    "admin:accounts_user_change": [Row(ROOT_ONLY, lambda world: [world.ticket.requester_id])],
+    "admin:accounts_provider_changelist": [Row(ROOT_ONLY | {"laura": 200})],
+    "admin:core_event_changelist": [Row(ROOT_ONLY)],
+    "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
+    "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR)],
+    "admin:core_holiday_change": [
+        Row(ROOT_AND_SUPERVISOR, lambda _w: [Holiday.objects.first().pk])
+    ],
+    "admin:core_holiday_add": [Row(ROOT_AND_SUPERVISOR)],
+    "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR)],
+    "admin:core_outboxmessage_change": [
+        Row(ROOT_AND_SUPERVISOR, lambda _w: [OutboxMessage.objects.first().pk])
+    ],
+    "admin:tickets_ticket_changelist": [Row(IN_ADMIN), Row(IN_ADMIN, query="?q=timbrar")],
+    "admin:tickets_ticket_phone": [Row(codes(403, anonymous=302, dario=200, laura=200, irma=404))],
+    "admin:tickets_ticket_change": [Row(OWN_DESK, pk)],
+    "admin:tickets_ticket_confirm": [Row(OWN_DESK, pk)],
+    "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
+    "admin:tickets_ticket_assign": [Row(POST_IN_ADMIN)],
+    "admin:tickets_ticket_write": [Row(POST_IN_ADMIN, pk), Row(OWN_DESK, pk, method="post")],
+    "admin:tickets_ticket_tray": [Row(MAIL_DESK), Row(MAIL_DESK, query="?vista=robots")],
+    "admin:tickets_ticket_mail": [
+        Row(MAIL_DESK | {"irma": 404}, inbound),
+        Row(MAIL_DESK | {"irma": 404}, inbound_of_ticket),
+    ],
+    "admin:tickets_ticket_mail_original": [Row(MAIL_DESK | {"irma": 404}, inbound)],
+    "admin:tickets_ticket_mail_link": [Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound)],
+    "admin:tickets_ticket_mail_open": [Row(MAIL_DESK, inbound)],
+    "admin:tickets_ticket_mail_discard": [
+        Row(POST_IN_ADMIN, inbound),
+        Row(MAIL_DESK, inbound, method="post"),
+    ],
+    "admin:tickets_ticket_retry_mail": [
+        Row(POST_IN_ADMIN, lambda world: [world.ticket.pk, 1]),
+        Row(
+            OWN_DESK | {"dario": 302, "laura": 302},
+            lambda world: [world.ticket.pk, 1],
+            method="post",
+        ),
+    ],
+    "admin:tickets_ticket_properties": [
+        Row(POST_IN_ADMIN, pk),
+        Row(OWN_DESK | {"dario": 302, "laura": 302}, pk, method="post"),
+    ],
+}
+# Buttons of the accounts' admin pages: POST only, on an object that is not there, so that only the gate answers.
+VERIFIERS = codes(403, anonymous=302, dario=404, laura=404)
+ROOT_POSTS = codes(403, anonymous=302, root=404)
+for button in ("verify", "join", "refuse"):
+    TABLE[f"admin:accounts_customertoverify_{button}"] = [
+        Row(POST_IN_ADMIN, key(999)), Row(VERIFIERS, key(999), method="post"),
+    ]  # fmt: skip
+for button in (
+    "grant",
+    "end",
+    "close",
+    "request_reset",
+    "approve_reset",
+    "decline_reset",
+    "resend",
+    "cancel",
+):
+    keys = key(999, 999) if button in {"end", "approve_reset", "decline_reset"} else key(999)
+    TABLE[f"admin:accounts_user_{button}"] = [
+        Row(POST_IN_ADMIN, keys),
+        Row(ROOT_POSTS, keys, method="post"),
+    ]
+# Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
+for model in ("event", "outboxmessage", "holiday"):
+    TABLE[f"admin:core_{model}_history"] = [
+        Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))
+    ]
+for model in ("event", "outboxmessage"):
+    TABLE[f"admin:core_{model}_add"] = [Row(codes(403, anonymous=302))]
+    TABLE[f"admin:core_{model}_delete"] = [Row(codes(403, anonymous=302), key(1))]
+TABLE["admin:core_holiday_delete"] = [Row(ROOT_AND_SUPERVISOR, key(1))]
+
+
+def all_addresses() -> Iterator[str]:
+    """The name of every address of the site; one without a name is shown by its pattern."""
+
+    def walk(resolver: URLResolver, namespace: str) -> Iterator[str]:
+        for entry in resolver.url_patterns:
+            if isinstance(entry, URLResolver):
+                inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+                yield from walk(entry, inner)
+            elif isinstance(entry, URLPattern):
+                yield f"{namespace}{entry.name}" if entry.name else f"{namespace}<{entry.pattern}>"
+
+    yield from walk(get_resolver(), "")
+
+
+# The admin's catch-all and the short address of an object that redirects to its page.
+NAMELESS = {"admin:<(?P<url>.*)$>", "admin:<<path:object_id>/>"}
+
+
+@pytest.mark.clause("M3", "M16")
+def test_every_address_has_a_row():
+    missing = set(all_addresses()) - set(TABLE) - NAMELESS
+    assert not missing, f"say in TABLE who may reach {sorted(missing)}"
+    assert not set(TABLE) - set(all_addresses())
+
+
+@pytest.mark.clause("M3", "M16")
+@pytest.mark.parametrize("role", ROLES)
+def test_who_reaches_what(world, role):
+    client = world.client(role)
+    wrong = []
+    for name, rows in TABLE.items():
+        for row in rows:
+            address = reverse(name, args=row.args(world)) + row.query
+            answer = getattr(client, row.method)(address)
+            code = answer.status_code
+            b"".join(
+                answer
+            )  # a file is read to its end; a close by hand would close PostgreSQL's connection
+            if code != row.expected[role]:
+                wrong.append(f"{row.method} {name}: {code}, expected {row.expected[role]}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.clause("M16")
+def test_no_foreign_row_in_search_and_one_neutral_answer(world):
+    carla = world.client("carla")
+    found = carla.get(reverse("tickets:list") + f"?q={world.ticket.number}")
+    assert world.ticket.subject not in found.content.decode()
+    assert links.token_for(
+        world.people["carla"], world.ticket
+    )  # a link to a ticket she may not see …
+    forged = carla.get(
+        reverse(
+            "tickets:link", kwargs={"token": links.token_for(world.people["carla"], world.ticket)}
+        )
+    )
+    assert forged.status_code == 404  # … is worth nothing
+    answers = {
+        carla.post(reverse("tickets:lookup"), {"number": number, "email": email}).content.decode().replace(number, "")
+        .replace(email, "")
+        for number, email in [(world.ticket.number, "carla@demo.example"), (world.ticket.number, "nadie@demo.example")]
+    }  # fmt: skip
+    assert len({_without_csrf(page) for page in answers}) == 1
+
+
+def _without_csrf(page: str) -> str:
+    return re.sub(r'name="(csrfmiddlewaretoken|form_key)" value="[^"]*"', "", page)

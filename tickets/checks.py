@@ -1,0 +1,21 @@
+"""Settings of the manual's times that would break its promise: the program does not start with them (M15)."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+
+@register()
+def times(**_options: Any) -> list[Error]:
+    """The triggers ask for a reminder 24 h old: with a shorter REMINDER_HOURS no ticket would close at its time."""
+    errors = []
+    if settings.REMINDER_HOURS < 24:
+        errors.append(Error("REMINDER_HOURS must be 24 or more.", id="tickets.E001"))
+    if settings.CUSTOMER_REPLY_CALENDAR not in ("natural", "business"):
+        errors.append(
+            Error("CUSTOMER_REPLY_CALENDAR must be natural or business.", id="tickets.E002")
+        )
+    if settings.CUSTOMER_REPLY_DAYS < 1:
+        errors.append(Error("CUSTOMER_REPLY_DAYS must be 1 or more.", id="tickets.E003"))
+    return errors

@@ -1,0 +1,18 @@
+"""The bench itself runs: a small round on SQLite, in scratch databases of its own."""
+
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.once
+
+
+def test_a_small_round_prints_every_table():
+    small = ["--sizes", "60", "--engines", "sqlite", "--rounds", "1", "--no-start"]
+    argv = [sys.executable, "manage.py", "bench", *small]
+    done = subprocess.run(argv, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| SQLite | 60 |" in done.stdout
+    assert "## The closing sweep (M15)" in done.stdout
