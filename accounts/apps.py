@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 
 
@@ -9,3 +10,8 @@ class AccountsConfig(AppConfig):
 
 class FactureyaAdminConfig(AdminConfig):
     default_site = "accounts.site.FactureyaAdminSite"
+
+    def ready(self) -> None:
+        """Load every app's admin, in processes that show pages."""
+        if settings.PAGES:
+            super().ready()

@@ -28,6 +28,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+PAGES = env.bool("PAGES", default=True)  # off in processes that show none: they load no admin
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
 
 # -- Files on this machine ---------------------------------------------------------------------------
@@ -122,9 +123,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=134217728;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
-else:
+elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
+else:
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
@@ -163,6 +166,15 @@ CELERY_BEAT_SCHEDULE = {
         "task": "factureya.core.tasks.sweep_outbox",
         "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
     },
+    "sweep_inbound": {
+        "task": "factureya.core.tasks.sweep_inbound",
+        "schedule": timedelta(minutes=1),
+    },
+    "fetch_mail": {
+        "task": "factureya.core.tasks.fetch_mail",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},  # one that waited a minute is not needed any more
+    },
     "purge_orphans": {
         "task": "factureya.core.tasks.purge_orphan_attachments",
         "schedule": timedelta(hours=1),
@@ -197,6 +209,25 @@ OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
 # What must be written in the same transaction as "sent": kind of mail -> callable(message).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
+
+# -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
+MAIL_ROUTES = {
+    SUPPORT_EMAIL: ["tickets.inbound.receive"],
+    CONTROL_DESK_EMAIL: ["tickets.inbound.receive"],
+}
+MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
+MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
+MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
+MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
+
+MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
+# Second line against loops: automatic mails that answer mails.
+MAIL_ANSWERS_PER_SENDER = env.int(
+    "MAIL_ANSWERS_PER_SENDER", default=10
+)  # a registered one, an hour
+MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
+MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
+MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
 
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")

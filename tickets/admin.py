@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from tickets import admin_phone, admin_queue, admin_steps, admin_workspace
+from tickets import admin_phone, admin_queue, admin_steps, admin_tray, admin_workspace
 from tickets.models import Ticket
 
 
@@ -24,11 +24,18 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
             ("", require_safe(admin_queue.queue_page), "changelist"),
             ("asignar/", require_POST(admin_queue.assign_selected), "assign"),
             ("telefono/", either(admin_phone.phone_ticket), "phone"),
+            ("bandeja/", require_safe(admin_tray.tray_page), "tray"),
+            ("bandeja/<int:pk>/", require_safe(admin_tray.mail_page), "mail"),
+            ("bandeja/<int:pk>/original/", require_safe(admin_tray.original), "mail_original"),
+            ("bandeja/<int:pk>/agregar/", either(admin_tray.link), "mail_link"),
+            ("bandeja/<int:pk>/abrir/", either(admin_tray.open_ticket), "mail_open"),
+            ("bandeja/<int:pk>/descartar/", require_POST(admin_tray.discard), "mail_discard"),
             ("<int:pk>/change/", require_safe(admin_workspace.workspace), "change"),
             ("<int:pk>/mensaje/", require_POST(admin_workspace.write), "write"),
             ("<int:pk>/propiedades/", require_POST(admin_workspace.set_properties), "properties"),
             ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
             ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
+            ("<int:pk>/correo/<int:mail>/", require_POST(admin_steps.retry_mail), "retry_mail"),
         ]
         return [
             path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages

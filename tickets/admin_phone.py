@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -11,12 +10,12 @@ from accounts.models import Contact, User
 from factureya.core import attachments
 from tickets import formkeys, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, workspace_url
+from tickets.admin_people import contact_or_404, find_contacts
 from tickets.forms import STALE_FORM, TicketForm
 from tickets.models import Ticket
 from tickets.views_common import FormWithFiles, posted_text
 
 FORM = "telefono"
-MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
 
 class PhoneForm(TicketForm):
@@ -45,7 +44,10 @@ class PhoneTicket(FormWithFiles):
         """People to choose from, by RFC, mail or name; a bounded list."""
         query = " ".join(self.request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
         context = page_context(
-            self.request, "Ticket por teléfono", query=query, contacts=_find(query) if query else []
+            self.request,
+            "Ticket por teléfono",
+            query=query,
+            contacts=find_contacts(query) if query else [],
         )
         return TemplateResponse(self.request, "admin/tickets/phone_search.html", context)
 
@@ -101,26 +103,5 @@ def phone_ticket(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
         return page.search()
-    contact = _contact(chosen)
+    contact = contact_or_404(chosen)
     return page.receive(contact) if request.method == "POST" else page.fill_in(contact)
-
-
-def _contact(key: str) -> Contact:
-    """The active contact of this key, or 404."""
-    people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
-    contact = (
-        people.filter(user=int(key)).first()
-        if key.isascii() and key.isdigit() and len(key) < 18
-        else None
-    )
-    if contact is None:
-        raise Http404
-    return contact
-
-
-def _find(query: str) -> list[Contact]:
-    companies = [company.pk for company in queue.customers_like(query, MAX_COMPANIES)]
-    people = Contact.objects.filter(
-        Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True
-    )
-    return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])

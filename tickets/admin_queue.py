@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import clock
-from tickets import operations, policy, queue, queue_words, sql
+from tickets import mail_state, operations, policy, queue, queue_words, sql
 from tickets.admin_pages import agent_of, page_context, queue_url, workspace_url
 from tickets.models import Ticket
 
@@ -51,12 +51,13 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     agent, instant = agent_of(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
     page = queue.page(place, agent)
-    counts = queue.counts_by_view(sql.ask(queue.counts(agent)))
+    counts, mail = _counts(agent)
     context = page_context(
         request,
         f"Resultados de «{place.search}»" if place.search else place.view.label,
         place=place,
         view_counts=counts,
+        mail_state=mail,
         rows=[Row.of(ticket, place, instant) for ticket in page.rows],
         previous_url=queue_url(page.previous) if page.previous else "",
         next_url=queue_url(page.next) if page.next else "",
@@ -66,6 +67,15 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         **_next_view(place, counts),
     )
     return TemplateResponse(request, "admin/tickets/queue.html", context)
+
+
+def _counts(agent: User) -> tuple[dict[str, int], mail_state.MailState | None]:
+    """What each view holds and, for who works the tray, how mail does: one statement."""
+    views = queue.counts(agent)
+    if not policy.may_take_calls(agent):
+        return queue.counts_by_view(sql.ask(views)), None
+    answers = sql.ask([*views, *mail_state.questions()])
+    return queue.counts_by_view(answers[: len(views)]), mail_state.state(answers[len(views) :])
 
 
 def assign_selected(request: HttpRequest) -> HttpResponse:

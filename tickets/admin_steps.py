@@ -1,6 +1,6 @@
 """Two steps an agent takes on a page of their own, because they cannot be taken back: GET shows, POST decides.
 
-The customer confirmed by phone (M15), and a ticket goes to another provider (M3).
+The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the button of a failed mail.
 """
 
 from typing import Any
@@ -11,9 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from accounts.models import Contact, Provider, User
-from tickets import operations, policy, queue
+from accounts.models import Provider
+from factureya.core import outbox
+from tickets import deliveries, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
+from tickets.admin_people import contacts_of
 from tickets.forms import PortalForm
 from tickets.models import Ticket
 
@@ -36,7 +38,7 @@ class ChoiceForm(PortalForm):
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     """Which contact confirmed; the ticket closes and both people are recorded (M15)."""
     ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    contacts = {str(person.pk): person for person in _contacts(ticket)}
+    contacts = {str(person.pk): person for person in contacts_of(ticket)}
     choices = [
         (key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()
     ]
@@ -84,14 +86,14 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
 
 
-def _contacts(ticket: Ticket) -> list[User]:
-    """The company's active people who may speak for this ticket, its requester first."""
-    contacts = Contact.objects.filter(
-        customer=ticket.customer_id, user__is_active=True
-    ).select_related("user")
-    people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
-    able = [person for person in people if policy.may_write_as_customer(person, ticket)]
-    return sorted(able, key=lambda person: person.pk != ticket.requester_id)
+def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
+    """Try again to send a mail of the ticket that could not be sent (M6)."""
+    ticket = ticket_or_404(request, pk)
+    if deliveries.failed(ticket, mail) is not None and outbox.retry(mail):
+        messages.success(request, "El correo está en cola de nuevo.")
+    else:
+        messages.warning(request, "Ese correo ya no espera un reintento.")
+    return redirect(workspace_url(pk, _place(request)))
 
 
 def _data(request: HttpRequest) -> Any:

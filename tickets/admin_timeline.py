@@ -5,7 +5,7 @@ message or a note beside it already says.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from factureya.core.models import Attachment, Event
+from tickets import deliveries
 from tickets.bodies import Block, blocks
+from tickets.deliveries import Delivery
 from tickets.models import Message, Note, Ticket, TicketFile
 
 NOTHING = SafeString("")
@@ -30,12 +32,14 @@ class Entry:
     author: str = ""
     anchor: str = ""
     seq: int = 0  # of a public message
+    inbound: int | None = None  # the mail that the message came in
+    delivery: Delivery | None = None  # of the mail that it, or the event, sent to the customer
     blocks: Sequence[Block] = ()
     files: Sequence[Attachment] = ()
 
 
 def of(ticket: Ticket) -> list[Entry]:
-    """The history, oldest first; four queries however long it is."""
+    """The history, oldest first; five queries however long it is."""
     files: dict[tuple[int | None, int | None], list[Attachment]] = {}
     for file in (
         TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk")
@@ -43,8 +47,11 @@ def of(ticket: Ticket) -> list[Entry]:
         files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
     messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
     notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
-    happened = ticket.events().only("verb", "at", "actor_name", "data")
-    events = [entry for event in happened for entry in _event(event)]
+    happened = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
+    told = deliveries.of(ticket)
+    spoken = {event.data.get("message"): told.get(event.hash) for event in happened}
+    messages = [replace(entry, delivery=spoken.get(entry.seq)) for entry in messages]
+    events = [entry for event in happened for entry in _event(event, told)]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + notes + events, key=lambda entry: entry.at)
 
@@ -70,7 +77,7 @@ def note_anchor(pk: int) -> str:
 def _message(message: Message, files: Sequence[Attachment]) -> Entry:
     return Entry(
         message.created_at, str(message.side), author=message.author_name, anchor=message_anchor(message.seq),
-        seq=message.seq, blocks=blocks(message.body), files=files,
+        seq=message.seq, blocks=blocks(message.body), files=files, inbound=message.inbound_id,
     )  # fmt: skip
 
 
@@ -81,10 +88,12 @@ def _note(note: Note, files: Sequence[Attachment]) -> Entry:
     )  # fmt: skip
 
 
-def _event(event: Event) -> list[Entry]:
+def _event(event: Event, told: dict[str, Delivery]) -> list[Entry]:
+    """The event's line, if it has one; the mail of a message stands at the message."""
     icon, words = WORDS[event.verb]
     text = words(event)
-    return [Entry(event.at, "event", icon, text)] if text else []
+    delivery = None if event.data.get("message") else told.get(event.hash)
+    return [Entry(event.at, "event", icon, text, delivery=delivery)] if text else []
 
 
 def _opened(event: Event) -> SafeString:
@@ -164,6 +173,19 @@ def _confirmed_by_phone(event: Event) -> SafeString:
     )  # fmt: skip
 
 
+def _mail_bounced(event: Event) -> SafeString:
+    held = "; el cierre quedó detenido" if event.data.get("is_held") else ""
+    return format_html("Un correo a {} no fue entregado{}", event.data.get("to", ""), held)
+
+
+def _close_released(event: Event) -> SafeString:
+    if event.data.get("after") == Ticket.Status.OPEN:
+        return format_html(
+            "{} lo pasó a <strong>Abierto</strong>: el cliente escribió", event.actor_name
+        )
+    return format_html("{} dejó correr de nuevo el cierre", event.actor_name)
+
+
 def _said(text: str) -> Callable[[Event], SafeString]:
     """Words of ours that name nobody."""
     return lambda event: SafeString(text)
@@ -184,6 +206,21 @@ WORDS: dict[str, tuple[str, Callable[[Event], SafeString]]] = {
     "ticket.reminded": ("mail", _said("Salió el recordatorio al cliente")),
     "ticket.confirmed": ("check", _confirmed),
     "ticket.confirmed_by_phone": ("phone", _confirmed_by_phone),
+    "ticket.information_held": (
+        "clock",
+        _said(
+            "Sigue <strong>En espera</strong>: llegaron muchos correos en una hora y el cierre quedó detenido"
+        ),
+    ),
+    "ticket.mail_bounced": ("mail", _mail_bounced),
+    "ticket.robot_answered": ("mail", _said("Llegó una respuesta automática; no mueve el ticket")),
+    "ticket.close_released": ("clock", _close_released),
+    "ticket.close_voided": (
+        "swap",
+        _said(
+            "Se anuló el cierre: la respuesta había llegado a tiempo. Volvió a <strong>Abierto</strong>"
+        ),
+    ),
     "ticket.closed_unanswered": (
         "clock",
         _said("<strong>Cerrado</strong> por falta de respuesta del cliente"),

@@ -16,6 +16,7 @@ from tickets.models import NUMBER_PREFIX, Ticket
 
 MAX_SUBJECT = 120
 MAX_TEXT = 10_000
+CATEGORIES = [choice for choice in Ticket.Category.choices if choice[0] != Ticket.Category.REQUESTS]
 CFDI_UUID_CHARACTERS = 36
 WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 STALE_FORM = (
@@ -122,7 +123,7 @@ class TicketForm(FilesMixin):
     )
     category = forms.ChoiceField(
         label="¿Sobre qué es?",
-        choices=[("", "Elija una opción"), *Ticket.Category.choices],
+        choices=[("", "Elija una opción"), *CATEGORIES],
         widget=forms.Select(attrs={"class": "select form-select"}),
         error_messages={
             "required": "Elija sobre qué es el problema",

@@ -18,6 +18,15 @@ _SECOND = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5
 _CANONICAL = f"(NEW.{{0}} GLOB '{_SECOND}' OR NEW.{{0}} GLOB '{_SECOND}.{'[0-9]' * 6}')"
 
 
+# The one way out of Cerrado (M15): silence closed it, and this mail had been received by then.
+_VOIDED = """OLD.status = 'closed' AND OLD.closed_reason = 'unanswered' AND NEW.status = 'open'
+    AND NEW.voided_by_id IS NOT NULL AND (OLD.voided_by_id IS NULL OR NEW.voided_by_id <> OLD.voided_by_id)
+    AND EXISTS (SELECT 1 FROM core_inboundmessage i WHERE i.id = NEW.voided_by_id
+      AND i.received_at <= OLD.closed_at{canonical})"""
+_RECEIVED = f"(i.received_at GLOB '{_SECOND}' OR i.received_at GLOB '{_SECOND}.{'[0-9]' * 6}')"
+_VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical="")
+
+
 def _changed(*columns: str) -> tuple[str, str]:
     """Whether any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
@@ -28,13 +37,23 @@ def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
     return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
 
 
+def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
+    """The condition, unless the change is the void of a silence-close."""
+    return f"({pair[0]}) AND NOT ({_VOID[0]})", f"({pair[1]}) AND NOT ({_VOID[1]})"
+
+
 GUARDS = [
     triggers.Guard(
         "ticket_closed_is_final", "tickets_ticket", "UPDATE",
-        when=_and("OLD.status = 'closed'", _changed(
+        when=_but_a_void(_and("OLD.status = 'closed'", _changed(
             "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id",
-        )),
+        ))),
         message="Cerrado es definitivo",
+    ),
+    triggers.Guard(
+        "ticket_voided_only_by_mail_in_time", "tickets_ticket", "UPDATE",
+        when=_but_a_void(_changed("voided_by_id")),
+        message="solo un correo recibido a tiempo anula un cierre por falta de respuesta",
     ),
     triggers.Guard(
         "ticket_unanswered_only_from_waiting", "tickets_ticket", "UPDATE",
@@ -54,7 +73,8 @@ GUARDS = [
     ),
     triggers.Guard(
         "ticket_born_open", "tickets_ticket", "INSERT",
-        when="NEW.closed_reason = 'unanswered'", message="un ticket no nace cerrado por silencio",
+        when="NEW.closed_reason = 'unanswered' OR NEW.voided_by_id IS NOT NULL",
+        message="un ticket no nace cerrado por silencio",
     ),
     triggers.Guard(
         "ticket_number_never_changes", "tickets_ticket", "UPDATE",
@@ -68,7 +88,7 @@ GUARDS = [
         "ticket_reminder_is_its_own", "tickets_ticket", "UPDATE", engines=("sqlite",), message="row exists",
         when="EXISTS (SELECT 1 FROM tickets_ticket t WHERE t.reminder_id = NEW.reminder_id AND t.id <> OLD.id)",
     ),
-    *triggers.append_only("tickets_message", "form_key", "ticket_id, seq"),
+    *triggers.append_only("tickets_message", "form_key", "ticket_id, seq", "inbound_id"),
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from accounts.models import Customer, Provider, User
 from factureya.core import clock
-from factureya.core.models import Attachment, Chained, OutboxMessage
+from factureya.core.models import Attachment, Chained, InboundMessage, OutboxMessage
 
 NUMBER_PREFIX = "FY"
 
@@ -36,12 +36,14 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
         return self.filter(
-            status=Ticket.Status.WAITING, reminder__isnull=True, closes_at__lte=instant
-        )
+            status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
+        )  # fmt: skip
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
-        due = self.filter(status=Ticket.Status.WAITING, closes_at__lt=instant)
+        due = self.filter(
+            status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant
+        )
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
 
@@ -72,7 +74,14 @@ class Ticket(Chained):
         ACCESS = "access", "Acceso al sistema"
         CREDITS = "credits", "Créditos y paquetes"
         SALES = "sales", "Ventas"
+        REQUESTS = "requests", "Solicitudes"  # for agents; not on the customer's form
         OTHER = "other", "Otro tema del servicio"
+
+    class HoldReason(models.TextChoices):
+        """Why a ticket does not close by silence until an agent says so."""
+
+        BOUNCE = "bounce", "Un correo al cliente no se entregó"
+        FLIPS = "flips", "El cliente escribió muchas veces en una hora"
 
     class Impact(models.IntegerChoices):
         QUESTION = 1, "Es una duda o consulta"
@@ -131,6 +140,15 @@ class Ticket(Chained):
     closed_reason = models.CharField(
         "por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True
     )
+    # The mail that was received in time and read late: the only way out of Cerrado (M15).
+    voided_by = models.ForeignKey(
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="cierre anulado por",
+    )  # fmt: skip
+    close_held_at = models.DateTimeField("cierre detenido", null=True, blank=True)
+    close_held_reason = models.CharField(
+        "por qué se detuvo", max_length=10, choices=HoldReason, null=True, blank=True
+    )
 
     opened_at = models.DateTimeField("levantado", default=clock.now)
     touched_at = models.DateTimeField(
@@ -185,6 +203,14 @@ class Ticket(Chained):
                 name="unanswered_has_reminder",
                 condition=~Q(closed_reason="unanswered") | Q(closed_reason="unanswered", reminder__isnull=False),
             ),
+            models.CheckConstraint(
+                name="only_a_wait_is_held",
+                condition=Q(close_held_at__isnull=True, close_held_reason__isnull=True)
+                | Q(
+                    status="waiting", close_held_at__isnull=False, close_held_reason__isnull=False,
+                    close_held_reason__in=["bounce", "flips"],
+                ),
+            ),
             models.CheckConstraint(name="status_is_known", condition=Q(status__in=["open", "waiting", "closed"])),
             models.CheckConstraint(
                 name="wait_reason_is_known",
@@ -229,9 +255,13 @@ class Ticket(Chained):
                 name="list_mine_closed", fields=["requester", "-touched_at", "-id"], condition=Q(status="closed")
             ),
             # All that a sweep reads, so that with nothing due it touches no table, however many tickets there are.
-            models.Index(name="sweep_close", fields=["closes_at", "reminder", "id"], condition=Q(status="waiting")),
             models.Index(
-                name="sweep_warn", fields=["closes_at", "id"], condition=Q(status="waiting", reminder__isnull=True)
+                name="sweep_close", fields=["closes_at", "reminder", "id"],
+                condition=Q(status="waiting", close_held_at__isnull=True),
+            ),
+            models.Index(
+                name="sweep_warn", fields=["closes_at", "id"],
+                condition=Q(status="waiting", reminder__isnull=True, close_held_at__isnull=True),
             ),
         ]  # fmt: skip
 
@@ -296,6 +326,10 @@ class Message(models.Model):
     form_key = models.CharField(
         "clave del formulario", max_length=80, unique=True, null=True, blank=True
     )
+    inbound = models.OneToOneField(
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="entry",
+        verbose_name="correo del que viene",
+    )  # fmt: skip
 
     class Meta:
         verbose_name = "mensaje"
@@ -364,3 +398,14 @@ class TicketFile(models.Model):
 
     def __str__(self) -> str:
         return f"archivo {self.pk}"
+
+
+class MailQuota(models.Model):
+    """How many automatic mails went out for `name` since `since`; its row is the lock (`tickets.caps`)."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count}"

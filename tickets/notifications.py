@@ -7,23 +7,32 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts import registered
 from accounts.models import User
 from factureya.core import calendar, outbox
-from factureya.core.models import Event, OutboxMessage
-from tickets import links, policy
+from factureya.core.models import Event, InboundMessage, OutboxMessage
+from tickets import caps, links, policy, threads
 from tickets.models import Message, Ticket
 
 REMINDER = "tickets/reminder"
+CLOSED = "tickets/closed"
+NEW_MESSAGE = "tickets/new_message"  # to the agent
+REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
-def opened(ticket: Ticket, event: Event) -> None:
-    """Tell the customer the tracking number (M10)."""
-    _tell_customer("tickets/opened", ticket, event)
+def opened(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
+    """Tell the customer the tracking number (M10); by mail, the acknowledgement of `inbound` (M6)."""
+    _acknowledge("tickets/opened", ticket, event, inbound)
 
 
-def followed_up(ticket: Ticket, event: Event) -> None:
+def followed_up(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
     """Tell the customer the number of the ticket that continues a closed one (M12)."""
-    _tell_customer("tickets/follow_up", ticket, event)
+    _acknowledge("tickets/follow_up", ticket, event, inbound)
+
+
+def close_voided(ticket: Ticket, event: Event, inbound: InboundMessage) -> None:
+    """Tell the customer that his mail came in time and the ticket is Abierto (M15)."""
+    _acknowledge("tickets/void", ticket, event, inbound)
 
 
 def answered(ticket: Ticket, event: Event, message: Message) -> None:
@@ -38,7 +47,7 @@ def reminder(ticket: Ticket, event: Event) -> OutboxMessage:
 
 def closed(ticket: Ticket, event: Event) -> None:
     """Tell the customer that the ticket is closed and why (M12, M15)."""
-    _tell_customer("tickets/closed", ticket, event, by=event.actor_name, **event.data)
+    _tell_customer(CLOSED, ticket, event, by=event.actor_name, **event.data)
 
 
 def new_message(ticket: Ticket, event: Event, message: Message) -> None:
@@ -47,7 +56,7 @@ def new_message(ticket: Ticket, event: Event, message: Message) -> None:
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
     outbox.enqueue(
-        "tickets/new_message",
+        NEW_MESSAGE,
         key=f"{event.hash}:assignee",
         to=ticket.assignee.email,
         about=ticket.chain,
@@ -66,18 +75,68 @@ def workspace_url(ticket: Ticket) -> str:
     return f"{settings.SITE_URL}/admin/tickets/ticket/{ticket.pk}/change/"
 
 
+def unproven_sender(address: str, inbound: InboundMessage) -> None:
+    """The neutral notice: the same for strangers and for whoever is not proven, with no word of theirs (M5)."""
+    key = f"notice:{inbound.pk}"
+    outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
+
+
+def forged_sender(address: str, to: str, inbound: InboundMessage) -> None:
+    """Tell the registered address that somebody wrote in the name of `address`, one of the company's (M5)."""
+    context = {"address": address}
+    outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
+
+
+def last_mail(ticket: Ticket) -> InboundMessage | None:
+    """The last mail that became a message of the ticket, without its raw bytes."""
+    mails = InboundMessage.objects.filter(entry__ticket=ticket).order_by("-entry__seq")
+    return mails.only("message_id", "sender").first()
+
+
+def _acknowledge(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
+    """An automatic mail that answers a mail is capped; one that answers a form is not."""
+    if inbound is None:
+        _tell_customer(kind, ticket, event)
+    elif caps.may_answer(_audience(ticket, inbound)[1]):
+        _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
+
+
 def _tell_customer(
-    kind: str, ticket: Ticket, event: Event, *, automatic: bool = True, **more: Any
+    kind: str,
+    ticket: Ticket,
+    event: Event,
+    *,
+    automatic: bool = True,
+    inbound: InboundMessage | None = None,
+    headers: dict[str, str] | None = None,
+    **more: Any,
 ) -> OutboxMessage:
-    contact = _reader(ticket)
+    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):
+        inbound = last_mail(ticket)
+    contact, to = _audience(ticket, inbound)
     return outbox.enqueue(
         kind,
         key=f"{event.hash}:customer",
-        to=contact.email if contact else ticket.customer.registered_email,
+        to=to,
         about=ticket.chain,
         context={**_context(ticket, contact), **more},
         automatic=automatic,
+        headers={**threads.headers(ticket, inbound), **(headers or {})},
     )
+
+
+def _audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
+    """Who reads the ticket's mails, and at which address.
+
+    The company's registered address, if it wrote last: its representative's words. Else the reader's own.
+    """
+    address = ticket.customer.registered_email
+    if inbound is not None and inbound.sender == address.lower():
+        for person in registered.people(address):
+            if policy.may_write_as_customer(person, ticket):
+                return person, address
+    contact = _reader(ticket)
+    return contact, contact.email if contact else address
 
 
 def _reader(ticket: Ticket) -> User | None:

@@ -30,6 +30,8 @@ _UNANSWERED = (
     f"<strong>Cerrado</strong> automáticamente: más de {calendar.reply_days()} sin respuesta"
 )
 
+_VOIDED = "Su respuesta llegó a tiempo: se anuló el cierre y volvió a <strong>Abierto</strong>"
+
 
 class File(NamedTuple):
     """A file of a public message."""
@@ -160,6 +162,14 @@ def _information_added(event: Event, reader: User) -> SafeString:
     )
 
 
+def _information_held(event: Event, reader: User) -> SafeString:
+    return NOTHING  # the message itself says it, and nothing moved
+
+
+def _close_voided(event: Event, reader: User) -> SafeString:
+    return SafeString(_VOIDED)
+
+
 def _taken(event: Event, reader: User) -> SafeString:
     return format_html(
         "{}, de Soporte, tomó su caso", event.data.get("assignee_name") or event.actor_name
@@ -196,10 +206,12 @@ _PUBLIC: dict[str, tuple[str, Callable[[Event, User], SafeString]]] = {
     "ticket.assigned": ("person", _assigned),
     "ticket.answered": ("swap", _answered),
     "ticket.information_added": ("swap", _information_added),
+    "ticket.information_held": ("mail", _information_held),
     "ticket.reminded": ("mail", _reminded),
     "ticket.confirmed": ("check", _confirmed),
     "ticket.confirmed_by_phone": ("phone", _confirmed_by_phone),
     "ticket.closed_unanswered": ("clock", _closed_unanswered),
+    "ticket.close_voided": ("swap", _close_voided),
 }
 
 # -- Words for the look-up page: nobody's name, no text, no file -------------------------------------
@@ -240,10 +252,12 @@ _ACTIONS: dict[str, Callable[[Event], _Lines]] = {
     "ticket.assigned": _bare_assigned,
     "ticket.answered": _bare_answered,
     "ticket.information_added": _bare_information,
+    "ticket.information_held": _bare("mail", "Recibimos su información"),
     "ticket.reminded": _bare("mail", _REMINDED),
     "ticket.confirmed": _bare("check", "<strong>Cerrado</strong>: se confirmó que quedó resuelto"),
     "ticket.confirmed_by_phone": _bare(
         "phone", "<strong>Cerrado</strong>: se confirmó por teléfono"
     ),
     "ticket.closed_unanswered": _bare("clock", _UNANSWERED),
+    "ticket.close_voided": _bare("swap", _VOIDED),
 }

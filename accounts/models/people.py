@@ -43,6 +43,8 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField("alta", default=clock.now)
     # Part of what a session is bound to: one more, and every session of this person has ended.
     session_epoch = models.PositiveIntegerField("sesiones terminadas", default=0)
+    # A mail to this person came back; emptied when a mail from the address proves that it works.
+    mail_bounced_at = models.DateTimeField("su correo no se entrega desde", null=True, blank=True)
 
     objects = UserManager()
 

@@ -137,6 +137,30 @@ def change_password(person: User, password: str) -> None:
         audit.record("person.password_changed", person, actor=person)
 
 
+def mail_bounced(email: str, *, mail: str) -> None:
+    """A mail to this contact came back: flagged until a mail from the address proves that it works (M6)."""
+    with transaction.atomic():
+        flagged = User.objects.select_for_update(no_key=True).filter(
+            email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
+        )
+        if person := flagged.first():
+            person.mail_bounced_at = now()
+            person.save(update_fields=["mail_bounced_at"])
+            audit.record("person.mail_bounced", person, actor=None, mail=mail)
+
+
+def mail_works(pk: int) -> None:
+    """The contact wrote from the address that was flagged; it works again."""
+    with transaction.atomic():
+        flagged = User.objects.select_for_update(no_key=True).filter(
+            pk=pk, mail_bounced_at__isnull=False
+        )
+        if person := flagged.first():
+            person.mail_bounced_at = None
+            person.save(update_fields=["mail_bounced_at"])
+            audit.record("person.mail_works", person, actor=None)
+
+
 def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
     """Give the invitation a fresh link and mail it; the caller holds the lock. One event."""
     token = _signer.sign(secrets.token_urlsafe(32))

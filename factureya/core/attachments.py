@@ -52,13 +52,13 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
         kind, stored = filetypes.examine(_extension(name), content)
     except filetypes.Unacceptable as reason:
         raise _refused(name, str(reason)) from reason
-    attachment = Attachment(
-        token=secrets.token_urlsafe(TOKEN_BYTES), name=named_as(name, kind), content_type=kind.content_type,
-        size=len(stored), sha256=hashlib.sha256(stored).hexdigest(), draft=draft,
-    )  # fmt: skip
-    attachment.file.name = _write(attachment, stored)
-    attachment.save(force_insert=True)
-    return attachment
+    return _keep(named_as(name, kind), kind, stored, draft)
+
+
+def store_as(upload: "UploadedFile[Any]", kind: filetypes.Kind, *, draft: str) -> Attachment:
+    """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes. Raises Refused."""
+    name = clean_name(upload.name or "")
+    return _keep(named_as(name, kind), kind, _read(upload, name), draft)
 
 
 def store_all(
@@ -150,6 +150,17 @@ def named_as(name: str, kind: filetypes.Kind) -> str:
 
 
 # -- Private -----------------------------------------------------------------------------------------
+
+
+def _keep(name: str, kind: filetypes.Kind, stored: bytes, draft: str) -> Attachment:
+    """Write what passed into the store, and its row."""
+    attachment = Attachment(
+        token=secrets.token_urlsafe(TOKEN_BYTES), name=name, content_type=kind.content_type,
+        size=len(stored), sha256=hashlib.sha256(stored).hexdigest(), draft=draft,
+    )  # fmt: skip
+    attachment.file.name = _write(attachment, stored)
+    attachment.save(force_insert=True)
+    return attachment
 
 
 def _read(upload: "UploadedFile[Any]", name: str) -> bytes:

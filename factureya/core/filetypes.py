@@ -39,6 +39,10 @@ PDF = Kind("application/pdf", ("pdf",))
 XML = Kind("application/xml", ("xml",))
 TEXT = Kind("text/plain", ("txt",))
 KINDS = (PNG, JPEG, WEBP, PDF, XML, TEXT)
+# By mail only, kept byte by byte and served as a download of no particular type.
+EML = Kind("message/rfc822", ("eml",))
+TNEF = Kind("application/ms-tnef", ("dat", "tnef"))
+TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"
 EXTENSIONS = frozenset(e for kind in KINDS for e in kind.extensions) | {"gif"}
 
 # Pillow's name of the format -> what is written. The first frame of a GIF becomes a PNG, which loses nothing.

@@ -1,4 +1,4 @@
-"""Core's triggers: events never change, and the head of a chain only moves one step forward (M26)."""
+"""Core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
 from typing import Any
 
@@ -13,6 +13,25 @@ GUARDS = [
     triggers.Guard("core_chainhead_no_delete", "core_chainhead", "DELETE", message="a chain has an end for ever"),
     triggers.no_truncate("core_chainhead"),
     triggers.no_replace("core_chainhead", "chain"),
+    triggers.Guard(
+        "core_inboundmessage_as_it_came", "core_inboundmessage",
+        "UPDATE OF source, received_at, kept_at, message_id, digest, recipients",
+        message="a mail stays as it came",
+    ),
+    triggers.Guard(
+        "core_inboundmessage_disposed_once", "core_inboundmessage", "UPDATE",
+        when="OLD.disposition <> '' AND (NEW.disposition <> OLD.disposition OR NEW.disposed_at <> OLD.disposed_at)",
+        message="a mail is disposed of once",
+    ),
+    triggers.Guard("core_inboundmessage_no_delete", "core_inboundmessage", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundmessage"),
+    triggers.no_replace("core_inboundmessage", "id", "message_id, digest"),
+    triggers.Guard(
+        "core_inboundoriginal_no_update", "core_inboundoriginal", "UPDATE", message="a mail stays as it came"
+    ),
+    triggers.Guard("core_inboundoriginal_no_delete", "core_inboundoriginal", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundoriginal"),
+    triggers.no_replace("core_inboundoriginal", "message_id"),
 ]  # fmt: skip
 
 

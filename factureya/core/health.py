@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
 SWEEP_MAX_AGE = {
     "sweep_outbox": timedelta(minutes=5),
+    "sweep_inbound": timedelta(minutes=5),
     "warn_before_close": timedelta(minutes=15),
     "close_unanswered": timedelta(minutes=15),
 }
@@ -65,7 +66,7 @@ def outbox() -> Check:
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
     if oldest is None:
         return Check(ok=True, age=timedelta())
-    return Check(ok=_within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
+    return Check(ok=within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
 
 
 def sweeps() -> dict[str, Check]:
@@ -75,9 +76,9 @@ def sweeps() -> dict[str, Check]:
 
 
 def _sweep(last: datetime | None, limit: timedelta) -> Check:
-    return Check(ok=_within(last, limit), age=clock.now() - last if last else None)
+    return Check(ok=within(last, limit), age=clock.now() - last if last else None)
 
 
-def _within(since: datetime | None, limit: timedelta) -> bool:
+def within(since: datetime | None, limit: timedelta) -> bool:
     """Whether `since` is at most `limit` ago, counted from our own start at the earliest."""
     return clock.now() - max(since or _started_at, _started_at) <= limit

@@ -60,6 +60,8 @@ class OutboxMessage(models.Model):
         DROPPED = "dropped", "Ya no hizo falta"
 
     key = models.CharField("clave", max_length=120, unique=True)
+    # Without brackets. Null in no row that `enqueue` made; a table that tickets' triggers read isn't rebuilt for it.
+    message_id = models.CharField("Message-ID", max_length=120, null=True, editable=False)
     kind = models.CharField("tipo", max_length=60)
     about = models.CharField("sobre", max_length=80, blank=True, db_index=True)
     to = models.EmailField("para")
@@ -72,6 +74,8 @@ class OutboxMessage(models.Model):
     due_at = models.DateTimeField("se intenta a partir de", default=clock.now)
     claimed_at = models.DateTimeField("tomado", null=True, blank=True)
     sent_at = models.DateTimeField("enviado", null=True, blank=True)
+    # Another server told us later that it never arrived: «no entregado».
+    bounced_at = models.DateTimeField("no entregado", null=True, blank=True)
     last_error = models.CharField("último error", max_length=500, blank=True)
     created_at = models.DateTimeField("creado", default=clock.now)
 
@@ -79,6 +83,11 @@ class OutboxMessage(models.Model):
         verbose_name = "correo de salida"
         verbose_name_plural = "correos de salida"
         constraints = [
+            models.UniqueConstraint(
+                name="one_mail_per_message_id",
+                fields=["message_id"],
+                condition=Q(message_id__isnull=False),
+            ),
             models.CheckConstraint(
                 name="sent_mail_has_its_instant",
                 condition=Q(status="sent", sent_at__isnull=False)
@@ -172,3 +181,132 @@ class Chained(models.Model):
     def events(self) -> models.QuerySet[Event]:
         """This subject's events, oldest first."""
         return Event.objects.filter(chain=self.chain).order_by("seq")
+
+
+class InboundMessage(Chained):
+    """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
+
+    Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.intake` has
+    disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then
+    the ticket.
+    """
+
+    class Source(models.TextChoices):
+        PIPE = "pipe", "Comando"
+        SMTP = "smtp", "Servidor de correo"
+        IMAP = "imap", "Buzón"
+
+    class Disposition(models.TextChoices):
+        """The values of spec/interfaces.md; *reject* means quarantined, never thrown away."""
+
+        NEW = "accept-new", "Ticket nuevo"
+        REPLY = "accept-reply", "Respuesta"
+        REQUEST = "accept-request", "Solicitud"
+        AUTO = "ignore-auto", "Respuesta automática"
+        BOUNCE = "ignore-bounce", "Aviso de no entregado"
+        DUPLICATE = "ignore-duplicate", "Repetido"  # said of a delivery, never stored
+        UNREGISTERED = "reject-unregistered", "Remitente sin comprobar"
+        MALFORMED = "reject-malformed", "Ilegible"
+
+    class Resolution(models.TextChoices):
+        """What an agent did with a mail of the tray."""
+
+        LINKED = "linked", "Agregado a un ticket"
+        OPENED = "opened", "Abrió un ticket"
+        DISCARDED = "discarded", "Descartado"
+
+    source = models.CharField("llegó por", max_length=10, choices=Source)
+    received_at = models.DateTimeField("recibido")  # by the first server of ours that had it (M15)
+    kept_at = models.DateTimeField("guardado", default=clock.now)
+    message_id = models.CharField("Message-ID", max_length=400, blank=True)  # without brackets
+    digest = models.CharField("SHA-256 sin encabezados de tránsito", max_length=64)
+    recipients = models.JSONField("destinatarios del sobre", default=list, blank=True)
+    sender = models.CharField("de", max_length=254, blank=True)
+    subject = models.CharField("asunto", max_length=300, blank=True)
+    disposition = models.CharField("destino", max_length=20, choices=Disposition, blank=True)
+    reason = models.CharField("motivo", max_length=40, blank=True)
+    about = models.CharField("sobre", max_length=80, blank=True, db_index=True)  # ticket:FY-…
+    disposed_at = models.DateTimeField("atendido", null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField("intentos", default=0)
+    resolution = models.CharField("resolución", max_length=10, choices=Resolution, blank=True)
+    resolved_at = models.DateTimeField("resuelto", null=True, blank=True)
+
+    IN_TRAY = (
+        Disposition.UNREGISTERED,
+        Disposition.MALFORMED,
+        Disposition.AUTO,
+        Disposition.BOUNCE,
+    )
+
+    class Meta:
+        verbose_name = "correo recibido"
+        verbose_name_plural = "correos recibidos"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message_id", "digest"], name="one_entry_per_message_and_digest"
+            ),
+            models.CheckConstraint(
+                name="disposed_mail_has_its_instant",
+                condition=Q(disposition="", disposed_at__isnull=True)
+                | (~Q(disposition="") & Q(disposed_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="resolved_mail_has_its_instant",
+                condition=Q(resolution="", resolved_at__isnull=True)
+                | (~Q(resolution="") & Q(resolved_at__isnull=False)),
+            ),
+        ]
+        indexes = [
+            models.Index(name="inbound_undisposed", fields=["kept_at"], condition=Q(disposition="")),
+            models.Index(name="inbound_by_fate", fields=["disposition", "resolution", "-id"]),
+            models.Index(name="inbound_resolved", fields=["-id"], condition=~Q(resolution="")),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.subject or '(sin asunto)'} ({self.sender or 'sin remitente'})"
+
+    @property
+    def chain(self) -> str:
+        return f"mail:{self.pk}"
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes as they came."""
+        return bytes(self.original.raw)
+
+    @property
+    def is_in_tray(self) -> bool:
+        """An agent has still to look at it: quarantine, malformed, robots and bounces."""
+        return self.disposition in self.IN_TRAY and not self.resolution
+
+
+class InboundOriginal(models.Model):
+    """The bytes of a mail, apart from what became of it: lists don't read them, and no update writes them again."""
+
+    message = models.OneToOneField(
+        InboundMessage,
+        models.PROTECT,
+        primary_key=True,
+        related_name="original",
+        verbose_name="correo",
+    )
+    raw = models.BinaryField("original")
+
+    class Meta:
+        verbose_name = "original de un correo"
+        verbose_name_plural = "originales de correos"
+
+    def __str__(self) -> str:
+        return f"original de {self.message_id}"
+
+
+class MailFolder(models.Model):
+    """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY."""
+
+    name = models.CharField(max_length=255, primary_key=True)  # user@host/folder, no password
+    uid_validity = models.BigIntegerField()
+    last_uid = models.BigIntegerField(default=0)
+    read_until = models.DateTimeField(null=True, blank=True)  # all that came before it was kept
+
+    def __str__(self) -> str:
+        return self.name

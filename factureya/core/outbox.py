@@ -49,20 +49,21 @@ def enqueue(
     about: str = "",
     is_secret: bool = False,
     automatic: bool = True,
+    headers: dict[str, str] | None = None,
 ) -> OutboxMessage:
     """Render `templates/mail/<kind>.txt` (first line = subject) into the outbox, in the caller's transaction.
 
     `key` is unique, made of the event that caused the mail: the same event cannot mail twice (IntegrityError).
     `is_secret` wipes the text once it is sent or given up (codes). `automatic` is False for what a person wrote;
-    all else says `Auto-Submitted`, so that no machine answers it (RFC 3834). Raises ValidationError for a `to` that
-    is not one address.
+    all else says `Auto-Submitted`, so that no machine answers it (RFC 3834). `headers` are those of its thread. Raises
+    ValidationError for a `to` that is not one address.
     """
     validate_email(to)
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
-        key=key, kind=kind, about=about, to=to, is_secret=is_secret,
+        key=key, message_id=message_id(key).strip("<>"), kind=kind, about=about, to=to, is_secret=is_secret,
         subject=_one_line(subject), body=body.strip() + "\n",
-        headers={"Auto-Submitted": "auto-generated" if automatic else "no"},
+        headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )  # fmt: skip
     _ring_on_commit(message.pk)
     return message
@@ -186,7 +187,7 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
     headers = {
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
-        "Message-ID": message_id(message.key),
+        "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",
     }
     return EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)

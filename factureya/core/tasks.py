@@ -1,9 +1,14 @@
 """Core's background work. Every task is safe to run twice or late."""
 
-from celery import shared_task
+import logging
 
-from factureya.core import attachments, outbox
+from celery import shared_task
+from django.conf import settings
+
+from factureya.core import attachments, intake, mail_fetch, outbox
 from factureya.core.models import Heartbeat
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name=outbox.DELIVER_TASK)
@@ -24,3 +29,25 @@ def sweep_outbox() -> int:
 def purge_orphan_attachments() -> int:
     """Remove files of forms that were abandoned more than 24 h ago; the number removed."""
     return attachments.purge_orphans()
+
+
+@shared_task
+def sweep_inbound() -> int:
+    """Dispose of mail that was kept and then left by a process that died or failed; the number disposed of."""
+    disposed = intake.sweep()
+    Heartbeat.beat("sweep_inbound")
+    return disposed
+
+
+@shared_task
+def fetch_mail() -> int:
+    """Read the polled mailbox, where one is set; the number of mails. A server that is down is met by the next pass."""
+    if not settings.MAIL_IN_IMAP_URL:
+        return 0
+    try:
+        return mail_fetch.fetch()
+    except (
+        Exception
+    ) as error:  # each server has errors of its own; /readyz tells how old the last success is
+        logger.warning("the mailbox was not read: %s: %s", type(error).__name__, error)
+        return 0

@@ -74,10 +74,14 @@ def _same(key: str) -> str:
 
 
 def install(schema_editor: Any, guards: Iterable[Guard]) -> None:
-    """Create every guard meant for this engine (dropping an older one of the same name)."""
+    """Create every guard meant for this engine (dropping an older one of the same name).
+
+    Early migrations install the guards of tables that a later one creates: those are left to the later one.
+    """
     vendor = schema_editor.connection.vendor
+    tables = set(schema_editor.connection.introspection.table_names())
     for guard in guards:
-        if vendor in guard.engines:
+        if vendor in guard.engines and guard.table in tables:
             for statement in _create(vendor, guard):
                 schema_editor.execute(statement, params=None)
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from factureya.core import health
+from factureya.core import health, mail_health
 
 
 @require_safe
@@ -18,15 +18,23 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Database, broker, age of the oldest overdue mail and of each sweep; says which is not ready, never why."""
+    """Database, broker, age of the oldest overdue mail, of each sweep and of the last fetch; which, never why.
+
+    How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
+    """
     checks = {"broker": health.broker()}
+    tray: dict[str, int] = {}
     try:
         checks |= {"database": health.database(), "outbox": health.outbox(), **health.sweeps()}
+        checks |= mail_health.fetch()
+        tray = {"mail_tray": mail_health.tray_size()}
     except DatabaseError:
         checks["database"] = health.Check(ok=False)
     ready = all(check.ok for check in checks.values())
     body = {
         "status": "ok" if ready else "unavailable",
         "checks": {name: check.as_dict() for name, check in sorted(checks.items())},
+        "warnings": mail_health.warnings(),
+        **tray,
     }
     return JsonResponse(body, status=200 if ready else 503)

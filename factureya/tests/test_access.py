@@ -17,10 +17,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from accounts.models import Office, Provider, User
 from accounts.tests.factories import make_contact, make_customer, make_staff, make_superuser
 from factureya.core import attachments
-from factureya.core.models import Event, Holiday, OutboxMessage
+from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from tickets import links, operations
 from tickets.models import Ticket, TicketFile
-from tickets.tests.factories import make_ticket
+from tickets.tests.factories import make_inbound, make_ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,8 @@ class World:
     closed: Ticket
     file: TicketFile
     note_file: TicketFile
+    quarantined: InboundMessage
+    mailed: InboundMessage  # a message of the ticket
 
     def client(self, role: str) -> Client:
         """A browser of this person, past the password."""
@@ -77,10 +79,13 @@ def world(tmp_path, settings) -> World:
     hidden = attachments.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
     ticket = make_ticket(requester=ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
+    mailed = make_inbound(disposition="accept-reply")
+    operations.add_information(ticket.pk, author=ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
     return World(
         people, ticket, make_ticket(Ticket.Status.CLOSED, requester=ana),
         files.get(message__isnull=False), files.get(note__isnull=False),
+        make_inbound(disposition="reject-unregistered"), mailed,
     )  # fmt: skip
 
 
@@ -118,12 +123,23 @@ def pk(world: World) -> list[Any]:
     return [world.ticket.pk]
 
 
+def inbound(world: World) -> list[Any]:
+    """A stranger's mail, in the tray."""
+    return [world.quarantined.pk]
+
+
+def inbound_of_ticket(world: World) -> list[Any]:
+    """The mail that became a message of Ana's ticket."""
+    return [world.mailed.pk]
+
+
 ANYBODY = codes(200)
 SIGNED_IN = codes(200, anonymous=302)
 SIGNED_OUT = codes(302, anonymous=200)
 HER_COMPANY = codes(404, anonymous=302, ana=200, beto=200)
 HER_COMPANY_AND_DESK = HER_COMPANY | {"dario": 200, "laura": 200}
 OWN_DESK = codes(403, anonymous=302, dario=200, laura=200, irma=404, root=404)
+MAIL_DESK = codes(403, anonymous=302, dario=200, laura=200)
 IN_ADMIN = codes(403, anonymous=302, desk=200, root=200)
 ROOT_ONLY = codes(403, anonymous=302, root=200)
 ROOT_AND_SUPERVISOR = ROOT_ONLY | {"laura": 200}
@@ -253,6 +269,26 @@ TABLE: dict[str, list[Row]] = {
     "admin:tickets_ticket_hand_over": [Row(OWN_DESK | {"dario": 404}, pk)],
     "admin:tickets_ticket_assign": [Row(POST_IN_ADMIN)],
     "admin:tickets_ticket_write": [Row(POST_IN_ADMIN, pk), Row(OWN_DESK, pk, method="post")],
+    "admin:tickets_ticket_tray": [Row(MAIL_DESK), Row(MAIL_DESK, query="?vista=robots")],
+    "admin:tickets_ticket_mail": [
+        Row(MAIL_DESK | {"irma": 404}, inbound),
+        Row(MAIL_DESK | {"irma": 404}, inbound_of_ticket),
+    ],
+    "admin:tickets_ticket_mail_original": [Row(MAIL_DESK | {"irma": 404}, inbound)],
+    "admin:tickets_ticket_mail_link": [Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound)],
+    "admin:tickets_ticket_mail_open": [Row(MAIL_DESK, inbound)],
+    "admin:tickets_ticket_mail_discard": [
+        Row(POST_IN_ADMIN, inbound),
+        Row(MAIL_DESK, inbound, method="post"),
+    ],
+    "admin:tickets_ticket_retry_mail": [
+        Row(POST_IN_ADMIN, lambda world: [world.ticket.pk, 1]),
+        Row(
+            OWN_DESK | {"dario": 302, "laura": 302},
+            lambda world: [world.ticket.pk, 1],
+            method="post",
+        ),
+    ],
     "admin:tickets_ticket_properties": [
         Row(POST_IN_ADMIN, pk),
         Row(OWN_DESK | {"dario": 302, "laura": 302}, pk, method="post"),

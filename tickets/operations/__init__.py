@@ -6,6 +6,12 @@ Times come from `core.clock`. `form_key` is the one-time key of a form: the seco
 """
 
 from tickets.operations._waiting import reminder_before, reminder_lookahead
+from tickets.operations.by_mail import (
+    mail_bounced,
+    release_close,
+    robot_answered,
+    void_silence_close,
+)
 from tickets.operations.closing import (
     close_unanswered,
     confirm_by_phone,
@@ -24,6 +30,7 @@ from tickets.operations.errors import (
     WrongStatus,
 )
 from tickets.operations.opening import follow_up, open_ticket
+from tickets.operations.tray import discard_mail, link_mail, open_from_mail
 
 __all__ = [
     "FilesGone",
@@ -40,13 +47,20 @@ __all__ = [
     "close_unanswered",
     "confirm_by_phone",
     "confirm_resolved",
+    "discard_mail",
     "follow_up",
     "hand_over",
+    "link_mail",
+    "mail_bounced",
     "move_to_customer",
+    "open_from_mail",
     "open_ticket",
+    "release_close",
     "reminder_before",
     "reminder_lookahead",
     "reminder_sent",
+    "robot_answered",
     "take",
+    "void_silence_close",
     "warn_before_close",
 ]

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.models import User
 from factureya.core.clock import now
-from factureya.core.models import Attachment
+from factureya.core.models import Attachment, InboundMessage
 from tickets.models import Message, Note, Ticket, TicketFile
 from tickets.operations.errors import FilesGone, FormUsed, Incomplete
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A public message before it is written: who, what, the files uploaded with it, the form's one-time key."""
+    """A public message before it is written: who, what, the files uploaded with it, the form's one-time key.
+
+    `inbound` is the mail it came in, for a message that came by mail.
+    """
 
     author: User
     side: str
@@ -21,6 +25,14 @@ class Draft:
     files: Sequence[Attachment] = ()
     form_key: str | None = None
     model: type[Message] | type[Note] = Message
+    inbound: InboundMessage | None = None
+
+    @property
+    def trace(self) -> dict[str, Any]:
+        """What the event says of the mail the message came in: which one, and from which registered address."""
+        if self.inbound is None:
+            return {}
+        return {"inbound": self.inbound.pk, "sender": self.inbound.sender}
 
     def require_text(self, message: str) -> None:
         """Raise Incomplete when nothing was written."""
@@ -85,7 +97,7 @@ def add_message(ticket: Ticket, draft: Draft) -> Message:
     message = Message.objects.create(
         ticket=ticket, seq=ticket.message_count, side=draft.side, author=draft.author,
         author_name=draft.author.get_full_name(), channel=draft.channel, body=draft.body,
-        created_at=ticket.touched_at, form_key=draft.form_key,
+        created_at=ticket.touched_at, form_key=draft.form_key, inbound=draft.inbound,
     )  # fmt: skip
     _attach(ticket, draft, message=message)
     return message

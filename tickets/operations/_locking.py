@@ -12,12 +12,12 @@ from tickets.operations.errors import FormUsed, TicketClosed, WrongStatus
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 Side, Channel = Message.Side, Ticket.Channel
-WaitReason, ClosedReason = Ticket.WaitReason, Ticket.ClosedReason
+WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, Ticket.HoldReason
 
 _SAVED = (
     "assignee", "status", "wait_reason", "solution_proposed_at", "waiting_since", "closes_at", "reminder", "closed_at",
     "closed_reason", "touched_at", "reply_due_at", "first_replied_at", "queue_at", "customer_replied",
-    "customer_waits_since", "message_count", "last_excerpt",
+    "customer_waits_since", "message_count", "last_excerpt", "close_held_at", "close_held_reason", "voided_by",
 )  # fmt: skip
 
 

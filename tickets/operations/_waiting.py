@@ -24,6 +24,7 @@ def reminder_lookahead() -> timedelta:
 def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
     """The customer's turn: `closes_at` is counted from this public message, and a reminder is due again (M15)."""
     forget_reminder(ticket)
+    release(ticket)
     ticket.status = WAITING
     ticket.wait_reason = reason
     ticket.waiting_since = since
@@ -34,10 +35,26 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
 def stop_waiting(ticket: Ticket) -> None:
     """Our turn: no wait, no close, and a reminder that has not left is not sent."""
     forget_reminder(ticket)
+    release(ticket)
     ticket.status = OPEN
     ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = (
         None
     )
+
+
+def hold(ticket: Ticket, reason: str) -> None:
+    """The wait goes on, but it does not end in a close until an agent says so.
+
+    A customer who wrote is the graver reason: it stays.
+    """
+    ticket.close_held_at = ticket.close_held_at or now()
+    if ticket.close_held_reason != Ticket.HoldReason.FLIPS:
+        ticket.close_held_reason = reason
+
+
+def release(ticket: Ticket) -> None:
+    """The close is not held any more."""
+    ticket.close_held_at = ticket.close_held_reason = None
 
 
 def forget_reminder(ticket: Ticket) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from factureya.core import audit
+from factureya.core import audit, mailbox
 from factureya.core.clock import now
 from factureya.core.models import Attachment, Event, OutboxMessage
 from tickets import notifications, policy
@@ -84,6 +84,7 @@ def warn_before_close(pk: int) -> Ticket:
     with locked(pk, WAITING) as ticket:
         if ticket.reminder_id is not None:
             raise WrongStatus(f"{ticket} ya tiene recordatorio.")
+        _require_unheld(ticket)
         if now() < closes_at(ticket) - reminder_before() - reminder_lookahead():
             raise WrongStatus(f"{ticket} todavía no vence.")
         _waiting.remind(ticket)
@@ -116,20 +117,29 @@ def close_unanswered(pk: int) -> bool:
 
     Strictly after `closes_at`: at that very instant it stays open, because the manual says *más de* 3 días. A due
     ticket without a reminder gets it now, 24 h ⚙ more, and stays open (False).
-    Raises WrongStatus if a reply arrived first, the instant has not passed, or the reminder has not been out 24 h.
+    Raises WrongStatus if a reply arrived first, the instant has not passed, the reminder has not been out 24 h,
+    the close is held, or the mailbox we poll has not been read up to `closes_at`: a reply may lie in it.
     """
     with locked(pk, WAITING) as ticket:
         instant = now()
         if instant <= closes_at(ticket):
             raise WrongStatus(f"{ticket} no ha vencido.")
+        _require_unheld(ticket)
         if ticket.reminder_id is None:
             _waiting.remind(ticket)
             return False
         sent_at = OutboxMessage.objects.get(pk=ticket.reminder_id).sent_at
         if sent_at is None or instant - sent_at < reminder_before():
             raise WrongStatus(f"{ticket}: el recordatorio no ha salido o tiene menos de 24 horas.")
+        if not mailbox.is_read_until(closes_at(ticket)):
+            raise WrongStatus(f"{ticket}: falta leer el correo que llegó en su plazo.")
         _close(ticket, ClosedReason.UNANSWERED, "ticket.closed_unanswered", None, instant)
     return True
+
+
+def _require_unheld(ticket: Ticket) -> None:
+    if ticket.close_held_at is not None:
+        raise WrongStatus(f"{ticket}: el cierre está detenido hasta que un agente lo revise.")
 
 
 def _close(
@@ -140,6 +150,7 @@ def _close(
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
     if reason == ClosedReason.CONFIRMED:
         _waiting.forget_reminder(ticket)
+        _waiting.release(ticket)
     ticket.touched_at = ticket.queue_at = instant
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False

@@ -1,12 +1,16 @@
 """What is said in a ticket: our answer, the customer's information, internal notes (M11, M13–M16)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
 
 from accounts.models import User
 from factureya.core import audit
-from factureya.core.models import Attachment
+from factureya.core.clock import now
+from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
-from tickets.models import Note, Ticket
+from tickets.models import Message, Note, Ticket
 from tickets.operations import _drafts, _waiting
 from tickets.operations._drafts import Draft
 from tickets.operations._locking import (
@@ -14,6 +18,7 @@ from tickets.operations._locking import (
     OPEN,
     WAITING,
     Channel,
+    HoldReason,
     Side,
     WaitReason,
     iso,
@@ -61,12 +66,16 @@ def add_information(
     files: Sequence[Attachment] = (),
     form_key: str | None = None,
     channel: str = Channel.PORTAL,
+    inbound: InboundMessage | None = None,
+    agent: User | None = None,
 ) -> Ticket:
     """Add the customer's message; the ticket goes to, or stays, Abierto and its clock stops (M11, M13).
 
+    `inbound` is the mail it came in; `agent` is who put a mail of the tray here. After MAIL_FLIPS_PER_HOUR ⚙ turns
+    by mail in an hour the message is stored, the ticket stays En espera, and its close is held for an agent (M6).
     Raises TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, policy.NotAllowed.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, draft=draft) as ticket:
         policy.require(
             policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
@@ -74,16 +83,7 @@ def add_information(
         if not draft.repeats(ticket):
             if not files:
                 draft.require_text("Escriba la información que quiere agregar.")
-            before = ticket.status
-            message = _drafts.write(ticket, draft)
-            _waiting.stop_waiting(ticket)
-            _waiting.owe_reply(ticket, message.created_at)
-            save(ticket)
-            event = audit.record(
-                "ticket.information_added", ticket, actor=author, message=message.seq, before=before,
-                after=ticket.status, channel=channel,
-            )  # fmt: skip
-            notifications.new_message(ticket, event, message)
+            _add(ticket, draft, agent)
     return ticket
 
 
@@ -107,6 +107,36 @@ def add_note(
             note = _drafts.add_internal_note(ticket, draft)
             audit.record("ticket.note_added", ticket, actor=agent, note=note.pk)
     return ticket
+
+
+def _add(ticket: Ticket, draft: Draft, agent: User | None) -> None:
+    before = ticket.status
+    is_held = draft.inbound is not None and before == WAITING and _flipped_enough(ticket)
+    message: Message = _drafts.write(ticket, draft)
+    if is_held:
+        _waiting.hold(ticket, HoldReason.FLIPS)
+    else:
+        _waiting.stop_waiting(ticket)
+    _waiting.owe_reply(ticket, message.created_at)
+    save(ticket)
+    event = audit.record(
+        "ticket.information_held" if is_held else "ticket.information_added", ticket, actor=agent or draft.author,
+        message=message.seq, before=before, after=ticket.status, channel=draft.channel, **draft.trace,
+    )  # fmt: skip
+    notifications.new_message(ticket, event, message)
+
+
+def _flipped_enough(ticket: Ticket) -> bool:
+    """Whether mails turned the ticket from En espera to Abierto as often as they may in an hour (M6).
+
+    Asked under the ticket's lock, so that no two mails are both the last.
+    """
+    flips = ticket.events().filter(
+        verb="ticket.information_added", at__gt=now() - timedelta(hours=1), data__before=WAITING,
+        data__channel=Channel.MAIL,
+    )  # fmt: skip
+    most: int = settings.MAIL_FLIPS_PER_HOUR
+    return flips.count() >= most
 
 
 def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bool) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Subquery
 from accounts.models import Contact, Customer, Provider, User
 from factureya.core import audit, numbers
 from factureya.core.clock import now
-from factureya.core.models import Attachment
+from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations import _drafts, _waiting
@@ -33,10 +33,12 @@ def open_ticket(
     form_key: str | None = None,
     channel: str = Channel.PORTAL,
     agent: User | None = None,
+    inbound: InboundMessage | None = None,
 ) -> Ticket:
     """Open a ticket of `customer` on behalf of its contact `author`; Abierto, our turn (M10, M13, M17).
 
-    `agent` is who wrote it down when the channel is the phone. A second call with the same `form_key` by the same
+    `agent` is who wrote it down when the channel is the phone, or opened it from a mail of the tray; `inbound` is
+    the mail it came in. A second call with the same `form_key` by the same
     person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
     FormUsed, FilesGone.
     """
@@ -48,7 +50,7 @@ def open_ticket(
         agent is None or policy.may_take_calls(agent),
         "Solo un agente levanta tickets por teléfono.",
     )
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open(
         draft, customer, agent,
         subject=subject, category=category, impact=impact, cfdi_uuid=cfdi_uuid,
@@ -63,13 +65,14 @@ def follow_up(
     files: Sequence[Attachment] = (),
     form_key: str | None = None,
     channel: str = Channel.PORTAL,
+    inbound: InboundMessage | None = None,
 ) -> Ticket:
     """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
 
     The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed, Incomplete,
     FormUsed, FilesGone.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
+    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
         policy.require(
             policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa."
@@ -109,9 +112,10 @@ def _open_as(
     event = audit.begin(
         "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
         channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
+        **draft.trace,
     )  # fmt: skip
     announce = notifications.followed_up if follows else notifications.opened
-    announce(ticket, event)
+    announce(ticket, event, draft.inbound)
     return ticket
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from tickets import queue
+from tickets import policy, queue
 
 register = template.Library()
 
@@ -21,8 +21,11 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     )
     is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
+    groups = _groups(counts, place.view.slug if place else "") if is_desk else []
+    if is_desk and policy.may_take_calls(request.user):
+        groups.append(("Correo", [_tray(request.path)]))
     return {
-        "groups": _groups(counts, place.view.slug if place else "") if is_desk else [],
+        "groups": groups,
         "apps": [_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
     }
 
@@ -33,6 +36,12 @@ def _groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[s
         (heading, [_entry(view, url, counts.get(view.slug), current) for view in views])
         for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)
     ]
+
+
+def _tray(path: str) -> dict[str, Any]:
+    url = reverse("admin:tickets_ticket_tray")
+    current = path.startswith(url)
+    return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": current}
 
 
 def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Plain functions that make tickets and bring them to a status through real operations."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from accounts.models import User
 from accounts.tests.factories import make_agent, make_contact, own_provider
 from factureya.core import clock, outbox
-from factureya.core.models import OutboxMessage
+from factureya.core.intake import keep
+from factureya.core.models import InboundMessage, OutboxMessage
 from tickets import operations
 from tickets.models import Ticket
 
@@ -37,6 +38,19 @@ def make_ticket(
         ticket = operations.confirm_resolved(ticket.pk, author=author)
     ticket.refresh_from_db()
     return ticket
+
+
+def make_inbound(
+    received_at: datetime | None = None, *, disposition: str = "", sender: str = "ana@ejemplo.mx"
+) -> InboundMessage:
+    """A mail that was kept; with a `disposition`, disposed of."""
+    number = next(_serial)
+    raw = f"From: {sender}\nTo: soporte@factureya.com\nSubject: Factura {number}\n\nHola {number}\n"
+    inbound, _ = keep(raw.encode(), source="pipe", received_at=received_at)
+    if disposition:
+        inbound.sender, inbound.disposition, inbound.disposed_at = sender, disposition, clock.now()
+        inbound.save(update_fields=["sender", "disposition", "disposed_at"])
+    return inbound
 
 
 def let_it_close(ticket: Ticket) -> Ticket:

@@ -20,7 +20,7 @@ from factureya.core import clock, outbox
 from factureya.core.models import Event, OutboxMessage
 from tickets import operations
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.tests.factories import mails_about, make_ticket
+from tickets.tests.factories import let_it_close, mails_about, make_inbound, make_ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,7 @@ class Row(NamedTuple):
     leads_to: dict[str, str]
     mails: list[str] = []
     prepare: Callable[[Ticket], Any] = lambda _ticket: None
+    make: Callable[[str], Ticket] = make_ticket
 
 
 def at_reminder(ticket: Ticket) -> Any:
@@ -91,6 +92,23 @@ def hand_over(ticket: Ticket) -> None:
     supervisor = make_staff(Office.SUPERVISOR)
     operations.hand_over(
         ticket.pk, supervisor=supervisor, provider=Provider.objects.create(name="Otro")
+    )
+
+
+def silent(status: str) -> Ticket:
+    """A ticket in the status; a closed one was closed by silence."""
+    return let_it_close(make_ticket(WAITING)) if status == CLOSED else make_ticket(status)
+
+
+def bounce(ticket: Ticket) -> None:
+    mail = mails_about(ticket)[0]
+    operations.mail_bounced(ticket.pk, mail=mail, inbound=make_inbound())
+
+
+def link(ticket: Ticket, contact: Any = None) -> None:
+    inbound = make_inbound(disposition="reject-unregistered")
+    operations.link_mail(
+        ticket.pk, agent=make_agent(), inbound_pk=inbound.pk, body="Hola", contact=contact
     )
 
 
@@ -148,6 +166,33 @@ MATRIX = {
     "close_unanswered": Row(close, {WAITING: CLOSED}, ["tickets/closed"], prepare=warn_and_send),
     "close_unanswered (no reminder)": Row(close, {WAITING: WAITING}, ["tickets/reminder"]),
     "follow_up": Row(lambda t: operations.follow_up(t.pk, author=t.requester, body="Otra vez"), {CLOSED: CLOSED}),
+    "add_information (mail)": Row(
+        lambda t: operations.add_information(
+            t.pk, author=t.requester, body="Aquí está", channel="mail", inbound=make_inbound()
+        ),
+        {OPEN: OPEN, WAITING: OPEN}, prepare=unassign,
+    ),
+    "void_silence_close": Row(
+        lambda t: operations.void_silence_close(t.pk, inbound=make_inbound(t.closed_at)),
+        {CLOSED: OPEN}, ["tickets/void"], make=silent,
+    ),
+    "void_silence_close (confirmed)": Row(
+        lambda t: operations.void_silence_close(t.pk, inbound=make_inbound(t.closed_at)), {},
+    ),
+    "mail_bounced": Row(bounce, EVERYWHERE),
+    "robot_answered": Row(
+        lambda t: operations.robot_answered(t.pk, inbound=make_inbound(), mark="list"), EVERYWHERE
+    ),
+    "release_close": Row(
+        lambda t: operations.release_close(t.pk, agent=make_agent()), {WAITING: WAITING}, prepare=bounce
+    ),
+    "release_close (nothing held)": Row(
+        lambda t: operations.release_close(t.pk, agent=make_agent()), {}
+    ),
+    "link_mail": Row(link, EVERYWHERE),
+    "link_mail (as the contact's words)": Row(
+        lambda t: link(t, t.requester), {OPEN: OPEN, WAITING: OPEN}, prepare=unassign
+    ),
     "move_to_customer": Row(
         lambda t: operations.move_to_customer(t.customer, make_customer(), actor=make_agent()), EVERYWHERE
     ),
@@ -156,7 +201,13 @@ MATRIX = {
 ELSEWHERE = {"follow_up"}
 # No refusal, but nothing happens: the outbox tells of a reminder that the ticket no longer waits on.
 IGNORED = {"reminder_sent"}
-NOT_ABOUT_A_TICKET = {"open_ticket", "reminder_before", "reminder_lookahead"}
+NOT_ABOUT_A_TICKET = {
+    "open_ticket",
+    "open_from_mail",
+    "discard_mail",
+    "reminder_before",
+    "reminder_lookahead",
+}
 
 
 def traces(ticket: Ticket) -> list[Any]:
@@ -177,7 +228,7 @@ def traces(ticket: Ticket) -> list[Any]:
 @pytest.mark.parametrize("name", MATRIX)
 def test_every_operation_in_every_status(name: str, before: str):
     row = MATRIX[name]
-    ticket = make_ticket(before)
+    ticket = row.make(before)
     row.prepare(ticket)
     ticket.refresh_from_db()
     stored, events, mails = traces(ticket), ticket.events().count(), len(mails_about(ticket))

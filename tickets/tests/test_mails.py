@@ -19,7 +19,7 @@ from factureya.core import outbox
 from factureya.core.models import OutboxMessage
 from tickets import links, notifications, operations
 from tickets.models import Ticket
-from tickets.tests.factories import let_it_close, mails_about, make_ticket
+from tickets.tests.factories import let_it_close, mails_about, make_inbound, make_ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,13 @@ def continued() -> OutboxMessage:
     return last(operations.follow_up(ticket.pk, author=ticket.requester, body="Sigo"), "follow_up")
 
 
-# One real mail of every template.
+def voided() -> OutboxMessage:
+    ticket = silent()
+    mail = make_inbound(ticket.closed_at)
+    return last(operations.void_silence_close(ticket.pk, inbound=mail), "void")
+
+
+# One real mail of every template about a ticket.
 MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "opened": lambda: last(make_ticket(requester=ana()), "opened"),
     "follow_up": continued,
@@ -106,13 +112,16 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "closed": lambda: last(silent(), "closed"),
     "new_message": replied,
     "link": link_asked,
+    "void": voided,
 }  # fmt: skip
+# To addresses that nobody has proven: about no ticket, see test_spoof.py.
+NOTICES = {"unproven", "forged"}
 
 
 @pytest.mark.clause("M10", "M12", "M14", "M15", "M16")
 def test_every_template_is_sent_by_an_operation():
     folder = Path(django_settings.BASE_DIR) / "templates/mail/tickets"
-    assert set(MAILS) == {path.stem for path in folder.glob("[!_]*.txt")}
+    assert {*MAILS, *NOTICES} == {path.stem for path in folder.glob("[!_]*.txt")}
 
 
 def test_a_missing_variable_would_be_seen():
@@ -134,6 +143,19 @@ def test_what_every_mail_has(kind: str):
     if kind != "new_message":
         assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body
         assert "de 9:00 a 14:00 y de 15:00 a 19:00 h" in message.body
+
+
+@pytest.mark.clause("M5", "M16")
+@pytest.mark.parametrize("kind", sorted(NOTICES))
+def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
+    inbound = make_inbound()
+    notifications.unproven_sender("x@ejemplo.mx", inbound)
+    notifications.forged_sender("x@ejemplo.mx", "ana@ocaso.mx", inbound)
+    message = OutboxMessage.objects.get(kind=f"tickets/{kind}")
+    assert message.body.startswith("Qué sigue: ")
+    assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body
+    assert message.about == ""
+    assert "/enlace/" not in message.body
 
 
 @pytest.mark.clause("M16")

@@ -81,7 +81,7 @@ class Written:
     """What the editor of an engine would run."""
 
     def __init__(self, vendor: str) -> None:
-        self.connection = SimpleNamespace(vendor=vendor)
+        self.connection = SimpleNamespace(vendor=vendor, introspection=connection.introspection)
         self.statements: list[str] = []
 
     def execute(self, sql: str, params: None) -> None:

@@ -27,7 +27,8 @@ def test_healthz_asks_nobody(client: Client):
 
 
 @pytest.mark.django_db
-def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch, settings):
+    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
     monkeypatch.setattr(health, "_started_at", clock.now())
     response = client.get("/readyz")
     assert response.status_code == 200
@@ -38,9 +39,12 @@ def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch):
             "close_unanswered": {"ok": True},
             "database": {"ok": True},
             "outbox": {"ok": True, "age_seconds": 0},
+            "sweep_inbound": {"ok": True},
             "sweep_outbox": {"ok": True},
             "warn_before_close": {"ok": True},
         },
+        "warnings": [],
+        "mail_tray": 0,
     }
 
 

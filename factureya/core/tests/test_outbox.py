@@ -79,8 +79,10 @@ def enqueue(**fields: Any) -> OutboxMessage:
 
 
 def make_mail(**fields: Any) -> OutboxMessage:
+    key = f"m{next(_serial)}"
     given = {
-        "key": f"m{next(_serial)}",
+        "key": key,
+        "message_id": outbox.message_id(key).strip("<>"),
         "kind": "core/prueba",
         "to": "ana@ejemplo.mx",
         "subject": "FY-7K3M-9QX1 · Recibimos su ticket",
@@ -389,6 +391,8 @@ def broker(url: str) -> Celery:
 def test_the_bell_rings_at_the_broker(monkeypatch):
     app = broker("memory://bell/")
     monkeypatch.setattr(outbox, "current_app", app)
+    with app.connection_for_write() as link:
+        link.SimpleQueue("celery").clear()  # this broker is the whole suite's
     outbox._Bell().ring(7)
     with app.connection_for_write() as link:
         message = link.SimpleQueue("bell").get(timeout=1)

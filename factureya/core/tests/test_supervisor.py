@@ -74,9 +74,11 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(monkeypatch):
             call_command("up", bind=malformed)
 
 
-def test_the_children_are_web_worker_and_beat():
+def test_the_children_are_web_worker_beat_and_mail(settings):
     argv = {child["name"]: child["argv"] for child in up.children("127.0.0.1:8000")}
-    assert list(argv) == ["web", "worker", "beat"]
+    assert list(argv) == ["web", "worker", "beat", "mail"]
+    settings.MAIL_IN_LISTEN = ""
+    assert "mail" not in [child["name"] for child in up.children("127.0.0.1:8000")]
     assert {"gunicorn", "127.0.0.1:8000"} <= set(argv["web"])
 
 

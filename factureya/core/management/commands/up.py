@@ -1,4 +1,4 @@
-"""`manage.py up`: web, worker and beat of one machine; no Redis, no PostgreSQL unless the environment names them."""
+"""`manage.py up`: web, worker, beat and mail of one machine; no Redis, no PostgreSQL unless the environment says so."""
 
 import json
 import os
@@ -16,7 +16,7 @@ OTHERS_AFTER = 1.5  # seconds: the first page comes sooner when three processes 
 
 
 class Command(BaseCommand):
-    help = "Run web, worker and beat; restart what dies; stop all of it on TERM or INT (exit 0)."
+    help = "Run web, worker, beat and the mail listener; restart what dies; stop all of it on TERM or INT (exit 0)."
     requires_system_checks: list[str] = []  # the children run them
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +42,7 @@ def children(bind: str) -> list[dict[str, Any]]:
     worker += " --without-gossip --without-mingle"
     beat = "celery -A factureya beat --loglevel INFO --pidfile= --schedule"
     python = [sys.executable, "-m"]
-    return [
+    running: list[dict[str, Any]] = [
         {"name": "web", "argv": [*python, *web.split(), _memory_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {
@@ -51,6 +51,10 @@ def children(bind: str) -> list[dict[str, Any]]:
             "after": OTHERS_AFTER,
         },
     ]
+    if settings.MAIL_IN_LISTEN:
+        mail = [sys.executable, str(settings.BASE_DIR / "manage.py"), "receive_smtp"]
+        running.append({"name": "mail", "argv": mail, "after": OTHERS_AFTER})
+    return running
 
 
 def make_folders() -> None:

@@ -1,0 +1,207 @@
+"""Every mail is kept before it is read, and disposed of exactly once, whichever way it came (M5, M6).
+
+`keep` commits the raw bytes; `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
+paths, in order). A handler is `receive(inbound, mail) -> Plan | None`: called outside of any transaction it decides
+whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the one
+transaction that also writes what became of the mail. So a crash at any instant, a second delivery, or two processes
+at once leave one entry; what a dead process left, `sweep` takes up.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import F
+from django.utils.module_loading import import_string
+
+from factureya.core import clock, mail_in, sql
+from factureya.core.mail_headers import fingerprint
+from factureya.core.mail_in import InboundMail, LimitExceeded
+from factureya.core.models import InboundMessage, InboundOriginal
+
+logger = logging.getLogger(__name__)
+Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
+MAX_KEPT = 50 * 1024 * 1024  # bytes of a mail that is kept; what is larger is left to its server
+MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in the tray
+SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
+SWEEP_MAILS = 200  # of one pass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mail; `about` is the chain of what it became (ticket:FY-…), `accepted` says it of each file."""
+
+    disposition: str
+    reason: str = ""
+    about: str = ""
+    accepted: tuple[bool, ...] = ()
+
+
+Plan = Callable[[], Outcome]
+Handler = Callable[[InboundMessage, InboundMail], Plan | None]
+
+
+class TooLarge(Exception):
+    """More than MAX_KEPT bytes: not kept; whoever brought it must keep it."""
+
+
+class Postponed(Exception):
+    """The mail is kept and could not be disposed of now; it is tried again."""
+
+
+def keep(
+    raw: bytes,
+    *,
+    source: str,
+    received_at: datetime | None = None,
+    recipients: Sequence[str] = (),
+) -> tuple[InboundMessage, bool]:
+    """Commit a mail as it came; the row, and whether it is new (False: this very mail was kept before).
+
+    `received_at` is when the first server of ours had it, where it says so; else now (M15). Raises TooLarge and
+    DatabaseError: then it was not kept.
+    """
+    if len(raw) > MAX_KEPT:
+        raise TooLarge(f"{len(raw)} bytes")
+    message_id, digest = fingerprint(raw)
+    now = clock.now()
+    inbound = InboundMessage(
+        source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
+        recipients=list(recipients), attempts=1,
+    )  # fmt: skip
+    try:
+        with transaction.atomic(durable=True):
+            inbound.save(force_insert=True)
+            sql.insert_original(inbound.pk, raw)
+    except IntegrityError:
+        kept = InboundMessage.objects.filter(message_id=message_id, digest=digest)
+        if known := kept.first():
+            return known, False
+        raise
+    InboundOriginal(message=inbound, raw=raw)  # so that `inbound.raw` need not be read back
+    return inbound, True
+
+
+def receive(
+    raw: bytes,
+    *,
+    source: str,
+    received_at: datetime | None = None,
+    recipients: Sequence[str] = (),
+) -> Outcome:
+    """Keep a mail and dispose of it: what every way in does. Raises TooLarge, Postponed and DatabaseError."""
+    inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
+    return finish(inbound, is_new)
+
+
+def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
+    """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
+    return _act_on(inbound) if is_new else dispose(inbound.pk)
+
+
+def dispose(pk: int) -> Outcome:
+    """Act on a mail that was kept before, once: one that was disposed of gives `ignore-duplicate` and its entry.
+
+    Raises Postponed, and DatabaseError when the database went away; the mail stays kept and `sweep` takes it up.
+    """
+    inbound = InboundMessage.objects.get(pk=pk)
+    if inbound.disposition:
+        return _repeated(inbound)
+    inbound.attempts += _claim(pk)
+    if inbound.attempts > MAX_ATTEMPTS:
+        return _settle(inbound, None, _given_up)
+    return _act_on(inbound)
+
+
+def quarantine(pk: int, reason: str) -> Outcome:
+    """Put a kept mail into the tray unread: only part of it was had."""
+    return _settle(
+        InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason)
+    )
+
+
+def sweep() -> int:
+    """Dispose of what was kept and then left by a process that died or failed; the number disposed of."""
+    before = clock.now() - SWEEP_AFTER
+    left = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
+    disposed = 0
+    for pk in list(left.values_list("pk", flat=True)[:SWEEP_MAILS]):
+        try:
+            dispose(pk)
+            disposed += 1
+        except Postponed:
+            continue  # logged; the next pass, or the tray
+    return disposed
+
+
+def _act_on(inbound: InboundMessage) -> Outcome:
+    try:
+        mail, plan = _read(inbound)
+        return _settle(inbound, mail, plan)
+    except (OperationalError, InterfaceError):
+        raise  # the database went away: no fault of the mail's
+    except Exception as error:
+        logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
+        if inbound.attempts >= MAX_ATTEMPTS:
+            return _settle(inbound, None, _given_up)
+        raise Postponed(str(inbound.pk)) from error
+
+
+def _claim(pk: int) -> int:
+    """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
+
+    Not while whoever kept it is still at it: eight deliveries at one instant are no eight failures.
+    """
+    left = InboundMessage.objects.filter(
+        pk=pk, disposition="", kept_at__lte=clock.now() - SWEEP_AFTER
+    )
+    return left.update(attempts=F("attempts") + 1)
+
+
+def _given_up() -> Outcome:
+    return Outcome(Disposition.MALFORMED, "error")
+
+
+def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
+    """The mail as values, and what is to be written for it; nothing is written here."""
+    try:
+        mail = mail_in.parse(inbound.raw)
+    except LimitExceeded as limit:
+        logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
+        return None, lambda: Outcome(Disposition.MALFORMED, "limits")
+    for handler in _handlers(inbound, mail):
+        if plan := handler(inbound, mail):
+            return mail, plan
+    return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
+
+
+def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
+    """The handlers of the addresses it was sent to, each once; those of soporte@ when none of them is ours."""
+    routes: dict[str, list[str]] = settings.MAIL_ROUTES
+    paths: list[str] = []
+    for address in [*inbound.recipients, *mail.recipients]:
+        local, _, domain = address.lower().rpartition("@")
+        paths += routes.get(f"{local.partition('+')[0]}@{domain}", [])
+    return [import_string(path) for path in dict.fromkeys(paths or routes[settings.SUPPORT_EMAIL])]
+
+
+def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
+    """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
+    with transaction.atomic():
+        locked = InboundMessage.objects.select_for_update().get(pk=inbound.pk)
+        if locked.disposition:
+            return _repeated(locked)
+        outcome = plan()
+        sender, subject = (mail.sender, mail.subject) if mail else mail_in.peek(inbound.raw)
+        InboundMessage.objects.filter(pk=inbound.pk).update(
+            disposition=outcome.disposition, reason=outcome.reason, about=outcome.about, disposed_at=clock.now(),
+            sender=sender[:254], subject=subject[:300],
+        )  # fmt: skip
+    return outcome
+
+
+def _repeated(inbound: InboundMessage) -> Outcome:
+    return Outcome(Disposition.DUPLICATE, inbound.reason, inbound.about)

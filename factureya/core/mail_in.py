@@ -1,0 +1,165 @@
+"""Bytes of a mail -> InboundMail. No database, no HTTP; raises LimitExceeded and nothing else (M6).
+
+Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.intake`).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
+
+from factureya.core.mail_headers import HeadTooLong, addresses, read_head
+from factureya.core.mail_parts import Budget, LimitExceeded, Part, read_parts, uuencoded
+from factureya.core.mail_replies import reply_text
+from factureya.core.mail_robots import STATUS_TYPES, Bounce, read_bounce, robot_mark
+from factureya.core.mail_text import html_to_text
+
+__all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
+MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
+FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:")
+
+
+@dataclass(frozen=True)
+class MailFile:
+    """An attachment as it came, decoded; `name` is the sender's, or made up where he gave none."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class InboundMail:
+    """What a mail says, as plain values.
+
+    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text,
+    `new_text` without quotes and signature. `robot` names the mark of a machine. `authentication` are the values
+    of Authentication-Results, whoever wrote them, the last hop's first: who believes one compares its authserv-id
+    with our own, and its header.from with the domain of `sender`. Message ids are without brackets.
+    """
+
+    message_id: str
+    references: tuple[str, ...]
+    senders: tuple[str, ...]
+    sender_name: str
+    recipients: tuple[str, ...]
+    subject: str
+    date: datetime | None
+    text: str
+    new_text: str
+    files: tuple[MailFile, ...] = ()
+    robot: str = ""
+    bounce: Bounce | None = None
+    authentication: tuple[str, ...] = ()
+
+    @property
+    def sender(self) -> str:
+        """The one address in From; empty when there is none or more than one."""
+        return self.senders[0] if len(self.senders) == 1 else ""
+
+
+def parse(raw: bytes) -> InboundMail:
+    """Read a raw message. Raises LimitExceeded only."""
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    budget = Budget()
+    top = read_parts(raw, budget)
+    text, files = _Reader(budget).read(top)
+    text = text[:MAX_TEXT]
+    head, senders = top.head, top.head.addresses("from")
+    subject = head.get("subject")
+    is_forward = subject.lower().lstrip().startswith(FORWARD_SUBJECTS)
+    return InboundMail(
+        message_id=next(iter(head.ids("message-id")), ""), references=head.ids("in-reply-to", "references"),
+        senders=tuple(address for _, address in senders), sender_name=senders[0][0] if senders else "",
+        recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
+        subject=subject, date=_date(head.get("date")), text=text,
+        new_text=reply_text(text, is_forward=is_forward), files=tuple(files),
+        robot=robot_mark(top), bounce=read_bounce(top, text[:20_000]),
+        authentication=tuple(head.raw("authentication-results")),
+    )  # fmt: skip
+
+
+def peek(raw: bytes) -> tuple[str, str]:
+    """Sender and subject of a mail that is beyond the limits, for the tray; empty where even they are."""
+    try:
+        head, _ = read_head(raw, is_top=True)
+    except HeadTooLong:
+        return "", ""
+    senders = [pair for value in head.raw("from") for pair in addresses(value)]
+    return (senders[0][1] if len(senders) == 1 else "", head.get("subject"))
+
+
+class _Reader:
+    """Takes the text and the files out of a tree of parts."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.files: list[MailFile] = []
+        self._serial = count(1)
+
+    def read(self, top: Part) -> tuple[str, list[MailFile]]:
+        """All of the text, and everything else as files."""
+        return self._text(top).strip("\n"), self.files
+
+    def _text(self, part: Part) -> str:
+        """The part's text; what is no text becomes a file on the way."""
+        self.budget.check_time()
+        if part.is_multipart and part.parts:
+            texts = [(inner.kind, self._text(inner)) for inner in part.parts]
+            if part.kind == "multipart/alternative":
+                return _best(texts)
+            return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
+        if (
+            part.is_multipart
+        ):  # without a boundary: its text is read, and it is kept as the file it may be
+            if part.kind != "multipart/alternative":
+                self._add(part)
+            return part.text()
+        if part.kind in STATUS_TYPES:
+            return ""
+        if (
+            part.disposition == "attachment"
+            or part.file_name
+            or part.kind not in {"text/plain", "text/html"}
+        ):
+            self._add(part)
+            return ""
+        return html_to_text(part.text()) if part.kind == "text/html" else self._plain(part)
+
+    def _plain(self, part: Part) -> str:
+        text = part.text()
+        if "\nbegin " not in text and not text.startswith("begin "):
+            return text
+        found, rest = uuencoded(text.encode())
+        self.files += [
+            MailFile(name, "application/octet-stream", content) for name, content in found
+        ]
+        return rest.decode()
+
+    def _add(self, part: Part) -> None:
+        """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
+        name = part.file_name
+        if not name and part.is_message and part.parts:
+            name = "".join(
+                c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_"
+            ).strip()
+            name = f"{name}.eml" if name else ""
+        name = name or f"adjunto-{next(self._serial)}{part.suffix()}"
+        self.files.append(MailFile(name, part.kind, part.content()))
+
+
+def _best(texts: list[tuple[str, str]]) -> str:
+    """Of alternatives the plain one, unless it is empty."""
+    written = [(kind, text) for kind, text in texts if text.strip()]
+    plain = [text for kind, text in written if kind == "text/plain"]
+    return next(iter(plain or [text for _, text in written]), "")
+
+
+def _date(value: str) -> datetime | None:
+    """The date it claims, aware; None when it is none."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,74 @@
+"""`manage.py receive_email`: one mail from a mail server's pipe (Postfix, Exim)."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from factureya.core import intake, mail_in
+from factureya.core.intake import Outcome
+from factureya.core.mail_in import LimitExceeded
+
+
+class Command(BaseCommand):
+    help = "Take one RFC 5322 message on stdin. Exit 0: kept and disposed of; 75: try again (nothing else)."
+    requires_system_checks: list[str] = []  # a mail must not wait for them
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--to",
+            action="append",
+            default=[],
+            metavar="ADDRESS",
+            help="of the envelope; repeatable",
+        )
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="say what became of it"
+        )
+
+    def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
+        _log_in_single_lines()
+        raw = sys.stdin.buffer.read(intake.MAX_KEPT + 1)
+        outcome = intake.receive(raw, source=intake.Source.PIPE, recipients=to)
+        if as_json:
+            self.stdout.write(json.dumps(_as_json(raw, outcome), ensure_ascii=False))
+
+
+def _log_in_single_lines() -> None:
+    """What is logged here lands in the mail server's log, and in what it tells the sender: no traceback."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[0]:
+        record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
+        record.args, record.exc_info, record.exc_text = (), None, None
+    return True
+
+
+def _as_json(raw: bytes, outcome: Outcome) -> dict[str, Any]:
+    """The object of spec/interfaces.md."""
+    kind, _, name = outcome.about.partition(":")
+    said: dict[str, Any] = {
+        "disposition": outcome.disposition,
+        "ticket": name if kind == "ticket" else None,
+        "reason": outcome.reason,
+    }
+    try:
+        mail = mail_in.parse(raw)
+    except LimitExceeded:
+        return said | {"subject": mail_in.peek(raw)[1], "text": "", "attachments": []}
+    accepted = [*outcome.accepted, *[False] * len(mail.files)]
+    files = [
+        {
+            "name": file.name,
+            "type": file.content_type,
+            "bytes": len(file.content),
+            "accepted": is_accepted,
+        }
+        for file, is_accepted in zip(mail.files, accepted, strict=False)
+    ]
+    return said | {"subject": mail.subject, "text": mail.new_text, "attachments": files}

@@ -1,0 +1,167 @@
+"""The customer's new words (behaviours 16, 17 and 18 of background/mail.md); HTML becomes text."""
+
+from time import process_time
+
+import pytest
+
+from factureya.core.mail_in import parse
+from factureya.core.mail_replies import reply_text
+from factureya.core.mail_text import MAX_CELLS, html_to_text
+from factureya.core.tests.mails import mail
+
+pytestmark = [pytest.mark.once, pytest.mark.clause("M6", "M17")]
+SAID = "El mié, 5 mar 2025 a las 10:23, Soporte (<soporte@factureya.com>) escribió:"
+BLOCK = "De: Soporte <s@f.mx>\nEnviado el: lunes, 5 de marzo de 2025\nPara: Ana\nCC: Beto\nAsunto: RE: x\n\nHola Ana"
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        (f"No abre\n{SAID}\n\n> hola\n> qué tal\n", "No abre"),
+        ("El portal no abre\nEl mié, 5 de mar de 2025 a las 10:23 p. m., Ana López\n<a@x.mx> escribió:\n\n> hola",
+         "El portal no abre"),  # 18: wrapped over two lines
+        ("Ya\n\nEl mié, 5 mar 2025 a las 10:23\u202fp.\u00a0m., Ana (<a@x.mx>) escribió:\n\n> hola", "Ya"),
+        ("Ya\nEl lunes, 5 de marzo de 2025, 10:23:11 GMT-6, Soporte <s@f.mx> escribió:\n\n Hola Ana", "Ya"),
+        ("Ya\nEl 5 mar 2025\na las 10:23\nSoporte\n<s@f.mx> escribió:\n> hola", "Ya"),
+        ("Ya\n2016-01-27 10:23 GMT-06:00 Ana López <ana@x.mx>:\n\n> hola", "Ya"),
+        ("Ya\n\nsoporte <s@f.mx> schrieb:\n>hola", "Ya"),
+        ("Ya\n\nOp 18 juli 2013 10:23 schreef Sander het volgende:\n\nDit", "Ya"),
+        (f"Ya quedó.\n\n________________________________\n{BLOCK}", "Ya quedó."),
+        (f"Ya quedó.\n\n{BLOCK}", "Ya quedó."),  # 18: «Enviado el:»
+        (f"Ya quedó.\n\n-----Mensaje original-----\n{BLOCK}", "Ya quedó."),
+        ("Ya quedó.\n\n-----Original Message-----\nHola", "Ya quedó."),
+        ("Ya\n\n*From:* Soporte\n*Sent:* 2016-01-27\n*To:* x\n*Subject:* y\n\nHola", "Ya"),
+        (f"Listo\n\nEnviado desde mi iPhone\n\n{SAID}\n\n> hola", "Listo"),
+        ("Listo\n\nObtener Outlook para Android\n", "Listo"),
+        ("Listo\n-- \nAna López\nTel. 5", "Listo"),
+        ("Listo\n\n***\n=====\n\u1427\n", "Listo"),
+        (f"{SAID}\n> uno\n> dos\n\nMi respuesta", "Mi respuesta"),  # 16: bottom
+        ("> uno\n> dos\n\nMi respuesta", "Mi respuesta"),
+        ("Buenas\n> ¿uno?\nsí\n> ¿dos?\nno\n> fin", "Buenas\n> ¿uno?\nsí\n> ¿dos?\nno"),  # 16: interleaved
+    ],
+)  # fmt: skip
+def test_quotes_and_signatures_are_cut(text, own):
+    assert reply_text(text) == own
+    assert parse(mail(text)).new_text == own  # with CRLF
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hola\nEl sistema escribió:\nerror 500\ny no puedo",
+        "El 5 de marzo no pude timbrar\nEl 6 de marzo de 2025 me escribió:\nerror 500",
+        "De: Ana\nPara: Beto\nno llegó nada",
+        "Estos son los datos:\nDe: Ana\nAsunto: factura\nfin",
+        "Listo\n--\nNo puedo timbrar",
+        "-- \nNo puedo timbrar",
+        "> solo\n> una cita",
+        f"{SAID}\n> a\n> b",
+        BLOCK,
+        "Subtotal: 5\n-----\nTotal: 7",
+        "Fecha: hoy\nReceived: no\nFrom: yo\nHola",
+    ],
+)
+def test_what_is_not_surely_a_quote_stays(text):
+    assert reply_text(text) == text
+
+
+def test_a_quote_alone_loses_only_its_attribution_or_nothing():
+    assert reply_text(f"{SAID}\n> a") == f"{SAID}\n> a"
+    assert (
+        reply_text("El 5 mar, Ana escribió:\n> a\nmis palabras")
+        == "El 5 mar, Ana escribió:\nmis palabras"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Vean esto\n\n---------- Forwarded message ---------\n{BLOCK}",
+        f"---------- Mensaje reenviado ----------\n{BLOCK}",
+        f"Begin forwarded message:\n\n> {BLOCK}",
+        "Inicio del mensaje reenviado:\n\n> De: x\n\n> texto",
+    ],
+)
+def test_17_a_whole_forward_is_content(text):
+    assert reply_text(text) == text
+
+
+def test_17_the_subject_says_that_it_is_a_forward():
+    body = f"Les reenvío\n\n{BLOCK}"
+    assert parse(mail(body, Subject="RV: Factura")).new_text == body
+    assert parse(mail(body, Subject="RE: Factura")).new_text == "Les reenvío"
+
+
+def test_a_quoted_forward_below_an_answer_is_a_quote():
+    assert reply_text(f"Ya\n{SAID}\n\n---------- Forwarded message ---------\nx") == "Ya"
+
+
+# -- HTML --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>Uno</p><p>Dos &amp; <b>tres</b></p>", "Uno\n\nDos & tres"),
+        ("<table><tr><td>RFC</td><td>XAXX</td></tr></table>", "RFC  XAXX"),
+        ("<script>mal()</script><style>b{}</style>Hola<img src='http://x/y'>", "Hola"),
+        ('<?xml version="1.0" encoding="utf-8"?><p>Hola</p>', "Hola"),
+        ("<p>Sin cerrar <b>nada", "Sin cerrar nada"),
+        ("", ""),
+        ("<!-- nada -->", ""),
+        ("solo texto", "solo texto"),
+        ("<p>Pasos</p><blockquote style='margin:0 0 0 40px'>uno</blockquote>", "Pasos\n\nuno"),
+    ],
+)
+def test_html_is_read(html, text):
+    assert html_to_text(html).split() == text.split()
+
+
+@pytest.mark.parametrize("mark", ['type="cite"', 'class="gmail_quote"', 'cite="mid:x"'])
+def test_a_marked_quote_of_html_is_a_quote(mark):
+    page = f"<div>Listo</div><div>{SAID.replace('<', '&lt;')}</div><blockquote {mark}>Hola<div>q</div></blockquote>fin"
+    assert "> Hola\n> q" in html_to_text(page)
+    assert reply_text(html_to_text(page)).split() == ["Listo", "fin"]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table><tr>" + "<td>a" * (MAX_CELLS + 1),
+        "<b>" * 100_000 + "hola",
+        "<div>" * 5_000 + "hola",
+        "<table><tr><td>" * 300 + "hola",
+        "<ul><li>" * 3000 + "hola",
+        "<" * 100_000,
+        "<a " * 100_000,
+        "&" * 100_000,
+        "<!--" * 100_000,
+        "<script>" * 50_000,
+        "<p>línea con <b>acentos</b></p>\n" * 12_000,
+        "<table>" + ("<tr>" + "<td>a" * 60) * 80,
+    ],
+)  # fmt: skip
+def test_hostile_html_costs_little(html):
+    begin = process_time()
+    html_to_text(html)
+    assert process_time() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> a\n" * 100_000,
+        "\n" * 400_000,
+        "El 5 mar 2025 a las 10:23\n" * 16_000,
+        "De: a\nEnviado: b\n" * 20_000,
+        "El 1 " + "a" * 400_000,
+        "<a@b> " * 60_000,
+        "-" * 400_000,
+        "Forwarded message" * 20_000,
+        ("a\n> b\n") * 60_000,
+    ],
+)
+def test_hostile_text_costs_little(text):
+    begin = process_time()
+    reply_text(text)
+    assert process_time() - begin < 2

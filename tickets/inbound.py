@@ -1,0 +1,243 @@
+"""A mail becomes a ticket or a message of one, or stays in the tray, untouched (M5, M6, M12, M15, M17).
+
+Author is whom `From` names, if our own mail server vouches for it; nobody else's word counts: not Reply-To, Sender,
+Cc, names, nor headers that claim to be ours. A reference to a ticket says where the mail belongs, never who may
+write there: that is `policy`, as everywhere. Mail never acts as staff.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+
+from django.conf import settings
+
+from accounts import operations as accounts
+from accounts import registered
+from accounts.models import User
+from factureya.core import mailed_files
+from factureya.core.clock import now
+from factureya.core.intake import Outcome, Plan
+from factureya.core.mail_in import InboundMail
+from factureya.core.mailed_files import Kept
+from factureya.core.models import InboundMessage
+from factureya.core.verdicts import Verdict, verdict
+from tickets import operations, policy, threads, undelivered
+from tickets.models import Ticket
+
+Disposition = InboundMessage.Disposition
+MAX_SUBJECT = 120
+NO_SUBJECT = "Correo sin asunto"
+NO_TEXT = "(El correo no traía texto.)"
+REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
+SAME_SUBJECT_FOR = timedelta(days=3)  # M11
+
+
+class Reason(StrEnum):
+    """Why a mail was refused, or how its ticket was found; part of the interface (`receive_email --json`)."""
+
+    NO_SENDER = "no-sender"
+    MANY_SENDERS = "many-senders"
+    DMARC = "dmarc"
+    NO_VERDICT = "no-verdict"
+    OWN = "own"
+    STAFF = "staff"
+    UNKNOWN = "unknown"
+    AMBIGUOUS = (
+        "ambiguous"  # several companies registered the address, and the mail names no ticket
+    )
+    REFERENCE = "reference"
+    NUMBER = "number"
+    SUBJECT = "subject"
+    FOLLOW_UP = "follow-up"
+    VOID = "void"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail of a proven sender: who may be meant by it, and what is to be written."""
+
+    inbound: InboundMessage
+    mail: InboundMail
+    people: list[User]
+    kept: Kept
+
+    @property
+    def subject(self) -> str:
+        """One line that fits; the whole of it is in the original."""
+        line = " ".join(self.mail.subject.split())
+        return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+
+    @property
+    def body(self) -> str:
+        """The customer's new words, all of them if nothing but a quote was found; then the files that were refused."""
+        words = self.mail.new_text.strip() or self.mail.text.strip()
+        if not words and self.kept.files:
+            words = "Adjunto: " + ", ".join(file.name for file in self.kept.files)
+        parts = [words or NO_TEXT]
+        if self.kept.refusals:
+            parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in self.kept.refusals)]))
+        return "\n\n".join(parts)
+
+    @property
+    def category(self) -> str:
+        """Mail to mesadecontrol@ is a request; what else a mail is about, an agent says."""
+        addresses = {
+            address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]
+        }
+        is_request = settings.CONTROL_DESK_EMAIL in addresses
+        return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
+
+
+def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
+    """What is to be done with a mail; every mail that comes here is ours. Writes nothing but its files."""
+    inbound.sender = mail.sender
+    if mail.bounce is not None and (sent := undelivered.original(mail.bounce)):
+        return partial(undelivered.settle, inbound, mail.bounce, sent)
+    if _verdict(mail) == Verdict.FAIL:
+        return partial(undelivered.refuse, inbound, mail, Reason.DMARC)
+    if mail.bounce is not None:
+        return lambda: Outcome(Disposition.BOUNCE, "no-original")
+    people = registered.people(mail.sender) if mail.sender else []
+    if mail.robot:
+        return partial(_note_robot, inbound, mail, people)
+    if not mail.sender:
+        fault = Reason.MANY_SENDERS if mail.senders else Reason.NO_SENDER
+        return lambda: Outcome(Disposition.MALFORMED, fault)
+    if reason := _refusal(mail, people):
+        return partial(undelivered.refuse, inbound, mail, reason)
+    draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
+    return partial(
+        _write, Letter(inbound, mail, people, mailed_files.store(mail.files, draft=draft))
+    )
+
+
+def _verdict(mail: InboundMail) -> Verdict:
+    if not mail.sender:
+        return Verdict.NONE  # there is nobody to vouch for
+    domain = mail.sender.rpartition("@")[2]
+    return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
+
+
+def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
+    """Why this sender does not act, if so. Staff and own addresses never do, whatever proves them (M5)."""
+    if registered.is_own(mail.sender):
+        return Reason.OWN
+    if not people:
+        return Reason.STAFF if registered.is_staff(mail.sender) else Reason.UNKNOWN
+    if settings.MAIL_IN_REQUIRE_VERDICT and _verdict(mail) != Verdict.PASS:
+        return Reason.NO_VERDICT
+    return None
+
+
+def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
+    """A machine's mail is stored and, if it belongs to a ticket of its sender's, shown there; no more (M6)."""
+    about = ""
+    if found := _by_number(threads.by_ids(_ids(mail), _recipients(inbound, mail)), people):
+        about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
+    return Outcome(Disposition.AUTO, mail.robot[:40], about)
+
+
+def _write(letter: Letter) -> Outcome:
+    """Open or continue the ticket that the mail belongs to."""
+    if found := _target(letter):
+        ticket, author, how = found
+        outcome = _continue(ticket, author, how, letter)
+    elif len({person.contact.customer_id for person in letter.people}) > 1:
+        return undelivered.refuse(letter.inbound, letter.mail, Reason.AMBIGUOUS)
+    else:
+        author = letter.people[0]
+        outcome = _open(author, letter)
+    if author.mail_bounced_at is not None and author.email == letter.mail.sender:
+        accounts.mail_works(author.pk)
+    return outcome
+
+
+def _target(letter: Letter) -> tuple[Ticket, User, Reason] | None:
+    """The ticket a mail belongs to, who of its senders may write there, and how it was found."""
+    ids = threads.by_ids(_ids(letter.mail), _recipients(letter.inbound, letter.mail))
+    if found := _by_number(ids, letter.people):
+        return *found, Reason.REFERENCE
+    if found := _by_number(threads.in_subject(letter.mail.subject), letter.people):
+        return *found, Reason.NUMBER
+    if found := _by_subject(letter):
+        return *found, Reason.SUBJECT
+    return None
+
+
+def _by_number(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
+    """The first of these tickets in which one of these people may write."""
+    if not numbers or not people:
+        return None
+    asked = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
+    tickets = {ticket.number: ticket for ticket in asked}
+    for number in numbers:
+        for person in people if number in tickets else ():
+            if policy.may_write_as_customer(person, tickets[number]):
+                return tickets[number], person
+    return None
+
+
+def _by_subject(letter: Letter) -> tuple[Ticket, User] | None:
+    """The sender's own ticket of the last 3 days that has the same subject and is not Cerrado (M11)."""
+    wanted = threads.normalised(letter.subject)
+    if not wanted:
+        return None
+    recent = Ticket.objects.filter(
+        requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR
+    ).exclude(status=Ticket.Status.CLOSED)
+    subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
+    alike = [number for number, subject in subjects if threads.normalised(subject) == wanted]
+    return _by_number(alike, letter.people)
+
+
+def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outcome:
+    """Add the words; a close by silence that they came in time for is voided; else a closed ticket is continued.
+
+    The lock comes first, so that a sweep which closes at this instant is either before us or sees our message.
+    """
+    locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
+    ticket = locked.get(pk=ticket.pk)
+    disposition = Disposition.REPLY
+    said = partial(
+        operations.add_information, author=author, body=letter.body, files=letter.kept.files,
+        channel=Ticket.Channel.MAIL, inbound=letter.inbound,
+    )  # fmt: skip
+    if not ticket.is_closed:
+        ticket = said(ticket.pk)
+    elif _came_in_time(letter.inbound, ticket):
+        how = Reason.VOID
+        operations.void_silence_close(ticket.pk, inbound=letter.inbound)
+        ticket = said(ticket.pk)
+    else:
+        how, disposition = Reason.FOLLOW_UP, Disposition.NEW
+        ticket = operations.follow_up(
+            ticket.pk, author=author, body=letter.body, files=letter.kept.files,
+            channel=Ticket.Channel.MAIL, inbound=letter.inbound,
+        )  # fmt: skip
+    return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
+
+
+def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
+    """Whether the mail had been received when silence closed the ticket (M15)."""
+    unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
+    return unanswered and ticket.closed_at is not None and inbound.received_at <= ticket.closed_at
+
+
+def _open(author: User, letter: Letter) -> Outcome:
+    """A new ticket. A mail does not say how bad it is: the middle, so that it is neither last nor first (M10)."""
+    ticket = operations.open_ticket(
+        author=author, customer=author.contact.customer, subject=letter.subject or NO_SUBJECT,
+        body=letter.body, files=letter.kept.files, category=letter.category,
+        impact=Ticket.Impact.DIFFICULT, channel=Ticket.Channel.MAIL, inbound=letter.inbound,
+    )  # fmt: skip
+    return Outcome(Disposition.NEW, "", ticket.chain, letter.kept.accepted)
+
+
+def _ids(mail: InboundMail) -> list[str]:
+    return [*mail.references, mail.message_id]
+
+
+def _recipients(inbound: InboundMessage, mail: InboundMail) -> list[str]:
+    return [*inbound.recipients, *mail.recipients]

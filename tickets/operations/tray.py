@@ -1,0 +1,113 @@
+"""What an agent does with a mail of the tray: adds it to a ticket, opens one from it, or discards it (M5, M6).
+
+A mail of the tray proves nothing. It becomes the customer's words only when an agent names the contact who sent it,
+having made sure; else it is an internal note. Each decision is taken once and is an event of the mail.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from accounts.models import User
+from factureya.core import audit
+from factureya.core.clock import now
+from factureya.core.models import Attachment, InboundMessage
+from tickets import policy
+from tickets.models import Ticket
+from tickets.operations._locking import Channel
+from tickets.operations.by_mail import void_silence_close
+from tickets.operations.conversation import add_information, add_note
+from tickets.operations.errors import Incomplete, WrongStatus
+from tickets.operations.opening import open_ticket
+
+Resolution = InboundMessage.Resolution
+
+
+def link_mail(
+    pk: int,
+    *,
+    agent: User,
+    inbound_pk: int,
+    body: str,
+    contact: User | None = None,
+    files: Sequence[Attachment] = (),
+) -> Ticket:
+    """Add a mail of the tray to the ticket `pk`: as the words of `contact`, or as an internal note (M5, M16).
+
+    As words, a mail that was received before a close by silence voids it (M15). Raises TicketClosed (open a ticket
+    from the mail, or leave a note), WrongStatus when the mail is not in the tray, policy.NotAllowed, Incomplete.
+    """
+    with _in_tray(inbound_pk, agent) as inbound:
+        ticket = Ticket.objects.get(pk=pk)
+        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+        if contact is None:
+            ticket = add_note(pk, agent=agent, body=body, files=files)
+        else:
+            if ticket.is_closed:
+                void_silence_close(pk, inbound=inbound, agent=agent)
+            ticket = add_information(
+                pk,
+                author=contact,
+                body=body,
+                files=files,
+                channel=Channel.MAIL,
+                inbound=inbound,
+                agent=agent,
+            )
+        _resolve(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
+    return ticket
+
+
+def open_from_mail(
+    inbound_pk: int,
+    *,
+    agent: User,
+    contact: User,
+    subject: str,
+    body: str,
+    category: str,
+    impact: int,
+    files: Sequence[Attachment] = (),
+) -> Ticket:
+    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket`; WrongStatus as above."""
+    with _in_tray(inbound_pk, agent) as inbound:
+        membership = contact.membership
+        policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
+        assert membership is not None
+        ticket = open_ticket(
+            author=contact, customer=membership.customer, subject=subject, body=body, category=category,
+            impact=impact, files=files, channel=Channel.MAIL, agent=agent, inbound=inbound,
+        )  # fmt: skip
+        _resolve(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
+    return ticket
+
+
+def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
+    """Put a mail of the tray aside, with the reason; it stays stored (M6). Raises Incomplete, WrongStatus."""
+    with _in_tray(inbound_pk, agent) as inbound:
+        if not reason.strip():
+            raise Incomplete("Escriba por qué se descarta.")
+        _resolve(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
+    return inbound
+
+
+@contextmanager
+def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
+    """The mail, locked before any ticket, still waiting for an agent of ours. Raises WrongStatus, NotAllowed."""
+    policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
+    with transaction.atomic():
+        inbound = InboundMessage.objects.select_for_update().get(pk=inbound_pk)
+        if not inbound.is_in_tray:
+            raise WrongStatus("Otra persona ya atendió ese correo.")
+        yield inbound
+
+
+def _resolve(
+    inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object
+) -> None:
+    inbound.resolution, inbound.resolved_at = resolution, now()
+    inbound.about = ticket.chain if ticket else inbound.about
+    inbound.save(update_fields=["resolution", "resolved_at", "about"])
+    number = ticket.number if ticket else None
+    audit.record(f"mail.{resolution}", inbound, actor=agent, ticket=number, **data)

@@ -1,0 +1,140 @@
+"""How a mail finds its ticket again: ids and addresses of ours that nobody can make up (M6).
+
+Each carries an HMAC of at least 128 bits and is compared in constant time. It is no credential: whoever writes must
+also be allowed to write in that ticket. There is no other format, and no older one.
+"""
+
+import re
+from base64 import b32encode
+from collections.abc import Callable, Iterable, Sequence
+
+from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from factureya.core import numbers
+from factureya.core.models import InboundMessage, OutboxMessage
+from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
+
+_ROOT = "tickets.thread"
+_PLUS = "tickets.reply-to"
+_NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
+_NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
+_NUMBER_IN_TEXT = re.compile(
+    r"(?<![0-9A-Za-z])FY[-‐‑‒–—―− ]?[0-9A-Za-z]{4}[-‐‑‒–—―− ]?[0-9A-Za-z]{4}(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+_PREFIXES = re.compile(
+    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d+\])?\s*:\s*)+",
+    re.IGNORECASE,
+)
+_PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
+MAX_SUBJECT_NUMBERS = 5
+
+
+def root_id(number: str, secret: str | None = None) -> str:
+    """The id that every mail of a ticket refers to, without brackets."""
+    return f"{number.lower()}.{_hmac(_ROOT, number, secret).hex()[:32]}@{_domain()}"
+
+
+def reply_address(number: str, secret: str | None = None) -> str:
+    """Where replies to a ticket's mails go: soporte+<number>.<token>@.
+
+    The token is 160 bits in lower case, because some servers fold the case of addresses.
+    """
+    local, _, domain = settings.SUPPORT_EMAIL.partition("@")
+    token = b32encode(_hmac(_PLUS, number, secret)[:20]).decode().lower()
+    return f"{local}+{_compact(number)}.{token}@{domain}"
+
+
+def headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
+    """The headers that keep a ticket's mails in one thread, and bring the replies back.
+
+    `answering` is the last mail that came from the customer; its id is quoted if it is plain.
+    """
+    chain = [root_id(ticket.number)]
+    if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
+        chain.append(answering.message_id)
+    return {
+        "References": " ".join(f"<{name}>" for name in chain),
+        "In-Reply-To": f"<{chain[-1]}>",
+        "Reply-To": reply_address(ticket.number),
+    }
+
+
+def by_ids(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
+    """The tickets' numbers that ids and plus-addresses of ours in a mail stand for, the likeliest first."""
+    found = [
+        *_by_sent(ids),
+        *filter(None, map(_by_root, ids)),
+        *filter(None, map(_by_plus, recipients)),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def sent(ids: Sequence[str]) -> list[OutboxMessage]:
+    """The mails of ours with these Message-IDs (160 bits of HMAC each), the newest first."""
+    mails = OutboxMessage.objects.filter(message_id__in=list(ids)[:100]).order_by("-pk")
+    mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
+    return [
+        mail
+        for mail in mails
+        if any(constant_time_compare(mail.message_id or "", name) for name in ids)
+    ]
+
+
+def in_subject(subject: str) -> list[str]:
+    """The well-formed numbers in a subject; the check character drops the mistyped ones without a query."""
+    found = []
+    for text in _NUMBER_IN_TEXT.findall(subject)[:MAX_SUBJECT_NUMBERS]:
+        try:
+            found.append(numbers.parse(NUMBER_PREFIX, text))
+        except numbers.InvalidNumber:
+            continue
+    return list(dict.fromkeys(found))
+
+
+def normalised(subject: str) -> str:
+    """The subject as it is compared: without «Re:», our number, accents and capitals."""
+    bare = _NUMBER_IN_TEXT.sub(" ", subject)
+    return searchable(_PREFIXES.sub("", bare))
+
+
+def _by_sent(ids: Sequence[str]) -> list[str]:
+    """Of the mails of ours that the ids name: what the first id (In-Reply-To) names, then the newest."""
+    mails = sent(ids)
+    mails.sort(key=lambda mail: mail.message_id != ids[0])
+    start = chain_of("")
+    return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
+
+
+def _by_root(name: str) -> str:
+    match = _NUMBER_IN_ID.match(name)
+    return _proven(match.group(1).upper(), name, root_id) if match else ""
+
+
+def _by_plus(address: str) -> str:
+    match = _NUMBER_IN_PLUS.match(address)
+    if match is None:
+        return ""
+    compact = match.group(1).upper()
+    return _proven(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, reply_address)
+
+
+def _proven(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
+    """The number, if we made this text for it, with the key of today or one being retired."""
+    for secret in (None, *settings.SECRET_KEY_FALLBACKS):
+        if constant_time_compare(text.lower(), made(number, secret)):
+            return number
+    return ""
+
+
+def _compact(number: str) -> str:
+    return number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
+
+
+def _hmac(salt: str, number: str, secret: str | None) -> bytes:
+    return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()
+
+
+def _domain() -> str:
+    return settings.SUPPORT_EMAIL.partition("@")[2]

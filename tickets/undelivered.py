@@ -1,0 +1,69 @@
+"""Mails that become no message: bounces of ours, and those of senders who are not proven (M5, M6)."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from accounts import operations as accounts
+from accounts import registered
+from factureya.core.clock import now
+from factureya.core.intake import Outcome
+from factureya.core.mail_in import Bounce, InboundMail
+from factureya.core.models import InboundMessage, OutboxMessage
+from tickets import caps, notifications, operations, threads
+from tickets.models import Ticket, chain_of
+
+Disposition = InboundMessage.Disposition
+MAX_ADDRESS = 254
+
+
+def original(bounce: Bounce) -> OutboxMessage | None:
+    """The mail of ours that a bounce gives back: only its recipient's servers know its Message-ID."""
+    mails = {mail.message_id: mail for mail in threads.sent(bounce.message_ids)}
+    return next((mails[name] for name in bounce.message_ids if name in mails), None)
+
+
+def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
+    """Mark the mail «no entregado», flag the contact, hold the close of its ticket; a delay is only stored (M6)."""
+    if not bounce.is_final:
+        return Outcome(Disposition.BOUNCE, "delayed", sent.about)
+    if sent.bounced_at is None:
+        number = sent.about.removeprefix(chain_of(""))
+        ticket = Ticket.objects.filter(number=number).first()
+        if (
+            ticket is not None and sent.kind != notifications.NEW_MESSAGE
+        ):  # that one went to an agent
+            operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
+        accounts.mail_bounced(sent.to, mail=sent.key)
+        OutboxMessage.objects.filter(pk=sent.pk).update(bounced_at=now())
+    return Outcome(Disposition.BOUNCE, "", sent.about)
+
+
+def refuse(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
+    """Quarantine. The sender gets the neutral notice, whatever the reason; a forged registered one is warned (M5).
+
+    Machines and our own addresses are told nothing.
+    """
+    if not (mail.robot or mail.bounce or registered.is_own(mail.sender)):
+        _notify(mail.sender, inbound)
+    if reason == "dmarc":
+        _warn(mail.sender, inbound)
+    return Outcome(Disposition.UNREGISTERED, reason)
+
+
+def _notify(address: str, inbound: InboundMessage) -> None:
+    try:
+        validate_email(address)
+    except ValidationError:
+        return  # nothing can be sent there
+    if len(address) <= MAX_ADDRESS and caps.may_notify(address):
+        notifications.unproven_sender(address, inbound)
+
+
+def _warn(address: str, inbound: InboundMessage) -> None:
+    """To the company's registered address; of a company nobody verified, to the person's own."""
+    people = registered.people(address)[:1] if address else []
+    for person in people:
+        customer = person.contact.customer
+        to = customer.registered_email if customer.is_verified else person.email
+        if caps.may_warn(to):
+            notifications.forged_sender(address, to, inbound)
