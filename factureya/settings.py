@@ -116,11 +116,12 @@ MESSAGE_TAGS = {messages.ERROR: "danger"}
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
-        "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=134217728;"
+        "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
 elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
