@@ -188,7 +188,7 @@ def test_no_words_of_the_sender_become_headers(ana):
 @pytest.mark.clause("M5", "M16")
 def test_a_stranger_is_told_nothing_that_somebody_wrote(ana):
     words = "PALABRAS-DEL-EXTRAÑO"
-    deliver(proven(words, **{"From": "extrano@otro.example", "Subject": words}))
+    deliver(proven(words, From="extrano@otro.example", Subject=words))
     (row,) = OutboxMessage.objects.all()
     sent = as_sent(row)
     assert words not in sent.as_string()
