@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from accounts.tests.factories import make_contact
 from factureya.core import intake
 from factureya.core.clock import now
 from factureya.core.models import InboundMessage, OutboxMessage
@@ -37,7 +38,7 @@ def test_a_reply_read_by_two_processes_while_the_sweep_closes(rounds: range, rec
 
 
 def reply_and_sweep(turn: int, *, late: bool) -> str:
-    ticket = due()
+    ticket = due(make_contact())
     author, body = ticket.requester, f"Sí, sigo aquí {turn}"
     domain = author.email.partition("@")[2]
     assert domain == "ejemplo.mx"
@@ -75,7 +76,7 @@ def sweep(passes_before: int) -> int:
 @pytest.mark.clause("M15")
 def test_two_replies_in_time_void_one_close_once(rounds: range):
     for turn in rounds:
-        ticket = due()
+        ticket = due(make_contact())
         assert tasks.close_unanswered() == 1
         letters = [
             intake.keep(
