@@ -12,11 +12,11 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """Kombu writes a message where the worker looks for it; one read half-written ends the worker (kombu 5.7)."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **_options: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
         """Write the message under a name that no worker reads, then give it its own. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}.part")
-        part.write_text(dumps(payload))
+        part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         part.replace(part.with_name(name))
 
 
