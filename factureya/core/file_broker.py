@@ -12,7 +12,8 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """Kombu writes a message where the worker looks for it; one read half-written ends the worker (kombu 5.7)."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    # Kombu's two bases give the second argument two names.
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         """Write the message under a name that no worker reads, then give it its own. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}.part")
