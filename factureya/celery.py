@@ -3,8 +3,10 @@
 import os
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factureya.settings")
+TRANSPORT_ALIASES["filesystem"] = "factureya.core.file_broker:Transport"
 app = Celery("factureya")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

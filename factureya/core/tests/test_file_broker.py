@@ -1,0 +1,43 @@
+"""The embedded broker: a message is read whole or not at all."""
+
+from pathlib import Path
+from queue import Empty
+
+import pytest
+from kombu import Connection
+
+from factureya.core import file_broker
+
+
+@pytest.fixture
+def channel(tmp_path):
+    folders = ["messages", "processed", "control"]
+    for name in folders:
+        (tmp_path / name).mkdir()
+    options = {
+        "data_folder_in": str(tmp_path / "messages"),
+        "data_folder_out": str(tmp_path / "messages"),
+        "processed_folder": str(tmp_path / "processed"),
+        "control_folder": str(tmp_path / "control"),
+    }
+    with Connection("filesystem://", transport_options=options) as link:
+        yield link.channel()
+
+
+@pytest.mark.once
+@pytest.mark.clause("M6", "M10")
+def test_a_worker_never_reads_a_message_that_is_still_being_written(channel, monkeypatch):
+    assert isinstance(channel, file_broker.Channel)
+    rename, seen = Path.replace, []
+
+    def look_then_rename(source, target):
+        assert source.stat().st_size > 0
+        with pytest.raises(Empty):
+            channel._get("celery")
+        seen.append(target)
+        rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", look_then_rename)
+    channel._put("celery", {"body": "ñ"})
+    assert len(seen) == 1
+    assert channel._get("celery") == {"body": "ñ"}
