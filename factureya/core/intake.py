@@ -70,7 +70,7 @@ def keep(
     now = clock.now()
     inbound = InboundMessage(
         source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
-        recipients=list(recipients), attempts=1,
+        recipients=list(recipients), attempts=1, attempted_at=now,
     )  # fmt: skip
     try:
         with transaction.atomic(durable=True):
@@ -153,12 +153,11 @@ def _act_on(inbound: InboundMessage) -> Outcome:
 def _claim(pk: int) -> int:
     """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
 
-    Not while whoever kept it is still at it: eight deliveries at one instant are no eight failures.
+    Not while whoever kept or claimed it may still be at it: eight deliveries at one instant are no eight failures.
     """
-    left = InboundMessage.objects.filter(
-        pk=pk, disposition="", kept_at__lte=clock.now() - SWEEP_AFTER
-    )
-    return left.update(attempts=F("attempts") + 1)
+    now = clock.now()
+    left = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
+    return left.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
 def _given_up() -> Outcome:

@@ -228,6 +228,7 @@ class InboundMessage(Chained):
     about = models.CharField("sobre", max_length=80, blank=True, db_index=True)  # ticket:FY-…
     disposed_at = models.DateTimeField("atendido", null=True, blank=True)
     attempts = models.PositiveSmallIntegerField("intentos", default=0)
+    attempted_at = models.DateTimeField("último intento", null=True, blank=True)
     resolution = models.CharField("resolución", max_length=10, choices=Resolution, blank=True)
     resolved_at = models.DateTimeField("resuelto", null=True, blank=True)
 
