@@ -55,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that open a page as `browser`; skip, and count, those whose service is not there."""
+    """Mark tests that open a page as `browser`; skip, and count, those whose service is not there.
+
+    Browser tests come last: playwright leaves a running event loop, in which no other test can run one of its own.
+    """
     absent = _absent()
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):
@@ -66,6 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 counts = config.stash[_left_out]
                 counts[name] = counts.get(name, 0) + 1
                 break
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
