@@ -17,7 +17,7 @@ from accounts.models import FactorReset
 class Inbox(ControlMixin, TemplateView):
     """Who I am here, and what waits for me: formal requests come with a later issue, factor resets are here."""
 
-    template_name = "change_requests/inbox.html"
+    template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """My offices, and the factor resets that others asked for."""
