@@ -1,0 +1,46 @@
+"""The password again within five minutes (M21)."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from allauth.core.context import request_context
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import RequestFactory
+
+from accounts import stepup
+from accounts.models import Office
+from accounts.tests.factories import PASSWORD, make_staff
+from factureya.core.clock import now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
+
+
+@pytest.fixture
+def request_of_elsa(rf: RequestFactory):
+    request = rf.post("/control/")
+    request.user = make_staff(Office.SECURITY_OFFICER)
+    request.session = SessionStore()
+    with request_context(request):
+        yield request
+
+
+def test_it_holds_for_five_minutes_and_no_more(request_of_elsa):
+    assert not stepup.is_fresh(request_of_elsa)
+    start = now()
+    with time_machine.travel(start, tick=False):
+        assert stepup.confirm(request_of_elsa, PASSWORD) == ""
+        assert stepup.is_fresh(request_of_elsa)
+    with time_machine.travel(start + timedelta(seconds=299), tick=False):
+        assert stepup.is_fresh(request_of_elsa)
+    with time_machine.travel(start + timedelta(seconds=300), tick=False):
+        assert not stepup.is_fresh(request_of_elsa)
+
+
+def test_a_wrong_or_absent_password_and_too_many_of_them(request_of_elsa):
+    assert stepup.confirm(request_of_elsa, "") == stepup.MISSING
+    assert stepup.confirm(request_of_elsa, "otra") == stepup.WRONG
+    said = {stepup.confirm(request_of_elsa, "otra") for _ in range(10)}
+    assert stepup.TOO_MANY in said
+    assert stepup.confirm(request_of_elsa, PASSWORD) == stepup.TOO_MANY
+    assert not stepup.is_fresh(request_of_elsa)
