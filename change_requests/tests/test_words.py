@@ -1,0 +1,40 @@
+"""What a request is called (M7, M19)."""
+
+import pytest
+
+from change_requests import words
+
+
+def item(field: str, old: str = "", new: str = "", asset: str = "location") -> dict[str, str]:
+    return {"asset": asset, "field": field, "old": old, "new": new}
+
+
+@pytest.mark.clause("M7", "M19")
+@pytest.mark.parametrize(
+    ("form", "kind", "items", "expected"),
+    [
+        ("change", "change", [item("rfc")], "Cambio de RFC"),
+        ("change", "change", [item("fiscal_address"), item("phone"), item("registered_email")],
+         "Cambio de domicilio fiscal, teléfono y correo registrado"),
+        ("change", "change", [item("representative_name", asset="representative"),
+         item("representative_rfc", asset="representative")], "Cambio de representante"),
+        ("change", "change", [], "Cambio de información"),
+        ("change", "baja", [item("status")], "Baja del servicio"),
+        ("access", "alta", [item("full_name", new="Rosa Paredes")], "Alta de Rosa Paredes"),
+        ("access", "alta", [], "Alta"),
+        ("access", "baja", [item("contact", "beto@x.mx")], "Baja de acceso de beto@x.mx"),
+        ("access", "clave", [item("password", "beto@x.mx")], "Cambio de clave de beto@x.mx"),
+        ("access", "clave", [], "Cambio de clave"),
+    ],
+)  # fmt: skip
+def test_title(form, kind, items, expected):
+    assert words.title(form, kind, items) == expected
+
+
+def test_values_are_said_in_words():
+    assert words.value("status", "suspended") == "Suspendido"
+    assert words.value("representative_valid_until", "") == "Sin término"
+    assert words.value("representative_valid_from", "2026-12-01") == "1 de diciembre de 2026"
+    assert words.value("phone", "222 555 0134") == "222 555 0134"
+    assert words.label("fiscal_address") == "Domicilio fiscal"
+    assert words.label("nuevo") == "nuevo"
