@@ -10,11 +10,11 @@ from django.utils.datastructures import MultiValueDict
 
 from accounts.models import User
 from factureya.core import attachments
+from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
 from tickets import formkeys, operations, policy
 from tickets.admin_timeline import Entry, message_anchor, newer_than, note_anchor
 from tickets.formkeys import FormKey
-from tickets.forms import FilesField, FilesMixin, Text
 from tickets.models import Note, Ticket
 
 REPLY, NOTE = "respuesta", "nota"

@@ -6,14 +6,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts.mixins import posted_text
 from accounts.models import Contact, User
 from factureya.core import attachments
+from factureya.core.forms import STALE_FORM
 from tickets import formkeys, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, workspace_url
 from tickets.admin_people import contact_or_404, find_contacts
-from tickets.forms import STALE_FORM, TicketForm
+from tickets.forms import TicketForm
 from tickets.models import Ticket
-from tickets.views_common import FormWithFiles, posted_text
+from tickets.views_common import FormWithFiles
 
 FORM = "telefono"
 

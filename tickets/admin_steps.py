@@ -13,10 +13,10 @@ from django.template.response import TemplateResponse
 
 from accounts.models import Provider
 from factureya.core import outbox
+from factureya.core.forms import PortalForm
 from tickets import deliveries, operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
 from tickets.admin_people import contacts_of
-from tickets.forms import PortalForm
 from tickets.models import Ticket
 
 

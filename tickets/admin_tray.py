@@ -13,13 +13,14 @@ from django.urls import reverse
 
 from accounts.models import Contact, User
 from factureya.core import mailed_files, numbers
+from factureya.core.forms import PortalForm
 from factureya.core.mailed_files import Kept
 from factureya.core.models import Event, InboundMessage
 from tickets import operations, policy, queue, sql, tray
 from tickets.admin_pages import agent_of, page_context, workspace_url
 from tickets.admin_people import contact_or_404, contacts_of, find_contacts
 from tickets.admin_steps import ChoiceForm
-from tickets.forms import PortalForm, TicketForm
+from tickets.forms import TicketForm
 from tickets.inbound import Letter
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of
 from tickets.tray import Reading, Spot

@@ -6,12 +6,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts import drafts
+from accounts.mixins import posted_text
 from factureya.core import attachments, numbers
-from tickets import bodies, drafts, formkeys, operations, similar, wording
+from factureya.core.forms import STALE_FORM
+from tickets import bodies, formkeys, operations, similar, wording
 from tickets.formkeys import FormKey
-from tickets.forms import STALE_FORM, TicketForm
+from tickets.forms import TicketForm
 from tickets.models import NUMBER_PREFIX, Message, Ticket
-from tickets.views_common import REFUSALS, FormWithFiles, PersonView, posted_text
+from tickets.views_common import REFUSALS, FormWithFiles, PersonView
 
 
 class NewTicket(FormWithFiles, PersonView):

@@ -7,12 +7,12 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import redirect, render
 
 from accounts.client import client_ip
+from accounts.mixins import PrivateView
 from factureya.core import attachments
 from factureya.portal.errors import too_many_requests
 from tickets import access, links, lookup, timeline, wording
 from tickets.forms import LookUpForm
 from tickets.models import Ticket, TicketFile
-from tickets.views_common import PrivateView
 
 NEUTRAL = (
     "No encontramos un ticket con ese número y ese correo. Compare el número con el del correo "

@@ -8,13 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts import drafts
+from accounts.mixins import posted_text
 from factureya.core import attachments, calendar
 from factureya.core.clock import now
-from tickets import access, drafts, formkeys, notifications, operations, policy, timeline, wording
+from factureya.core.forms import STALE_FORM
+from tickets import access, formkeys, notifications, operations, policy, timeline, wording
 from tickets.formkeys import FormKey
-from tickets.forms import STALE_FORM, FollowUpForm, InformationForm
+from tickets.forms import FollowUpForm, InformationForm
 from tickets.models import Ticket
-from tickets.views_common import REFUSALS, FormWithFiles, TicketView, posted_text
+from tickets.views_common import REFUSALS, FormWithFiles, TicketView
 
 
 class TicketPage(FormWithFiles, TicketView):

@@ -219,7 +219,7 @@ def test_a_page_by_link_takes_five_statements(client, ana, ticket):
 @pytest.mark.clause("M16")
 def test_the_link_changes_the_session_key(client, ana, ticket):
     session = client.session
-    session["tickets.draft"] = None
+    session["form.draft"] = None
     session.save()
     before = client.cookies["sessionid"].value
     follow(client, ana, ticket)

@@ -173,7 +173,7 @@ def test_files_gone_meanwhile_are_asked_for_again(send, monkeypatch):
     response = send(steps="", files=[png()])
     gone = list(Attachment.objects.all())
     monkeypatch.setattr("tickets.views.attachments.drafts", lambda key: gone)
-    monkeypatch.setattr("tickets.views_common.attachments.drafts", lambda key: gone)
+    monkeypatch.setattr("accounts.mixins.attachments.drafts", lambda key: gone)
     Attachment.objects.update(draft="")  # another tab's form took them
     assert "Un archivo ya no está disponible; súbalo de nuevo." in text_of(
         send(key=key_in(response))
@@ -218,7 +218,7 @@ def test_without_a_session_a_forged_or_old_form_stores_nothing(client, ana, age)
     with time_machine.travel("2026-11-22 10:00:01-06:00", tick=False):
         client.post(URL, {**ANSWERS, "key": key, "files": [png()]})
     assert not Attachment.objects.exists()
-    assert "tickets.draft" not in client.session
+    assert "form.draft" not in client.session
 
 
 @pytest.mark.clause("M11")

@@ -342,7 +342,7 @@ def test_a_message_that_outlives_its_session_comes_back_after_the_login(client, 
     assert "una.png" in text_of(page)
     response = client.post(at(name, ticket), {"body": "Mi texto", "key": key_in(page)})
     assert response.status_code == 302
-    assert "tickets.draft" not in client.session
+    assert "form.draft" not in client.session
 
 
 # -- What is shown -----------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ under the form's key. One draft per session, the last one.
 from collections.abc import MutableMapping
 from typing import Any
 
+from accounts.formkeys import FormKey
 from accounts.models import User
-from tickets.formkeys import FormKey
 
-_SLOT = "tickets.draft"
+_SLOT = "form.draft"
 MAX_CHARACTERS = (
     40_000  # of each field; a guided form carried whole to another ticket has 30,000 and some
 )

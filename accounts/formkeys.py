@@ -1,0 +1,62 @@
+"""One-time keys of forms: a double click or a retry does it once, and the files of a form belong to one person.
+
+The hidden field carries a signed token: the key itself (128 random bits, what operations store and files are kept
+under), which form it is of, and a digest of whose it is. So a POST that arrives after the session expired still
+proves that the form was ours and for whom; nobody can use another person's key.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.core import signing
+
+from accounts.models import User
+from factureya.core import keyed
+
+SALT = "tickets.form"  # as it was when only tickets had forms; a form on a screen outlives a new version
+# How long a form that arrives without a session is still kept for its owner.
+ORPHAN_FORM_AGE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class FormKey:
+    """What a good token says."""
+
+    key: str
+    form: str
+    owner: str
+
+    def belongs_to(self, user: User) -> bool:
+        """Whether the form was given to this person."""
+        return keyed.matches(SALT, str(user.pk), self.owner)
+
+    @property
+    def token(self) -> str:
+        """The hidden field's value."""
+        return signing.dumps([self.key, self.form, self.owner], salt=SALT)
+
+
+def new(user: User, form: str) -> FormKey:
+    """A fresh key for a form given to this person now."""
+    return FormKey(secrets.token_urlsafe(16), form, keyed.digest(SALT, str(user.pk)))
+
+
+def adopt(key: str, user: User, form: str) -> FormKey:
+    """The same key in another form of the same person, so that what was uploaded there follows."""
+    return FormKey(key, form, keyed.digest(SALT, str(user.pk)))
+
+
+def read(token: str, form: str, user: User | None) -> FormKey | None:
+    """The key of a posted form, or None when it is forged, of another form, or another person's.
+
+    Without a user (the session expired) it must be younger than ORPHAN_FORM_AGE; whose it is is asked at login.
+    """
+    try:
+        parts = signing.loads(token, salt=SALT, max_age=None if user else ORPHAN_FORM_AGE)
+    except signing.BadSignature:
+        return None
+    found = FormKey(*parts)
+    if found.form != form or (user is not None and not found.belongs_to(user)):
+        return None
+    return found
