@@ -188,6 +188,14 @@ CELERY_BEAT_SCHEDULE = {
         "task": "tickets.tasks.close_unanswered",
         "schedule": timedelta(minutes=5),
     },
+    "expire_due": {
+        "task": "change_requests.tasks.expire_due",
+        "schedule": timedelta(minutes=5),
+    },
+    "remind_due": {
+        "task": "change_requests.tasks.remind_due",
+        "schedule": timedelta(minutes=5),
+    },
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -241,6 +249,18 @@ REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
 LINK_DAYS = 30  # signed links in mails
+
+# -- Formal requests (M7, M19-M25) -------------------------------------------------------------------
+# Between approval and execution when the registered mail or the representative changes.
+SENSITIVE_FREEZE_HOURS = env.int("SENSITIVE_FREEZE_HOURS", default=72)
+REQUEST_CONFIRM_HOURS = env.int("REQUEST_CONFIRM_HOURS", default=48)  # from the registered mail
+VERIFY_BUSINESS_DAYS = env.int("VERIFY_BUSINESS_DAYS", default=1)  # mesa de control
+APPROVE_BUSINESS_DAYS = env.int("APPROVE_BUSINESS_DAYS", default=2)
+EXECUTE_BUSINESS_DAYS = env.int("EXECUTE_BUSINESS_DAYS", default=5)  # then the approval is void
+CLOSE_BUSINESS_DAYS = env.int("CLOSE_BUSINESS_DAYS", default=2)
+WAIVER_CHECK_BUSINESS_DAYS = env.int("WAIVER_CHECK_BUSINESS_DAYS", default=1)  # M25
+PASSWORD_LINK_MINUTES = env.int("PASSWORD_LINK_MINUTES", default=30)  # M7, cambio de clave
+NOT_ME_DAYS = env.int("NOT_ME_DAYS", default=30)  # «no fui yo»
 
 # -- Attachments (M17) -------------------------------------------------------------------------------
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024

@@ -4,6 +4,11 @@
 factor, deactivation). Refusals are `Refused`; their text is for the person.
 """
 
+from accounts.operations.by_request import (
+    disable_by_request,
+    invite_by_request,
+    void_password,
+)
 from accounts.operations.common import Refused
 from accounts.operations.companies import (
     join_company,
@@ -45,9 +50,11 @@ __all__ = [
     "change_password",
     "deactivate_user",
     "decline_factor_reset",
+    "disable_by_request",
     "end_office",
     "factor_enrolled",
     "grant_office",
+    "invite_by_request",
     "invite_contact",
     "invite_staff",
     "join_company",
@@ -62,4 +69,5 @@ __all__ = [
     "request_factor_reset",
     "resend_invitation",
     "verify_company",
+    "void_password",
 ]

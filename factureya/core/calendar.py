@@ -73,6 +73,15 @@ class AttentionHours:
             days -= self.is_business_day(day)
         return datetime.combine(day, begin.time(), self.zone)
 
+    def hours_between(self, start: datetime, end: datetime) -> float:
+        """The attention hours from `start` to `end`; 0 when `end` is not later."""
+        total = timedelta()
+        for begin, close in self._ranges_from(start.astimezone(self.zone).date()):
+            if begin >= end:
+                break
+            total += max(min(close, end) - max(begin, start), timedelta())
+        return total / timedelta(hours=1)
+
     def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
         if not self.is_business_day(day):
             return []

@@ -178,6 +178,7 @@ def test_what_holds_for_every_instant(instant, hours):
     end = HOURS.add_hours(instant, hours)
     assert HOURS.add_hours(instant, hours + 1) - end >= timedelta(hours=1)
     assert HOURS.is_open(end) or HOURS.is_open(end - timedelta(microseconds=1))
+    assert HOURS.hours_between(instant, end) == pytest.approx(hours)
     later = HOURS.add_days(instant, hours)
     assert HOURS.is_open(later)
     assert later.time() == opening.time()

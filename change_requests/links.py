@@ -1,0 +1,108 @@
+"""Signed links in the mails of formal requests: confirm it, «no fui yo», set a password (M7, M8).
+
+Each is dated and checked at use. None carries a secret of its own and none decides by being opened: the page shows,
+POST acts.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+
+from accounts.models import User
+from change_requests.models import FormalRequest
+from factureya.core import clock, keyed
+
+CONFIRM, NOT_ME, PASSWORD = "requests.confirm", "requests.not-me", "requests.password"
+
+
+class BadLink(ValueError):
+    """The link is forged, expired, used, or void."""
+
+
+def confirm_url(request: FormalRequest) -> str:
+    """The link that confirms this revision from the company's registered mail (M8)."""
+    lasts = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
+    mail = keyed.digest(CONFIRM, request.customer.registered_email.lower())
+    return _url("confirmar", CONFIRM, lasts, request.folio, request.revision_no, mail)
+
+
+def not_me_url(request: FormalRequest) -> str:
+    """«No fui yo»: suspends the request."""
+    lasts = timedelta(days=settings.NOT_ME_DAYS)
+    return _url("no-fui-yo", NOT_ME, lasts, request.folio)
+
+
+def set_password_url(person: User, request: FormalRequest) -> str:
+    """The link with which the person sets a new password, once (M7)."""
+    lasts = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
+    return _url("clave", PASSWORD, lasts, request.folio, person.pk, _state(person))
+
+
+def read_confirm(token: str) -> FormalRequest:
+    """The request of a confirmation link: this revision still waits, and the registered mail is still that one."""
+    folio, revision_no, mail = _read(CONFIRM, token)
+    request = _request(folio)
+    address = request.customer.registered_email.lower()
+    if request.revision_no != revision_no or not keyed.matches(CONFIRM, address, mail):
+        raise BadLink("another revision or mail")
+    return request
+
+
+def read_not_me(token: str) -> FormalRequest:
+    """The request of a «no fui yo»; whether there is still something to stop is asked of the operation."""
+    (folio,) = _read(NOT_ME, token)
+    return _request(folio)
+
+
+def read_set_password(token: str) -> tuple[User, str]:
+    """The person of a password link, and the folio; void once the password or the mail changed."""
+    folio, pk, state = _read(PASSWORD, token)
+    person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
+    if person is None or not is_unused(person, state):
+        raise BadLink("used or void")
+    return person, folio
+
+
+def is_unused(person: User, state: str) -> bool:
+    """Whether nothing that the link depends on has changed since; asked again of the locked row."""
+    return keyed.matches(PASSWORD, _content(person), state)
+
+
+def state_in(token: str) -> str:
+    """The part of a password link that is compared with the locked person."""
+    state: str = _read(PASSWORD, token)[2]
+    return state
+
+
+def _state(person: User) -> str:
+    return keyed.digest(PASSWORD, _content(person))
+
+
+def _content(person: User) -> str:
+    """What a used link has changed: the password, and the number of times that sessions were ended."""
+    return f"{person.pk}:{person.email.lower()}:{person.password}:{person.session_epoch}"
+
+
+def _url(page: str, salt: str, lasts: timedelta, *values: Any) -> str:
+    expires_at = (clock.now() + lasts).timestamp()
+    token = signing.dumps([*values, expires_at], salt=salt, compress=True)
+    return f"{settings.SITE_URL}/solicitudes/{page}/{token}/"
+
+
+def _read(salt: str, token: str) -> list[Any]:
+    try:
+        *values, expires_at = signing.loads(token, salt=salt)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise BadLink("forged") from error
+    if expires_at <= clock.now().timestamp():
+        raise BadLink("expired")
+    return values
+
+
+def _request(folio: str) -> FormalRequest:
+    request = FormalRequest.objects.select_related("customer").filter(folio=folio).first()
+    if request is None:
+        raise BadLink("no such request")
+    return request
