@@ -10,6 +10,7 @@ from accounts.models.offices import (
     RoleAssignment,
 )
 from accounts.models.people import FactorReset, User
+from accounts.models.representatives import Representative
 
 __all__ = [
     "CONTROL_OFFICES",
@@ -21,6 +22,7 @@ __all__ = [
     "Invitation",
     "Office",
     "Provider",
+    "Representative",
     "RoleAssignment",
     "User",
 ]

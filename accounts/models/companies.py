@@ -25,7 +25,16 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 
 
 class Customer(Chained):
-    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`."""
+    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`.
+
+    Once verified, SENSITIVE is written by executing an approved request alone (M1, `change_requests.guards`).
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Activo"
+        SUSPENDED = "suspended", "Suspendido"
+
+    SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
     rfc = models.CharField("RFC", max_length=13, db_index=True)
     legal_name = models.CharField("razón social", max_length=254)
@@ -52,6 +61,11 @@ class Customer(Chained):
     joined_to = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
     )
+    status = models.CharField(
+        "estado del servicio", max_length=10, choices=Status, default=Status.ACTIVE
+    )
+    # From this instant on, which may still come: the effective date of the BAJA.
+    suspended_at = models.DateTimeField("suspendido desde", null=True, blank=True)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -77,6 +91,11 @@ class Customer(Chained):
                 name="verified_company_is_not_refused_or_joined",
                 condition=Q(verified_at__isnull=True) | Q(refused_at__isnull=True, joined_to__isnull=True),
             ),
+            models.CheckConstraint(
+                name="suspended_company_has_its_instant",
+                condition=Q(status="active", suspended_at__isnull=True)
+                | Q(status="suspended", suspended_at__isnull=False),
+            ),
         ]  # fmt: skip
         indexes = [
             models.Index(
@@ -97,6 +116,11 @@ class Customer(Chained):
     def is_verified(self) -> bool:
         """Whether staff checked the company; until then it is *por verificar*."""
         return self.verified_at is not None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the service has ended by a BAJA whose day has come: the portal is read-only then."""
+        return self.suspended_at is not None and self.suspended_at <= clock.now()
 
     @property
     def waits_for_staff(self) -> bool:

@@ -1,15 +1,17 @@
 """A company's way in: it signs up, and staff verifies it, joins it to the known one, or refuses it."""
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
-from accounts.models import Contact, Customer, User
+from accounts.models import Contact, Customer, Representative, User
 from accounts.operations.common import Refused, current, new_person, require
 from accounts.rfc import RFC
 from factureya.core import audit
@@ -39,7 +41,7 @@ def register_company(
             person = new_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
-                legal_name=" ".join(legal_name.split()),
+                legal_name=unicodedata.normalize("NFC", " ".join(legal_name.split())),
                 registered_email=person.email,
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
@@ -55,22 +57,22 @@ def register_company(
 
 
 def verify_company(pk: int, *, actor: User) -> Customer:
-    """Staff checked the company; its first contact becomes the representative.
+    """Staff checked the company; its first contact becomes the representative (M8).
 
+    The representative is written first: of a verified company only an execution writes one (M1).
     Raises Refused when it was decided before, its person's mail is not proven, or a verified company has that RFC.
     """
     with _undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
+        first = customer.contacts.select_related("user").order_by("pk").first()
+        assert first is not None  # register_company makes both
         customer.verified_at, customer.verified_by = now(), actor
         try:
             with transaction.atomic():
+                _represent(customer, first)
                 customer.save(update_fields=["verified_at", "verified_by"])
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
-        first = customer.contacts.order_by("pk").first()
-        assert first is not None  # register_company makes both
-        first.role = Contact.Role.REPRESENTATIVE
-        first.save(update_fields=["role"])
         event = audit.record(
             "company.verified", customer, actor=actor, representative=first.user_id
         )
@@ -138,6 +140,23 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
 def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
+
+
+def _represent(customer: Customer, contact: Contact) -> None:
+    """Whoever signed the company up represents it; a person with business activity is the company itself."""
+    assert customer.verified_at is not None
+    contact.role = Contact.Role.REPRESENTATIVE
+    contact.save(update_fields=["role"])
+    Representative.objects.create(
+        customer=customer,
+        user=contact.user,
+        name=contact.user.full_name.replace("|", " "),
+        rfc=customer.rfc if len(customer.rfc) == 13 else "",
+        email=contact.user.email,
+        valid_from=timezone.localdate(customer.verified_at),
+        verified_by=customer.verified_by,
+        verified_at=customer.verified_at,
+    )
 
 
 def _first_use(form_key: str | None, email: str, password: str) -> User:

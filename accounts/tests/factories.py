@@ -1,12 +1,22 @@
 """Plain functions that make accounts, valid by default. The cast: Ana and Beto (one company), Carla (a stranger),
 Dario (agent), Elsa (security officer), Fabián (information owner), Gina (implementer), Hugo (developer)."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.utils import timezone
 
-from accounts.models import Contact, Customer, Office, Provider, RoleAssignment, User
+from accounts.models import (
+    Contact,
+    Customer,
+    Office,
+    Provider,
+    Representative,
+    RoleAssignment,
+    User,
+)
 from factureya.core.clock import now
 
 PASSWORD = "Factureya-demo-2026"
@@ -82,3 +92,26 @@ def make_staff(
 def make_agent(**user: Any) -> User:
     """An agent of our own."""
     return make_staff(Office.AGENT, **user)
+
+
+def make_representative(customer: Customer | None = None, **user: Any) -> User:
+    """The legal representative of a verified company, with his row; `customer` must not be verified yet.
+
+    Of a verified company only an execution writes a representative, so he comes first.
+    """
+    customer = customer or make_customer(verified=False)
+    person = make_contact(customer, representative=True, **user)
+    represent(customer, person)
+    Customer.objects.filter(pk=customer.pk).update(verified_at=now(), verified_by=make_superuser())
+    return User.objects.select_related("contact__customer").get(pk=person.pk)
+
+
+def represent(customer: Customer, person: User, **columns: Any) -> Representative:
+    """A representative's row of a company that isn't verified yet; powers from ten days ago, open."""
+    return Representative.objects.create(
+        **{
+            "customer": customer, "user": person, "name": person.full_name, "email": person.email,
+            "instrument": "Escritura 1234, Notaría 5 de Puebla", "verified_by": make_superuser(),
+            "valid_from": timezone.localdate(now()) - timedelta(days=10), **columns,
+        }
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""Who may ask for a company: its legal representative and the holders of powers (M8)."""
+
+from datetime import date, datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models.companies import Customer
+from factureya.core import clock
+from factureya.core.models import Attachment
+
+SEPARATOR = " | "
+LINE = ("name", "rfc", "email", "power_kind", "instrument", "valid_from", "valid_until")
+
+
+class RepresentativeQuerySet(models.QuerySet["Representative"]):
+    """Questions about representatives."""
+
+    def in_force(self, at: datetime | None = None) -> "RepresentativeQuerySet":
+        """Those whose powers hold on the day of `at` (now by default), and who weren't revoked by then."""
+        at = at or clock.now()
+        day = timezone.localdate(at)
+        held = self.filter(valid_from__lte=day).filter(
+            Q(valid_until__isnull=True) | Q(valid_until__gte=day)
+        )
+        return held.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
+
+
+class Representative(models.Model):
+    """A person with powers to act for a company. Revoked, never deleted.
+
+    Of a verified company it is written by executing an approved request, and by nothing else (M1); the first one is
+    written by `verify_company`, just before the company becomes verified.
+    """
+
+    class Power(models.TextChoices):
+        LEGAL_REPRESENTATIVE = "legal_representative", "Representante legal"
+        ATTORNEY = "attorney", "Apoderado"
+
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="representatives", verbose_name="empresa"
+    )
+    # Empty until the person has an account; it is the account with this mail, and stays so.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True,
+        related_name="representations", verbose_name="persona",
+    )  # fmt: skip
+    name = models.CharField("nombre", max_length=150)
+    rfc = models.CharField("RFC", max_length=13, blank=True)
+    email = models.EmailField("correo")
+    power_kind = models.CharField(
+        "carácter", max_length=20, choices=Power, default=Power.LEGAL_REPRESENTATIVE
+    )
+    instrument = models.CharField("instrumento", max_length=200, blank=True)
+    valid_from = models.DateField("poderes desde")
+    valid_until = models.DateField("poderes hasta", null=True, blank=True)  # that day included
+    document = models.ForeignKey(
+        Attachment,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="documento",
+    )
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó"
+    )
+    verified_at = models.DateTimeField("comprobado", default=clock.now)
+    revoked_at = models.DateTimeField("revocado", null=True, blank=True)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="revocó",
+    )  # fmt: skip
+
+    objects = RepresentativeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "representante"
+        verbose_name_plural = "representantes"
+        constraints = [
+            models.UniqueConstraint(
+                name="one_open_representation", fields=["customer", "user"],
+                condition=Q(revoked_at__isnull=True, user__isnull=False),
+                violation_error_message="Esa persona ya representa a la empresa.",
+            ),
+            models.UniqueConstraint(
+                name="one_open_representation_by_mail", fields=["customer", "email"],
+                condition=Q(revoked_at__isnull=True),
+                violation_error_message="Esa persona ya representa a la empresa.",
+            ),
+            models.CheckConstraint(
+                name="powers_end_after_they_begin",
+                condition=Q(valid_until__isnull=True) | Q(valid_until__gte=F("valid_from")),
+                violation_error_message="El poder termina antes de empezar.",
+            ),
+            models.CheckConstraint(
+                name="power_kind_is_known", condition=Q(power_kind__in=["legal_representative", "attorney"])
+            ),
+            models.CheckConstraint(
+                name="revoked_representative_names_who",
+                condition=Q(revoked_at__isnull=True, revoked_by__isnull=True)
+                | Q(revoked_at__isnull=False, revoked_by__isnull=False),
+            ),
+            # The line of a request is compared as one text: a bar inside a value could shift the others.
+            models.CheckConstraint(
+                name="representative_has_no_bars",
+                condition=~Q(name__contains="|") & ~Q(instrument__contains="|") & ~Q(email__contains="|"),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_power_kind_display()})"
+
+    @property
+    def line(self) -> str:
+        """The representative as one text: what a request's old and new values say (`compose`)."""
+        return compose(**{name: getattr(self, name) for name in LINE})
+
+    def is_in_force(self, at: datetime | None = None) -> bool:
+        """Whether the powers hold at that instant; the question `in_force` on a row in hand."""
+        at = at or clock.now()
+        day = timezone.localdate(at)
+        held = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+        return held and (self.revoked_at is None or self.revoked_at > at)
+
+
+def compose(
+    *,
+    name: str,
+    rfc: str,
+    email: str,
+    power_kind: str,
+    instrument: str,
+    valid_from: date | str,
+    valid_until: date | str | None = None,
+) -> str:
+    """One text for a representative, in the order of LINE; dates as YYYY-MM-DD, an open end empty."""
+    values = (name, rfc, email, power_kind, instrument, valid_from, valid_until or "")
+    return SEPARATOR.join(str(value) for value in values)
+
+
+def decompose(line: str) -> dict[str, str]:
+    """The values of a `compose`d text by the names of LINE; an empty text gives empty values."""
+    values = line.split(SEPARATOR) if line else [""] * len(LINE)
+    return dict(zip(LINE, values, strict=True))

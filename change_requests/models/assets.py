@@ -1,0 +1,87 @@
+"""Information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from factureya.core import clock
+from factureya.core.models import Chained
+
+# The asset of access requests; it has no owner: the security officer decides alone (M7).
+ACCESS = "access"
+
+
+class InformationAsset(Chained):
+    """A group of sensitive fields (rows by migration) and who decides about it; `code` and `fields` never change.
+
+    The owner decides, or the alternate inside the dates of his delegation; whoever decides must hold the office of
+    information owner then. Written by `operations.set_asset_owner`.
+    """
+
+    # Every field a request may name; `Customer` columns, the representative's line, and those of access requests.
+    LABELS = {
+        "rfc": "RFC",
+        "legal_name": "Razón social",
+        "fiscal_address": "Domicilio fiscal",
+        "phone": "Teléfono",
+        "registered_email": "Correo registrado",
+        "representative": "Representante legal",
+        "status": "Estado del servicio",
+        "full_name": "Nombre completo",
+        "email": "Correo",
+        "position": "Puesto",
+        "contact": "Acceso de la persona",
+        "password": "Clave de acceso",
+    }
+
+    code = models.CharField("clave", max_length=20, unique=True)
+    name = models.CharField("nombre", max_length=80)
+    fields = models.JSONField("campos", default=list)  # codes of LABELS
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="owned_assets",
+        verbose_name="propietario",
+    )  # fmt: skip
+    alternate = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="suplente",
+    )  # fmt: skip
+    alternate_from = models.DateTimeField("suple desde", null=True, blank=True)
+    alternate_until = models.DateTimeField("suple hasta", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "activo de información"
+        verbose_name_plural = "activos de información"
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="alternate_is_another",
+                condition=Q(alternate__isnull=True) | Q(owner__isnull=False) & ~Q(alternate=F("owner")),
+                violation_error_message="El suplente es otra persona que el propietario.",
+            ),
+            models.CheckConstraint(
+                name="alternate_has_dates",
+                condition=Q(alternate__isnull=True, alternate_from__isnull=True, alternate_until__isnull=True)
+                | Q(
+                    alternate__isnull=False, alternate_from__isnull=False, alternate_until__isnull=False,
+                    alternate_until__gt=F("alternate_from"),
+                ),
+                violation_error_message="Indique desde y hasta cuándo suple.",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def chain(self) -> str:
+        return f"asset:{self.code}"
+
+    def decider_ids(self, at: datetime | None = None) -> set[int]:
+        """Who may decide about it at that instant, by this row: the owner, and the alternate inside his dates."""
+        at = at or clock.now()
+        ids = {self.owner_id} if self.owner_id else set()
+        if self.alternate_id and self.alternate_from <= at < self.alternate_until:
+            ids.add(self.alternate_id)
+        return ids

@@ -1,0 +1,357 @@
+"""A formal request and the content asked for, version by version (M7, M8, M19, M20)."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Customer, Representative
+from change_requests.models.assets import InformationAsset
+from factureya.core import clock
+from factureya.core.models import Attachment, Chained
+
+
+class FormalRequest(Chained):
+    """A *Solicitud de Control de Acceso* (form access) or *de Baja o Cambio de Información Sensible* (form change).
+
+    Its status follows EDGES; `change_requests.guards` holds them, and who may be in which part, in the database too.
+    Lock this row first, then its parts, then the customer.
+    """
+
+    class Form(models.TextChoices):
+        ACCESS = "access", "Solicitud de Control de Acceso"
+        CHANGE = "change", "Solicitud de Baja o Cambio de Información Sensible"
+
+    class Kind(models.TextChoices):
+        ALTA = "alta", "Alta"
+        BAJA = "baja", "Baja"
+        CLAVE = "clave", "Cambio de clave"
+        CHANGE = "change", "Cambio"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Borrador"
+        SUBMITTED = "submitted", "Enviada"  # waits for the link sent to the registered mail
+        VERIFYING = "verifying", "En verificación"
+        IN_APPROVAL = "in_approval", "En aprobación"
+        APPROVED = "approved", "Aprobada"
+        EXECUTED = "executed", "Implementada"
+        CLOSED = "closed", "Cerrada"
+        RETURNED = "returned", "Devuelta"
+        REJECTED = "rejected", "Rechazada"
+        CANCELLED = "cancelled", "Cancelada"
+        EXPIRED = "expired", "Vencida"
+        FAILED = "failed", "Fallida"
+        REVERTED = "reverted", "Revertida"
+
+    class Channel(models.TextChoices):
+        PORTAL = "portal", "Portal"
+        EMAIL = "email", "Correo"
+
+    PREFIXES = {Form.ACCESS: "SA", Form.CHANGE: "SC"}
+    KINDS = {Form.ACCESS: (Kind.ALTA, Kind.BAJA, Kind.CLAVE), Form.CHANGE: (Kind.BAJA, Kind.CHANGE)}
+    # An access request is called otherwise in these two.
+    ACCESS_LABELS = {Status.IN_APPROVAL: "Verificada", Status.EXECUTED: "Ejecutada"}
+    EDITABLE = (Status.DRAFT, Status.RETURNED)
+    WITH_PEOPLE = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
+    # Nothing moves out of the last four; `executed` and `closed` only on.
+    EDGES = {
+        Status.DRAFT: (Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
+        Status.SUBMITTED: (
+            Status.DRAFT, Status.VERIFYING, Status.RETURNED, Status.CANCELLED, Status.EXPIRED,
+        ),
+        Status.VERIFYING: (
+            Status.DRAFT, Status.IN_APPROVAL, Status.RETURNED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED,
+        ),
+        Status.IN_APPROVAL: (
+            Status.DRAFT, Status.APPROVED, Status.RETURNED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED,
+        ),
+        Status.APPROVED: (
+            Status.IN_APPROVAL, Status.EXECUTED, Status.FAILED, Status.CANCELLED, Status.EXPIRED,
+        ),
+        Status.RETURNED: (Status.DRAFT, Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
+        Status.FAILED: (Status.DRAFT, Status.APPROVED, Status.CANCELLED, Status.EXPIRED),
+        Status.EXECUTED: (Status.CLOSED, Status.REVERTED),
+        Status.CLOSED: (Status.REVERTED,),
+        Status.REJECTED: (),
+        Status.CANCELLED: (),
+        Status.EXPIRED: (),
+        Status.REVERTED: (),
+    }  # fmt: skip
+
+    folio = models.CharField("folio", max_length=12, unique=True)
+    form = models.CharField("solicitud", max_length=10, choices=Form)
+    kind = models.CharField("movimiento", max_length=10, choices=Kind)
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="formal_requests", verbose_name="empresa"
+    )
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="formal_requests",
+        verbose_name="solicitante",
+    )  # fmt: skip
+    representative = models.ForeignKey(
+        Representative, models.PROTECT, related_name="+", verbose_name="en su carácter de"
+    )
+    channel = models.CharField("canal", max_length=10, choices=Channel, default=Channel.PORTAL)
+    form_key = models.CharField(
+        "clave del formulario", max_length=80, unique=True, null=True, blank=True
+    )
+    draft = models.JSONField("borrador", default=dict, blank=True)
+    revision_no = models.PositiveIntegerField("versión", default=0)  # 0 until first submitted
+
+    status = models.CharField("estado", max_length=12, choices=Status, default=Status.DRAFT)
+    # Whose turn it is began at `turn_since` and is due at `due_at`; empty when nobody owes anything.
+    turn_since = models.DateTimeField("turno desde", null=True, blank=True)
+    due_at = models.DateTimeField("vence", null=True, blank=True)
+    # While a clarification waits for its answer the deadline stops: the business minutes that were left.
+    due_minutes_left = models.PositiveIntegerField(
+        "minutos hábiles restantes", null=True, blank=True
+    )
+    # Reminders of this turn that went out: 0 none, 1 half, 2 due, 3 overdue.
+    reminded = models.PositiveSmallIntegerField("recordatorios", default=0)
+    suspended_at = models.DateTimeField("suspendida («no fui yo»)", null=True, blank=True)
+    outcome_reason = models.CharField("motivo del resultado", max_length=1000, blank=True)
+
+    created_at = models.DateTimeField("creada", default=clock.now)
+    submitted_at = models.DateTimeField("enviada", null=True, blank=True)
+    confirmed_at = models.DateTimeField(
+        "confirmada desde el correo registrado", null=True, blank=True
+    )
+    # The code that was mailed to the new registered mail, and the revision for which it was read back.
+    new_mail_code = models.CharField("hash del código", max_length=128, blank=True)
+    new_mail_sent_at = models.DateTimeField("código enviado", null=True, blank=True)
+    new_mail_tries = models.PositiveSmallIntegerField("intentos del código", default=0)
+    new_mail_revision = models.PositiveIntegerField(
+        "versión con el correo nuevo comprobado", null=True, blank=True
+    )
+    verified_at = models.DateTimeField("verificada", null=True, blank=True)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="verificó",
+    )  # fmt: skip
+    implementer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="implementador",
+    )  # fmt: skip
+    designated_at = models.DateTimeField("designado", null=True, blank=True)
+    designated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="designó",
+    )  # fmt: skip
+    waiver = models.ForeignKey(
+        "Waiver", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="dispensa"
+    )
+    approved_at = models.DateTimeField("aprobada", null=True, blank=True)
+    execute_after = models.DateTimeField("se ejecuta a partir de", null=True, blank=True)
+    execute_before = models.DateTimeField("se ejecuta antes de", null=True, blank=True)
+    executed_at = models.DateTimeField("ejecutada", null=True, blank=True)
+    closed_at = models.DateTimeField("cerrada", null=True, blank=True)
+    revert_of = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reverts",
+        verbose_name="revierte",
+    )
+
+    class Meta:
+        verbose_name = "solicitud formal"
+        verbose_name_plural = "solicitudes formales"
+        constraints = [
+            models.CheckConstraint(
+                name="request_form_has_its_kinds",
+                condition=Q(form="access", kind__in=["alta", "baja", "clave"])
+                | Q(form="change", kind__in=["baja", "change"]),
+            ),
+            models.CheckConstraint(
+                name="request_status_is_known",
+                condition=Q(status__in=[
+                    "draft", "submitted", "verifying", "in_approval", "approved", "executed", "closed",
+                    "returned", "rejected", "cancelled", "expired", "failed", "reverted",
+                ]),
+            ),
+            models.CheckConstraint(
+                name="request_channel_is_known", condition=Q(channel__in=["portal", "email"])
+            ),
+            models.CheckConstraint(
+                name="submitted_request_has_revision",
+                condition=Q(status__in=["draft", "cancelled", "expired"])
+                | Q(revision_no__gte=1, submitted_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="verifying_request_was_confirmed",
+                condition=~Q(status__in=[
+                    "verifying", "in_approval", "approved", "executed", "closed", "failed", "reverted",
+                ]) | Q(confirmed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="request_in_approval_was_verified",
+                condition=~Q(status__in=["in_approval", "approved", "executed", "closed", "failed", "reverted"])
+                | Q(verified_at__isnull=False, verified_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="approved_request_has_instants",
+                condition=~Q(status__in=["approved", "executed", "closed", "failed", "reverted"])
+                | Q(
+                    approved_at__isnull=False, execute_after__isnull=False, execute_before__isnull=False,
+                    execute_after__gte=F("approved_at"), execute_before__gt=F("execute_after"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="executed_request_has_instant",
+                condition=Q(status__in=["executed", "closed", "reverted"], executed_at__isnull=False)
+                | (~Q(status__in=["executed", "closed", "reverted"]) & Q(executed_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="request_executed_inside_its_window",
+                condition=Q(executed_at__isnull=True)
+                | Q(
+                    implementer__isnull=False, executed_at__gte=F("execute_after"),
+                    executed_at__lt=F("execute_before"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="closed_request_has_instant", condition=~Q(status="closed") | Q(closed_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="implementer_is_not_requester",
+                condition=Q(implementer__isnull=True) | ~Q(implementer=F("requester")),
+                violation_error_message="Quien la pide no la implementa.",
+            ),
+            models.CheckConstraint(
+                name="implementer_was_designated_by_another",
+                condition=Q(implementer__isnull=True, designated_at__isnull=True, designated_by__isnull=True)
+                | Q(implementer__isnull=False, designated_at__isnull=False, designated_by__isnull=False)
+                & ~Q(designated_by=F("implementer")),
+                violation_error_message="Nadie se designa a sí mismo.",
+            ),
+            models.CheckConstraint(
+                name="verifier_is_not_requester",
+                condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester")),
+            ),
+            models.CheckConstraint(name="request_does_not_revert_itself", condition=~Q(revert_of=F("id"))),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(name="request_of_customer", fields=["customer", "-id"]),
+            models.Index(
+                name="request_inbox", fields=["status", "due_at", "id"],
+                condition=Q(status__in=["verifying", "in_approval", "approved"]),
+            ),
+            models.Index(
+                name="request_due", fields=["due_at", "id"],
+                condition=Q(status__in=["submitted", "verifying", "in_approval", "approved", "returned"]),
+            ),
+            models.Index(
+                name="request_of_implementer", fields=["implementer", "due_at"], condition=Q(status="approved")
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.folio
+
+    @property
+    def chain(self) -> str:
+        return f"request:{self.pk}"
+
+    @property
+    def is_access(self) -> bool:
+        """Whether it is a *Solicitud de Control de Acceso* (M7)."""
+        return self.form == self.Form.ACCESS
+
+    @property
+    def status_label(self) -> str:
+        """The status as its form calls it: an access request in approval is «Verificada»."""
+        label = self.ACCESS_LABELS.get(self.Status(self.status)) if self.is_access else None
+        return label or self.Status(self.status).label
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still lead to an execution."""
+        return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
+
+
+class RequestRevision(models.Model):
+    """What was asked, as it was asked: never changed. `payload` is the canonical text of `change_requests.payload`."""
+
+    request = models.ForeignKey(
+        FormalRequest, models.PROTECT, related_name="revisions", verbose_name="solicitud"
+    )
+    no = models.PositiveIntegerField("versión")
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="solicitante"
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor"
+    )
+    payload = models.TextField("contenido")
+    reason = models.TextField("motivo")
+    sha256 = models.CharField("SHA-256 del contenido", max_length=64)
+    created_at = models.DateTimeField("cuándo", default=clock.now)
+
+    class Meta:
+        verbose_name = "versión de una solicitud"
+        verbose_name_plural = "versiones de solicitudes"
+        constraints = [
+            models.UniqueConstraint(name="one_revision_per_number", fields=["request", "no"]),
+            # What the composite key of a decision points at.
+            models.UniqueConstraint(
+                name="revision_as_decided", fields=["request", "no", "requester", "sha256"]
+            ),
+            models.CheckConstraint(name="revisions_count_from_one", condition=Q(no__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id} v{self.no}"
+
+
+class RequestedAsset(models.Model):
+    """An asset that a request touches; one open request per customer and asset (M21).
+
+    `subject` is the person's mail in an access request, where one request per person may be open; else empty.
+    """
+
+    request = models.ForeignKey(
+        FormalRequest, models.PROTECT, related_name="requested_assets", verbose_name="solicitud"
+    )
+    asset = models.ForeignKey(
+        InformationAsset, models.PROTECT, related_name="+", verbose_name="activo"
+    )
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", verbose_name="empresa")
+    subject = models.CharField("persona", max_length=254, blank=True)
+    open = models.BooleanField("abierta", default=True)
+
+    class Meta:
+        verbose_name = "activo solicitado"
+        verbose_name_plural = "activos solicitados"
+        constraints = [
+            models.UniqueConstraint(
+                name="one_open_request_per_asset", fields=["customer", "asset", "subject"],
+                condition=Q(open=True),
+                violation_error_message="Ya hay una solicitud abierta sobre esos datos.",
+            ),
+            models.UniqueConstraint(name="asset_once_per_request", fields=["request", "asset"]),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.request_id}: {self.asset_id}"
+
+
+class Evidence(models.Model):
+    """A file that supports a request. `revision_no` is the first version that carried it; from then on it stays."""
+
+    request = models.ForeignKey(
+        FormalRequest, models.PROTECT, related_name="evidence", verbose_name="solicitud"
+    )
+    attachment = models.OneToOneField(
+        Attachment, models.PROTECT, related_name="+", verbose_name="archivo"
+    )
+    sha256 = models.CharField("SHA-256", max_length=64)
+    revision_no = models.PositiveIntegerField("desde la versión", null=True, blank=True)
+    # Left out of the next version; the earlier ones keep it.
+    dropped_at = models.DateTimeField("retirada", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "evidencia"
+        verbose_name_plural = "evidencias"
+
+    def __str__(self) -> str:
+        return f"evidencia {self.pk}"

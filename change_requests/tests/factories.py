@@ -1,0 +1,180 @@
+"""Plain functions that make formal requests, valid by default, as rows: what the database's guards let through.
+
+Tests of pages and of operations reach states through `change_requests.operations`; these rows are for tests of what
+lies below them (guards, payload, queries).
+"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from accounts.models import Office, RoleAssignment, User
+from accounts.tests.factories import make_representative, make_staff
+from change_requests import payload
+from change_requests.models import (
+    ACCESS,
+    Decision,
+    DecisionSlot,
+    FormalRequest,
+    InformationAsset,
+    RequestedAsset,
+    RequestRevision,
+)
+from factureya.core import numbers
+from factureya.core.clock import now
+
+Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+REASON = "El motivo con el que se decide, completo."
+NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla, Pue.", "phone": "222 555 0199"}
+WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
+
+
+def officer(office: str, name: str = "") -> User:
+    """A member of staff who holds that office."""
+    return make_staff(office, full_name=name)
+
+
+def own_assets(owner: User | None = None) -> User:
+    """Give every asset but access an owner; returns him."""
+    owner = owner or officer(Office.INFORMATION_OWNER, "Fabián Dueño")
+    InformationAsset.objects.exclude(code=ACCESS).update(
+        owner=owner, alternate=None, alternate_from=None, alternate_until=None
+    )
+    return owner
+
+
+def make_request(
+    status: str = Status.DRAFT,
+    *,
+    requester: User | None = None,
+    form: str = Form.CHANGE,
+    kind: str = Kind.CHANGE,
+    new: dict[str, str] | None = None,
+    **columns: Any,
+) -> FormalRequest:
+    """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
+
+    Approved means decided by the owner of the assets and a security officer, with an implementer designated.
+    """
+    requester = requester or make_representative()
+    customer = requester.contact.customer
+    request = FormalRequest.objects.create(
+        folio=numbers.new(FormalRequest.PREFIXES[Form(form)]), form=form, kind=kind,
+        customer=customer, requester=requester,
+        representative=customer.representatives.get(user=requester), **columns,
+    )  # fmt: skip
+    if status == Status.DRAFT:
+        return request
+    revise(request, new or dict(NEW))
+    for step in WAY[: WAY.index(Status(status)) + 1]:
+        _to(request, step)
+    return request
+
+
+def revise(request: FormalRequest, new: dict[str, str], **changes: Any) -> RequestRevision:
+    """The next revision, of a draft or returned request, and the assets it touches."""
+    customer = request.customer
+    assets = {
+        field: asset
+        for asset in InformationAsset.objects.exclude(code=ACCESS)
+        for field in asset.fields
+    }
+    items = [
+        {"asset": assets[field].code, "field": field, "old": getattr(customer, field), "new": value}
+        for field, value in new.items()
+    ]
+    content = payload.build(
+        folio=request.folio, form=request.form, kind=request.kind, customer_rfc=customer.rfc,
+        requester=request.requester.email, items=items, reason=REASON,
+    )  # fmt: skip
+    text = payload.canonical(content)
+    revision = RequestRevision.objects.create(
+        **{
+            "request": request, "no": request.revision_no + 1, "requester": request.requester,
+            "author": request.requester, "payload": text.decode(), "reason": REASON,
+            "sha256": payload.digest(text), **changes,
+        }
+    )  # fmt: skip
+    for asset in {assets[field] for field in new}:
+        RequestedAsset.objects.get_or_create(request=request, asset=asset, customer=customer)
+    request.revision_no, request.submitted_at = revision.no, now()
+    request.save(update_fields=["revision_no", "submitted_at"])
+    return revision
+
+
+def current_revision(request: FormalRequest) -> RequestRevision:
+    """The revision that is being decided."""
+    return request.revisions.get(no=request.revision_no)
+
+
+def items_of(request: FormalRequest) -> list[dict[str, str]]:
+    """The current revision's items."""
+    items: list[dict[str, str]] = json.loads(current_revision(request).payload)["items"]
+    return items
+
+
+def decide(
+    request: FormalRequest, decider: User, office: str, verdict: str = "approve", **changes: Any
+) -> Decision:
+    """A decision on the current revision, with the slots it fills."""
+    revision = current_revision(request)
+    decision = Decision.objects.create(
+        **{
+            "request": request, "revision_no": revision.no, "requester": revision.requester,
+            "sha256": revision.sha256, "office": office, "decider": decider,
+            "decider_name": decider.full_name, "assignment": _assignment(decider, office),
+            "verdict": verdict, "reason": REASON, **changes,
+        }
+    )  # fmt: skip
+    for asset in _assets_of(request, decider) if office == Decision.Office.OWNER else [None]:
+        DecisionSlot.objects.create(
+            decision=decision, request=request, revision_no=revision.no, office=office, asset=asset
+        )
+    return decision
+
+
+def designate(request: FormalRequest, implementer: User | None = None, **changes: Any) -> User:
+    """Name the implementer; returns him."""
+    implementer = implementer or officer(Office.IMPLEMENTER, "Gina Implementa")
+    for name, value in {
+        "implementer": implementer, "designated_at": now(), "designated_by": make_staff(Office.SECURITY_OFFICER),
+        **changes,
+    }.items():  # fmt: skip
+        setattr(request, name, value)
+    request.save()
+    return implementer
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _assignment(decider: User, office: str) -> RoleAssignment:
+    held = {"owner": Office.INFORMATION_OWNER, "security": Office.SECURITY_OFFICER}[office]
+    return RoleAssignment.objects.filter(user=decider, office=held).latest("pk")
+
+
+def _assets_of(request: FormalRequest, decider: User) -> list[InformationAsset]:
+    mine = [item.asset for item in request.requested_assets.select_related("asset")]
+    return [asset for asset in mine if decider.pk in asset.decider_ids()]
+
+
+def _to(request: FormalRequest, status: Status) -> None:
+    if status == Status.VERIFYING:
+        request.confirmed_at = now()
+    if status == Status.IN_APPROVAL:
+        request.verified_at, request.verified_by = now(), officer(Office.SUPERVISOR)
+    if status == Status.APPROVED:
+        _approve(request)
+    request.status = status
+    request.save()
+
+
+def _approve(request: FormalRequest) -> None:
+    if not request.is_access:
+        decide(request, own_assets(), "owner")
+    decide(request, officer(Office.SECURITY_OFFICER, "Elsa Seguridad"), "security")
+    designate(request)
+    request.approved_at = request.execute_after = now()
+    request.execute_before = now() + timedelta(days=7)
+    if any(item["field"] == "registered_email" for item in items_of(request)):
+        request.new_mail_revision = request.revision_no
