@@ -6,6 +6,7 @@ An *item* is one of the payload's: a mapping with asset, field, old and new.
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from accounts.models.representatives import decompose
 from factureya.core.words import MONTHS_LONG
 
 Item = Mapping[str, str]
@@ -16,31 +17,18 @@ FIELDS = {
     "fiscal_address": "Domicilio fiscal",
     "phone": "Teléfono",
     "registered_email": "Correo registrado",
-    "status": "Servicio",
-    "representative_name": "Representante",
-    "representative_email": "Correo del representante",
-    "representative_rfc": "RFC del representante",
-    "representative_power": "Carácter",
-    "representative_instrument": "Instrumento del poder",
-    "representative_valid_from": "Poder vigente desde",
-    "representative_valid_until": "Poder vigente hasta",
-    "full_name": "Nombre",
+    "representative": "Representante legal",
+    "status": "Estado del servicio",
+    "full_name": "Nombre completo",
     "email": "Correo",
     "position": "Puesto",
-    "contact": "Acceso de",
-    "password": "Clave de",
+    "contact": "Acceso de la persona",
+    "password": "Clave de acceso",
 }
-VALUES = {
-    "status": {"active": "Activo", "suspended": "Suspendido"},
-    "representative_power": {
-        "legal_representative": "Representante legal", "attorney": "Apoderado",
-    },
-}  # fmt: skip
-DATES = {"representative_valid_from", "representative_valid_until"}
+STATES = {"active": "Activo", "suspended": "Suspendido"}
+POWERS = {"legal_representative": "Representante legal", "attorney": "Apoderado"}
 # From these the customer is recognised or acts: a false change gives the account away.
-RISKY_FIELDS = frozenset(
-    {"registered_email", *(f for f in FIELDS if f.startswith("representative"))}
-)
+RISKY_FIELDS = frozenset({"registered_email", "representative"})
 
 
 def label(field: str) -> str:
@@ -49,10 +37,12 @@ def label(field: str) -> str:
 
 
 def value(field: str, text: str) -> str:
-    """What a value means to a person: codes in words, dates with their month, the rest as it is."""
-    if field in DATES:
-        return day(text) or "Sin término"
-    return VALUES.get(field, {}).get(text, text)
+    """What a value means to a person: codes in words, a representative line by line, the rest as it is."""
+    if field == "status":
+        return STATES.get(text, text)
+    if field == "representative" and text:
+        return _representative(decompose(text))
+    return text
 
 
 def title(form: str, kind: str, items: Sequence[Item]) -> str:
@@ -77,16 +67,22 @@ def day(iso: str) -> str:
 
 
 def _enumerated(items: Sequence[Item]) -> str:
-    """The fields, in their order; those of the representative are one thing."""
-    names: list[str] = []
-    for item in items:
-        is_power = item["asset"] == "representative"
-        name = "representante" if is_power else _in_a_sentence(label(item["field"]))
-        if name not in names:
-            names.append(name)
-    if not names:
-        return "información"
+    names = [_in_a_sentence(label(item["field"])) for item in items] or ["información"]
     return " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _representative(parts: Mapping[str, str]) -> str:
+    """Five lines: who, RFC and mail, in what capacity, by which instrument, and for how long."""
+    until = day(parts["valid_until"])
+    lines = (
+        parts["name"],
+        " · ".join(filter(None, [parts["rfc"] and f"RFC {parts['rfc']}", parts["email"]])),
+        POWERS.get(parts["power_kind"], parts["power_kind"]),
+        parts["instrument"],
+        f"Vigente desde el {day(parts['valid_from'])}"
+        + (f" hasta el {until}" if until else ", sin término"),
+    )
+    return "\n".join(filter(None, lines))
 
 
 def _in_a_sentence(name: str) -> str:

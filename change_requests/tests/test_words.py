@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models.representatives import compose
 from change_requests import words
 
 
@@ -16,8 +17,8 @@ def item(field: str, old: str = "", new: str = "", asset: str = "location") -> d
         ("change", "change", [item("rfc")], "Cambio de RFC"),
         ("change", "change", [item("fiscal_address"), item("phone"), item("registered_email")],
          "Cambio de domicilio fiscal, teléfono y correo registrado"),
-        ("change", "change", [item("representative_name", asset="representative"),
-         item("representative_rfc", asset="representative")], "Cambio de representante"),
+        ("change", "change", [item("phone"), item("representative")],
+         "Cambio de teléfono y representante legal"),
         ("change", "change", [], "Cambio de información"),
         ("change", "baja", [item("status")], "Baja del servicio"),
         ("access", "alta", [item("full_name", new="Rosa Paredes")], "Alta de Rosa Paredes"),
@@ -33,8 +34,22 @@ def test_title(form, kind, items, expected):
 
 def test_values_are_said_in_words():
     assert words.value("status", "suspended") == "Suspendido"
-    assert words.value("representative_valid_until", "") == "Sin término"
-    assert words.value("representative_valid_from", "2026-12-01") == "1 de diciembre de 2026"
     assert words.value("phone", "222 555 0134") == "222 555 0134"
+    assert words.value("representative", "") == ""
     assert words.label("fiscal_address") == "Domicilio fiscal"
     assert words.label("nuevo") == "nuevo"
+    assert words.day("") == ""
+
+
+@pytest.mark.clause("M8")
+@pytest.mark.parametrize("until", ["", "2030-01-31"])
+def test_a_representative_is_said_line_by_line(until):
+    line = compose(
+        name="Ana Rivas", rfc="RIMA800101AB1", email="ana@ocaso.mx", power_kind="attorney",
+        instrument="Escritura 1,204", valid_from="2026-12-01", valid_until=until,
+    )  # fmt: skip
+    end = " hasta el 31 de enero de 2030" if until else ", sin término"
+    assert words.value("representative", line).split("\n") == [
+        "Ana Rivas", "RFC RIMA800101AB1 · ana@ocaso.mx", "Apoderado", "Escritura 1,204",
+        f"Vigente desde el 1 de diciembre de 2026{end}",
+    ]  # fmt: skip
