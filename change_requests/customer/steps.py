@@ -1,0 +1,62 @@
+"""The five steps of the wizard: their order, their names, and which one is not answered yet (M19)."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from change_requests import content
+from change_requests.models import FormalRequest
+
+KIND, DATA, REASON, SIGN, REVIEW = "kind", "data", "reason", "sign", "review"
+ORDER = (KIND, DATA, REASON, SIGN, REVIEW)
+OF_REASON = frozenset({"reason", "effective_date", "evidence"})
+
+
+class Step(NamedTuple):
+    """A step as the line of steps draws it; `state` is done, now or empty."""
+
+    label: str
+    state: str
+    note: str
+
+
+def line(form: str, kind: str, here: str) -> list[Step]:
+    """The five steps, those before `here` done."""
+    place = ORDER.index(here)
+    return [
+        Step(
+            label,
+            "done" if n < place else "now" if n == place else "",
+            "listo" if n < place else "",
+        )
+        for n, label in enumerate(labels(form, kind))
+    ]
+
+
+def labels(form: str, kind: str) -> tuple[str, ...]:
+    """What the steps are called; the second depends on what is asked."""
+    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
+    return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
+
+
+def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the content's items if this were the draft, by field; the request stays as it is."""
+    asked = FormalRequest(
+        form=formal.form, kind=formal.kind, customer=formal.customer, requester_id=formal.requester_id,
+        revert_of_id=formal.revert_of_id, draft=dict(draft),
+    )  # fmt: skip
+    errors: dict[str, str] = {}
+    content.items_of(asked, errors)
+    return errors
+
+
+def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
+    """The first step that is not answered yet, or not well, and what is wrong there."""
+    problems = content.problems(formal, evidence=evidence)
+    for field, text in problems.items():
+        if field not in OF_REASON:
+            return DATA, text
+    if problems:
+        return REASON, next(iter(problems.values()))
+    if not formal.draft.get("declares"):
+        return SIGN, "Falta declarar que sus facultades están vigentes."
+    return None
