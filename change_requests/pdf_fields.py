@@ -75,7 +75,7 @@ PERSON = (
         max_length=254,
     ),
     Field("person_phone", "Teléfono (opcional)", "Solo en el alta", max_length=30),
-    Field("person_position", "Puesto (opcional)", "Solo en el alta", max_length=120),
+    Field("person_position", "Puesto (opcional)", "Solo en el alta", max_length=100),
 )
 NEW_VALUES = (
     Field("new_rfc", "RFC", max_length=13),
@@ -90,7 +90,6 @@ NEW_REPRESENTATIVE = (
     Field(
         "new_representative_email",
         "Su correo",
-        "Debe tener ya acceso como contacto de la empresa",
         max_length=254,
     ),
     Field("new_representative_power", "Carácter", choices=(UNCHOSEN, *POWERS)),
