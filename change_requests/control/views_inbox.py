@@ -1,4 +1,4 @@
-"""What mesa de control has to decide."""
+"""What mesa de control has to decide: formal requests, and second factors that somebody lost."""
 
 from typing import Any
 
@@ -11,26 +11,46 @@ from django.views.generic import TemplateView
 
 from accounts import operations, policy
 from accounts.mixins import ControlMixin
-from accounts.models import FactorReset
+from accounts.models import FactorReset, Office
+from change_requests.control import inbox
 
 
 class Inbox(ControlMixin, TemplateView):
-    """Who I am here, and what waits for me: formal requests come with a later issue, factor resets are here."""
+    """What waits for this person first, and the factor resets that others asked for; eight statements at the most."""
 
     template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """My offices, and the factor resets that others asked for."""
-        user = self.request.user
-        resets = FactorReset.objects.none()
-        if policy.may_decide_factor_reset(user):
-            undecided = FactorReset.objects.filter(decided_at__isnull=True)
-            resets = undecided.exclude(requested_by=user).exclude(user=user)
+        """A page of requests."""
+        user: Any = self.request.user
         return super().get_context_data(
             offices=[assignment.get_office_display() for assignment in user.assignments],
-            resets=resets.select_related("user", "requested_by").order_by("requested_at")[:50],
+            resets=self.resets(),
+            page=inbox.page(user, self.asked()),
+            may_see_assets=user.is_superuser or user.holds(Office.SECURITY_OFFICER),
             **kwargs,
         )
+
+    def asked(self) -> inbox.Asked:
+        """What the address asks for."""
+        get = self.request.GET
+        view, kind = get.get("vista", ""), get.get("tipo", "")
+        back = inbox.decode(get.get("antes", ""), is_back=True)
+        return inbox.Asked(
+            view if view in inbox.VIEWS else inbox.MINE,
+            kind if kind in inbox.FORMS else "",
+            get.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
+            inbox.decode(get.get("despues", "")) or back,
+        )
+
+    def resets(self) -> list[FactorReset]:
+        """The factor resets that wait for this person: neither his own nor asked for by him."""
+        user: Any = self.request.user
+        if not policy.may_decide_factor_reset(user):
+            return []
+        undecided = FactorReset.objects.filter(decided_at__isnull=True)
+        mine = undecided.exclude(requested_by=user).exclude(user=user)
+        return list(mine.select_related("user", "requested_by").order_by("requested_at")[:50])
 
 
 class DecideFactorReset(ControlMixin, View):

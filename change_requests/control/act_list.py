@@ -1,0 +1,217 @@
+"""The acts of mesa de control, in the order of a request's life.
+
+Whether an act is offered decides nothing: its operation asks again, under the lock.
+"""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.models import Office, User
+from change_requests import operations
+from change_requests.control import forms, people
+from change_requests.control.acts import Act, Link, Offer
+from change_requests.control.dossier import Dossier
+from change_requests.control.forms import ActForm
+from change_requests.models import FormalRequest
+
+Status = FormalRequest.Status
+EXECUTED = (Status.EXECUTED, Status.CLOSED)
+# What a person reads above each form.
+RESUME_LEAD = (
+    "La detuvo un aviso «no fui yo». Reanúdela solo si comprobó con la empresa, por otro medio, que es "
+    "legítima."
+)
+WAIVE_LEAD = (
+    "Implementa alguien de Desarrollo, con controles adicionales: su actividad queda registrada y otra "
+    "persona lo revisa en 1 día hábil. Mientras no se revise, la solicitud queda en rojo."
+)
+CLOSE_LEAD = (
+    "Se avisó al cliente de lo aplicado. Ciérrela cuando compruebe que quedó como se aprobó."
+)
+REVERT_LEAD = (
+    "Se prepara una solicitud nueva con los valores de antes; pasa por las mismas aprobaciones."
+)
+EXECUTE_LEAD = (
+    "El sistema aplica exactamente lo aprobado; nadie vuelve a teclear los datos. Si un dato de hoy ya "
+    "no es el que dice la solicitud, no se escribe nada."
+)
+
+
+# -- Whom each act is for ----------------------------------------------------------------------------
+
+
+def _may_verify(user: User, seen: Dossier) -> bool:
+    is_his = user.holds(Office.SUPERVISOR) and user.pk != seen.formal.requester_id
+    return is_his and _is(seen, Status.VERIFYING)
+
+
+def _may_decide(_user: User, seen: Dossier) -> bool:
+    return seen.is_my_decision
+
+
+def _may_designate(user: User, seen: Dossier) -> bool:
+    return user.holds(Office.SECURITY_OFFICER) and _is(seen, Status.APPROVED)
+
+
+def _may_execute(user: User, seen: Dossier) -> bool:
+    return user.pk == seen.formal.implementer_id and _is(seen, Status.APPROVED) and seen.is_ripe
+
+
+def _may_check(user: User, seen: Dossier) -> bool:
+    waiver = seen.formal.waiver
+    is_his = waiver is not None and waiver.checker_id == user.pk and waiver.checked_at is None
+    return is_his and seen.formal.status in (*EXECUTED, Status.REVERTED)
+
+
+def _may_close(user: User, seen: Dossier) -> bool:
+    return user.holds(Office.SUPERVISOR) and seen.formal.status == Status.EXECUTED
+
+
+def _may_revert(user: User, seen: Dossier) -> bool:
+    return user.holds(Office.SECURITY_OFFICER) and seen.formal.status in EXECUTED
+
+
+def _may_resume(user: User, seen: Dossier) -> bool:
+    return user.holds(Office.SECURITY_OFFICER) and seen.formal.suspended_at is not None
+
+
+def _is(seen: Dossier, status: str) -> bool:
+    return seen.formal.status == status and seen.formal.suspended_at is None
+
+
+# -- What each act does ------------------------------------------------------------------------------
+
+
+def _verify(formal: FormalRequest, user: User, form: Any) -> str:
+    data = form.cleaned_data
+    if data["outcome"] == forms.VERIFY:
+        operations.verify(formal, actor=user, note=data["reason"])
+        return "La solicitud pasó a aprobación."
+    operations.return_to_requester(formal, actor=user, reason=data["reason"])
+    return "La solicitud se devolvió al cliente, con la razón."
+
+
+def _decide(formal: FormalRequest, user: User, form: Any) -> str:
+    data = form.cleaned_data
+    reason, seen_hash = data["reason"], data["seen_hash"]
+    if data["decision"] == forms.CLARIFY:
+        operations.ask_clarification(formal, actor=user, question=reason)
+        return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
+    if data["decision"] == forms.REJECT:
+        operations.reject(formal, actor=user, reason=reason, seen_hash=seen_hash)
+        return "Rechazó la solicitud; el cliente recibe la razón."
+    formal = operations.approve(formal, actor=user, reason=reason, seen_hash=seen_hash)
+    if formal.status != Status.APPROVED:
+        return "Registramos su aprobación; faltan otras."
+    done = "Registramos su aprobación: la solicitud está aprobada."
+    return f"{done} {_designate(formal, user, form)}" if data.get("implementer") else done
+
+
+def _designate(formal: FormalRequest, user: User, form: Any) -> str:
+    person = form.cleaned_data["implementer"]
+    operations.designate(formal, actor=user, implementer=person)
+    return f"Designó a {person} para implementarla."
+
+
+def _waive(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.grant_waiver(formal, actor=user, **form.arguments())
+    return f"Registramos la excepción: implementa {form.cleaned_data['implementer']}."
+
+
+def _execute(formal: FormalRequest, user: User, _form: Any) -> str:
+    execution = operations.execute(formal, actor=user)
+    if execution.result == execution.Result.OK:
+        return "Se aplicó exactamente lo aprobado."
+    return "No se aplicó nada: un dato cambió desde que se aprobó. La solicitud quedó como fallida."
+
+
+def _check(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.check_waiver(formal, actor=user, **form.arguments())
+    return "Registramos su revisión."
+
+
+def _close(formal: FormalRequest, user: User, _form: Any) -> str:
+    operations.close(formal, actor=user)
+    return "La solicitud quedó cerrada."
+
+
+def _revert(formal: FormalRequest, user: User, form: Any) -> str:
+    fresh = operations.revert(formal, actor=user, reason=form.cleaned_data["reason"])
+    return f"Se preparó la solicitud {fresh.folio}, que revierte {formal.folio}."
+
+
+def _resume(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.resume(formal, actor=user, reason=form.cleaned_data["reason"])
+    return "La solicitud sigue su curso."
+
+
+# -- Whom one may choose -----------------------------------------------------------------------------
+
+
+def _implementers(seen: Dossier, _user: User) -> dict[str, Any]:
+    return {"people": people.implementers(_involved(seen) | {_user.pk})}
+
+
+def _implementers_if_last(seen: Dossier, user: User) -> dict[str, Any]:
+    """With the last approval, if it is security's, the implementer can be named at once (M24)."""
+    is_last = not seen.pending_assets and user.holds(Office.SECURITY_OFFICER)
+    return _implementers(seen, user) if is_last and seen.is_my_decision else {}
+
+
+def _under_waiver(seen: Dossier, user: User) -> dict[str, Any]:
+    chosen: QuerySet[User] = people.developers(_involved(seen) | {user.pk})
+    return {"people": chosen, "checkers": people.checkers({seen.formal.requester_id})}
+
+
+def _involved(seen: Dossier) -> set[int]:
+    """Nobody of these carries it out."""
+    return seen.decider_ids | {seen.formal.requester_id}
+
+
+ACTS = {
+    act.name: act
+    for act in (
+        Act("resume", forms.ResumeForm, "Reanudar la solicitud", "Reanudar", _may_resume, _resume,
+            lead=lambda _seen: RESUME_LEAD),
+        Act("verify", forms.VerifyForm, "Verificación", "Registrar la verificación", _may_verify, _verify),
+        Act("decide", forms.DecideForm, "Su decisión", "Registrar mi decisión", _may_decide, _decide,
+            options=_implementers_if_last),
+        Act("designate", forms.DesignateForm, "Designar a quien implementa", "Designar", _may_designate,
+            _designate, options=_implementers),
+        Act("waive", forms.WaiverForm, "No puedo segregar la función", "Autorizar la excepción", _may_designate,
+            _waive, options=_under_waiver, has_page=True,
+            lead=lambda _seen: WAIVE_LEAD),
+        Act("execute", forms.ExecuteForm, "Implementación", "Aplicar lo aprobado", _may_execute, _execute,
+            lead=lambda seen: EXECUTE_LEAD + seen.until_words),
+        Act("check", forms.CheckForm, "Revisión independiente", "Registrar mi revisión", _may_check, _check,
+            lead=lambda seen: f"Controles adicionales: {seen.formal.waiver.controls}"),
+        Act("close", forms.CloseForm, "Cierre", "Cerrar la solicitud", _may_close, _close,
+            lead=lambda _seen: CLOSE_LEAD),
+        Act("revert", forms.RevertForm, "Revertir este cambio", "Preparar la reversión", _may_revert, _revert,
+            has_page=True, is_bad=True,
+            lead=lambda _seen: REVERT_LEAD),
+    )
+}  # fmt: skip
+
+
+def offers(
+    request: HttpRequest, user: User, seen: Dossier, sent: Act | None, form: ActForm | None
+) -> list[Offer]:
+    """What this person may do now, on the request's page; the form that was sent takes its blank one's place."""
+    shown = [act for act in ACTS.values() if not act.has_page and act.applies(user, seen)]
+    return [
+        act.offer(seen, form if form is not None and act is sent else act.form_for(request, seen))
+        for act in shown
+    ]
+
+
+def links(user: User, seen: Dossier) -> list[Link]:
+    """The acts with a page of their own that this person may do now."""
+    return [
+        Link(reverse(f"control:{act.name}", args=[seen.folio]), act.title)
+        for act in ACTS.values()
+        if act.has_page and act.applies(user, seen)
+    ]

@@ -1,0 +1,344 @@
+"""What the pages show of one request: eleven statements at the most, whatever its history."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import Customer, User
+from change_requests import words
+from change_requests.control import checks, state, steps
+from change_requests.control.checks import Checks
+from change_requests.control.steps import Step
+from change_requests.models import (
+    ACCESS,
+    Clarification,
+    DecisionSlot,
+    Evidence,
+    Execution,
+    FormalRequest,
+    RequestedAsset,
+    RequestRevision,
+)
+from factureya.core import clock
+from factureya.core.templatetags.fy import when
+from factureya.core.words import MONTHS_LONG
+
+Status = FormalRequest.Status
+YEAR_DAYS = 365
+WARNINGS = {
+    "registered_email": "Desde ese correo se autentica al cliente: un cambio falso entrega la cuenta.",
+    "representative": "Quien tiene el poder pide todo lo demás: un cambio falso entrega la cuenta.",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field, its value today as the request says, and the one asked for; in words."""
+
+    label: str
+    old: str
+    new: str
+    is_risky: bool
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the request."""
+
+    token: str
+    name: str
+    size: int
+    sha256: str
+
+    @property
+    def short_hash(self) -> str:
+        """«9f2c…41ab»: enough to compare by eye; the whole one is in the expediente."""
+        return f"{self.sha256[:4]}…{self.sha256[-4:]}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the execution did, in a table of two columns."""
+
+    title: str
+    text: str
+    first: str
+    second: str
+    rows: Sequence[tuple[str, str, str]]
+
+
+@dataclass
+class Dossier:
+    """One request as a member of mesa de control sees it now."""
+
+    formal: FormalRequest
+    user: User
+    revision: RequestRevision | None
+    assets: Sequence[RequestedAsset]
+    slots: Sequence[DecisionSlot]  # of every version, the oldest first
+    clarifications: Sequence[Clarification]
+    evidence: Sequence[File]
+    execution: Execution | None
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    # -- The head ------------------------------------------------------------------------------------
+
+    @property
+    def folio(self) -> str:
+        """The folio."""
+        return self.formal.folio
+
+    @property
+    def customer(self) -> Customer:
+        """Whose data they are."""
+        return self.formal.customer
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the content that is shown."""
+        return self.revision.sha256 if self.revision else ""
+
+    @property
+    def revision_no(self) -> int:
+        """The version that is shown."""
+        return self.formal.revision_no
+
+    @property
+    def items(self) -> list[dict[str, str]]:
+        """What the payload asks for."""
+        return list(self.payload.get("items", ()))
+
+    @property
+    def title(self) -> str:
+        """«Cambio de domicilio fiscal, teléfono y correo registrado»."""
+        return words.title(self.formal.form, self.formal.kind, self.items)
+
+    @property
+    def asked_by(self) -> str:
+        """«la solicita Rosa Paredes, representante legal»."""
+        power = self.formal.representative.get_power_kind_display().lower()
+        return f"la solicita {self.formal.requester.get_full_name()}, {power}"
+
+    @property
+    def chip(self) -> state.Chip:
+        """The state; what waits for this person says so."""
+        if self.is_my_decision:
+            return state.Chip("waiting", "Falta su aprobación")
+        if self.is_waiting_for_customer and self.formal.status == Status.IN_APPROVAL:
+            return state.Chip("waiting", "En espera de aclaración")
+        return state.chip(self.formal)
+
+    @property
+    def dates(self) -> str:
+        """«Recibida ayer, 16:20 · vence mañana, 16:20»."""
+        received = self.formal.submitted_at or self.formal.created_at
+        return f"Recibida {when(received)}{state.due_words(self.formal)}"
+
+    @property
+    def marks(self) -> list[str]:
+        """What is wrong, in red."""
+        return state.marks(self.formal)
+
+    # -- The content ---------------------------------------------------------------------------------
+
+    @property
+    def changes_title(self) -> str:
+        """The heading over old and new."""
+        return "Qué cambia" if self.formal.form == FormalRequest.Form.CHANGE else "Qué se pide"
+
+    @property
+    def changes(self) -> list[Change]:
+        """Old and new, field by field."""
+        return [
+            Change(
+                words.label(item["field"]),
+                words.value(item["field"], item["old"]),
+                words.value(item["field"], item["new"]),
+                item["field"] in words.RISKY_FIELDS,
+            )
+            for item in self.items
+        ]
+
+    @property
+    def warning(self) -> str:
+        """Why a field is risky."""
+        risky = [WARNINGS[item["field"]] for item in self.items if item["field"] in WARNINGS]
+        return " ".join(risky)
+
+    @property
+    def reason(self) -> str:
+        """Why the customer asks."""
+        return str(self.payload.get("reason", ""))
+
+    @property
+    def effective(self) -> str:
+        """«1 de diciembre de 2026», or empty for *on execution*."""
+        return words.day(str(self.payload.get("effective_date", "")))
+
+    # -- Who decides ---------------------------------------------------------------------------------
+
+    @property
+    def current_slots(self) -> list[DecisionSlot]:
+        """The slots of this version that are filled, and count."""
+        return [
+            slot
+            for slot in self.slots
+            if slot.revision_no == self.formal.revision_no and slot.voided_at is None
+        ]
+
+    @property
+    def decider_ids(self) -> set[int]:
+        """Who has decided about this version."""
+        return {
+            slot.decision.decider_id for slot in self.slots if slot.revision_no == self.revision_no
+        }
+
+    @property
+    def owned_assets(self) -> list[RequestedAsset]:
+        """The assets of this version that have an owner: all but the one of access requests."""
+        touched = {item["asset"] for item in self.items} - {ACCESS}
+        return [row for row in self.assets if row.asset.code in touched]
+
+    @property
+    def pending_assets(self) -> list[RequestedAsset]:
+        """The assets whose owner has still to decide."""
+        filled = {slot.asset_id for slot in self.current_slots}
+        return [row for row in self.owned_assets if row.asset_id not in filled]
+
+    @property
+    def is_security_pending(self) -> bool:
+        """Whether the security officer has still to decide."""
+        return all(slot.office != "security" for slot in self.current_slots)
+
+    @property
+    def is_waiting_for_customer(self) -> bool:
+        """Whether a question waits for its answer; the deadline is stopped."""
+        return self.formal.due_minutes_left is not None
+
+    @cached_property
+    def is_my_decision(self) -> bool:
+        """Whether it is this person's turn to decide; asked of the rows in hand."""
+        return steps.may_decide(self)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """What the system verifies by itself."""
+        return checks.of(self)
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The way of the request and where it is."""
+        return steps.of(self)
+
+    @property
+    def turn(self) -> steps.Turn:
+        """Who acts now, when it is not this person."""
+        return steps.turn(self)
+
+    # -- Carrying out --------------------------------------------------------------------------------
+
+    @property
+    def is_ripe(self) -> bool:
+        """Whether the wait after the approval is over (SENSITIVE_FREEZE_HOURS) and the approval still holds."""
+        after, before = self.formal.execute_after, self.formal.execute_before
+        return after is not None and before is not None and after <= clock.now() < before
+
+    @property
+    def until_words(self) -> str:
+        """« La aprobación vence mañana, 16:20.»"""
+        before = self.formal.execute_before
+        return f" La aprobación vence {when(before)}." if before else ""
+
+    # -- The rest ------------------------------------------------------------------------------------
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What helps to judge."""
+        since = self.customer.created_at
+        recent = getattr(self.formal, "recent_changes", 0)
+        login = self.formal.requester.last_login
+        return [
+            ("Cliente desde", f"{MONTHS_LONG[since.month - 1]} de {since.year}"),
+            ("Cambios en 12 meses", str(recent) if recent else "Ninguno"),
+            ("Último acceso de quien solicita", when(login) or "Nunca"),
+            ("Llegó por", self.formal.get_channel_display()),
+        ]
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the execution did; a drift is explained."""
+        return _outcome(self.execution) if self.execution else None
+
+
+def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
+    """The request with whom it names, and how many changes its company had in a year; one statement."""
+    since = clock.now() - timedelta(days=YEAR_DAYS)
+    done = FormalRequest.objects.filter(
+        customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
+    )
+    count = done.order_by().values("customer").annotate(n=Count("pk")).values("n")
+    related = (
+        "customer", "requester", "representative", "verified_by", "implementer", "waiver__checker",
+        "waiver__approved_by", "revert_of",
+    )  # fmt: skip
+    return requests.select_related(*related).annotate(recent_changes=Coalesce(Subquery(count), 0))
+
+
+def of(formal: FormalRequest, user: User) -> Dossier:
+    """Everything the page shows of the request."""
+    revision = RequestRevision.objects.filter(request=formal, no=formal.revision_no).first()
+    assets = RequestedAsset.objects.filter(request=formal)
+    slots = DecisionSlot.objects.filter(request=formal).select_related("decision", "asset")
+    return Dossier(
+        formal,
+        user,
+        revision,
+        list(assets.select_related("asset__owner", "asset__alternate").order_by("asset_id")),
+        list(slots.order_by("pk")),
+        list(Clarification.objects.filter(request=formal).order_by("pk")),
+        files(formal),
+        _execution(formal),
+        json.loads(revision.payload) if revision else {},
+    )
+
+
+def files(formal: FormalRequest) -> list[File]:
+    """The files of the version that is shown."""
+    rows = Evidence.objects.filter(request=formal, revision_no__lte=formal.revision_no)
+    shown = rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk")
+    return [
+        File(row.attachment.token, row.attachment.name, row.attachment.size, row.sha256)
+        for row in shown
+    ]
+
+
+def _execution(formal: FormalRequest) -> Execution | None:
+    if formal.status not in (*state.DONE, Status.FAILED):
+        return None
+    return Execution.objects.filter(request=formal).order_by("-pk").first()
+
+
+def _outcome(execution: Execution) -> Outcome:
+    is_ok = execution.result == Execution.Result.OK
+    names = {**execution.before, **execution.after}
+    rows = [
+        (
+            words.label(name),
+            words.value(name, str(execution.before.get(name, ""))),
+            words.value(name, str(execution.after.get(name, ""))),
+        )
+        for name in names
+    ]
+    done = f"{execution.executor_name}, {when(execution.at)}."
+    if is_ok:
+        return Outcome(
+            "Qué se hizo", f"Se aplicó lo aprobado, sin retecleo. {done}", "Antes", "Después", rows
+        )
+    text = f"No se escribió nada: un dato ya no era el que se aprobó cambiar. {done}"
+    return Outcome("Por qué no se hizo", text, "Se esperaba", "Había", rows)

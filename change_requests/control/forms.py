@@ -1,0 +1,344 @@
+"""The forms of mesa de control. Each act carries the hash that was seen, and the password again (M21)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from accounts import stepup
+from accounts.models import User
+from change_requests import operations
+from factureya.core.forms import PortalForm, Text
+
+MIN_REASON = 10
+MIN_WAIVER = 50
+MAX_REASON = 2000
+APPROVE, CLARIFY, REJECT = "approve", "clarify", "reject"
+VERIFY, RETURN = "verify", "return"
+WRONG_IMPLEMENTER = "Elija a quien implementa, de la lista"
+
+
+def _card(words: str, consequence: str) -> str:
+    """A choice and, in small, what follows from it."""
+    return format_html("{} <small>{}</small>", words, consequence)
+
+
+class Reason(Text):
+    """A written reason of so many characters, blanks at the ends not counted."""
+
+    def __init__(self, *, least: int = MIN_REASON, missing: str, rows: int = 3, **options: Any):
+        super().__init__(missing=missing, rows=rows, **options)
+        self.least = least
+
+    def clean(self, value: Any) -> str:
+        """Single line breaks stay; the length is told when it is too short or too long."""
+        text = str(super().clean(value)).strip()
+        if 0 < len(text) < self.least:
+            raise forms.ValidationError(
+                f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}"
+            )
+        if len(text) > MAX_REASON:
+            raise forms.ValidationError(
+                f"Son hasta {MAX_REASON} caracteres y escribió {len(text)}. Acorte el texto."
+            )
+        return text
+
+
+class RefusableForm(PortalForm):
+    """A form of an operation."""
+
+    def refuse(self, refusal: operations.Refused) -> None:
+        """Show why the operation refused, beside the field it is about."""
+        errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
+        for name, text in errors.items():
+            self.add_error(name if name in self.fields else None, text)
+
+
+class ActForm(RefusableForm):
+    """What every act carries: the hash of the content that was seen, and the password unless it was just typed."""
+
+    seen_hash = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    password = forms.CharField(
+        label="Confirme con su contraseña",
+        required=False,
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(
+            attrs={"class": "textinput form-control", "autocomplete": "current-password"}
+        ),
+        error_messages={
+            "max_length": stepup.WRONG,
+            "null_characters_not_allowed": stepup.WRONG,
+        },
+    )
+    STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
+
+    def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
+        self.request = request
+        super().__init__(data, **options)
+        self.fields["seen_hash"].error_messages |= dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"), self.STALE
+        )
+        self.order_fields([*(n for n in self.fields if n != "password"), "password"])
+        if stepup.is_fresh(request):
+            del self.fields["password"]
+
+    def clean_password(self) -> str:
+        """Asked for before the rest is known to be right: who mends a reason doesn't type it twice."""
+        if problem := stepup.confirm(self.request, self.cleaned_data["password"]):
+            raise forms.ValidationError(problem)
+        return ""
+
+    def arguments(self) -> dict[str, Any]:
+        """What the person decided, as the operation takes it."""
+        common = {"seen_hash", "password"}
+        return {name: value for name, value in self.cleaned_data.items() if name not in common}
+
+
+class PersonField(forms.ChoiceField):
+    """One of a few people, by key; `people` are those who may be chosen."""
+
+    def __init__(self, *, wrong: str, **options: Any) -> None:
+        super().__init__(
+            widget=forms.Select(attrs={"class": "select form-select"}),
+            error_messages=dict.fromkeys(("required", "invalid_choice"), wrong),
+            **options,
+        )
+        self.people: dict[str, User] = {}
+
+    def offer(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
+        """Let one of these be chosen."""
+        self.people = {str(person.pk): person for person in people}
+        named = [(key, person.get_full_name()) for key, person in self.people.items()]
+        self.choices = [("", none), *named]
+
+    def clean(self, value: Any) -> User | None:
+        """The person."""
+        return self.people.get(str(super().clean(value)))
+
+
+class VerifyForm(ActForm):
+    """Mesa de control: in order, or back to the customer (M20)."""
+
+    outcome = forms.ChoiceField(
+        label="Resultado de la verificación",
+        choices=[
+            (VERIFY, _card("Está en orden", "Pasa a aprobación")),
+            (
+                RETURN,
+                _card("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),
+            ),
+        ],
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), "Elija si está en orden o se devuelve"
+        ),
+    )
+    reason = Reason(
+        label="Qué revisó",
+        help_text="Queda en el expediente. Si la devuelve, el cliente lo lee: diga qué debe corregir.",
+        missing="Escriba qué revisó, o qué debe corregir el cliente",
+    )
+
+
+class DecideForm(ActForm):
+    """Owner of the information and security officer: approve, ask, or reject; a written reason always (M21)."""
+
+    decision = forms.ChoiceField(
+        label="Decisión",
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        choices=[
+            (
+                APPROVE,
+                _card("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones"),
+            ),
+            (CLARIFY, _card("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
+            (REJECT, _card("Rechazar", "Se cierra; el cliente recibe la razón")),
+        ],
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), "Elija si aprueba, pide aclaración o rechaza"
+        ),
+    )
+    reason = Reason(
+        label="Razón de su decisión",
+        help_text="Queda en el expediente y la lee el cliente. Obligatoria también al aprobar.",
+        missing="Escriba la razón de su decisión",
+    )
+    implementer = PersonField(
+        label="Quién implementa (opcional)", required=False, wrong=WRONG_IMPLEMENTER,
+        help_text="Solo si aprueba; puede designarlo después. Solo aparece personal ajeno a Desarrollo.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, people: Iterable[User] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if people is None:
+            del self.fields["implementer"]
+        else:
+            self.fields["implementer"].offer(people, none="Lo designo después")  # type: ignore[attr-defined]
+
+
+class DesignateForm(ActForm):
+    """The security officer names who carries it out (M24)."""
+
+    implementer = PersonField(
+        label="Quién implementa",
+        help_text="Solo aparece personal ajeno a Desarrollo.",
+        wrong=WRONG_IMPLEMENTER,
+    )
+
+    def __init__(self, *args: Any, people: Iterable[User] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["implementer"].offer(people)  # type: ignore[attr-defined]
+
+
+class WaiverForm(ActForm):
+    """The function cannot be segregated: a developer carries it out, under additional controls (M25)."""
+
+    implementer = PersonField(
+        label="Quién implementa", wrong=WRONG_IMPLEMENTER,
+        help_text="Personal de Desarrollo que además tiene el cargo de Implementador.",
+    )  # fmt: skip
+    reason = Reason(
+        label="Por qué no se puede segregar la función", least=MIN_WAIVER, rows=4,
+        help_text=f"Al menos {MIN_WAIVER} caracteres. Queda en el expediente.",
+        missing="Escriba por qué no se puede segregar la función",
+    )  # fmt: skip
+    controls = Reason(
+        label="Controles adicionales",
+        help_text="Qué más se vigilará, además del registro de actividad y de la revisión.",
+        missing="Escriba qué controles adicionales habrá",
+    )
+    checker = PersonField(
+        label="Quién revisa después", wrong="Elija a quien revisa, de la lista",
+        help_text="Otra persona, ajena a la implementación; tiene 1 día hábil desde la ejecución.",
+    )  # fmt: skip
+
+    def __init__(
+        self, *args: Any, people: Iterable[User] = (), checkers: Iterable[User] = (), **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self.fields["implementer"].offer(people)  # type: ignore[attr-defined]
+        self.fields["checker"].offer(checkers)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Two different people."""
+        data = super().clean() or self.cleaned_data
+        if data.get("checker") and data.get("checker") == data.get("implementer"):
+            self.add_error("checker", "Quien revisa no puede ser quien implementa")
+        return data
+
+
+class CheckForm(ActForm):
+    """The independent check of what was done under a waiver (M25)."""
+
+    ok = forms.TypedChoiceField(
+        label="Resultado de la revisión",
+        coerce=lambda text: text == "yes",
+        choices=[
+            ("yes", _card("Conforme", "Se hizo lo aprobado y nada más")),
+            ("no", _card("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
+        ],
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"
+        ),
+    )
+    findings = Reason(
+        label="Qué revisó y qué encontró",
+        help_text="Queda en el expediente.",
+        missing="Escriba qué revisó y qué encontró",
+    )
+
+
+class RevertForm(ActForm):
+    """Why it is undone; the request that is made goes the same way (M21)."""
+
+    reason = Reason(
+        label="Por qué se revierte",
+        help_text="Es el motivo de la solicitud nueva: lo leen el cliente y quienes la aprueban.",
+        missing="Escriba por qué se revierte",
+    )
+
+
+class ResumeForm(ActForm):
+    """How it was found out that «no fui yo» was a mistake."""
+
+    reason = Reason(
+        label="Cómo lo comprobó",
+        help_text="Queda en el expediente.",
+        missing="Escriba cómo comprobó que la solicitud es legítima",
+    )
+
+
+class ExecuteForm(ActForm):
+    """One button."""
+
+
+class CloseForm(ActForm):
+    """One button."""
+
+
+class OwnerForm(RefusableForm):
+    """Who owns an information asset, and who stands in for him, between which days (M21)."""
+
+    owner = PersonField(label="Propietario", wrong="Elija al propietario, de la lista")
+    alternate = PersonField(
+        label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista"
+    )
+    alternate_from = forms.DateField(
+        label="Suple desde (opcional)",
+        required=False,
+        widget=forms.DateInput(
+            attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"
+        ),
+        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
+    )
+    alternate_until = forms.DateField(
+        label="Suple hasta (opcional)",
+        help_text="El último día, completo.",
+        required=False,
+        widget=forms.DateInput(
+            attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"
+        ),
+        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
+    )
+
+    def __init__(self, *args: Any, people: Sequence[User] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["owner"].offer(people)  # type: ignore[attr-defined]
+        self.fields["alternate"].offer(people, none="Sin suplente")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """An alternate is dated, and is somebody else."""
+        data = super().clean() or self.cleaned_data
+        if data.get("alternate"):
+            for name, end in (("alternate_from", "empieza"), ("alternate_until", "termina")):
+                if not data.get(name) and name not in self.errors:
+                    self.add_error(name, f"Escriba qué día {end} la suplencia")
+            if data["alternate"] == data.get("owner"):
+                self.add_error("alternate", "El suplente es otra persona")
+        first, last = data.get("alternate_from"), data.get("alternate_until")
+        if first and last and last < first:
+            self.add_error("alternate_until", "La suplencia termina después de que empieza")
+        return data
+
+    def arguments(self) -> dict[str, Any]:
+        """As the operation takes it: the first instant of the first day, and of the day after the last."""
+        data = self.cleaned_data
+        chosen = {"owner": data["owner"], "alternate": data["alternate"]}
+        if data["alternate"] is None:
+            return chosen
+        return {
+            **chosen,
+            "alternate_from": midnight(data["alternate_from"]),
+            "alternate_until": midnight(data["alternate_until"] + timedelta(days=1)),
+        }
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a local day."""
+    return timezone.make_aware(datetime.combine(day, time.min))

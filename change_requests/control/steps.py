@@ -1,0 +1,210 @@
+"""The way of a request: who did what, whose turn it is; and whether it is this person's, from the rows in hand."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from accounts.models import Office, User
+from change_requests.models import Decision, FormalRequest, RequestedAsset
+from factureya.core import clock
+from factureya.core.templatetags.fy import when
+
+if TYPE_CHECKING:
+    from change_requests.control.dossier import Dossier
+
+Status = FormalRequest.Status
+DONE, NOW, TODO = "done", "now", "todo"
+AFTER_VERIFYING = (
+    Status.IN_APPROVAL,
+    Status.APPROVED,
+    Status.EXECUTED,
+    Status.CLOSED,
+    Status.REVERTED,
+)
+EXECUTED = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
+ENDED = {
+    Status.REJECTED: "Rechazada", Status.CANCELLED: "Cancelada", Status.EXPIRED: "Vencida",
+    Status.RETURNED: "Devuelta al cliente", Status.FAILED: "Fallida: no se aplicó",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the chain: done, now or todo."""
+
+    title: str
+    state: str
+    detail: str = ""
+    quote: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is, said to somebody whose turn it is not."""
+
+    title: str
+    text: str
+
+
+def may_decide(seen: "Dossier") -> bool:
+    """Whether a decision of this person fills a slot of the version that is shown; the operation asks again."""
+    formal, user = seen.formal, seen.user
+    if formal.status != Status.IN_APPROVAL or formal.suspended_at or seen.is_waiting_for_customer:
+        return False
+    if user.pk in seen.decider_ids | {formal.requester_id, formal.implementer_id}:
+        return False
+    if user.holds(Office.INFORMATION_OWNER) and any(
+        _is_his(row, user) for row in seen.pending_assets
+    ):
+        return True
+    owns = any(_is_his(row, user) for row in seen.owned_assets)
+    return user.holds(Office.SECURITY_OFFICER) and seen.is_security_pending and not owns
+
+
+def of(seen: "Dossier") -> list[Step]:
+    """The chain of the mock-up, from the reception to the notice and the close."""
+    chain = [_received(seen), _verified(seen), *_owners(seen), _security(seen), _executed(seen)]
+    formal = seen.formal
+    if formal.waiver is not None:
+        chain.append(_checked(seen))
+    if formal.status in ENDED:
+        done = [step for step in chain if step.state == DONE]
+        return [*done, Step(ENDED[Status(formal.status)], NOW, quote=formal.outcome_reason)]
+    is_closed = formal.status in (Status.CLOSED, Status.REVERTED)
+    state = DONE if is_closed else NOW if formal.status == Status.EXECUTED else TODO
+    chain.append(Step("Aviso al cliente y cierre", state, when(formal.closed_at)))
+    if formal.status == Status.REVERTED:
+        chain.append(Step("Revertida por otra solicitud", NOW))
+    return chain
+
+
+def turn(seen: "Dossier") -> Turn:
+    """Who acts now."""
+    formal = seen.formal
+    if formal.suspended_at is not None:
+        text = (
+            "Alguien avisó «no fui yo». La reanuda, o no, el Responsable de Seguridad Informática."
+        )
+        return Turn("Está detenida", text)
+    if seen.is_waiting_for_customer:
+        return Turn("Le toca al cliente", "Se le pidió una aclaración; el plazo está detenido.")
+    texts = {
+        Status.SUBMITTED: ("Le toca al cliente", "Falta que la confirme desde el correo registrado."),
+        Status.VERIFYING: ("Le toca a mesa de control", "Un supervisor verifica el formato, el correo y el poder."),
+        Status.IN_APPROVAL: ("Está en aprobación", _who_decides(seen)),
+        Status.APPROVED: ("Está aprobada", _who_executes(seen)),
+        Status.RETURNED: ("Le toca al cliente", "Se le devolvió con la razón; conserva su folio."),
+        Status.FAILED: ("No se aplicó", "Le toca al cliente corregirla y enviarla de nuevo, o retirarla."),
+        Status.EXECUTED: ("Ya se aplicó", "Falta avisar al cliente y cerrarla."),
+    }  # fmt: skip
+    title, text = texts.get(
+        Status(formal.status), ("Ya terminó", "Nadie debe hacer nada más con ella.")
+    )
+    return Turn(title, text)
+
+
+def _is_his(row: RequestedAsset, user: User) -> bool:
+    return user.pk in row.asset.decider_ids()
+
+
+def _received(seen: "Dossier") -> Step:
+    formal = seen.formal
+    if formal.status == Status.SUBMITTED:
+        return Step("Recibida", NOW, "Falta la confirmación desde el correo registrado")
+    return Step("Recibida", DONE, when(formal.submitted_at))
+
+
+def _verified(seen: "Dossier") -> Step:
+    formal, title = seen.formal, "Mesa de control"
+    if formal.status in AFTER_VERIFYING and formal.verified_by is not None:
+        return Step(title, DONE, f"Verificó {formal.verified_by} · {when(formal.verified_at)}")
+    is_now = formal.status == Status.VERIFYING
+    mine = is_now and seen.user.holds(Office.SUPERVISOR)
+    return Step(title, NOW if is_now else TODO, "Usted · pendiente" if mine else "")
+
+
+def _owners(seen: "Dossier") -> list[Step]:
+    """One step for each owner's decision, and one for each owner who has still to decide."""
+    title, steps, told = Decision.Office.OWNER.label, [], set()
+    for slot in seen.current_slots:
+        if slot.office == Decision.Office.OWNER and slot.decision_id not in told:
+            told.add(slot.decision_id)
+            steps.append(_decided(title, slot.decision))
+    pending: dict[int | None, list[RequestedAsset]] = {}
+    for row in seen.pending_assets:
+        pending.setdefault(row.asset.owner_id, []).append(row)
+    is_now = seen.formal.status == Status.IN_APPROVAL
+    for rows in pending.values():
+        names = ", ".join(str(row.asset) for row in rows)
+        steps.append(Step(title, NOW if is_now else TODO, f"{_owner(rows[0], seen)} · {names}"))
+    return steps
+
+
+def _owner(row: RequestedAsset, seen: "Dossier") -> str:
+    if _is_his(row, seen.user):
+        return "Usted · pendiente"
+    asset = row.asset
+    if asset.owner is None:
+        return "Sin propietario designado"
+    stands_in = asset.alternate_id in asset.decider_ids() and asset.alternate is not None
+    return f"{asset.owner} o {asset.alternate} (suplente)" if stands_in else str(asset.owner)
+
+
+def _security(seen: "Dossier") -> Step:
+    title = Decision.Office.SECURITY.label
+    for slot in seen.current_slots:
+        if slot.office == Decision.Office.SECURITY:
+            return _decided(title, slot.decision)
+    is_now = seen.formal.status == Status.IN_APPROVAL
+    mine = is_now and seen.is_my_decision and seen.user.holds(Office.SECURITY_OFFICER)
+    detail = "Usted · pendiente" if mine else "Pendiente" if is_now else ""
+    return Step(title, NOW if is_now else TODO, detail)
+
+
+def _decided(title: str, decision: Decision) -> Step:
+    verb = "Aprobó" if decision.is_approval else "Rechazó"
+    detail = f"{verb} {decision.decider_name} · {when(decision.decided_at)}"
+    return Step(title, DONE, detail, decision.reason)
+
+
+def _executed(seen: "Dossier") -> Step:
+    formal, title = seen.formal, "Implementación"
+    if formal.status in EXECUTED:
+        return Step(title, DONE, f"{formal.implementer} · {when(formal.executed_at)}")
+    if formal.status != Status.APPROVED:
+        return Step(title, TODO)
+    return Step(title, NOW, _who_executes(seen))
+
+
+def _checked(seen: "Dossier") -> Step:
+    waiver = seen.formal.waiver
+    title = "Revisión independiente"
+    if waiver.checked_at is not None:
+        verdict = "Conforme" if waiver.conform else "Con observaciones"
+        return Step(
+            title,
+            DONE,
+            f"{verdict} · {waiver.checker} · {when(waiver.checked_at)}",
+            waiver.findings,
+        )
+    until = f" · vence {when(waiver.check_due)}" if waiver.check_due else ""
+    state = NOW if seen.formal.status in EXECUTED else TODO
+    return Step(title, state, f"{waiver.checker}{until}")
+
+
+def _who_decides(seen: "Dossier") -> str:
+    if seen.user.pk in seen.decider_ids:
+        return "Usted ya decidió sobre esta versión; faltan las demás aprobaciones."
+    names = [_owner(row, seen) for row in seen.pending_assets]
+    if seen.is_security_pending:
+        names.append("el Responsable de Seguridad Informática")
+    return f"Falta que decida: {', '.join(dict.fromkeys(names))}." if names else ""
+
+
+def _who_executes(seen: "Dossier") -> str:
+    formal = seen.formal
+    if formal.implementer is None:
+        return "Falta que el Responsable de Seguridad Informática designe a quien implementa."
+    after = formal.execute_after
+    since = f"; puede hacerse desde {when(after)}" if after and after > clock.now() else ""
+    until = f"; la aprobación vence {when(formal.execute_before)}" if formal.execute_before else ""
+    return f"La implementa {formal.implementer}{since}{until}."

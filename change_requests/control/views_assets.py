@@ -1,0 +1,101 @@
+"""Who owns each group of sensitive data, and who stands in for him (M21)."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.mixins import PrivateView
+from accounts.models import Office
+from change_requests import operations, words
+from change_requests.control import people
+from change_requests.control.forms import OwnerForm
+from change_requests.models import ACCESS, InformationAsset
+
+
+class AssetsView(PrivateView):
+    """For superusers, who name owners, and the security officer, who must know them."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """405 first, then login, then who."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        user: Any = request.user
+        if not user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if not (user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class Assets(AssetsView):
+    """The list, in red what nobody owns or whose owner lost the office."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The assets."""
+        in_office = set(people.owners().values_list("pk", flat=True))
+        assets = InformationAsset.objects.exclude(code=ACCESS).select_related("owner", "alternate")
+        rows = [
+            {
+                "asset": asset,
+                "fields": ", ".join(words.label(code) for code in asset.fields),
+                "is_vacant": asset.owner_id not in in_office,
+            }
+            for asset in assets
+        ]
+        context = {"rows": rows, "may_name": request.user.is_superuser}
+        return render(request, "control/assets.html", context)
+
+
+class NameOwner(AssetsView):
+    """Name the owner and the dated alternate of one asset: superusers alone."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        """The form, with who it is today."""
+        asset = self.asset(code)
+        initial = {
+            "owner": asset.owner_id, "alternate": asset.alternate_id,
+            "alternate_from": _day(asset.alternate_from),
+            "alternate_until": _day(asset.alternate_until, before=timedelta(days=1)),
+        }  # fmt: skip
+        return self.page(asset, OwnerForm(people=list(people.owners()), initial=initial))
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        """The operation asks who does it."""
+        asset = self.asset(code)
+        form = OwnerForm(request.POST, people=list(people.owners()))
+        if form.is_valid():
+            try:
+                operations.set_asset_owner(asset, actor=request.user, **form.arguments())
+            except operations.Refused as refusal:
+                form.refuse(refusal)
+            else:
+                messages.success(request, f"Quedó registrado quién es propietario de {asset}.")
+                return redirect("control:assets")
+        return self.page(asset, form)
+
+    def asset(self, code: str) -> InformationAsset:
+        """The asset; who is no superuser does not name."""
+        if not self.request.user.is_superuser:
+            raise PermissionDenied
+        return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)
+
+    def page(self, asset: InformationAsset, form: OwnerForm) -> HttpResponse:
+        """The form's page."""
+        context = {"asset": asset, "form": form, "assets_url": reverse("control:assets")}
+        return render(self.request, "control/asset.html", context)
+
+
+def _day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
+    """The local day of an instant, or of one that long before it."""
+    return timezone.localdate(instant - before) if instant else None
