@@ -17,10 +17,11 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
+from change_requests import guards as request_guards
 from factureya.core import guards as core_guards
 from tickets import guards as ticket_guards
 
-GUARDED = (core_guards, ticket_guards)
+GUARDED = (core_guards, ticket_guards, request_guards)
 SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 CHROMIUM = next(

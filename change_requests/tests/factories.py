@@ -136,9 +136,9 @@ def decide(
 def designate(request: FormalRequest, implementer: User | None = None, **changes: Any) -> User:
     """Name the implementer; returns him."""
     implementer = implementer or officer(Office.IMPLEMENTER, "Gina Implementa")
+    security = officer(Office.SECURITY_OFFICER)
     for name, value in {
-        "implementer": implementer, "designated_at": now(), "designated_by": make_staff(Office.SECURITY_OFFICER),
-        **changes,
+        "implementer": implementer, "designated_at": now(), "designated_by": security, **changes,
     }.items():  # fmt: skip
         setattr(request, name, value)
     request.save()
