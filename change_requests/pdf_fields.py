@@ -13,8 +13,9 @@ TITLES = {
     ACCESS: "Solicitud de Control de Acceso",
     CHANGE: "Solicitud de Baja o Cambio de Información Sensible",
 }
-# As the field `form` and the file name say it.
+# As the field `form` and the file's name say it.
 SLUGS = {ACCESS: "control-de-acceso", CHANGE: "baja-o-cambio"}
+FILE_NAMES = {form: f"{slug}.pdf" for form, slug in SLUGS.items()}
 FOLIO_PREFIXES = {ACCESS: "SA", CHANGE: "SC"}
 VERSION = "2026-11"
 SALT = "change_requests.form-seal"

@@ -1,6 +1,6 @@
 """The two fillable forms of the manual, blank or with a draft's folio, seal and data (M7, M20).
 
-Pure functions: data in, PDF out. What comes back is read by `pdf_read` and believed in nothing.
+Data in, PDF out. What comes back is read by `pdf_read` and believed in nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
+from accounts.models import Customer, User
 from change_requests import pdf_fields as fields
+from change_requests.models import FormalRequest
 from change_requests.pdf_fields import Field
 from change_requests.pdf_look import (
     BOLD,
@@ -44,6 +46,41 @@ class FormData:
 
 
 BLANK = FormData()
+
+
+def data_of(request: FormalRequest) -> FormData:
+    """What a draft's form is filled with; who asked whether it may be seen is the caller."""
+    customer, representative, draft = request.customer, request.representative, request.draft
+    person = dict(draft.get("person") or {})
+    if pk := person.pop("user", None):
+        people = User.objects.filter(pk=pk, contact__customer=customer)
+        person = {"email": people.values_list("email", flat=True).first() or ""}
+    items = {name: _shown(name, text) for name, text in (draft.get("items") or {}).items()}
+    values = {
+        "rfc": customer.rfc, "legal_name": customer.legal_name, "kind": request.kind,
+        "signer_name": representative.name, "signer_power": representative.get_power_kind_display(),
+        "signer_email": customer.registered_email, "reason": draft.get("reason") or "",
+        "effective_date": _shown("_date", draft.get("effective_date") or ""),
+        **{f"person_{name}": text or "" for name, text in person.items()},
+        **{f"new_{name}": text or "" for name, text in items.items()},
+    }  # fmt: skip
+    today = {
+        one.name: getattr(customer, one.name)
+        for one in Customer._meta.fields
+        if f"new_{one.name}" in _TODAY
+    }
+    return FormData(request.folio, customer.pk, values, today)
+
+
+def _shown(name: str, text: str) -> str:
+    """A value of the draft as the form has it: dates as people write them, the power in words."""
+    if name == "representative_power":
+        return next(
+            (label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN
+        )
+    if name.endswith(("_date", "_from", "_until")) and text:
+        return "/".join(reversed(text.split("-")))
+    return text
 
 
 def render(form: str, data: FormData = BLANK) -> bytes:
@@ -233,6 +270,7 @@ _OFFICES = {
         "Mesa de control", "Propietario de la Información", "Responsable de Seguridad", "Implementador",
     ),
 }  # fmt: skip
+_TODAY = {one.name for one in fields.NEW_VALUES}
 _BODIES: dict[str, Callable[[Sheet, FormData], None]] = {
     fields.ACCESS: _person,
     fields.CHANGE: _new_values,

@@ -92,7 +92,7 @@ class Sheet:
     def section(self, text: str) -> None:
         """A heading with its rule."""
         self.room(70)
-        self.y -= 18
+        self.y -= 20
         self.text(LEFT, self.y, text, BOLD, 12.5, BRAND_STRONG)
         self.canvas.setStrokeColor(LINE)
         self.canvas.setLineWidth(0.8)
@@ -111,10 +111,11 @@ class Sheet:
 
     def pair(self, label: str, value: str, *, font: str = REGULAR) -> None:
         """A label and what it is, side by side."""
-        size = 9.0 if font == MONO else 9.5
-        lines = simpleSplit(value or "No proporcionado", font, size, INNER - 150) or [""]
+        size = 8.5 if font == MONO else 9.5
         if font == MONO:
             lines = _cut(value, font, size, INNER - 150)
+        else:
+            lines = simpleSplit(value or "No proporcionado", font, size, INNER - 150) or [""]
         for number, line in enumerate(lines):
             self.room(14)
             self.y -= 14
@@ -136,8 +137,8 @@ class Sheet:
         size, leading = 9.0, 12.5
         wrapped = [part for line in lines for part in simpleSplit(line, REGULAR, size, INNER - 26)]
         height = 14 + leading * (len(wrapped) + 1)
-        self.room(height + 8)
-        self.y -= height + 6
+        self.room(height + 10)
+        self.y -= height + 8
         self.box(LEFT, self.y, INNER, height, BRAND_SOFT, edge=BRAND)
         top = self.y + height - 15
         self.text(LEFT + 14, top, title, BOLD, 10, BRAND_STRONG)
