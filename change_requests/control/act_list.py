@@ -3,22 +3,22 @@
 Whether an act is offered decides nothing: its operation asks again, under the lock.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts.models import Office, User
-from change_requests import operations
+from accounts.models import User
+from change_requests import operations, policy
 from change_requests.control import forms, people
 from change_requests.control.acts import Act, Link, Offer
 from change_requests.control.dossier import Dossier
 from change_requests.control.forms import ActForm
-from change_requests.models import FormalRequest
+from change_requests.models import Decision, FormalRequest
 
 Status = FormalRequest.Status
-EXECUTED = (Status.EXECUTED, Status.CLOSED)
 # What a person reads above each form.
 RESUME_LEAD = (
     "La detuvo un aviso «no fui yo». Reanúdela solo si comprobó con la empresa, por otro medio, que es "
@@ -31,6 +31,8 @@ WAIVE_LEAD = (
 CLOSE_LEAD = (
     "Se avisó al cliente de lo aplicado. Ciérrela cuando compruebe que quedó como se aprobó."
 )
+RETURN_LEAD = "Conserva su folio: el cliente la corrige y la envía de nuevo, y se aprueba otra vez."
+CANCEL_LEAD = "Termina aquí y nada se aplica. El cliente lee la razón."
 REVERT_LEAD = (
     "Se prepara una solicitud nueva con los valores de antes; pasa por las mismas aprobaciones."
 )
@@ -43,43 +45,26 @@ EXECUTE_LEAD = (
 # -- Whom each act is for ----------------------------------------------------------------------------
 
 
-def _may_verify(user: User, seen: Dossier) -> bool:
-    is_his = user.holds(Office.SUPERVISOR) and user.pk != seen.formal.requester_id
-    return is_his and _is(seen, Status.VERIFYING)
+def _is_ripe_for(user: User, seen: Dossier) -> bool:
+    """The designated person, once the wait after the approval is over."""
+    return policy.may_execute(user, seen.formal) is None and seen.is_ripe
 
 
-def _may_decide(_user: User, seen: Dossier) -> bool:
-    return seen.is_my_decision
+def _allowed(question: Callable[[User, FormalRequest], object]) -> Callable[[User, Dossier], bool]:
+    """Whether the policy has nothing against it."""
+    return lambda user, seen: question(user, seen.formal) is None
 
 
 def _may_designate(user: User, seen: Dossier) -> bool:
-    return user.holds(Office.SECURITY_OFFICER) and _is(seen, Status.APPROVED)
+    """Once it is approved; before, the last approval's form offers it."""
+    is_approved = seen.formal.status == Status.APPROVED
+    return is_approved and policy.may_designate(user, seen.formal) is None
 
 
-def _may_execute(user: User, seen: Dossier) -> bool:
-    return user.pk == seen.formal.implementer_id and _is(seen, Status.APPROVED) and seen.is_ripe
-
-
-def _may_check(user: User, seen: Dossier) -> bool:
-    waiver = seen.formal.waiver
-    is_his = waiver is not None and waiver.checker_id == user.pk and waiver.checked_at is None
-    return is_his and seen.formal.status in (*EXECUTED, Status.REVERTED)
-
-
-def _may_close(user: User, seen: Dossier) -> bool:
-    return user.holds(Office.SUPERVISOR) and seen.formal.status == Status.EXECUTED
-
-
-def _may_revert(user: User, seen: Dossier) -> bool:
-    return user.holds(Office.SECURITY_OFFICER) and seen.formal.status in EXECUTED
-
-
-def _may_resume(user: User, seen: Dossier) -> bool:
-    return user.holds(Office.SECURITY_OFFICER) and seen.formal.suspended_at is not None
-
-
-def _is(seen: Dossier, status: str) -> bool:
-    return seen.formal.status == status and seen.formal.suspended_at is None
+def _may_return(user: User, seen: Dossier) -> bool:
+    """In approval; while it is being verified, the verification's form offers it."""
+    in_approval = seen.formal.status == Status.IN_APPROVAL
+    return in_approval and policy.may_return(user, seen.formal) is None
 
 
 # -- What each act does ------------------------------------------------------------------------------
@@ -90,16 +75,33 @@ def _verify(formal: FormalRequest, user: User, form: Any) -> str:
     if data["outcome"] == forms.VERIFY:
         operations.verify(formal, actor=user, note=data["reason"])
         return "La solicitud pasó a aprobación."
-    operations.return_to_requester(formal, actor=user, reason=data["reason"])
+    return (
+        _ask(formal, user, form)
+        if data["outcome"] == forms.CLARIFY
+        else _return(formal, user, form)
+    )
+
+
+def _return(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.return_to_requester(formal, actor=user, reason=form.cleaned_data["reason"])
     return "La solicitud se devolvió al cliente, con la razón."
+
+
+def _ask(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.ask_clarification(formal, actor=user, question=form.cleaned_data["reason"])
+    return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
+
+
+def _withdraw(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.withdraw(formal, actor=user, reason=form.cleaned_data["reason"])
+    return "La solicitud quedó cancelada; el cliente recibe la razón."
 
 
 def _decide(formal: FormalRequest, user: User, form: Any) -> str:
     data = form.cleaned_data
     reason, seen_hash = data["reason"], data["seen_hash"]
     if data["decision"] == forms.CLARIFY:
-        operations.ask_clarification(formal, actor=user, question=reason)
-        return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
+        return _ask(formal, user, form)
     if data["decision"] == forms.REJECT:
         operations.reject(formal, actor=user, reason=reason, seen_hash=seen_hash)
         return "Rechazó la solicitud; el cliente recibe la razón."
@@ -157,8 +159,13 @@ def _implementers(seen: Dossier, _user: User) -> dict[str, Any]:
 
 def _implementers_if_last(seen: Dossier, user: User) -> dict[str, Any]:
     """With the last approval, if it is security's, the implementer can be named at once (M24)."""
-    is_last = not seen.pending_assets and user.holds(Office.SECURITY_OFFICER)
+    is_last = [slot.office for slot in seen.pending] == [Decision.Office.SECURITY]
     return _implementers(seen, user) if is_last and seen.is_my_decision else {}
+
+
+def _verification(seen: Dossier, _user: User) -> dict[str, Any]:
+    """While a question is open it can only be returned."""
+    return {"has_question": seen.is_waiting_for_customer}
 
 
 def _under_waiver(seen: Dossier, user: User) -> dict[str, Any]:
@@ -174,27 +181,115 @@ def _involved(seen: Dossier) -> set[int]:
 ACTS = {
     act.name: act
     for act in (
-        Act("resume", forms.ResumeForm, "Reanudar la solicitud", "Reanudar", _may_resume, _resume,
-            lead=lambda _seen: RESUME_LEAD),
-        Act("verify", forms.VerifyForm, "Verificación", "Registrar la verificación", _may_verify, _verify),
-        Act("decide", forms.DecideForm, "Su decisión", "Registrar mi decisión", _may_decide, _decide,
-            options=_implementers_if_last),
-        Act("designate", forms.DesignateForm, "Designar a quien implementa", "Designar", _may_designate,
-            _designate, options=_implementers),
-        Act("waive", forms.WaiverForm, "No puedo segregar la función", "Autorizar la excepción", _may_designate,
-            _waive, options=_under_waiver, has_page=True,
-            lead=lambda _seen: WAIVE_LEAD),
-        Act("execute", forms.ExecuteForm, "Implementación", "Aplicar lo aprobado", _may_execute, _execute,
-            lead=lambda seen: EXECUTE_LEAD + seen.until_words),
-        Act("check", forms.CheckForm, "Revisión independiente", "Registrar mi revisión", _may_check, _check,
-            lead=lambda seen: f"Controles adicionales: {seen.formal.waiver.controls}"),
-        Act("close", forms.CloseForm, "Cierre", "Cerrar la solicitud", _may_close, _close,
-            lead=lambda _seen: CLOSE_LEAD),
-        Act("revert", forms.RevertForm, "Revertir este cambio", "Preparar la reversión", _may_revert, _revert,
-            has_page=True, is_bad=True,
-            lead=lambda _seen: REVERT_LEAD),
+        Act(
+            "resume",
+            forms.ResumeForm,
+            "Reanudar la solicitud",
+            "Reanudar",
+            _allowed(policy.may_resume),
+            _resume,
+            lead=lambda _seen: RESUME_LEAD,
+        ),
+        Act(
+            "verify",
+            forms.VerifyForm,
+            "Verificación",
+            "Registrar la verificación",
+            _allowed(policy.may_verify),
+            _verify,
+            options=_verification,
+        ),
+        Act(
+            "decide",
+            forms.DecideForm,
+            "Su decisión",
+            "Registrar mi decisión",
+            lambda _user, seen: seen.is_my_decision,
+            _decide,
+            options=_implementers_if_last,
+        ),
+        Act(
+            "designate",
+            forms.DesignateForm,
+            "Designar a quien implementa",
+            "Designar",
+            _may_designate,
+            _designate,
+            options=_implementers,
+        ),
+        Act(
+            "waive",
+            forms.WaiverForm,
+            "No puedo segregar la función",
+            "Autorizar la excepción",
+            _may_designate,
+            _waive,
+            options=_under_waiver,
+            has_page=True,
+            lead=lambda _seen: WAIVE_LEAD,
+        ),
+        Act(
+            "execute",
+            forms.ExecuteForm,
+            "Implementación",
+            "Aplicar lo aprobado",
+            _is_ripe_for,
+            _execute,
+            lead=lambda seen: EXECUTE_LEAD + seen.until_words,
+        ),
+        Act(
+            "check",
+            forms.CheckForm,
+            "Revisión independiente",
+            "Registrar mi revisión",
+            _allowed(policy.may_check),
+            _check,
+            lead=lambda seen: f"Controles adicionales: {seen.formal.waiver.controls}",
+        ),
+        Act(
+            "close",
+            forms.CloseForm,
+            "Cierre",
+            "Cerrar la solicitud",
+            _allowed(policy.may_close),
+            _close,
+            lead=lambda _seen: CLOSE_LEAD,
+        ),
+        Act(
+            "return",
+            forms.ReturnForm,
+            "Devolver al cliente",
+            "Devolver la solicitud",
+            _may_return,
+            _return,
+            has_page=True,
+            is_bad=True,
+            lead=lambda _seen: RETURN_LEAD,
+        ),
+        Act(
+            "withdraw",
+            forms.CancelForm,
+            "Cancelar la solicitud",
+            "Cancelar la solicitud",
+            _allowed(policy.may_withdraw),
+            _withdraw,
+            has_page=True,
+            is_bad=True,
+            lead=lambda _seen: CANCEL_LEAD,
+        ),
+        Act(
+            "revert",
+            forms.RevertForm,
+            "Revertir este cambio",
+            "Preparar la reversión",
+            _allowed(policy.may_revert),
+            _revert,
+            has_page=True,
+            is_bad=True,
+            lead=lambda _seen: REVERT_LEAD,
+        ),
     )
-}  # fmt: skip
+}
 
 
 def offers(

@@ -11,20 +11,18 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import Customer, User
-from change_requests import words
+from change_requests import content, policy, words
 from change_requests.control import checks, state, steps
 from change_requests.control.checks import Checks
 from change_requests.control.steps import Step
 from change_requests.models import (
-    ACCESS,
     Clarification,
-    DecisionSlot,
     Evidence,
     Execution,
     FormalRequest,
-    RequestedAsset,
     RequestRevision,
 )
+from change_requests.slots import Slot, slots_of
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
 from factureya.core.words import MONTHS_LONG
@@ -80,8 +78,7 @@ class Dossier:
     formal: FormalRequest
     user: User
     revision: RequestRevision | None
-    assets: Sequence[RequestedAsset]
-    slots: Sequence[DecisionSlot]  # of every version, the oldest first
+    slots: list[Slot]  # of this version
     clarifications: Sequence[Clarification]
     evidence: Sequence[File]
     execution: Execution | None
@@ -155,15 +152,7 @@ class Dossier:
     @property
     def changes(self) -> list[Change]:
         """Old and new, field by field."""
-        return [
-            Change(
-                words.label(item["field"]),
-                words.value(item["field"], item["old"]),
-                words.value(item["field"], item["new"]),
-                item["field"] in words.RISKY_FIELDS,
-            )
-            for item in self.items
-        ]
+        return changes_of(self.items)
 
     @property
     def warning(self) -> str:
@@ -184,37 +173,14 @@ class Dossier:
     # -- Who decides ---------------------------------------------------------------------------------
 
     @property
-    def current_slots(self) -> list[DecisionSlot]:
-        """The slots of this version that are filled, and count."""
-        return [
-            slot
-            for slot in self.slots
-            if slot.revision_no == self.formal.revision_no and slot.voided_at is None
-        ]
-
-    @property
     def decider_ids(self) -> set[int]:
         """Who has decided about this version."""
-        return {
-            slot.decision.decider_id for slot in self.slots if slot.revision_no == self.revision_no
-        }
+        return {slot.decision.decider_id for slot in self.slots if slot.decision is not None}
 
     @property
-    def owned_assets(self) -> list[RequestedAsset]:
-        """The assets of this version that have an owner: all but the one of access requests."""
-        touched = {item["asset"] for item in self.items} - {ACCESS}
-        return [row for row in self.assets if row.asset.code in touched]
-
-    @property
-    def pending_assets(self) -> list[RequestedAsset]:
-        """The assets whose owner has still to decide."""
-        filled = {slot.asset_id for slot in self.current_slots}
-        return [row for row in self.owned_assets if row.asset_id not in filled]
-
-    @property
-    def is_security_pending(self) -> bool:
-        """Whether the security officer has still to decide."""
-        return all(slot.office != "security" for slot in self.current_slots)
+    def pending(self) -> list[Slot]:
+        """The approvals that are still to be given."""
+        return [slot for slot in self.slots if slot.decision is None]
 
     @property
     def is_waiting_for_customer(self) -> bool:
@@ -223,8 +189,10 @@ class Dossier:
 
     @cached_property
     def is_my_decision(self) -> bool:
-        """Whether it is this person's turn to decide; asked of the rows in hand."""
-        return steps.may_decide(self)
+        """Whether it is this person's turn to decide; while a question is open it is the customer's."""
+        if self.is_waiting_for_customer:
+            return False
+        return policy.may_decide(self.user, self.formal, self.slots) is None
 
     @cached_property
     def checks(self) -> Checks:
@@ -292,20 +260,30 @@ def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 
 def of(formal: FormalRequest, user: User) -> Dossier:
     """Everything the page shows of the request."""
-    revision = RequestRevision.objects.filter(request=formal, no=formal.revision_no).first()
-    assets = RequestedAsset.objects.filter(request=formal)
-    slots = DecisionSlot.objects.filter(request=formal).select_related("decision", "asset")
+    revision = content.revision_of(formal) if formal.revision_no else None
     return Dossier(
         formal,
         user,
         revision,
-        list(assets.select_related("asset__owner", "asset__alternate").order_by("asset_id")),
-        list(slots.order_by("pk")),
+        slots_of(formal) if revision else [],
         list(Clarification.objects.filter(request=formal).order_by("pk")),
         files(formal),
         _execution(formal),
         json.loads(revision.payload) if revision else {},
     )
+
+
+def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
+    """The items of a payload in words."""
+    return [
+        Change(
+            words.label(item["field"]),
+            words.value(item["field"], item["old"]),
+            words.value(item["field"], item["new"]),
+            item["field"] in words.RISKY_FIELDS,
+        )
+        for item in items
+    ]
 
 
 def files(formal: FormalRequest) -> list[File]:

@@ -144,6 +144,12 @@ class VerifyForm(ActForm):
         missing="Escriba qué revisó, o qué debe corregir el cliente",
     )
 
+    def __init__(self, *args: Any, has_question: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if has_question:
+            outcome: Any = self.fields["outcome"]
+            outcome.choices = [choice for choice in outcome.choices if choice[0] == RETURN]
+
 
 class DecideForm(ActForm):
     """Owner of the information and security officer: approve, ask, or reject; a written reason always (M21)."""
@@ -262,6 +268,24 @@ class RevertForm(ActForm):
         help_text="Es el motivo de la solicitud nueva: lo leen el cliente y quienes la aprueban.",
         missing="Escriba por qué se revierte",
     )
+
+
+class ReturnForm(ActForm):
+    """What the customer must correct."""
+
+    reason = Reason(
+        label="Qué debe corregir",
+        help_text="Lo lee el cliente.",
+        missing="Escriba qué debe corregir el cliente",
+    )
+
+
+class CancelForm(ActForm):
+    """Why it ends here."""
+
+    reason = Reason(
+        label="Por qué se cancela", help_text="Lo lee el cliente.", missing="Escriba por qué se cancela"
+    )  # fmt: skip
 
 
 class ResumeForm(ActForm):

@@ -1,10 +1,11 @@
-"""The way of a request: who did what, whose turn it is; and whether it is this person's, from the rows in hand."""
+"""The way of a request: who did what, whose turn it is."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from accounts.models import Office, User
-from change_requests.models import Decision, FormalRequest, RequestedAsset
+from accounts.models import Office
+from change_requests.models import Decision, FormalRequest
+from change_requests.slots import Slot
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
 
@@ -45,24 +46,9 @@ class Turn:
     text: str
 
 
-def may_decide(seen: "Dossier") -> bool:
-    """Whether a decision of this person fills a slot of the version that is shown; the operation asks again."""
-    formal, user = seen.formal, seen.user
-    if formal.status != Status.IN_APPROVAL or formal.suspended_at or seen.is_waiting_for_customer:
-        return False
-    if user.pk in seen.decider_ids | {formal.requester_id, formal.implementer_id}:
-        return False
-    if user.holds(Office.INFORMATION_OWNER) and any(
-        _is_his(row, user) for row in seen.pending_assets
-    ):
-        return True
-    owns = any(_is_his(row, user) for row in seen.owned_assets)
-    return user.holds(Office.SECURITY_OFFICER) and seen.is_security_pending and not owns
-
-
 def of(seen: "Dossier") -> list[Step]:
     """The chain of the mock-up, from the reception to the notice and the close."""
-    chain = [_received(seen), _verified(seen), *_owners(seen), _security(seen), _executed(seen)]
+    chain = [_received(seen), _verified(seen), *_approvals(seen), _executed(seen)]
     formal = seen.formal
     if formal.waiver is not None:
         chain.append(_checked(seen))
@@ -102,10 +88,6 @@ def turn(seen: "Dossier") -> Turn:
     return Turn(title, text)
 
 
-def _is_his(row: RequestedAsset, user: User) -> bool:
-    return user.pk in row.asset.decider_ids()
-
-
 def _received(seen: "Dossier") -> Step:
     formal = seen.formal
     if formal.status == Status.SUBMITTED:
@@ -122,42 +104,34 @@ def _verified(seen: "Dossier") -> Step:
     return Step(title, NOW if is_now else TODO, "Usted · pendiente" if mine else "")
 
 
-def _owners(seen: "Dossier") -> list[Step]:
-    """One step for each owner's decision, and one for each owner who has still to decide."""
-    title, steps, told = Decision.Office.OWNER.label, [], set()
-    for slot in seen.current_slots:
-        if slot.office == Decision.Office.OWNER and slot.decision_id not in told:
-            told.add(slot.decision_id)
-            steps.append(_decided(title, slot.decision))
-    pending: dict[int | None, list[RequestedAsset]] = {}
-    for row in seen.pending_assets:
-        pending.setdefault(row.asset.owner_id, []).append(row)
+def _approvals(seen: "Dossier") -> list[Step]:
+    """A step for each approval that this version needs: the owners' first, then security's."""
     is_now = seen.formal.status == Status.IN_APPROVAL
-    for rows in pending.values():
-        names = ", ".join(str(row.asset) for row in rows)
-        steps.append(Step(title, NOW if is_now else TODO, f"{_owner(rows[0], seen)} · {names}"))
-    return steps
+    return [
+        _decided(slot.label, slot.decision)
+        if slot.decision is not None
+        else Step(slot.label, NOW if is_now else TODO, _waits(slot, seen) if is_now else "")
+        for slot in seen.slots
+    ]
 
 
-def _owner(row: RequestedAsset, seen: "Dossier") -> str:
-    if _is_his(row, seen.user):
-        return "Usted · pendiente"
-    asset = row.asset
-    if asset.owner is None:
-        return "Sin propietario designado"
-    stands_in = asset.alternate_id in asset.decider_ids() and asset.alternate is not None
-    return f"{asset.owner} o {asset.alternate} (suplente)" if stands_in else str(asset.owner)
+def _waits(slot: Slot, seen: "Dossier") -> str:
+    """«Usted · pendiente», or who could give it; an owner's says of which data."""
+    names = ", ".join(asset.name for asset in slot.assets)
+    who = "Usted · pendiente" if seen.user.pk in slot.deciders else _deciders(slot)
+    return f"{who} · {names}" if names else who
 
 
-def _security(seen: "Dossier") -> Step:
-    title = Decision.Office.SECURITY.label
-    for slot in seen.current_slots:
-        if slot.office == Decision.Office.SECURITY:
-            return _decided(title, slot.decision)
-    is_now = seen.formal.status == Status.IN_APPROVAL
-    mine = is_now and seen.is_my_decision and seen.user.holds(Office.SECURITY_OFFICER)
-    detail = "Usted · pendiente" if mine else "Pendiente" if is_now else ""
-    return Step(title, NOW if is_now else TODO, detail)
+def _deciders(slot: Slot) -> str:
+    if not slot.deciders:
+        return "Nadie puede darla hoy: falta quien tenga el cargo"
+    people = {
+        person.pk: person
+        for asset in slot.assets
+        for person in (asset.owner, asset.alternate)
+        if person is not None and person.pk in slot.deciders
+    }
+    return " o ".join(str(person) for person in people.values()) or "Pendiente"
 
 
 def _decided(title: str, decision: Decision) -> Step:
@@ -193,11 +167,8 @@ def _checked(seen: "Dossier") -> Step:
 
 def _who_decides(seen: "Dossier") -> str:
     if seen.user.pk in seen.decider_ids:
-        return "Usted ya decidió sobre esta versión; faltan las demás aprobaciones."
-    names = [_owner(row, seen) for row in seen.pending_assets]
-    if seen.is_security_pending:
-        names.append("el Responsable de Seguridad Informática")
-    return f"Falta que decida: {', '.join(dict.fromkeys(names))}." if names else ""
+        return "Usted ya decidió sobre esta versión; faltan otras aprobaciones."
+    return " ".join(f"{slot.label}: {_waits(slot, seen)}." for slot in seen.pending)
 
 
 def _who_executes(seen: "Dossier") -> str:

@@ -6,12 +6,11 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
 from accounts.mixins import PrivateView
 from accounts.models import User
 from change_requests import expediente, operations, policy
-from change_requests.control import acts, dossier, folios
+from change_requests.control import act_list, acts, dossier, folios, record
 from change_requests.control.forms import ActForm
 from change_requests.models import Evidence, FormalRequest
 from factureya.core import attachments
@@ -148,7 +147,7 @@ class ExpedientePage(FolioView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The page."""
         seen = dossier.of(self.formal, self.user)
-        context = {"dossier": seen, "record": dossier.record(self.formal)}
+        context = {"dossier": seen, "record": record.of(self.formal)}
         return render(request, "control/expediente.html", context)
 
 
@@ -178,10 +177,10 @@ def page(
     """The page of a request, with one of its forms as it was sent, if it was."""
     user: Any = request.user
     seen = seen or dossier.of(formal, user)
-    offers = acts.offers(request, user, seen, act, form)
+    offers = act_list.offers(request, user, seen, act, form)
     context = {
         "dossier": seen, "acts": offers, "form": form, "changed": changed,
         "refusal": "" if offers else seen.turn.text,
-        "inbox_url": reverse("control:inbox"),
+        "links": act_list.links(user, seen),
     }  # fmt: skip
     return render(request, "control/request.html", context, status=status)
