@@ -4,6 +4,7 @@ Each is dated and checked at use. None carries a secret of its own and none deci
 POST acts.
 """
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,23 @@ class BadLink(ValueError):
 def confirm_url(request: FormalRequest) -> str:
     """The link that confirms this revision from the company's registered mail (M8)."""
     lasts = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail = keyed.digest(CONFIRM, request.customer.registered_email.lower())
+    mail = keyed.digest(CONFIRM, confirmed_from(request).lower())
     return _url("confirmar", CONFIRM, lasts, request.folio, request.revision_no, mail)
+
+
+def confirmed_from(request: FormalRequest) -> str:
+    """The address that confirms: the company's registered mail (M8).
+
+    What undoes a change of that mail is confirmed from the old one: whoever stole the account has the new one.
+    """
+    undone = (
+        request.revert_of.revisions.get(no=request.revert_of.revision_no)
+        if request.revert_of
+        else None
+    )
+    items = json.loads(undone.payload)["items"] if undone else []
+    old = [item["old"] for item in items if item["field"] == "registered_email"]
+    return old[0] if old and old[0] else request.customer.registered_email
 
 
 def not_me_url(request: FormalRequest) -> str:
@@ -44,7 +60,7 @@ def read_confirm(token: str) -> FormalRequest:
     """The request of a confirmation link: this revision still waits, and the registered mail is still that one."""
     folio, revision_no, mail = _read(CONFIRM, token)
     request = _request(folio)
-    address = request.customer.registered_email.lower()
+    address = confirmed_from(request).lower()
     if request.revision_no != revision_no or not keyed.matches(CONFIRM, address, mail):
         raise BadLink("another revision or mail")
     return request
@@ -102,7 +118,9 @@ def _read(salt: str, token: str) -> list[Any]:
 
 
 def _request(folio: str) -> FormalRequest:
-    request = FormalRequest.objects.select_related("customer").filter(folio=folio).first()
+    request = (
+        FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
+    )
     if request is None:
         raise BadLink("no such request")
     return request

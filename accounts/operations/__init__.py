@@ -5,6 +5,7 @@ factor, deactivation). Refusals are `Refused`; their text is for the person.
 """
 
 from accounts.operations.by_request import (
+    change_role_by_request,
     disable_by_request,
     invite_by_request,
     void_password,
@@ -20,7 +21,6 @@ from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
-    invite_contact,
     limit_contact,
     mail_bounced,
     mail_works,
@@ -48,6 +48,7 @@ __all__ = [
     "approve_factor_reset",
     "cancel_invitation",
     "change_password",
+    "change_role_by_request",
     "deactivate_user",
     "decline_factor_reset",
     "disable_by_request",
@@ -55,7 +56,6 @@ __all__ = [
     "factor_enrolled",
     "grant_office",
     "invite_by_request",
-    "invite_contact",
     "invite_staff",
     "join_company",
     "limit_contact",

@@ -4,7 +4,7 @@
 the request's folio. Called inside the execution's transaction.
 """
 
-from accounts.models import Customer, Invitation, User
+from accounts.models import Contact, Customer, Invitation, User
 from accounts.operations import people
 from accounts.operations.common import lock_user, require
 from factureya.core import audit
@@ -46,3 +46,12 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
     person.save(update_fields=["password", "session_epoch"])
     audit.record("person.password_voided", person, actor=actor, folio=folio)
     return person
+
+
+def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
+    """Who won or lost powers is shown as what he is now, and signs in again."""
+    person = lock_user(pk)
+    person.session_epoch += 1
+    person.save(update_fields=["session_epoch"])
+    Contact.objects.filter(user=person).update(role=role)
+    audit.record("person.role_changed", person, actor=actor, role=role, folio=folio)

@@ -1,0 +1,225 @@
+"""Mails about formal requests, one function per verb; rendered in the operation's transaction.
+
+To staff: the folio and whose turn it is, no data. To the company: its registered mail and whoever asked.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import Office, RoleAssignment, User
+from accounts.models.representatives import decompose
+from change_requests import content, links, policy, words
+from change_requests.models import FormalRequest, Waiver
+from change_requests.slots import Slot
+from factureya.core import clock, outbox
+from factureya.core.models import Event
+
+Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+SECRETS = {"confirm", "new_email_code", "set_password"}
+
+
+# -- To the company ----------------------------------------------------------------------------------
+
+
+def submitted(request: FormalRequest, event: Event) -> None:
+    """The acuse, with the link that confirms to the registered mail, and «no fui yo» (M8, M20)."""
+    payload = content.payload_of(request)
+    more = {
+        "rows": [_row(item) for item in payload["items"]],
+        "digest": content.revision_of(request).sha256,
+        "requester": request.requester.get_full_name(),
+        "until": request.due_at,
+        "is_old_mail": bool(_assets(payload) & {"registered_email", "representative"}),
+    }
+    to = links.confirmed_from(request)
+    _send("confirm", request, event, [to], confirm_url=links.confirm_url(request), **more)
+    others = _company(request) - {to.lower()}
+    _send("submitted", request, event, sorted(others), **more)
+
+
+def new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) -> None:
+    """The code that proves the new registered mail."""
+    _send("new_email_code", request, event, [to], code=code)
+
+
+def told(verb: str, request: FormalRequest, event: Event, **more: Any) -> None:
+    """One of the notices of progress to the company: what happened, what comes next and by when."""
+    _send(verb, request, event, sorted(_company(request)), **more)
+
+
+def executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
+    """It was applied; when the mail or the representative changed, the old mail is told as well."""
+    told("executed", request, event)
+    touched = _assets(content.payload_of(request))
+    if touched & {"registered_email", "representative"}:
+        # Whoever went is told too: his mail may be the only one that a thief did not have.
+        gone = {old_mail.lower(), request.representative.email.lower()} - _company(request)
+        _send("executed_old_mail", request, event, sorted(gone))
+
+
+def affected(request: FormalRequest, event: Event) -> None:
+    """Tell whom it touches, at approval; it delays nothing."""
+    payload = content.payload_of(request)
+    is_service = request.form == Form.CHANGE and request.kind == Kind.BAJA
+    people = User.objects.filter(is_active=True, contact__customer=request.customer_id)
+    if request.form == Form.ACCESS:
+        people = people.filter(email__in=[item["old"] for item in payload["items"] if item["old"]])
+    others = people.exclude(pk=request.requester_id).values_list("email", flat=True)
+    _send(
+        "affected", request, event, sorted(set(others)),
+        is_service=is_service, on=words.day(payload["effective_date"]), subject=_subject(request, payload),
+    )  # fmt: skip
+
+
+def set_password(request: FormalRequest, event: Event, person: User) -> None:
+    """The single-use link of a cambio de clave, to the person's own mail (M7)."""
+    until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
+    url = links.set_password_url(person, request)
+    _send("set_password", request, event, [person.email], url=url, until=until)
+
+
+# -- To staff ----------------------------------------------------------------------------------------
+
+
+def your_turn(request: FormalRequest, event: Event, slots: list[Slot] | None = None) -> None:
+    """Tell whoever must act next, at once: folio and task."""
+    turn = policy.turn_of(request)
+    people = deciders(request, slots)
+    _send(
+        "your_turn", request, event, [p.email for p in people],
+        task=turn.task, until=turn.until, url=control_url(request),
+    )  # fmt: skip
+
+
+def deadline(request: FormalRequest, event: Event, *, level: int) -> None:
+    """Half of the time, due, overdue: each adds people; silence never approves."""
+    turn = policy.turn_of(request)
+    mine = deciders(request)
+    added = holders_of(*ESCALATION[level])
+    for people, is_mine in ((mine, True), ([p for p in added if p not in mine], False)):
+        _send(
+            "deadline", request, event, [p.email for p in people], level=level, is_mine=is_mine,
+            whose=turn.who, task=turn.task, until=turn.until, url=control_url(request),
+        )  # fmt: skip
+
+
+# Who is added to those whose turn it is: at half of the time nobody, then mesa de control, then the IT head.
+ESCALATION: dict[int, tuple[str, ...]] = {
+    1: (),
+    2: (Office.SUPERVISOR,),
+    3: (Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.IT_HEAD),
+}
+
+
+def disowned(request: FormalRequest, event: Event) -> None:
+    """«No fui yo»: the security officers look at it."""
+    people = holders_of(Office.SECURITY_OFFICER)
+    is_suspended = request.suspended_at is not None
+    _send(
+        "disowned", request, event, [p.email for p in people],
+        is_suspended=is_suspended, url=control_url(request),
+    )  # fmt: skip
+
+
+def check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
+    """The independent check of a waiver: its checker, by when (M25)."""
+    until, url = waiver.check_due, control_url(request)
+    _send("check_due", request, event, [waiver.checker.email], until=until, url=url)
+
+
+def check_failed(request: FormalRequest, event: Event) -> None:
+    """The independent check found something: the security officers and mesa de control decide what follows."""
+    people = holders_of(Office.SECURITY_OFFICER, Office.SUPERVISOR)
+    _send("check_failed", request, event, [p.email for p in people], url=control_url(request))
+
+
+def deciders(request: FormalRequest, slots: list[Slot] | None = None) -> list[User]:
+    """The people whose turn it is, of staff; none while it is the company's."""
+    turn = policy.turn_of(request)
+    if turn.is_customer or not turn.offices:
+        return []
+    if request.status == Status.IN_APPROVAL and request.suspended_at is None:
+        waiting = policy.pending(policy.slots_of(request) if slots is None else slots)
+        pks = {pk for slot in waiting for pk in slot.deciders}
+        return list(User.objects.filter(pk__in=pks).order_by("pk"))
+    if request.status == Status.APPROVED and request.implementer is not None:
+        return [request.implementer]
+    return holders_of(*turn.offices)
+
+
+def holders_of(*offices: str) -> list[User]:
+    """The active people who hold one of these offices now."""
+    held = RoleAssignment.objects.in_force().filter(office__in=offices)
+    return list(User.objects.filter(is_active=True, pk__in=held.values("user")).order_by("pk"))
+
+
+def portal_url(request: FormalRequest) -> str:
+    """The company's page of the request."""
+    return f"{settings.SITE_URL}/solicitudes/{request.folio}/"
+
+
+def control_url(request: FormalRequest) -> str:
+    """Mesa de control's page of the request."""
+    return f"{settings.SITE_URL}/control/{request.folio}/"
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _send(
+    verb: str, request: FormalRequest, event: Event, to: Iterable[str], **context: Any
+) -> None:
+    """One mail per address, rendered now; a link that acts is wiped once it was sent."""
+    kind = f"change_requests/{verb}"
+    whole = {
+        "request": request, "url": portal_url(request), "title": title_of(request),
+        "not_me_url": links.not_me_url(request), **context,
+    }  # fmt: skip
+    for address in to:
+        outbox.enqueue(
+            kind,
+            key=f"{event.hash}:{verb}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
+            to=address,
+            about=request.chain,
+            context=whole,
+            is_secret=verb in SECRETS,
+        )
+
+
+def title_of(request: FormalRequest) -> str:
+    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»."""
+    return words.title(request.form, request.kind, content.payload_of(request)["items"])
+
+
+def _company(request: FormalRequest) -> set[str]:
+    """The registered mail, and whoever asked while the account is active."""
+    addresses = {request.customer.registered_email.lower()}
+    if request.requester.is_active:
+        addresses.add(request.requester.email.lower())
+    return addresses
+
+
+def _assets(payload: dict[str, Any]) -> set[str]:
+    return {item["asset"] for item in payload["items"]}
+
+
+def _subject(request: FormalRequest, payload: dict[str, Any]) -> str:
+    """What is changed, without a value."""
+    if request.form == Form.ACCESS:
+        return request.get_kind_display().lower() + " de acceso"
+    title = words.title(request.form, request.kind, payload["items"])
+    return title[0].lower() + title[1:]
+
+
+def _row(item: dict[str, str]) -> dict[str, str]:
+    """One line of the acuse; a representative by name."""
+    old, new = item["old"], item["new"]
+    if item["field"] == "representative":
+        old, new = decompose(old)["name"], decompose(new)["name"] or "(ninguno)"
+    else:
+        old, new = words.value(item["field"], old), words.value(item["field"], new) or "(ninguno)"
+    return {"label": words.label(item["field"]), "old": old, "new": new}

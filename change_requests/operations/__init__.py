@@ -1,0 +1,86 @@
+"""The life of a formal request: every change of one is one of these functions, in the order a request lives them.
+
+Each opens a transaction, locks the request's row first, re-reads it, asks again whether the verb applies and whether the
+person may; then writes the change, exactly one Event of the request, and the mails into the outbox, all or nothing.
+Status is written here and nowhere else. Times come from `core.clock`.
+"""
+
+from change_requests.operations.assets import set_asset_owner
+from change_requests.operations.deciding import approve, reject
+from change_requests.operations.drafting import (
+    add_evidence,
+    create_draft,
+    remove_evidence,
+    reopen_draft,
+    save_draft,
+)
+from change_requests.operations.ending import close, not_me, resume, revert, withdraw
+from change_requests.operations.errors import (
+    Invalid,
+    NoPeople,
+    NotAllowed,
+    Refused,
+    SentBack,
+    StaleContent,
+    WrongStatus,
+)
+from change_requests.operations.executing import execute
+from change_requests.operations.implementing import (
+    check_waiver,
+    designate,
+    grant_waiver,
+    overdue_checks,
+)
+from change_requests.operations.passwords import set_password
+from change_requests.operations.submitting import (
+    confirm_from_registered_email,
+    confirm_new_email,
+    send_new_email_code,
+    submit,
+)
+from change_requests.operations.sweeping import expire_due, remind_due
+from change_requests.operations.verifying import (
+    answer_clarification,
+    ask_clarification,
+    return_to_requester,
+    verify,
+)
+
+__all__ = [
+    "Invalid",
+    "NoPeople",
+    "NotAllowed",
+    "Refused",
+    "SentBack",
+    "StaleContent",
+    "WrongStatus",
+    "add_evidence",
+    "answer_clarification",
+    "approve",
+    "ask_clarification",
+    "check_waiver",
+    "close",
+    "confirm_from_registered_email",
+    "confirm_new_email",
+    "create_draft",
+    "designate",
+    "execute",
+    "expire_due",
+    "grant_waiver",
+    "not_me",
+    "overdue_checks",
+    "reject",
+    "remind_due",
+    "remove_evidence",
+    "reopen_draft",
+    "resume",
+    "return_to_requester",
+    "revert",
+    "save_draft",
+    "send_new_email_code",
+    "set_asset_owner",
+    "set_password",
+    "submit",
+    "verify",
+    "withdraw",
+]

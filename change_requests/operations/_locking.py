@@ -1,0 +1,125 @@
+"""The lock every operation holds, how a request moves, and when what it waits for is due."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from change_requests.models import FormalRequest, RequestedAsset
+from change_requests.operations.errors import Invalid, NotAllowed, WrongStatus
+from change_requests.policy import Refusal
+from factureya.core import audit
+from factureya.core.calendar import attention_hours
+from factureya.core.clock import now
+from factureya.core.models import Event
+
+Status, Form, Kind = FormalRequest.Status, FormalRequest.Form, FormalRequest.Kind
+# Nothing more will be applied: other requests may touch the same assets.
+ENDED = frozenset(
+    {
+        Status.EXECUTED, Status.CLOSED, Status.REJECTED, Status.CANCELLED,
+        Status.EXPIRED, Status.FAILED, Status.REVERTED,
+    }
+)  # fmt: skip
+
+
+@contextmanager
+def locked(
+    request: FormalRequest, *statuses: str, suspended: bool = False
+) -> Iterator[FormalRequest]:
+    """The request, locked and re-read, in one of `statuses`; what has expired by the clock is refused (at use).
+
+    A request that was stopped by «no fui yo» is refused, unless `suspended` says that the verb applies to it too.
+    Raises WrongStatus.
+    """
+    with transaction.atomic():
+        # Lock first, read after: on PostgreSQL a join in the locking statement is as old as the statement.
+        FormalRequest.objects.select_for_update().only("pk").get(pk=request.pk)
+        related = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
+        fresh = FormalRequest.objects.select_related(*related).get(pk=request.pk)
+        if fresh.status not in statuses:
+            raise WrongStatus(
+                f"La solicitud está {fresh.status_label.lower()}; esa acción ya no corresponde."
+            )
+        if fresh.suspended_at is not None and not suspended:
+            raise WrongStatus(
+                "La solicitud está detenida por «no fui yo»; la reanuda el Responsable de Seguridad Informática."
+            )
+        yield fresh
+
+
+def current(actor: User) -> User:
+    """The actor as the database says now: offices, company and account may have changed since he was loaded."""
+    return User.objects.select_related("contact__customer").get(pk=actor.pk)
+
+
+def refuse(refusal: Refusal | None) -> None:
+    """Raise what the policy says against it: NotAllowed for the person, WrongStatus for the request."""
+    if refusal is not None:
+        raise (WrongStatus if refusal.is_status else NotAllowed)(refusal.text)
+
+
+def move(
+    request: FormalRequest, status: str, verb: str, *, actor: User | None, due_at: datetime | None,
+    saved: tuple[str, ...] = (), **data: Any,
+) -> Event:  # fmt: skip
+    """Write the status with whose turn it is from now on and until when; one event. `saved` names other columns."""
+    before, request.status = request.status, status
+    start_turn(request, due_at)
+    request.save(update_fields=["status", *TURN, *saved])
+    if status in ENDED:
+        RequestedAsset.objects.filter(request=request, open=True).update(open=False)
+    return audit.record(
+        verb,
+        request,
+        actor=actor,
+        before=before,
+        after=status,
+        revision=request.revision_no,
+        **data,
+    )
+
+
+TURN = ("turn_since", "due_at", "due_minutes_left", "reminded")
+
+
+def start_turn(request: FormalRequest, due_at: datetime | None) -> None:
+    """Somebody else's turn begins now; the columns are set, not saved."""
+    request.turn_since = now() if due_at else None
+    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
+
+
+def stop_clock(request: FormalRequest, at: datetime) -> None:
+    """The deadline stops: what was left of it is kept in business minutes (0 when it was overdue)."""
+    if request.due_at is not None:
+        left = attention_hours().hours_between(at, request.due_at)
+        request.due_minutes_left, request.due_at = round(left * 60), None
+
+
+def restart_clock(request: FormalRequest, at: datetime) -> None:
+    """The deadline goes on with the business time that was left."""
+    if request.due_minutes_left is not None:
+        request.due_at = attention_hours().add_hours(at, request.due_minutes_left / 60)
+        request.due_minutes_left = None
+
+
+def in_business_days(days: int, at: datetime | None = None) -> datetime:
+    """The same local time that many business days later; outside attention hours from the next opening."""
+    return attention_hours().add_days(at or now(), days)
+
+
+def confirm_deadline() -> datetime:
+    """Until when a submitted request can be confirmed from the registered mail."""
+    return now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
+
+
+def text_of(text: str, *, at_least: int, what: str, field: str) -> str:
+    """A text that a person must have written: paragraphs kept, ends cut. Raises Invalid when it is too short."""
+    cleaned = "\n".join(" ".join(line.split()) for line in text.strip().splitlines()).strip()
+    if len(cleaned) < at_least:
+        raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
+    return cleaned

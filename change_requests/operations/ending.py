@@ -1,0 +1,157 @@
+"""How a request ends or stops: closed, withdrawn, «no fui yo», resumed; and what undoes it."""
+
+from django.conf import settings
+
+from accounts.models import Representative, User
+from change_requests import content, notifications, policy
+from change_requests.models import FormalRequest
+from change_requests.operations._locking import (
+    TURN,
+    Status,
+    current,
+    locked,
+    move,
+    refuse,
+    restart_clock,
+    stop_clock,
+    text_of,
+)
+from change_requests.operations.drafting import begin
+from change_requests.operations.errors import Refused
+from change_requests.operations.submitting import hold_customer, send
+from change_requests.operations.verifying import WORDS
+from factureya.core import audit
+from factureya.core.calendar import attention_hours
+from factureya.core.clock import now
+
+
+def close(request: FormalRequest, *, actor: User) -> FormalRequest:
+    """Mesa de control closes what was applied; with a waiver, once its check is written."""
+    with locked(request, Status.EXECUTED) as fresh:
+        actor = current(actor)
+        refuse(policy.may_close(actor, fresh))
+        if fresh.waiver is not None and fresh.waiver.check_due and not fresh.waiver.checked_at:
+            raise Refused("Falta la revisión independiente de la excepción.")
+        fresh.closed_at = now()
+        event = move(
+            fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",)
+        )
+        notifications.told("closed", fresh, event)
+    return fresh
+
+
+def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+    """Before it is applied: by the company's representative, or by mesa de control. Nothing changes."""
+    with locked(request, *policy.WITHDRAWABLE, suspended=True) as fresh:
+        actor = current(actor)
+        refuse(policy.may_withdraw(actor, fresh))
+        fresh.outcome_reason = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
+        event = move(
+            fresh, Status.CANCELLED, "request.withdrawn", actor=actor, due_at=None, saved=("outcome_reason",),
+            reason=fresh.outcome_reason,
+        )  # fmt: skip
+        if fresh.revision_no:
+            notifications.told("cancelled", fresh, event, reason=fresh.outcome_reason)
+    return fresh
+
+
+def not_me(request: FormalRequest) -> FormalRequest:
+    """«No fui yo», from a notice: what is under way stops, and the security officers look at it. Works again: nothing.
+
+    What was applied already cannot be stopped; they are told all the same.
+    """
+    with locked(request, *Status, suspended=True) as fresh:
+        ended = fresh.status in (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
+        if fresh.suspended_at is not None or ended or _was_said(fresh):
+            return fresh
+        if fresh.status not in (Status.EXECUTED, Status.CLOSED):
+            fresh.suspended_at = now()
+            fresh.save(update_fields=["suspended_at"])
+        event = audit.record(
+            "request.disowned", fresh, actor=None,
+            status=fresh.status, suspended=fresh.suspended_at is not None,
+        )  # fmt: skip
+        notifications.disowned(fresh, event)
+        if fresh.suspended_at is not None:
+            notifications.told("suspended", fresh, event)
+    return fresh
+
+
+def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+    """The security officer found that it is the company's; deadlines go on with the time they had left."""
+    with locked(request, *Status, suspended=True) as fresh:
+        actor = current(actor)
+        refuse(policy.may_resume(actor, fresh))
+        text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
+        assert fresh.suspended_at is not None  # may_resume
+        _go_on(fresh)
+        event = audit.record("request.resumed", fresh, actor=actor, reason=text[:1000])
+        notifications.told("resumed", fresh, event, reason=text)
+        notifications.your_turn(fresh, event)
+    return fresh
+
+
+def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+    """A new request, made by the machine, that puts back what was before; it needs the same approvals.
+
+    It is sent at once. Its confirmation goes to the registered mail, or to the old one when that is what is put back.
+    The original is *revertida* when this one is executed. Raises Refused when today's values are others already.
+    """
+    with locked(request, Status.EXECUTED, Status.CLOSED, suspended=True) as fresh:
+        actor = current(actor)
+        refuse(policy.may_revert(actor, fresh))
+        hold_customer(fresh)
+        text = text_of(reason, at_least=20, what="el motivo", field="reason")
+        representative = _in_whose_name(fresh, actor)
+        items = [
+            {**item, "old": item["new"], "new": item["old"]}
+            for item in content.payload_of(fresh)["items"]
+        ]
+        if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
+            raise Refused(
+                "Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio."
+            )
+        undoing = begin(
+            actor, form=fresh.form, kind=fresh.kind, customer=fresh.customer, requester=representative.user,
+            representative=representative, revert_of=fresh, draft={"reason": text},
+        )  # fmt: skip
+        send(undoing, items, author=actor)
+    return undoing
+
+
+def _in_whose_name(request: FormalRequest, actor: User) -> Representative:
+    """The powers under which it is asked: the actor's own, those of the original, or others in force."""
+    held = Representative.objects.filter(
+        customer=request.customer, user__is_active=True, user__contact__customer=request.customer
+    ).in_force()
+    own = held.filter(user=actor).first() or held.filter(pk=request.representative_id).first()
+    found = own or held.order_by("pk").first()
+    if found is None:
+        raise Refused("La empresa no tiene hoy un representante con poderes vigentes y cuenta.")
+    return found
+
+
+def _was_said(request: FormalRequest) -> bool:
+    """Of what was applied: told once."""
+    applied = request.status in (Status.EXECUTED, Status.CLOSED)
+    said = request.events().filter(verb="request.disowned", data__suspended=False)
+    return applied and said.exists()
+
+
+def _go_on(request: FormalRequest) -> None:
+    """The deadline, and the time to apply it, get what was left of them when it stopped."""
+    stopped, instant = request.suspended_at, now()
+    assert stopped is not None
+    request.suspended_at = None
+    saved = ["suspended_at", *TURN]
+    if request.status == Status.SUBMITTED and request.due_at is not None:
+        request.due_at += instant - stopped
+    elif request.due_minutes_left is None:
+        stop_clock(request, stopped)
+        restart_clock(request, instant)
+    if request.status == Status.APPROVED and request.execute_before is not None:
+        hours = attention_hours()
+        left = hours.hours_between(stopped, request.execute_before)
+        request.execute_before = request.due_at = hours.add_hours(instant, left)
+        saved.append("execute_before")
+    request.save(update_fields=saved)

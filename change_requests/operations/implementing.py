@@ -1,0 +1,123 @@
+"""Who carries it out: never somebody of Development, or with a waiver and additional controls (M24, M25)."""
+
+from django.db.models import QuerySet
+
+from accounts.models import Office, User
+from change_requests import notifications, policy
+from change_requests.models import Decision, FormalRequest, Waiver
+from change_requests.operations._locking import Status, current, locked, refuse, text_of
+from change_requests.operations.errors import Invalid, Refused
+from change_requests.operations.verifying import WORDS
+from factureya.core import audit
+from factureya.core.clock import now
+
+BEFORE_EXECUTION = (Status.IN_APPROVAL, Status.APPROVED)
+WAIVER_REASON = 50
+DESIGNATED = ("implementer", "designated_at", "designated_by", "waiver")
+
+
+def designate(request: FormalRequest, *, actor: User, implementer: User) -> FormalRequest:
+    """The security officer names who carries it out; changeable until then (M24).
+
+    Raises Invalid for somebody without the office, of Development, who asked, or who decides.
+    """
+    with locked(request, *BEFORE_EXECUTION) as fresh:
+        actor, chosen = current(actor), current(implementer)
+        refuse(policy.may_designate(actor, fresh))
+        if problem := why_not(fresh, chosen, actor):
+            raise Invalid({"implementer": problem})
+        _write(fresh, chosen, actor, None)
+        event = audit.record(
+            "request.designated", fresh, actor=actor, implementer=chosen.pk,
+            implementer_name=chosen.get_full_name(),
+        )  # fmt: skip
+        if fresh.status == Status.APPROVED:
+            notifications.your_turn(fresh, event)
+    return fresh
+
+
+def grant_waiver(
+    request: FormalRequest, *, actor: User, implementer: User, reason: str, controls: str, checker: User,
+) -> FormalRequest:  # fmt: skip
+    """The security officer lets somebody of Development carry it out, with additional controls (M25).
+
+    He holds the office of implementer too; the waiver lifts only the segregation. Refused while the check of an
+    earlier waiver is overdue.
+    """
+    with locked(request, *BEFORE_EXECUTION) as fresh:
+        actor, chosen, checks = current(actor), current(implementer), current(checker)
+        refuse(policy.may_waive(actor, fresh))
+        if overdue := overdue_checks().values_list("request__folio", flat=True).first():
+            raise Refused(
+                f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra."
+            )
+        if problem := why_not(fresh, chosen, actor, waived=True):
+            raise Invalid({"implementer": problem})
+        if problem := _why_no_checker(fresh, chosen, checks):
+            raise Invalid({"checker": problem})
+        waiver = Waiver.objects.create(
+            request=fresh, implementer=chosen, approved_by=actor, approved_at=now(), checker=checks,
+            reason=text_of(reason, at_least=WAIVER_REASON, what="el motivo", field="reason"),
+            controls=text_of(controls, at_least=WORDS, what="los controles adicionales", field="controls"),
+        )  # fmt: skip
+        _write(fresh, chosen, actor, waiver)
+        event = audit.record(
+            "request.waived", fresh, actor=actor, implementer=chosen.pk, checker=checks.pk,
+            implementer_name=chosen.get_full_name(), checker_name=checks.get_full_name(),
+        )  # fmt: skip
+        if fresh.status == Status.APPROVED:
+            notifications.your_turn(fresh, event)
+    return fresh
+
+
+def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool) -> FormalRequest:
+    """The independent check of what was done under a waiver, written once (M25)."""
+    with locked(request, Status.EXECUTED, Status.CLOSED, Status.REVERTED, suspended=True) as fresh:
+        actor = current(actor)
+        refuse(policy.may_check(actor, fresh))
+        assert fresh.waiver is not None  # may_check
+        fresh.waiver.findings = text_of(
+            findings, at_least=WORDS, what="lo que encontró", field="findings"
+        )
+        fresh.waiver.checked_at, fresh.waiver.conform = now(), ok
+        fresh.waiver.save(update_fields=["findings", "checked_at", "conform"])
+        event = audit.record("request.waiver_checked", fresh, actor=actor, ok=ok)
+        if not ok:
+            notifications.check_failed(fresh, event)
+    return fresh
+
+
+def why_not(
+    request: FormalRequest, person: User, actor: User | None, *, waived: bool = False
+) -> str:
+    """Why this person cannot carry the request out, or nothing; asked when designating and when executing (M24)."""
+    if not person.holds(Office.IMPLEMENTER):
+        return "Esa persona no tiene hoy el cargo de implementador."
+    if person.holds(Office.DEVELOPER) and not waived:
+        return "Es de Desarrollo: designe a otra persona, o exceptúe la segregación con controles."
+    if person.pk == request.requester_id:
+        return "Quien solicita no implementa."
+    if actor is not None and person.pk == actor.pk:
+        return "Nadie se designa a sí mismo."
+    if Decision.objects.filter(request=request, decider=person).exists():
+        return "Quien decide no implementa."
+    return ""
+
+
+def overdue_checks() -> QuerySet[Waiver]:
+    """Waivers whose independent check is overdue: red, and no other is granted (M25)."""
+    return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
+
+
+def _why_no_checker(request: FormalRequest, implementer: User, checker: User) -> str:
+    if checker.pk in (implementer.pk, request.requester_id):
+        return "La revisión la hace otra persona que quien implementa."
+    if not checker.works_in_control or not checker.is_active:
+        return "Elija a alguien de mesa de control o con cargo."
+    return ""
+
+
+def _write(request: FormalRequest, chosen: User, actor: User, waiver: Waiver | None) -> None:
+    request.implementer, request.designated_by, request.waiver = chosen, actor, waiver
+    request.designated_at = now()
+    request.save(update_fields=DESIGNATED)

@@ -1,0 +1,98 @@
+"""Mesa de control: verified, sent back, and the questions on the way (M7, M20)."""
+
+from django.conf import settings
+
+from accounts.models import User
+from change_requests import notifications, policy
+from change_requests.models import Clarification, FormalRequest, RequestedAsset
+from change_requests.operations._locking import (
+    TURN,
+    Status,
+    current,
+    in_business_days,
+    locked,
+    move,
+    refuse,
+    restart_clock,
+    stop_clock,
+    text_of,
+)
+from change_requests.operations.errors import WrongStatus
+from change_requests.slots import slots_of
+from factureya.core import audit
+from factureya.core.clock import now
+
+WORDS = 10  # characters that a reason, a question or an answer has at least
+
+
+def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequest:
+    """A supervisor checked mail, powers and form; whoever approves is told (M7, M8). Raises WrongStatus, NotAllowed."""
+    with locked(request, Status.VERIFYING) as fresh:
+        actor = current(actor)
+        refuse(policy.may_verify(actor, fresh))
+        if fresh.due_minutes_left is not None:
+            raise WrongStatus("Falta que la empresa responda la aclaración.")
+        if policy.powers_of(current(fresh.requester), fresh.customer) is None:
+            raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
+        fresh.verified_at, fresh.verified_by = now(), actor
+        event = move(
+            fresh, Status.IN_APPROVAL, "request.verified", actor=actor, note=" ".join(note.split()),
+            due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS), saved=("verified_at", "verified_by"),
+        )  # fmt: skip
+        notifications.told("verified", fresh, event, until=fresh.due_at)
+        notifications.your_turn(fresh, event, slots_of(fresh))
+    return fresh
+
+
+def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+    """Sent back to whoever asked, with the reason; it keeps its folio, and what is sent next is a new revision."""
+    with locked(request, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+        actor = current(actor)
+        refuse(policy.may_return(actor, fresh))
+        fresh.outcome_reason = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
+        event = move(
+            fresh, Status.RETURNED, "request.returned", actor=actor, due_at=None,
+            saved=("outcome_reason",), reason=fresh.outcome_reason,
+        )  # fmt: skip
+        RequestedAsset.objects.filter(request=fresh, open=True).update(open=False)
+        notifications.told("returned", fresh, event, reason=fresh.outcome_reason)
+    return fresh
+
+
+def ask_clarification(request: FormalRequest, *, actor: User, question: str) -> FormalRequest:
+    """Ask the company; the deadline stops until it answers. No decision: the request stays where it is (M21)."""
+    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+        actor = current(actor)
+        refuse(policy.may_ask(actor, fresh))
+        body = text_of(question, at_least=WORDS, what="la pregunta", field="question")
+        asked = Clarification.objects.create(
+            request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
+        )
+        stop_clock(fresh, asked.at)
+        fresh.save(update_fields=TURN)
+        event = audit.record(
+            "request.clarification_asked", fresh, actor=actor,
+            clarification=asked.pk, minutes_left=fresh.due_minutes_left,
+        )  # fmt: skip
+        notifications.told("clarification", fresh, event)
+    return fresh
+
+
+def answer_clarification(request: FormalRequest, *, actor: User, answer: str) -> FormalRequest:
+    """The company answers; the content stays as it is and the deadline goes on with what was left of it."""
+    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+        actor = current(actor)
+        refuse(policy.may_answer(actor, fresh))
+        body = text_of(answer, at_least=1, what="su respuesta", field="answer")
+        asked = fresh.clarifications.filter(answers__isnull=True, answer__isnull=True).latest("pk")
+        answered = Clarification.objects.create(
+            request=fresh, answers=asked, author=actor, author_name=actor.get_full_name(), body=body, at=now(),
+        )  # fmt: skip
+        restart_clock(fresh, answered.at)
+        fresh.save(update_fields=TURN)
+        event = audit.record(
+            "request.clarification_answered", fresh, actor=actor, clarification=answered.pk,
+            due_at=fresh.due_at.isoformat() if fresh.due_at else None,
+        )  # fmt: skip
+        notifications.your_turn(fresh, event)
+    return fresh

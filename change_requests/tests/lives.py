@@ -1,0 +1,128 @@
+"""The people of formal requests, and requests brought to any status through real operations."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import Office, User
+from accounts.tests.factories import make_contact, make_representative, make_staff
+from change_requests import content, operations
+from change_requests.models import FormalRequest, RequestRevision
+from change_requests.tests.factories import own_assets
+
+Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+REASON = "Cambiamos de oficinas el primero de diciembre."
+WHY = "La constancia coincide; procede."
+NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla, Pue.", "phone": "222 555 0199"}
+ORDER = (
+    Status.DRAFT, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED,
+    Status.CLOSED,
+)  # fmt: skip
+
+
+@dataclass
+class Cast:
+    """Ana asks, Laura is mesa de control, Fabián owns the information, Elsa is security, Gina implements."""
+
+    ana: User = field(default_factory=lambda: make_representative(full_name="Ana Ocaso"))
+    laura: User = field(
+        default_factory=lambda: make_staff(Office.SUPERVISOR, full_name="Laura Mesa")
+    )
+    fabian: User = field(default_factory=own_assets)
+    elsa: User = field(
+        default_factory=lambda: make_staff(Office.SECURITY_OFFICER, full_name="Elsa Segura")
+    )
+    gina: User = field(
+        default_factory=lambda: make_staff(Office.IMPLEMENTER, full_name="Gina Aplica")
+    )
+
+    @property
+    def customer(self) -> Any:
+        return self.ana.contact.customer
+
+    def colleague(self, **user: Any) -> User:
+        """Somebody else of Ana's company."""
+        return make_contact(self.customer, **user)
+
+
+def draft(
+    cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any
+) -> FormalRequest:
+    """A draft of Ana's with valid answers for its kind."""
+    request = operations.create_draft(actor=cast.ana, customer=cast.customer, form=form, kind=kind)
+    answers = {"reason": REASON, **_answers(cast, form, kind), **answers}
+    return operations.save_draft(request, actor=cast.ana, draft=answers)
+
+
+def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
+    if form == Form.CHANGE:
+        return {"items": dict(NEW)} if kind == Kind.CHANGE else {}
+    if kind == Kind.ALTA:
+        number = FormalRequest.objects.count()
+        return {"person": {"full_name": "Rosa Nueva", "email": f"rosa{number}@ejemplo.mx"}}
+    return {"person": {"user": cast.colleague().pk}}
+
+
+def make(
+    cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any
+) -> FormalRequest:
+    """A request of Ana's in `status`, the real way."""
+    request = draft(cast, form, kind, **answers)
+    if status in ORDER:
+        return _bring(cast, request, status)
+    return _end(cast, request, status)
+
+
+def revision(request: FormalRequest) -> RequestRevision:
+    request.refresh_from_db()
+    return content.revision_of(request)
+
+
+def seen(request: FormalRequest) -> str:
+    return revision(request).sha256
+
+
+def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    """One step of the way, into `status`."""
+    if status == Status.SUBMITTED:
+        return operations.submit(request, actor=cast.ana)
+    if status == Status.VERIFYING:
+        return operations.confirm_from_registered_email(request)
+    if status == Status.IN_APPROVAL:
+        return operations.verify(request, actor=cast.laura)
+    if status == Status.APPROVED:
+        return approve(cast, request)
+    if status == Status.EXECUTED:
+        operations.execute(request, actor=cast.gina)
+    if status == Status.CLOSED:
+        operations.close(request, actor=cast.laura)
+    request.refresh_from_db()
+    return request
+
+
+def approve(cast: Cast, request: FormalRequest) -> FormalRequest:
+    """Everybody approves and Gina is designated."""
+    if request.form == Form.CHANGE:
+        operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.designate(request, actor=cast.elsa, implementer=cast.gina)
+    return operations.approve(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+
+
+def _bring(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    for reached in ORDER[1 : ORDER.index(Status(status)) + 1]:
+        request = step(cast, request, reached)
+    return request
+
+
+def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    if status == Status.CANCELLED:
+        return operations.withdraw(request, actor=cast.ana, reason="Ya no hace falta.")
+    request = _bring(cast, request, Status.IN_APPROVAL)
+    if status == Status.RETURNED:
+        return operations.return_to_requester(
+            request, actor=cast.laura, reason="Falta el número exterior."
+        )
+    if status == Status.REJECTED:
+        return operations.reject(
+            request, actor=cast.elsa, reason="No procede así.", seen_hash=seen(request)
+        )
+    raise ValueError(status)
