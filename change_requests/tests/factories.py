@@ -8,17 +8,20 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from accounts.models import Office, RoleAssignment, User
+from accounts.models import Customer, Office, RoleAssignment, User
 from accounts.tests.factories import make_representative, make_staff
 from change_requests import payload
+from change_requests.execution_context import executing
 from change_requests.models import (
     ACCESS,
     Decision,
     DecisionSlot,
+    Execution,
     FormalRequest,
     InformationAsset,
     RequestedAsset,
     RequestRevision,
+    Waiver,
 )
 from factureya.core import numbers
 from factureya.core.clock import now
@@ -71,35 +74,50 @@ def make_request(
     return request
 
 
-def revise(request: FormalRequest, new: dict[str, str], **changes: Any) -> RequestRevision:
-    """The next revision, of a draft or returned request, and the assets it touches."""
+def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> RequestRevision:
+    """The next revision, of a draft or returned request, and the assets it touches.
+
+    The representative's old value is the line of whoever asks; `content` replaces parts of the payload.
+    """
     customer = request.customer
-    assets = {
-        field: asset
-        for asset in InformationAsset.objects.exclude(code=ACCESS)
-        for field in asset.fields
-    }
+    assets = {field: asset for asset in _assets(request) for field in asset.fields}
     items = [
-        {"asset": assets[field].code, "field": field, "old": getattr(customer, field), "new": value}
-        for field, value in new.items()
-    ]
-    content = payload.build(
-        folio=request.folio, form=request.form, kind=request.kind, customer_rfc=customer.rfc,
-        requester=request.requester.email, items=items, reason=REASON,
-    )  # fmt: skip
-    text = payload.canonical(content)
-    revision = RequestRevision.objects.create(
-        **{
-            "request": request, "no": request.revision_no + 1, "requester": request.requester,
-            "author": request.requester, "payload": text.decode(), "reason": REASON,
-            "sha256": payload.digest(text), **changes,
+        {
+            "asset": assets[field].code, "field": field, "new": value,
+            "old": _on_file(request, field),
         }
-    )  # fmt: skip
+        for field, value in new.items()
+    ]  # fmt: skip
+    revision = write_revision(request, items=items, **content)
     for asset in {assets[field] for field in new}:
-        RequestedAsset.objects.get_or_create(request=request, asset=asset, customer=customer)
+        subject = new.get("email", "") if request.is_access else ""
+        RequestedAsset.objects.get_or_create(
+            request=request, asset=asset, customer=customer, subject=subject
+        )
     request.revision_no, request.submitted_at = revision.no, now()
     request.save(update_fields=["revision_no", "submitted_at"])
     return revision
+
+
+def write_revision(
+    request: FormalRequest, *, columns: dict[str, Any] | None = None, **content: Any
+) -> RequestRevision:
+    """Only the row of the next revision, with other `columns` or another `content` where told."""
+    whole = payload.build(
+        **{
+            "folio": request.folio, "form": request.form, "kind": request.kind,
+            "customer_rfc": request.customer.rfc, "requester": request.requester.email,
+            "reason": REASON, **content,
+        }
+    )  # fmt: skip
+    text = payload.canonical(whole)
+    return RequestRevision.objects.create(
+        **{
+            "request": request, "no": request.revision_no + 1, "requester": request.requester,
+            "author": request.requester, "payload": text.decode(), "reason": REASON,
+            "sha256": payload.digest(text), **(columns or {}),
+        }
+    )  # fmt: skip
 
 
 def current_revision(request: FormalRequest) -> RequestRevision:
@@ -145,7 +163,61 @@ def designate(request: FormalRequest, implementer: User | None = None, **changes
     return implementer
 
 
+def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execution:
+    """The row that opens an execution of the current revision by the designated implementer."""
+    revision = current_revision(request)
+    return Execution.objects.create(
+        **{
+            "request": request, "revision_no": revision.no, "sha256": revision.sha256, "result": result,
+            "executor": request.implementer, "executor_name": request.implementer.full_name, **changes,
+        }
+    )  # fmt: skip
+
+
+def carry_out(request: FormalRequest) -> Customer:
+    """Execute an approved change of columns; returns the company, as it is now."""
+    attempt(request)
+    customer = Customer.objects.get(pk=request.customer_id)
+    for item in items_of(request):
+        setattr(customer, item["field"], item["new"])
+    if customer.status == Customer.Status.SUSPENDED:
+        customer.suspended_at = now()
+    with executing(request):
+        customer.save()
+    request.status, request.executed_at = Status.EXECUTED, now()
+    request.save()
+    return customer
+
+
+def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
+    """A waiver of segregation for this implementer, not yet designated."""
+    return Waiver.objects.create(
+        **{
+            "request": request, "implementer": implementer, "reason": REASON * 2, "controls": REASON,
+            "approved_by": officer(Office.SECURITY_OFFICER), "checker": officer(Office.IT_HEAD), **changes,
+        }
+    )  # fmt: skip
+
+
 # -- Private -----------------------------------------------------------------------------------------
+
+
+def _assets(request: FormalRequest) -> list[InformationAsset]:
+    """The assets that this form may touch."""
+    return list(
+        InformationAsset.objects.filter(code=ACCESS)
+        if request.is_access
+        else InformationAsset.objects.exclude(code=ACCESS)
+    )
+
+
+def _on_file(request: FormalRequest, field: str) -> str:
+    """Today's value of a field; of the fields of an alta there is none."""
+    if request.is_access:
+        return ""
+    if field == "representative":
+        return request.representative.line
+    return str(getattr(request.customer, field))
 
 
 def _assignment(decider: User, office: str) -> RoleAssignment:
