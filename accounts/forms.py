@@ -246,25 +246,6 @@ class NameForm(PlainForm):
     words = {"full_name": ("Nombre completo", "", WRITE_NAME)}
 
 
-class InviteForm(PlainForm):
-    """Whom the representative invites."""
-
-    email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
-    own_tickets_only = forms.BooleanField(required=False)
-    words = {
-        "email": (
-            "Correo de la persona",
-            "Le enviamos un enlace; ella elige su contraseña.",
-            "Escriba el correo de la persona.",
-        ),
-        "own_tickets_only": (
-            "Ve solo sus tickets",
-            "Si no lo marca, ve los de toda la empresa.",
-            "",
-        ),
-    }
-
-
 class AcceptForm(PlainForm):
     """What an invited person chooses."""
 

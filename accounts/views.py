@@ -15,10 +15,10 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
+from django.views.generic import FormView, TemplateView
 
 from accounts import operations, policy
-from accounts.forms import AcceptForm, InviteForm, NameForm
+from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
 
 
@@ -71,27 +71,10 @@ class RepresentativeMixin(LoginRequiredMixin):
         return super().dispatch(request, *args, **kwargs)
 
 
-class People(RepresentativeMixin, FormView):
-    """Who belongs to my company, who is invited, and the form to invite (the form posts here)."""
+class People(RepresentativeMixin, TemplateView):
+    """Who belongs to my company and who is invited; access is given and taken by a formal request (M7)."""
 
     template_name = "accounts/people.html"
-    form_class = InviteForm
-    success_url = reverse_lazy("accounts:people")
-
-    def form_valid(self, form: InviteForm) -> HttpResponse:
-        """Invite; what cannot be is said beside the field."""
-        limited = ratelimit.consume_or_429(self.request, action="invite")
-        if limited is not None:
-            return limited
-        try:
-            invitation = operations.invite_contact(
-                self.customer, actor=self.request.user, **form.cleaned_data
-            )
-        except operations.Refused as refusal:
-            form.add_error("email", str(refusal))
-            return self.form_invalid(form)
-        messages.success(self.request, f"Enviamos la invitación a {invitation.email}.")
-        return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """People and pending invitations, two queries."""

@@ -329,6 +329,9 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "accept_invitation": "30/m/ip",
     "invite": "10/m/user,100/d/user",
+    "new_mail_code": "5/5m/key",  # of a request: the code of its new registered mail
+    "send_code": "3/m/key,10/h/key",  # of a request: another of them
+    "open_link": "30/m/ip",  # the links of formal requests
 }
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_FORMS = {

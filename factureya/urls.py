@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("factureya.core.urls")),
     path("cuenta/", include("accounts.urls")),
     path("", include("tickets.urls")),
+    path("solicitudes/", include("change_requests.customer.urls")),
     path("control/", include("change_requests.control.urls")),
     path("admin/", admin.site.urls),
 ]

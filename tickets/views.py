@@ -21,6 +21,7 @@ class NewTicket(FormWithFiles, PersonView):
     """The form of a new ticket. What was typed and uploaded is never lost."""
 
     http_method_names = ["get", "head", "post"]
+    writes = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """A fresh form, or the draft of one that could not be sent."""

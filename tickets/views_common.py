@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.mixins import KeyedForm, PrivateView, login_keeping_draft
-from accounts.models import User
+from accounts.models import Customer, User
 from tickets import access, formkeys, operations, policy
 from tickets.formkeys import FormKey
 from tickets.models import Ticket, TicketQuerySet
@@ -20,8 +20,8 @@ REFUSALS = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
 _SHOWN = (
     *(field.name for field in Ticket._meta.concrete_fields),
-    "customer__legal_name", "customer__rfc", "requester__full_name", "requester__email", "assignee__full_name",
-    "assignee__email", "follows__number", "follows__customer", "follows__requester",
+    "customer__legal_name", "customer__rfc", "customer__suspended_at", "requester__full_name", "requester__email",
+    "assignee__full_name", "assignee__email", "follows__number", "follows__customer", "follows__requester",
 )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ class PersonView(PrivateView):
     """A page of a person of a company. Anonymous: to the login. Staff: a page that says where their work is."""
 
     user: User
+    writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Let in who is logged in and belongs to a company."""
@@ -39,6 +40,8 @@ class PersonView(PrivateView):
         self.user = request.user
         if self.user.is_staff or self.user.membership is None:
             return render(request, "tickets/staff_only.html", status=403)
+        if self.writes and self.user.membership.customer.is_suspended:
+            return suspended(request, self.user.membership.customer)
         return super().dispatch(request, *args, **kwargs)
 
 
@@ -46,6 +49,7 @@ class TicketView(PrivateView):
     """A page of one ticket, for who may see it by login or by a signed link; everybody else's is 404 (M16)."""
 
     url_name = ""
+    writes = False  # as in PersonView; a POST always is
     actor: access.Actor
     ticket: Ticket
 
@@ -63,6 +67,9 @@ class TicketView(PrivateView):
             return login_keeping_draft(request, number, self.after_login(number))
         self.actor = actor
         self.ticket = self.find(number)
+        is_write = self.writes or request.method == "POST"
+        if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
+            return suspended(request, self.ticket.customer)
         return super().dispatch(request, *args, **kwargs)
 
     def tickets(self) -> TicketQuerySet:
@@ -106,3 +113,8 @@ class FormWithFiles(KeyedForm):
     def key_after(self, refusal: Exception, key: FormKey, user: User) -> FormKey:
         """As `formkeys.after`."""
         return formkeys.after(refusal, key, user)
+
+
+def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """403: the portal of a company whose service ended by its BAJA is read-only; the page says how to come back."""
+    return render(request, "accounts/suspended.html", {"customer": customer}, status=403)

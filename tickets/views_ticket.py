@@ -46,7 +46,8 @@ class TicketPage(FormWithFiles, TicketView):
         )
         context = self.context(
             form=form, key=key.token, entries=timeline.of(ticket, user), turn=wording.turn(ticket),
-            state=wording.state(ticket), is_writer=self.may_write(ticket), follows=follows, **_clock(ticket),
+            state=wording.state(ticket), follows=follows, **_clock(ticket),
+            is_writer=self.may_write(ticket) and not ticket.customer.is_suspended,
             next_step=f"tickets/partials/next_{ticket.status}.html", reminder_hours=settings.REMINDER_HOURS,
             workspace_url=notifications.workspace_url(ticket) if user.is_staff else "",
             **{"kept": [], "why": "", **more},
@@ -143,6 +144,7 @@ class Confirm(TicketView):
     """«Confirmar que se resolvió» (M15): GET shows, POST decides."""
 
     url_name = "confirm"
+    writes = True
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -171,6 +173,7 @@ class FollowUp(FormWithFiles, TicketView):
     """«El problema sigue»: a new ticket that continues a closed one (M12)."""
 
     url_name = "follow_up"
+    writes = True
     http_method_names = ["get", "head", "post"]
 
     def after_login(self, number: str) -> str:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
-from accounts.models import Contact, Customer, Invitation, RoleAssignment, User
+from accounts.models import Contact, Invitation, RoleAssignment, User
 from accounts.operations.common import (
     Refused,
     current,
@@ -30,29 +30,6 @@ from factureya.core.models import Event
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
 UNUSABLE = "La invitación venció o ya se usó. Pida otra a quien le invitó."
 _signer = signing.Signer(salt="accounts.invitation")
-
-
-def invite_contact(
-    customer: Customer, *, email: str, own_tickets_only: bool = False, actor: User
-) -> Invitation:
-    """The representative invites a person by mail (M7 turns this into a formal ALTA later).
-
-    Whoever has an account already is told so by mail; the representative learns nothing. An invitation that is still
-    pending is sent again instead. Raises Refused for people of the company and for anybody but its representative.
-    """
-    email = email.strip().lower()
-    with transaction.atomic():
-        customer = Customer.objects.select_for_update().get(pk=customer.pk)
-        require(policy.may_manage_people(current(actor), customer), NOT_YOURS)
-        inside = Contact.objects.filter(customer=customer, user__email=email).exists()
-        require(not inside, "Esa persona ya está en su empresa.")
-        pending = customer.invitations.filter(
-            email=email, accepted_at__isnull=True, cancelled_at__isnull=True
-        )
-        invitation = pending.first() or Invitation(customer=customer, email=email, invited_by=actor)
-        invitation.own_tickets_only = own_tickets_only
-        send(invitation, "contact.invited", actor=actor, own_tickets_only=own_tickets_only)
-    return invitation
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:

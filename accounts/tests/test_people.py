@@ -24,15 +24,19 @@ from tickets.tests.factories import make_ticket
 pytestmark = pytest.mark.django_db
 PEOPLE = "accounts:people"
 PASSWORD = "tormenta-de-julio-88"
+FOLIO = "SA-0000-0000"
 
 
 def make_ana():
     return make_contact(representative=True, email="ana@ejemplo.mx", full_name="Ana Ruiz")
 
 
-def invite(ana, email="beto@ejemplo.mx", **more) -> str:
-    """Invite; the token of the mail's link."""
-    operations.invite_contact(ana.contact.customer, email=email, actor=ana, **more)
+def invite(ana, email="beto@ejemplo.mx") -> str:
+    """Invite, as the execution of an ALTA does; the token of the mail's link."""
+    with transaction.atomic():
+        operations.invite_by_request(
+            ana.contact.customer, email=email, folio=FOLIO, invited_by=ana, actor=make_agent()
+        )
     return token_of(email)
 
 
@@ -51,13 +55,13 @@ def accept(client, token, **changes):
 
 def test_an_invited_person_chooses_name_and_password_and_is_inside(client):
     ana = make_ana()
-    token = invite(ana, own_tickets_only=True)
+    token = invite(ana)
     page = client.get(link(token)).content.decode()
     assert "Ana Ruiz le invita" in page
     assert accept(client, token).url == reverse("accounts:home")
     beto = User.objects.get(email="beto@ejemplo.mx")
     assert (beto.full_name, beto.contact.customer) == ("Beto Luna", ana.contact.customer)
-    assert (beto.contact.own_tickets_only, beto.contact.invited_by) == (True, ana)
+    assert (beto.contact.own_tickets_only, beto.contact.invited_by) == (False, ana)
     assert EmailAddress.objects.get(user=beto).verified
     assert client.get(reverse("accounts:home")).status_code == 200
     verbs = [event.verb for event in ana.contact.customer.events()]
@@ -132,33 +136,25 @@ def test_an_invitation_of_whoever_may_not_invite_any_more_is_void():
         operations.accept_invitation(token, full_name="Beto", password=PASSWORD)
 
 
-def test_the_representative_does_not_learn_who_has_an_account(client):
+def test_the_representative_does_not_learn_who_has_an_account():
     ana = make_ana()
     make_contact(email="carla@ejemplo.mx")
-    client.force_login(ana)
-    answers = []
     for email in ("carla@ejemplo.mx", "nadie@ejemplo.mx"):
-        client.post(reverse(PEOPLE), {"email": email})
-        page = client.get(reverse(PEOPLE)).content.decode()
-        assert f"Enviamos la invitación a {email}." in page
-        answers.append(OutboxMessage.objects.get(to=email).kind)
-    assert answers == ["accounts/invited_with_account", "accounts/invited"]
+        with transaction.atomic():
+            operations.invite_by_request(
+                ana.contact.customer, email=email, folio=FOLIO, invited_by=ana, actor=make_agent()
+            )
+    kinds = [OutboxMessage.objects.get(to=f"{who}@ejemplo.mx").kind for who in ("carla", "nadie")]
+    assert kinds == ["accounts/invited_with_account", "accounts/invited"]
     assert "/invitacion/" not in OutboxMessage.objects.get(to="carla@ejemplo.mx").body
 
 
-@pytest.mark.parametrize(
-    ("email", "says"),
-    [
-        ("", "Escriba el correo de la persona."),
-        ("beto", "Escriba el correo completo"),
-        ("ANA@ejemplo.mx", "Esa persona ya está en su empresa."),
-    ],
-)
-def test_what_cannot_be_invited_is_said_beside_the_field(client, email, says):
+@pytest.mark.clause("M7")
+def test_access_is_given_by_a_request_and_not_on_this_page(client):
     client.force_login(make_ana())
-    page = client.post(reverse(PEOPLE), {"email": email}).content.decode()
-    assert says in page
-    assert "<title>Error: " in page
+    page = client.get(reverse(PEOPLE)).content.decode()
+    assert reverse("requests:new_access") in page
+    assert client.post(reverse(PEOPLE), {"email": "beto@ejemplo.mx"}).status_code == 405
     assert not Invitation.objects.exists()
 
 
@@ -176,9 +172,6 @@ def test_only_the_representative_of_a_verified_company_has_the_page(client):
         client.force_login(person)
         assert client.get(reverse(PEOPLE)).status_code == 403
         assert [client.post(reverse(url)).status_code for url in urls] == [403] * 4
-        if person.membership:
-            with pytest.raises(operations.Refused):
-                operations.invite_contact(person.contact.customer, email="x@x.mx", actor=person)
     assert Client().get(reverse(PEOPLE)).url.startswith(reverse("account_login"))
     assert not Invitation.objects.exists()
 
@@ -264,8 +257,8 @@ def test_a_second_pending_invitation_is_refused_by_the_database():
 def test_inviting_again_sends_the_same_invitation_again():
     ana = make_ana()
     old = invite(ana)
-    assert invite(ana, own_tickets_only=True) != old
-    assert Invitation.objects.get().own_tickets_only
+    assert invite(ana) != old
+    assert Invitation.objects.count() == 1
 
 
 @pytest.mark.postgres

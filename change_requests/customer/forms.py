@@ -9,6 +9,8 @@ from typing import Any
 
 from django import forms
 
+from accounts import passwords
+from accounts.models import User
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
 
 ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo"
@@ -274,3 +276,32 @@ class CodeForm(PortalForm):
         most=20,
         attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "spellcheck": "false"},
     )
+
+
+class NewPasswordForm(PortalForm):
+    """The new password of a cambio de clave, typed once: a mistake is mended by a code to the registered mail."""
+
+    password = forms.CharField(
+        label="Contraseña nueva",
+        help_text="Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo.",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(
+            attrs={"class": "textinput form-control", "autocomplete": "new-password"}
+        ),
+        error_messages={
+            "required": "Elija una contraseña de al menos 12 caracteres.",
+            "max_length": "Elija una contraseña más corta.",
+            "null_characters_not_allowed": ODD_CHARACTER,
+        },
+    )
+
+    def __init__(self, *args: Any, person: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.person = person
+
+    def clean_password(self) -> str:
+        """Measured against the person's name and mail."""
+        password: str = self.cleaned_data["password"]
+        passwords.check(password, self.person)
+        return password

@@ -34,19 +34,25 @@ def line(form: str, kind: str, here: str) -> list[Step]:
 
 def labels(form: str, kind: str) -> tuple[str, ...]:
     """What the steps are called; the second depends on what is asked."""
-    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
+    second = (
+        "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
+    )
     return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
 
 
 def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the content's items if this were the draft, by field; the request stays as it is."""
-    asked = FormalRequest(
+    """What is wrong with the content's items if this were the draft, by field."""
+    errors: dict[str, str] = {}
+    content.items_of(with_draft(formal, draft), errors)
+    return errors
+
+
+def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
+    """The request as it would be with this draft; not saved, and the one in hand stays as it is."""
+    return FormalRequest(
         form=formal.form, kind=formal.kind, customer=formal.customer, requester_id=formal.requester_id,
         revert_of_id=formal.revert_of_id, draft=dict(draft),
     )  # fmt: skip
-    errors: dict[str, str] = {}
-    content.items_of(asked, errors)
-    return errors
 
 
 def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:

@@ -37,24 +37,17 @@ class RequesterView(PrivateView):
             return login_keeping_draft(request, self.form_name(**kwargs), request.get_full_path())
         self.user = request.user
         membership = None if self.user.is_staff else self.user.membership
-        signer = self.powers(membership.customer) if membership else None
+        signer = policy.powers_of(self.user, membership.customer) if membership else None
         if membership is None or signer is None:
-            return self.explain("not_yours", membership=membership)
+            return self.explain("change_requests/customer/not_yours.html", membership=membership)
         self.customer, self.signer = membership.customer, signer
         if self.needs_service and self.customer.is_suspended:
-            return self.explain("suspended", customer=self.customer)
+            return self.explain("accounts/suspended.html", customer=self.customer)
         return super().dispatch(request, *args, **kwargs)
-
-    def powers(self, customer: Customer) -> Representative | None:
-        """The person's powers in force for the company."""
-        held = Representative.objects.in_force().filter(customer=customer, user=self.user)
-        return held.order_by("-pk").first()
 
     def explain(self, page: str, **context: Any) -> HttpResponse:
         """403 with the reason."""
-        return render(
-            self.request, f"change_requests/customer/{page}.html", context, status=403
-        )  # fmt: skip
+        return render(self.request, page, context, status=403)
 
     def form_name(self, **kwargs: Any) -> str:
         """Which form a post of this page is of, for its one-time key."""
@@ -106,12 +99,22 @@ class FolioConverter:
     regex = "[^/]{8,24}"
 
     def to_python(self, value: str) -> str:
-        """The canonical folio. A ValueError (InvalidNumber) means that this pattern does not match."""
-        prefix = value.strip()[:2].upper()
-        if prefix not in FormalRequest.PREFIXES.values():
-            raise ValueError(value)
-        return numbers.parse(prefix, value)
+        """The canonical folio. A ValueError means that this pattern does not match."""
+        if folio := folio_in(value):
+            return folio
+        raise ValueError(value)
 
     def to_url(self, value: str) -> str:
         """As it is."""
         return value
+
+
+def folio_in(text: str) -> str | None:
+    """The canonical folio in what a person typed, or None."""
+    prefix = text.strip()[:2].upper()
+    if prefix not in FormalRequest.PREFIXES.values():
+        return None
+    try:
+        return numbers.parse(prefix, text)
+    except numbers.InvalidNumber:
+        return None

@@ -15,7 +15,7 @@ from accounts.formkeys import FormKey
 from accounts.mixins import KeyedForm, posted_text
 from accounts.models import Contact, Representative
 from change_requests import content, operations, words
-from change_requests.customer import forms, forms_data, steps
+from change_requests.customer import forms, forms_data, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequesterView, RequestView
 from change_requests.models import FormalRequest
 from factureya.core import attachments, clock
@@ -162,10 +162,9 @@ class StepView(KeyedForm, RequestView):
 
     def save(self, form: PortalForm) -> HttpResponse:
         """Write the draft and go on."""
-        answers = form.answers()  # type: ignore[attr-defined]
-        draft = {**self.formal.draft, **answers, "saved_at": clock.now().isoformat()}
+        answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         try:
-            operations.save_draft(self.formal, actor=self.user, draft=draft)
+            operations.save_draft(self.formal, actor=self.user, draft=answers)
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key)
@@ -396,7 +395,7 @@ class ReviewStep(StepView):
         formal, draft = self.formal, self.formal.draft
         is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
-            "rows": words.rows(content.items_of(formal, {})), "reason": draft.get("reason", ""),
+            "rows": wording.rows(content.items_of(formal, {})), "reason": draft.get("reason", ""),
             "kept": kept_of(formal), "what_heading": what_heading(formal), "has_date": not is_access,
             "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
             "date_text": words.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",

@@ -3,6 +3,7 @@
 Pure functions on what the page has in hand.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -80,6 +81,20 @@ def _row(item: words.Item) -> Row:
     if field == "password":
         return Row(label, f"La de hoy de {old}", "Otra, que la persona elige con un enlace")
     return Row(label, words.value(field, old), words.value(field, new))
+
+
+def title(formal: FormalRequest, payload: str) -> str:
+    """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
+    if payload and formal.status != Status.DRAFT:
+        return words.title(formal.form, formal.kind, json.loads(payload)["items"])
+    named = [
+        field for field in formal.draft.get("items") or {} if not field.startswith("representative")
+    ]
+    named += ["representative"] if len(named) < len(formal.draft.get("items") or {}) else []
+    items = [{"asset": "", "field": field, "old": "", "new": ""} for field in named]
+    if name := (formal.draft.get("person") or {}).get("full_name"):
+        items.append({"asset": "access", "field": "full_name", "old": "", "new": name})
+    return words.title(formal.form, formal.kind, items)
 
 
 def life(formal: FormalRequest) -> list[Step]:
@@ -203,9 +218,7 @@ def _window(formal: FormalRequest) -> str:
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "
             f"{when_long(formal.execute_before)}. Le avisamos en cuanto quede."
         )
-    return (
-        f"Se aplica a más tardar el {when_long(formal.execute_before)}. Le avisamos en cuanto quede."
-    )
+    return f"Se aplica a más tardar el {when_long(formal.execute_before)}. Le avisamos en cuanto quede."
 
 
 # What the customer reads of each event; one that is not here is the officers' own.

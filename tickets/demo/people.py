@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.db import transaction
 
 from accounts import operations, rfc
 from accounts.models import DESK_OFFICES, Customer, Office, Provider, User
@@ -117,14 +118,13 @@ def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
 
 
 def _invited(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
-    email = mail_of(entry["key"])
-    operations.invite_contact(
-        customer,
-        email=email,
-        own_tickets_only=entry.get("own_tickets_only", False),
-        actor=User.objects.get(pk=representative.pk),
-    )
-    return _accept(email, entry["name"])
+    email, ana = mail_of(entry["key"]), User.objects.get(pk=representative.pk)
+    with transaction.atomic():
+        operations.invite_by_request(customer, email=email, folio="demo", invited_by=ana, actor=ana)
+    person = _accept(email, entry["name"])
+    if entry.get("own_tickets_only", False):
+        operations.limit_contact(person.contact.pk, own_tickets_only=True, actor=ana)
+    return person
 
 
 def _accept(email: str, name: str) -> User:

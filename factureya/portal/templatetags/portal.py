@@ -42,12 +42,19 @@ def nav_links(context: Context) -> list[Link]:
 
 
 def _own_pages(request) -> list[tuple[str, str]]:
-    """The pages behind the login: a customer's tickets, or the doors of the person's offices."""
+    """The pages behind the login: a customer's tickets and formal requests, or the doors of the person's offices."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
     if not user.is_staff:
-        return [("Mis tickets", "tickets:list")]
+        membership = user.membership
+        asks = (
+            membership is not None
+            and membership.is_representative
+            and membership.customer.is_verified
+        )
+        pages = [("Solicitudes", "requests:list")] if asks else []  # M8: only who has powers
+        return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 

@@ -1,0 +1,112 @@
+"""What the customer's page of a request shows, read in a fixed number of queries (M8, M16)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from change_requests import words
+from change_requests.customer import wording
+from change_requests.customer.wording import Entry, Row, Step, Turn
+from change_requests.models import Clarification, Decision, FormalRequest, RequestRevision
+from factureya.core.models import Attachment, Event
+
+MOST_EVENTS = 300
+NEW_MAIL_WAITS = (FormalRequest.Status.VERIFYING, FormalRequest.Status.IN_APPROVAL)
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A request and its parts, as the customer sees them."""
+
+    formal: FormalRequest
+    title: str
+    chip: tuple[str, str]
+    life: list[Step]
+    turn: Turn
+    rows: list[Row]
+    reason: str
+    effective: str
+    sha256: str
+    files: list[Attachment]
+    clarifications: Sequence[Clarification]
+    question: Clarification | None
+    decisions: Sequence[Decision]
+    history: list[Entry]
+
+    @property
+    def may_withdraw(self) -> bool:
+        """Whether it may still be withdrawn."""
+        return self.formal.status in wording.WITHDRAWABLE
+
+    @property
+    def may_correct(self) -> bool:
+        """Whether it may be made a draft again."""
+        return self.formal.status in wording.REOPENABLE and self.formal.suspended_at is None
+
+    @property
+    def may_be_stopped(self) -> bool:
+        """Whether «no fui yo» still stops something."""
+        return may_be_stopped(self.formal)
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether there is an acuse."""
+        return self.formal.revision_no > 0
+
+
+def may_be_stopped(formal: FormalRequest) -> bool:
+    """Whether the request is on its way and was not stopped before."""
+    return formal.status in FormalRequest.WITH_PEOPLE and formal.suspended_at is None
+
+
+def of(formal: FormalRequest) -> Dossier:
+    """Everything of it: five queries, whatever its length."""
+    revision = (
+        formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
+    )
+    said = _content(revision)
+    messages = list(formal.clarifications.order_by("pk"))
+    question = _open_question(messages) if formal.status in FormalRequest.WITH_PEOPLE else None
+    decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
+    events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
+    return Dossier(
+        formal=formal, title=wording.title(formal, revision.payload if revision else ""),
+        chip=wording.chip(formal), life=wording.life(formal),
+        turn=wording.turn(
+            formal, question=question, new_mail=_new_mail(formal, said["items"]), reasons=decisions
+        ),
+        rows=wording.rows(said["items"]), reason=said["reason"], effective=words.day(said["effective_date"]),
+        sha256=revision.sha256 if revision else "", files=_files(formal), clarifications=messages,
+        question=question, decisions=decisions, history=wording.history(events),
+    )  # fmt: skip
+
+
+def _content(revision: RequestRevision | None) -> dict[str, Any]:
+    """The payload of the version, or nothing before the first."""
+    if revision is None:
+        return {"items": [], "reason": "", "effective_date": ""}
+    content: dict[str, Any] = json.loads(revision.payload)
+    return content
+
+
+def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
+    """The question that has no answer yet, if there is one."""
+    answered = {message.answers_id for message in messages if message.answers_id}
+    waiting = [m for m in messages if m.is_question and m.pk not in answered]
+    return waiting[-1] if waiting else None
+
+
+def _new_mail(formal: FormalRequest, items: Sequence[words.Item]) -> str:
+    """The new registered address whose code was not read back yet."""
+    if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
+        return ""
+    if formal.new_mail_sent_at is None:
+        return ""
+    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+
+
+def _files(formal: FormalRequest) -> list[Attachment]:
+    """The evidence of the current version, or of the draft."""
+    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
+    return [evidence.attachment for evidence in found.order_by("pk")]

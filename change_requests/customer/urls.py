@@ -1,0 +1,41 @@
+"""/solicitudes/: the customer's formal requests (spec: interfaces.md). A request's only public name is its folio."""
+
+from django.urls import path, register_converter
+
+from change_requests.customer import (
+    views_detail,
+    views_files,
+    views_links,
+    views_list,
+    views_wizard,
+)
+from change_requests.customer.views_common import FolioConverter
+
+register_converter(FolioConverter, "folio")
+
+app_name = "requests"
+urlpatterns = [
+    path("", views_list.MyRequests.as_view(), name="list"),
+    path("acceso/nueva/", views_wizard.NewAccess.as_view(), name="new_access"),
+    path("cambio/nueva/", views_wizard.NewChange.as_view(), name="new_change"),
+    path("formatos/control-de-acceso.pdf", views_files.AccessForm.as_view(), name="form_access"),
+    path("formatos/baja-o-cambio.pdf", views_files.ChangeForm.as_view(), name="form_change"),
+    path("archivos/<slug:token>/", views_files.EvidenceFile.as_view(), name="evidence"),
+    path("confirmar/<str:token>/", views_links.Confirm.as_view(), name="confirm"),
+    path("no-fui-yo/<str:token>/", views_links.NotMe.as_view(), name="not_me"),
+    path("clave/<str:token>/", views_links.SetPassword.as_view(), name="set_password"),
+    path("<folio:folio>/", views_detail.Detail.as_view(), name="detail"),
+    path("<folio:folio>/que-solicita/", views_wizard.KindStep.as_view(), name="kind"),
+    path("<folio:folio>/datos/", views_wizard.DataStep.as_view(), name="data"),
+    path("<folio:folio>/motivo/", views_wizard.ReasonStep.as_view(), name="reason"),
+    path("<folio:folio>/firma/", views_wizard.SignStep.as_view(), name="sign"),
+    path("<folio:folio>/revise/", views_wizard.ReviewStep.as_view(), name="review"),
+    path("<folio:folio>/enviada/", views_detail.Sent.as_view(), name="sent"),
+    path("<folio:folio>/acuse.pdf", views_files.Acuse.as_view(), name="acuse"),
+    path("<folio:folio>/aclaracion/", views_detail.AnswerClarification.as_view(), name="answer"),
+    path("<folio:folio>/codigo/", views_detail.ConfirmCode.as_view(), name="code"),
+    path("<folio:folio>/codigo/nuevo/", views_detail.ResendCode.as_view(), name="resend_code"),
+    path("<folio:folio>/corregir/", views_detail.Correct.as_view(), name="correct"),
+    path("<folio:folio>/retirar/", views_detail.Withdraw.as_view(), name="withdraw"),
+    path("<folio:folio>/no-fui-yo/", views_detail.NotMeHere.as_view(), name="not_me_here"),
+]

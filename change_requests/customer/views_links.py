@@ -1,0 +1,123 @@
+"""Pages reached by a signed link of a mail: GET shows, POST decides (M7, M8). No login is needed for them."""
+
+from typing import Any
+
+from allauth.core import ratelimit
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts.mixins import PrivateView
+from change_requests import links, operations
+from change_requests.customer import dossier
+from change_requests.customer.forms import NewPasswordForm
+from change_requests.customer.views_common import REFUSALS
+from change_requests.models import FormalRequest
+
+PAGES = "change_requests/customer/"
+GONE = 410
+
+
+class LinkView(PrivateView):
+    """A page of a link; one that is forged, expired or void explains itself."""
+
+    http_method_names = ["get", "head", "post"]
+    page_of_bad = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Limited; the token stays in no Referer."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if limited := ratelimit.consume_or_429(request, action="open_link"):
+            return limited  # type: ignore[no-any-return]
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        except links.BadLink:
+            context = {"page": self.page_of_bad}
+            response = render(request, PAGES + "bad_link.html", context, status=GONE)
+            response["Cache-Control"] = "private, no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+class Confirm(LinkView):
+    """The confirmation from the company's registered mail (M8)."""
+
+    page_of_bad = "confirm"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """What is confirmed: old and new, so that nobody signs blindly."""
+        formal = links.read_confirm(token)
+        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
+        context = {"formal": formal, "dossier": dossier.of(formal), "is_waiting": is_waiting}
+        return render(request, PAGES + "confirm.html", context)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Confirm; saying it twice is harmless."""
+        formal = links.read_confirm(token)
+        try:
+            operations.confirm_from_registered_email(formal)
+        except REFUSALS as refusal:
+            messages.warning(request, str(refusal))
+        else:
+            messages.success(request, "Gracias. La solicitud quedó confirmada y pasó a revisión.")
+        return redirect("requests:confirm", token=token)
+
+
+class NotMe(LinkView):
+    """«No fui yo»: whoever has the mail stops the request (M8)."""
+
+    page_of_bad = "not_me"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """What would be stopped."""
+        formal = links.read_not_me(token)
+        context = {
+            "formal": formal,
+            "action": request.path,
+            "may_stop": dossier.may_be_stopped(formal),
+        }
+        return render(request, PAGES + "not_me_link.html", context)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Stop it; saying it twice is harmless."""
+        formal = links.read_not_me(token)
+        try:
+            operations.not_me(formal)
+        except REFUSALS as refusal:
+            messages.warning(request, str(refusal))
+        else:
+            messages.success(request, "Detuvimos la solicitud y avisamos a Seguridad Informática.")
+        return redirect("requests:not_me", token=token)
+
+
+@method_decorator(sensitive_post_parameters("password"), name="dispatch")
+class SetPassword(LinkView):
+    """The link of a cambio de clave: the person chooses a new password, once, within 30 minutes (M7)."""
+
+    page_of_bad = "password"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """The form."""
+        person, _ = links.read_set_password(token)
+        return self.page(NewPasswordForm(person=person), person)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Set it, and to the login."""
+        person, _ = links.read_set_password(token)
+        form = NewPasswordForm(request.POST, person=person)
+        if not form.is_valid():
+            return self.page(form, person)
+        try:
+            operations.set_password(token, password=form.cleaned_data["password"])
+        except REFUSALS as refusal:
+            form.add_error(None, str(refusal))
+            return self.page(form, person)
+        messages.success(request, "Guardamos su contraseña. Ingrese con ella.")
+        return redirect("account_login")
+
+    def page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
+        """Whose password it is."""
+        return render(self.request, PAGES + "set_password.html", {"form": form, "person": person})

@@ -1,0 +1,55 @@
+"""«Solicitudes»: what the company asked for, the newest first, and the way to ask (M7, M19)."""
+
+from typing import Any
+
+from django.db.models import Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from change_requests import policy
+from change_requests.customer import wording
+from change_requests.customer.views_common import RequesterView, folio_in
+from change_requests.models import FormalRequest, RequestRevision
+
+PAGE = 25
+VIEWS = ("vigentes", "terminadas")
+OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Status.FAILED)
+
+
+class MyRequests(RequesterView):
+    """The requests of the company, in two views."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """A keyset page: no count, no offset."""
+        view = request.GET.get("vista", VIEWS[0])
+        view = view if view in VIEWS else VIEWS[0]
+        visible = policy.visible_to(self.user).select_related("requester")
+        is_open = view == VIEWS[0]
+        wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
+        if after := folio_in(request.GET.get("desde", "")):
+            last = visible.filter(folio=after).values("pk")[:1]
+            wanted = wanted.filter(pk__lt=Subquery(last))
+        found = list(wanted.order_by("-pk")[: PAGE + 1])
+        shown = found[:PAGE]
+        context: dict[str, Any] = {
+            "view": view, "rows": _rows(shown), "customer": self.customer,
+            "next_url": f"?vista={view}&desde={shown[-1].folio}" if len(found) > PAGE else "",
+            "is_empty": not shown and not visible.exists(),
+        }  # fmt: skip
+        return render(request, "change_requests/customer/list.html", context)
+
+
+def _rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
+    """Each request with its chip and title; one query for the contents of all."""
+    revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in shown])
+    contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}
+    return [
+        {
+            "formal": formal, "chip": wording.chip(formal),
+            "title": wording.title(formal, contents.get((formal.pk, formal.revision_no), "")),
+            "is_hers": formal.status in (*FormalRequest.EDITABLE, FormalRequest.Status.SUBMITTED),
+        }
+        for formal in shown
+    ]  # fmt: skip
