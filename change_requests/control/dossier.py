@@ -14,7 +14,7 @@ from accounts.models import Customer, User
 from change_requests import content, policy, words
 from change_requests.control import checks, state, steps
 from change_requests.control.checks import Checks
-from change_requests.control.steps import Step
+from change_requests.control.steps import Step, Turn
 from change_requests.models import (
     Clarification,
     Evidence,
@@ -205,7 +205,7 @@ class Dossier:
         return steps.of(self)
 
     @property
-    def turn(self) -> steps.Turn:
+    def turn(self) -> Turn:
         """Who acts now, when it is not this person."""
         return steps.turn(self)
 
@@ -241,7 +241,7 @@ class Dossier:
     @property
     def outcome(self) -> Outcome | None:
         """What the execution did; a drift is explained."""
-        return _outcome(self.execution) if self.execution else None
+        return _outcome(self.execution, self.items) if self.execution else None
 
 
 def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
@@ -302,21 +302,26 @@ def _execution(formal: FormalRequest) -> Execution | None:
     return Execution.objects.filter(request=formal).order_by("-pk").first()
 
 
-def _outcome(execution: Execution) -> Outcome:
-    is_ok = execution.result == Execution.Result.OK
-    names = {**execution.before, **execution.after}
-    rows = [
+def _outcome(execution: Execution, items: Sequence[dict[str, str]]) -> Outcome:
+    """What was applied, or which of today's values was not the one that the request says."""
+    done = f"{execution.executor_name}, {when(execution.at)}."
+    if execution.result == Execution.Result.OK:
+        text = f"Se aplicó exactamente lo aprobado. {done}"
+        rows = _rows(execution.before, execution.after)
+        return Outcome("Qué se hizo", text, "Antes", "Después", rows)
+    text = f"No se escribió nada: un dato ya no era el que dice la solicitud. {done}"
+    expected = {item["field"]: item["old"] for item in items if item["field"] in execution.before}
+    rows = _rows(expected, execution.before)
+    return Outcome("Por qué no se aplicó", text, "Decía la solicitud", "Había", rows)
+
+
+def _rows(first: dict[str, str], second: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Two columns by field, in words."""
+    return [
         (
             words.label(name),
-            words.value(name, str(execution.before.get(name, ""))),
-            words.value(name, str(execution.after.get(name, ""))),
+            words.value(name, str(first.get(name, ""))),
+            words.value(name, str(second.get(name, ""))),
         )
-        for name in names
+        for name in {**first, **second}
     ]
-    done = f"{execution.executor_name}, {when(execution.at)}."
-    if is_ok:
-        return Outcome(
-            "Qué se hizo", f"Se aplicó lo aprobado, sin retecleo. {done}", "Antes", "Después", rows
-        )
-    text = f"No se escribió nada: un dato ya no era el que se aprobó cambiar. {done}"
-    return Outcome("Por qué no se hizo", text, "Se esperaba", "Había", rows)

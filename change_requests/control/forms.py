@@ -15,10 +15,12 @@ from change_requests import operations
 from factureya.core.forms import PortalForm, Text
 
 MIN_REASON = 10
+MIN_CHANGE = 20  # of a change request
 MIN_WAIVER = 50
 MAX_REASON = 2000
 APPROVE, CLARIFY, REJECT = "approve", "clarify", "reject"
 VERIFY, RETURN = "verify", "return"
+ITS_NAME_HERE = {"question": "reason"}  # field of an operation -> field of a form
 WRONG_IMPLEMENTER = "Elija a quien implementa, de la lista"
 
 
@@ -55,7 +57,8 @@ class RefusableForm(PortalForm):
         """Show why the operation refused, beside the field it is about."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
-            self.add_error(name if name in self.fields else None, text)
+            field = ITS_NAME_HERE.get(name, name)
+            self.add_error(field if field in self.fields else None, text)
 
 
 class ActForm(RefusableForm):
@@ -265,6 +268,7 @@ class RevertForm(ActForm):
 
     reason = Reason(
         label="Por qué se revierte",
+        least=MIN_CHANGE,
         help_text="Es el motivo de la solicitud nueva: lo leen el cliente y quienes la aprueban.",
         missing="Escriba por qué se revierte",
     )

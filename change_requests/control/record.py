@@ -19,12 +19,13 @@ from factureya.core.models import Event
 
 VERBS = {
     "request.created": "Se abrió el borrador",
-    "request.draft_saved": "Se guardó el borrador",
+    "request.saved": "Se guardó el borrador",
     "request.evidence_added": "Se agregó evidencia",
-    "request.evidence_removed": "Se quitó evidencia",
+    "request.evidence_dropped": "Se quitó evidencia",
     "request.submitted": "Se envió",
+    "request.code_sent": "Se envió un código al correo nuevo",
+    "request.new_mail_proven": "Se confirmó el correo nuevo",
     "request.confirmed": "Se confirmó desde el correo registrado",
-    "request.new_mail_confirmed": "Se confirmó el correo nuevo",
     "request.verified": "Mesa de control la verificó",
     "request.returned": "Se devolvió al cliente",
     "request.reopened": "El cliente la abrió para corregirla",
@@ -34,20 +35,20 @@ VERBS = {
     "request.approved": "Quedó aprobada",
     "request.rejected": "Se rechazó",
     "request.designated": "Se designó a quien implementa",
-    "request.waiver_granted": "Se autorizó no segregar la función",
+    "request.waived": "Se autorizó no segregar la función",
     "request.waiver_checked": "Se revisó lo hecho sin segregar",
     "request.execution_intended": "Comenzó la implementación",
     "request.executed": "Se aplicó lo aprobado",
-    "request.failed": "No se aplicó",
+    "request.failed": "No se aplicó: un dato había cambiado",
     "request.sent_back": "Volvió a aprobación",
     "request.closed": "Se cerró",
     "request.withdrawn": "Se canceló",
-    "request.suspended": "Se detuvo por «no fui yo»",
+    "request.disowned": "Se avisó «no fui yo»",
     "request.resumed": "Se reanudó",
     "request.expired": "Venció",
-    "request.reverted": "Se revirtió",
+    "request.reverted": "La revirtió otra solicitud",
     "request.reminded": "Se recordó el plazo",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class RequestPage(FolioView):
 class ActView(FolioView):
     """POST: one act of one person. GET only where the act has a page of its own."""
 
-    act: acts.Act
+    act: acts.Act = None  # type: ignore[assignment] # as_view() gives it
     http_method_names = ["get", "head", "post"]
 
     def takes(self, request: HttpRequest) -> bool:
@@ -158,7 +158,7 @@ class ExpedienteZip(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """The ZIP, as attachment."""
-        content = expediente.build_zip(self.formal)
+        content = expediente.as_zip(self.formal)
         return FileResponse(
             content, as_attachment=True, filename=f"expediente-{self.formal.folio}.zip",
             content_type="application/zip",
