@@ -28,7 +28,7 @@ from factureya.core.clock import now
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "El motivo con el que se decide, completo."
-NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla, Pue.", "phone": "222 555 0199"}
+NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla", "phone": "222 555 0199"}
 WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
 
 
@@ -53,6 +53,7 @@ def make_request(
     form: str = Form.CHANGE,
     kind: str = Kind.CHANGE,
     new: dict[str, str] | None = None,
+    content: dict[str, Any] | None = None,
     **columns: Any,
 ) -> FormalRequest:
     """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
@@ -60,7 +61,7 @@ def make_request(
     Approved means decided by the owner of the assets and a security officer, with an implementer designated.
     """
     requester = requester or make_representative()
-    customer = requester.contact.customer
+    customer = Customer.objects.get(pk=requester.contact.customer_id)
     request = FormalRequest.objects.create(
         folio=numbers.new(FormalRequest.PREFIXES[Form(form)]), form=form, kind=kind,
         customer=customer, requester=requester,
@@ -68,7 +69,7 @@ def make_request(
     )  # fmt: skip
     if status == Status.DRAFT:
         return request
-    revise(request, new or dict(NEW))
+    revise(request, new or dict(NEW), **(content or {}))
     for step in WAY[: WAY.index(Status(status)) + 1]:
         _to(request, step)
     return request
@@ -186,6 +187,7 @@ def carry_out(request: FormalRequest) -> Customer:
         customer.save()
     request.status, request.executed_at = Status.EXECUTED, now()
     request.save()
+    request.requested_assets.update(open=False)
     return customer
 
 
