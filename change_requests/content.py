@@ -23,7 +23,7 @@ Item = dict[str, str]
 Errors = dict[str, str]
 Form, Kind = FormalRequest.Form, FormalRequest.Kind
 
-REASON_MIN = {Form.ACCESS: 10, Form.CHANGE: 20}
+REASON_MIN: dict[str, int] = {Form.ACCESS: 10, Form.CHANGE: 20}
 MAX = {
     "legal_name": 254,
     "fiscal_address": 300,

@@ -142,7 +142,7 @@ def deciders(request: FormalRequest, slots: list[Slot] | None = None) -> list[Us
     turn = policy.turn_of(request)
     if turn.is_customer or not turn.offices:
         return []
-    if request.status == Status.IN_APPROVAL and request.suspended_at is None:
+    if turn.task == "decidirla":
         waiting = policy.pending(policy.slots_of(request) if slots is None else slots)
         pks = {pk for slot in waiting for pk in slot.deciders}
         return list(User.objects.filter(pk__in=pks).order_by("pk"))

@@ -16,6 +16,7 @@ from change_requests.slots import Slot, slots_of
 __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visible_to"]
 
 Status, Form = FormalRequest.Status, FormalRequest.Form
+NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
     Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD,
 )  # fmt: skip
@@ -281,6 +282,8 @@ def turn_of(request: FormalRequest) -> Turn:
 
 
 def _late_turn(request: FormalRequest) -> Turn:
+    if request.status == Status.IN_APPROVAL and request.outcome_reason.startswith(NO_POWERS):
+        return _staff_turn(Office.SUPERVISOR, "devolverla o retirarla", request.due_at)
     if request.status == Status.IN_APPROVAL:
         offices = [Office.SECURITY_OFFICER]
         if request.form == Form.CHANGE:

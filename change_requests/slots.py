@@ -25,7 +25,7 @@ Holders = dict[str, frozenset[int]]
 class Slot:
     """An approval that the current revision needs: security's, or the owner's of some assets of one owner.
 
-    `decision` fills it, or is None while it waits for one of `deciders` (empty: nobody could). `decider` is who gave it.
+    `decision` fills it, or is None while it waits for one of `deciders` (empty: nobody could).
     """
 
     office: str
@@ -45,10 +45,11 @@ class Slot:
 
 
 def slots_of(request: FormalRequest) -> list[Slot]:
-    """The slots of the current revision, the owners' first. At most four queries, whatever the request."""
+    """The slots of the current revision, the owners' first. At most six queries, whatever the request."""
     filled, decided = _filled(request)
     held = holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER)
-    barred = decided | {request.requester_id, request.implementer_id}
+    authors = request.revisions.values_list("author_id", flat=True)
+    barred = decided | {request.requester_id, request.implementer_id, *authors}
     assets = assets_of(request)
     owners = _owner_slots(assets, held[Office.INFORMATION_OWNER] - barred, filled)
     own = {pk for asset in assets for pk in asset.decider_ids()}
@@ -83,25 +84,25 @@ def holders(*offices: str) -> Holders:
     return {office: frozenset(pks) for office, pks in found.items()}
 
 
-def missing_office(codes: Iterable[str], *, besides: frozenset[int] = frozenset()) -> str:
+def missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
     """The office for which nobody is left when everybody else has a place; empty when a lawful set exists (M21, M24).
 
     Distinct people are needed: the owners of the assets, a security officer who owns none of them, and an implementer
-    who is none of these and no developer; a supervisor verifies. `besides` are people who cannot have any place.
+    who is none of these and no developer; a supervisor verifies. `authors` wrote the content: they decide nothing.
     """
     held = holders(*_NEEDED, Office.DEVELOPER)
-    if not held[Office.SUPERVISOR] - besides:
+    if not held[Office.SUPERVISOR]:
         return Office.SUPERVISOR.label
     assets = owned(codes)
-    able = held[Office.INFORMATION_OWNER] - besides
+    able = held[Office.INFORMATION_OWNER] - authors
     for asset in assets:
         if not asset.decider_ids() & able:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
     owners = {pk for asset in assets for pk in asset.decider_ids()}
-    officers = held[Office.SECURITY_OFFICER] - besides - owners
+    officers = held[Office.SECURITY_OFFICER] - authors - owners
     if not officers:
         return Office.SECURITY_OFFICER.label
-    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER] - besides
+    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER]
     if not _distinct([*(asset.decider_ids() & able for asset in assets)], officers, implementers):
         return Office.IMPLEMENTER.label
     return ""

@@ -1,7 +1,7 @@
 """The life of a formal request: every change of one is one of these functions, in the order a request lives them.
 
-Each opens a transaction, locks the request's row first, re-reads it, asks again whether the verb applies and whether the
-person may; then writes the change, exactly one Event of the request, and the mails into the outbox, all or nothing.
+Each opens a transaction, locks the request's row first, re-reads it, asks again whether the verb applies and whether
+the person may; then writes the change, exactly one Event of the request, and the mails into the outbox, all or nothing.
 Status is written here and nowhere else. Times come from `core.clock`.
 """
 

@@ -87,7 +87,9 @@ def _enter(request: FormalRequest, line: str) -> Representative:
         request=request, revision_no__isnull=False, dropped_at__isnull=True
     )
     document = files.order_by("pk").first()
-    assert request.verified_by is not None  # request_in_approval_was_verified
+    # request_in_approval_was_verified
+    assert request.verified_by is not None
+    assert request.verified_at is not None
     return Representative.objects.create(
         customer=request.customer, user=content.person_of(request.customer, values["email"]),
         name=values["name"], rfc=values["rfc"], email=values["email"], power_kind=values["power_kind"],

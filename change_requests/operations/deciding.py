@@ -127,12 +127,13 @@ def _decide(
 
 def _approved(request: FormalRequest, revision: RequestRevision, actor: User, office: str) -> None:
     """Every slot is filled: from when and until when it may be applied, and who is told."""
-    request.approved_at = now()
+    request.approved_at, request.outcome_reason = now(), ""
     request.execute_after = _execute_after(request)
     request.execute_before = in_business_days(settings.EXECUTE_BUSINESS_DAYS, request.execute_after)
     event = move(
         request, Status.APPROVED, "request.approved", actor=actor, due_at=request.execute_before,
-        saved=("approved_at", "execute_after", "execute_before"), office=office, sha256=revision.sha256,
+        saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
+        office=office, sha256=revision.sha256,
     )  # fmt: skip
     is_later = request.execute_after > request.approved_at
     after = request.execute_after if is_later else None

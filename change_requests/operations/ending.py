@@ -1,12 +1,11 @@
 """How a request ends or stops: closed, withdrawn, «no fui yo», resumed; and what undoes it."""
 
-from django.conf import settings
-
 from accounts.models import Representative, User
 from change_requests import content, notifications, policy
 from change_requests.models import FormalRequest
 from change_requests.operations._locking import (
     TURN,
+    Kind,
     Status,
     current,
     locked,
@@ -62,7 +61,7 @@ def not_me(request: FormalRequest) -> FormalRequest:
     """
     with locked(request, *Status, suspended=True) as fresh:
         ended = fresh.status in (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
-        if fresh.suspended_at is not None or ended or _was_said(fresh):
+        if fresh.suspended_at is not None or ended or not fresh.revision_no or _was_said(fresh):
             return fresh
         if fresh.status not in (Status.EXECUTED, Status.CLOSED):
             fresh.suspended_at = now()
@@ -112,7 +111,7 @@ def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
                 "Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio."
             )
         undoing = begin(
-            actor, form=fresh.form, kind=fresh.kind, customer=fresh.customer, requester=representative.user,
+            actor, form=fresh.form, kind=Kind.CHANGE, customer=fresh.customer, requester=representative.user,
             representative=representative, revert_of=fresh, draft={"reason": text},
         )  # fmt: skip
         send(undoing, items, author=actor)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from accounts.models import Office, User
 from change_requests import content, notifications, policy
@@ -26,7 +25,6 @@ from change_requests.slots import OFFICE_OF, holders
 from factureya.core import audit
 from factureya.core.clock import now
 
-NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"
 TOO_LATE = "El plazo para aplicarla venció con su aprobación; se presenta otra."
 
 
@@ -42,6 +40,7 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
         refuse(policy.may_execute(actor, fresh))
         if problem := why_not(fresh, actor, None, waived=_is_waived(fresh)):
             raise NotAllowed(problem)
+        _hold_what_it_undoes(fresh)
         hold_customer(fresh)
         outcome = _expired(fresh) or _sent_back(fresh, actor)
         if outcome is None:
@@ -58,6 +57,12 @@ def _record_intent(request: FormalRequest, actor: User) -> None:
     with locked(request, Status.APPROVED) as fresh:
         refuse(policy.may_execute(current(actor), fresh))
         audit.record("request.execution_intended", fresh, actor=actor, revision=fresh.revision_no)
+
+
+def _hold_what_it_undoes(request: FormalRequest) -> None:
+    """Lock the original before the company's row, as `revert` does."""
+    if request.revert_of_id is not None:
+        FormalRequest.objects.select_for_update().only("pk").get(pk=request.revert_of_id)
 
 
 def _is_waived(request: FormalRequest) -> bool:
@@ -104,7 +109,7 @@ def _sent_back(request: FormalRequest, actor: User) -> SentBack | None:
     lapsed = _lapsed(slots)
     reasons = [f"{slot.decision.decider_name} ya no puede aprobar" for slot in lapsed]
     if _has_no_powers(request):
-        reasons.insert(0, NO_POWERS)
+        reasons.insert(0, policy.NO_POWERS)
     if not reasons:
         return None
     instant = now()
@@ -199,8 +204,10 @@ def _after(request: FormalRequest, actor: User, event: Any) -> None:
         request.waiver.save(update_fields=["check_due"])
         notifications.check_due(request, event, request.waiver)
     if request.revert_of_id is not None:
-        undone = FormalRequest.objects.filter(Q(status=Status.EXECUTED) | Q(status=Status.CLOSED))
-        original = undone.select_for_update().filter(pk=request.revert_of_id).first()
+        applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))
+        original = (
+            applied.select_related("customer", "requester").filter(pk=request.revert_of_id).first()
+        )
         if original is not None:
             told = move(
                 original,

@@ -1,10 +1,11 @@
-"""How a request is sent and confirmed: a revision with its hash, the registered mail's word, the new mail's code (M8)."""
+"""How a request is sent and confirmed: a revision with its hash, the registered mail's word, the new mail's code."""
 
 import secrets
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+
 from accounts.models import Customer, User
 from change_requests import content, notifications, payload, policy
 from change_requests.models import (
@@ -160,10 +161,11 @@ def hold_customer(request: FormalRequest) -> None:
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
-    missing = missing_office(codes, besides=frozenset({request.requester_id, author.pk}))
+    missing = missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
     if missing:
         raise NoPeople(
-            f"Hoy no hay quien atienda esta solicitud: falta {missing}. Llame a mesa de control; su borrador queda guardado."
+            f"Hoy no hay quien atienda esta solicitud: falta {missing}. Llame a mesa de control; su borrador "
+            "queda guardado."
         )
 
 

@@ -34,10 +34,11 @@ def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequ
             raise WrongStatus("Falta que la empresa responda la aclaración.")
         if policy.powers_of(current(fresh.requester), fresh.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
-        fresh.verified_at, fresh.verified_by = now(), actor
+        fresh.verified_at, fresh.verified_by, fresh.outcome_reason = now(), actor, ""
         event = move(
             fresh, Status.IN_APPROVAL, "request.verified", actor=actor, note=" ".join(note.split()),
-            due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS), saved=("verified_at", "verified_by"),
+            due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
+            saved=("verified_at", "verified_by", "outcome_reason"),
         )  # fmt: skip
         notifications.told("verified", fresh, event, until=fresh.due_at)
         notifications.your_turn(fresh, event, slots_of(fresh))

@@ -1,13 +1,17 @@
 """The people of formal requests, and requests brought to any status through real operations."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from accounts.models import Office, User
+from django.db import connection
+
+from accounts.models import Customer, Office, User
 from accounts.tests.factories import make_contact, make_representative, make_staff
 from change_requests import content, operations
-from change_requests.models import FormalRequest, RequestRevision
+from change_requests.models import Execution, FormalRequest, RequestRevision
 from change_requests.tests.factories import own_assets
+from factureya.core import clock
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "Cambiamos de oficinas el primero de diciembre."
@@ -114,6 +118,16 @@ def _bring(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
 
 
 def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    if status == Status.EXPIRED:
+        request = _bring(cast, request, Status.SUBMITTED)
+        with clock.at(request.due_at + timedelta(seconds=1)):
+            operations.expire_due(clock.now())
+        request.refresh_from_db()
+        return request
+    if status == Status.FAILED:
+        return _drift(cast, _bring(cast, request, Status.APPROVED))
+    if status == Status.REVERTED:
+        return undo(cast, _bring(cast, request, Status.EXECUTED))
     if status == Status.CANCELLED:
         return operations.withdraw(request, actor=cast.ana, reason="Ya no hace falta.")
     request = _bring(cast, request, Status.IN_APPROVAL)
@@ -126,3 +140,30 @@ def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
             request, actor=cast.elsa, reason="No procede así.", seen_hash=seen(request)
         )
     raise ValueError(status)
+
+
+def undo(cast: Cast, request: FormalRequest) -> FormalRequest:
+    """The machine-made request that undoes it lives to its execution; the original is reverted."""
+    undoing = operations.revert(
+        request, actor=cast.laura, reason="Se pidió por error, según la empresa."
+    )
+    for reached in ORDER[2:6]:
+        undoing = step(cast, undoing, reached)
+    request.refresh_from_db()
+    return request
+
+
+def unguarded(**columns: Any) -> None:
+    """Change companies' data behind the guards' back, inside the test's transaction: what drift is made of."""
+    with connection.cursor() as cursor:
+        on = "" if connection.vendor == "sqlite" else " ON accounts_customer"
+        cursor.execute(f"DROP TRIGGER customer_sensitive_by_execution{on}")
+    Customer.objects.update(**columns)
+
+
+def _drift(cast: Cast, request: FormalRequest) -> FormalRequest:
+    unguarded(phone="999")
+    execution = operations.execute(request, actor=cast.gina)
+    assert execution.result == Execution.Result.DRIFT
+    request.refresh_from_db()
+    return request
