@@ -90,6 +90,12 @@ class ActForm(RefusableForm):
         if stepup.is_fresh(request):
             del self.fields["password"]
 
+    def full_clean(self) -> None:
+        """Once the password was right it is not shown again."""
+        super().full_clean()
+        if self.is_bound and "password" not in self.errors:
+            self.fields.pop("password", None)
+
     def clean_password(self) -> str:
         """Asked for before the rest is known to be right: who mends a reason doesn't type it twice."""
         if problem := stepup.confirm(self.request, self.cleaned_data["password"]):

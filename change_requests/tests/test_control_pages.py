@@ -168,7 +168,8 @@ def test_the_password_is_asked_again_after_five_minutes(cast):
     client = browser(cast.fabian)
     page = client.get(reverse("control:request", args=[request.folio]))
     assert 'name="password"' in page.content.decode()
-    act(cast.fabian, request, "decide", client, decision="clarify", reason=SHORT)
+    mended = act(cast.fabian, request, "decide", client, decision="clarify", reason=SHORT)
+    assert 'name="password"' not in mended.content.decode()
     page = client.get(reverse("control:request", args=[request.folio]))
     assert (
         'name="password"' not in page.content.decode()
