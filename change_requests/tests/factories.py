@@ -133,7 +133,13 @@ def items_of(request: FormalRequest) -> list[dict[str, str]]:
 
 
 def decide(
-    request: FormalRequest, decider: User, office: str, verdict: str = "approve", **changes: Any
+    request: FormalRequest,
+    decider: User,
+    office: str,
+    verdict: str = "approve",
+    *,
+    assignment: RoleAssignment | None = None,
+    **changes: Any,
 ) -> Decision:
     """A decision on the current revision, with the slots it fills."""
     revision = current_revision(request)
@@ -141,7 +147,7 @@ def decide(
         **{
             "request": request, "revision_no": revision.no, "requester": revision.requester,
             "sha256": revision.sha256, "office": office, "decider": decider,
-            "decider_name": decider.full_name, "assignment": _assignment(decider, office),
+            "decider_name": decider.full_name, "assignment": assignment or _assignment(decider, office),
             "verdict": verdict, "reason": REASON, **changes,
         }
     )  # fmt: skip
