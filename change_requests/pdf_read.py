@@ -40,6 +40,7 @@ class Fault(StrEnum):
     OLD_VERSION = "old-version"
     FORGED = "forged"
     OTHER_CUSTOMER = "other-customer"
+    POWERS = "powers"
     RFC = "rfc"
     EMAIL = "email"
     INCOMPLETE = "incomplete"
@@ -69,6 +70,10 @@ ANSWERS = {
     ),
     Fault.OTHER_CUSTOMER: (
         "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco."
+    ),
+    Fault.POWERS: (
+        "La solicitud solo la presenta el representante legal o un apoderado con poderes vigentes, desde el correo "
+        "registrado. Pídale que la envíe o que la haga en el portal."
     ),
     Fault.RFC: "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
     Fault.EMAIL: (
@@ -156,7 +161,7 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 def compare(proposal: Proposal, on_file: OnFile) -> Answers:
     """The answers that a form proposes, once it agrees with what is on file. Raises Unreadable."""
     values = proposal.values
-    if _rfc(values["rfc"]) not in {"", on_file.rfc}:
+    if plain_rfc(values["rfc"]) not in {"", on_file.rfc}:
         raise Unreadable(Fault.RFC)
     if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
@@ -174,6 +179,11 @@ def compare(proposal: Proposal, on_file: OnFile) -> Answers:
     draft["effective_date"] = _iso(values["effective_date"]) or ""
     draft["items"] = _items(values) if kind == "change" else {}
     return Answers(kind, draft)
+
+
+def plain_rfc(text: str) -> str:
+    """An RFC as it is kept, from how people write it."""
+    return re.sub(r"[\s.-]", "", text).upper()
 
 
 # -- Private -----------------------------------------------------------------------------------------
@@ -246,10 +256,6 @@ def _iso(text: str) -> str | None:
         return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
         return None
-
-
-def _rfc(text: str) -> str:
-    return re.sub(r"[\s.-]", "", text).upper()
 
 
 def _clean(text: str, is_long: bool) -> str:

@@ -221,9 +221,10 @@ OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
 
 # -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
 MAIL_ROUTES = {
-    SUPPORT_EMAIL: ["tickets.inbound.receive"],
-    CONTROL_DESK_EMAIL: ["tickets.inbound.receive"],
+    SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
+    CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
+MAIL_FOLIO = "change_requests.inbound.folio_of"  # the public name of a request's chain, for receive_email --json
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")

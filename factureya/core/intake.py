@@ -1,9 +1,9 @@
 """Every mail is kept before it is read, and disposed of exactly once, whichever way it came (M5, M6).
 
 `keep` commits the raw bytes; `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
-paths, in order). A handler is `receive(inbound, mail) -> Plan | None`: called outside of any transaction it decides
-whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the one
-transaction that also writes what became of the mail. So a crash at any instant, a second delivery, or two processes
+paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`: called outside of any transaction it
+decides whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the
+one transaction that also writes what became of the mail. So a crash at any instant, a second delivery, or two processes
 at once leave one entry; what a dead process left, `sweep` takes up.
 """
 
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
@@ -41,7 +42,16 @@ class Outcome:
 
 
 Plan = Callable[[], Outcome]
-Handler = Callable[[InboundMessage, InboundMail], Plan | None]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What a handler that leaves the mail to the next one has to add: written after it, in the same transaction."""
+
+    act: Callable[[Outcome], None]
+
+
+Handler = Callable[[InboundMessage, InboundMail], Plan | Aside | None]
 
 
 class TooLarge(Exception):
@@ -171,10 +181,21 @@ def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
+    asides: list[Aside] = []
     for handler in _handlers(inbound, mail):
-        if plan := handler(inbound, mail):
-            return mail, plan
+        said = handler(inbound, mail)
+        if isinstance(said, Aside):
+            asides.append(said)
+        elif said is not None:
+            return mail, partial(_with_asides, said, asides)
     return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
+
+
+def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
+    outcome = plan()
+    for aside in asides:
+        aside.act(outcome)
+    return outcome
 
 
 def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:

@@ -5,7 +5,9 @@ import logging
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils.module_loading import import_string
 
 from factureya.core import intake, mail_in
 from factureya.core.intake import Outcome
@@ -55,6 +57,7 @@ def _as_json(raw: bytes, outcome: Outcome) -> dict[str, Any]:
     said: dict[str, Any] = {
         "disposition": outcome.disposition,
         "ticket": name if kind == "ticket" else None,
+        "folio": import_string(settings.MAIL_FOLIO)(outcome.about) if kind == "request" else None,
         "reason": outcome.reason,
     }
     try:
