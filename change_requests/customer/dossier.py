@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from change_requests import words
+from accounts.models import User
+from change_requests import policy, words
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
 from change_requests.models import Clarification, Decision, FormalRequest, RequestRevision
@@ -33,16 +34,17 @@ class Dossier:
     question: Clarification | None
     decisions: Sequence[Decision]
     history: list[Entry]
+    is_hers: bool  # the reader began it: who edits it and sends it
 
     @property
     def may_withdraw(self) -> bool:
         """Whether it may still be withdrawn."""
-        return self.formal.status in wording.WITHDRAWABLE
+        return self.formal.status in policy.WITHDRAWABLE
 
     @property
     def may_correct(self) -> bool:
         """Whether it may be made a draft again."""
-        return self.formal.status in wording.REOPENABLE and self.formal.suspended_at is None
+        return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
 
     @property
     def may_be_stopped(self) -> bool:
@@ -60,8 +62,12 @@ def may_be_stopped(formal: FormalRequest) -> bool:
     return formal.status in FormalRequest.WITH_PEOPLE and formal.suspended_at is None
 
 
-def of(formal: FormalRequest) -> Dossier:
-    """Everything of it: five queries, whatever its length."""
+def _may_be_reopened(formal: FormalRequest) -> bool:
+    return formal.status in policy.REOPENABLE and formal.revert_of_id is None
+
+
+def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
+    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
     revision = (
         formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
     )
@@ -69,16 +75,17 @@ def of(formal: FormalRequest) -> Dossier:
     messages = list(formal.clarifications.order_by("pk"))
     question = _open_question(messages) if formal.status in FormalRequest.WITH_PEOPLE else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
+    is_hers = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
     return Dossier(
         formal=formal, title=wording.title(formal, revision.payload if revision else ""),
         chip=wording.chip(formal), life=wording.life(formal),
         turn=wording.turn(
-            formal, question=question, new_mail=_new_mail(formal, said["items"]), reasons=decisions
+            formal, is_hers=is_hers, question=question, new_mail=_new_mail(formal, said["items"]), reasons=decisions,
         ),
         rows=wording.rows(said["items"]), reason=said["reason"], effective=words.day(said["effective_date"]),
         sha256=revision.sha256 if revision else "", files=_files(formal), clarifications=messages,
-        question=question, decisions=decisions, history=wording.history(events),
+        question=question, decisions=decisions, history=wording.history(events), is_hers=is_hers,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from change_requests.customer import (
     views_files,
     views_links,
     views_list,
+    views_start,
     views_wizard,
 )
 from change_requests.customer.views_common import FolioConverter
@@ -16,8 +17,8 @@ register_converter(FolioConverter, "folio")
 app_name = "requests"
 urlpatterns = [
     path("", views_list.MyRequests.as_view(), name="list"),
-    path("acceso/nueva/", views_wizard.NewAccess.as_view(), name="new_access"),
-    path("cambio/nueva/", views_wizard.NewChange.as_view(), name="new_change"),
+    path("acceso/nueva/", views_start.NewAccess.as_view(), name="new_access"),
+    path("cambio/nueva/", views_start.NewChange.as_view(), name="new_change"),
     path("formatos/control-de-acceso.pdf", views_files.AccessForm.as_view(), name="form_access"),
     path("formatos/baja-o-cambio.pdf", views_files.ChangeForm.as_view(), name="form_change"),
     path("archivos/<slug:token>/", views_files.EvidenceFile.as_view(), name="evidence"),

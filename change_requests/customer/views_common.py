@@ -79,7 +79,9 @@ class RequestView(RequesterView):
 
     def find(self) -> FormalRequest:
         """The request, or 404."""
-        visible = policy.visible_to(self.user).select_related("requester", "representative")
+        visible = policy.visible_to(self.user).select_related(
+            "requester", "representative", "implementer"
+        )
         formal = visible.filter(folio=self.folio).first()
         if formal is None:
             raise Http404(NOT_YOURS)

@@ -10,8 +10,8 @@ from django.shortcuts import redirect, render
 from accounts import drafts, formkeys
 from accounts.formkeys import FormKey
 from accounts.mixins import KeyedForm
-from change_requests import operations
-from change_requests.customer import dossier, forms, wording
+from change_requests import operations, policy
+from change_requests.customer import dossier, forms
 from change_requests.customer.views_common import REFUSALS, RequestView
 from change_requests.models import FormalRequest
 from factureya.core.forms import STALE_FORM, PortalForm
@@ -58,7 +58,7 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """As it is now."""
-        seen = dossier.of(self.find())
+        seen = dossier.of(self.find(), self.user)
         found = drafts.find(request.session, self.user, self.page_key())
         if found is None:
             return self.page(seen)
@@ -94,7 +94,7 @@ class AnswerClarification(RequestPage):
                 return self.to_detail(
                     "Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS
                 )
-        return self.page(dossier.of(formal), key=key, answer=form)
+        return self.page(dossier.of(formal, self.user), key=key, answer=form)
 
 
 class ConfirmCode(RequestPage):
@@ -118,7 +118,7 @@ class ConfirmCode(RequestPage):
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(dossier.of(self.find()), code=form)
+        return self.page(dossier.of(self.find(), self.user), code=form)
 
 
 class ResendCode(RequestView):
@@ -164,7 +164,7 @@ class Withdraw(KeyedForm, RequestView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Why?"""
         formal = self.find()
-        if formal.status not in wording.WITHDRAWABLE:
+        if formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
         found = drafts.find(request.session, self.user, self.form_name(folio=folio))
         key, fields, _ = found or (formkeys.new(self.user, self.form_name(folio=folio)), {}, "")

@@ -25,7 +25,7 @@ class MyRequests(RequesterView):
         """A keyset page: no count, no offset."""
         view = request.GET.get("vista", VIEWS[0])
         view = view if view in VIEWS else VIEWS[0]
-        visible = policy.visible_to(self.user).select_related("requester")
+        visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
         if after := folio_in(request.GET.get("desde", "")):
@@ -49,7 +49,7 @@ def _rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
         {
             "formal": formal, "chip": wording.chip(formal),
             "title": wording.title(formal, contents.get((formal.pk, formal.revision_no), "")),
-            "is_hers": formal.status in (*FormalRequest.EDITABLE, FormalRequest.Status.SUBMITTED),
+            "is_due": wording.waits_for_company(formal), "note": wording.note(formal),
         }
         for formal in shown
     ]  # fmt: skip

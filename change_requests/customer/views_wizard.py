@@ -16,77 +16,14 @@ from accounts.mixins import KeyedForm, posted_text
 from accounts.models import Contact, Representative
 from change_requests import content, operations, words
 from change_requests.customer import forms, forms_data, steps, wording
-from change_requests.customer.views_common import REFUSALS, RequesterView, RequestView
+from change_requests.customer.views_common import REFUSALS, RequestView
 from change_requests.models import FormalRequest
 from factureya.core import attachments, clock
 from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
 MOST_PEOPLE = 200
-
-
-class NewRequest(KeyedForm, RequesterView):
-    """Step 1: what is asked. POST makes the draft and its folio; a double click makes one."""
-
-    http_method_names = ["get", "head", "post"]
-    needs_service = True
-    form_kind = ""  # FormalRequest.Form
-    form_class: type[PortalForm] = PortalForm
-
-    def form_name(self, **kwargs: Any) -> str:
-        """One per form."""
-        return f"nueva:{self.form_kind}"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The choice."""
-        found = drafts.find(request.session, self.user, self.form_name())
-        key, fields, why = found or (formkeys.new(self.user, self.form_name()), {}, "")
-        return self.page(self.form_class(initial=fields), key, why)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Make the draft, and on to the second step."""
-        key, is_ours = self.posted_key(self.user, self.form_name())
-        form = self.form_class(request.POST)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if not form.is_valid():
-            return self.page(form, key)
-        try:
-            formal = operations.create_draft(
-                actor=self.user, customer=self.customer, form=self.form_kind, key=key.key,
-                kind=form.cleaned_data["kind"],
-            )  # fmt: skip
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            return self.page(form, key)
-        drafts.forget(request.session, key)
-        return redirect("requests:data", folio=formal.folio)
-
-    def page(self, form: PortalForm, key: FormKey, why: str = "") -> HttpResponse:
-        """The first of five steps."""
-        is_access = self.form_kind == FormalRequest.Form.ACCESS
-        context = {
-            "form": form, "key": key.token, "why": why, "formal": None, "saved_at": None, "back_url": "",
-            "document": FormalRequest.Form(self.form_kind).label, "button": "Continuar",
-            "steps": steps.line(self.form_kind, "", steps.KIND),
-            "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
-            "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
-        }  # fmt: skip
-        return render(self.request, PAGES + "step_kind.html", context)
-
-
-class NewAccess(NewRequest):
-    """«Solicitud de Control de Acceso» (M7)."""
-
-    form_kind = FormalRequest.Form.ACCESS
-    form_class = forms.AccessKindForm
-
-
-class NewChange(NewRequest):
-    """«Solicitud de Baja o Cambio de Información Sensible» (M19)."""
-
-    form_kind = FormalRequest.Form.CHANGE
-    form_class = forms.ChangeKindForm
+NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
 class StepView(KeyedForm, RequestView):
@@ -106,8 +43,8 @@ class StepView(KeyedForm, RequestView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The step as it was saved, or as it was typed when the session ended."""
         self.formal = self.find()
-        if self.is_on_its_way():
-            return self.to_detail()
+        if away := self.not_here():
+            return self.to_detail(away)
         found = drafts.find(request.session, self.user, self.form_name(folio=folio))
         if found is None:
             key = formkeys.new(self.user, self.form_name(folio=folio))
@@ -118,8 +55,8 @@ class StepView(KeyedForm, RequestView):
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Save the step and go on; or show again, complete, what is not right yet."""
         self.formal = self.find()
-        if self.is_on_its_way():
-            return self.to_detail("La solicitud ya se envió.")
+        if away := self.not_here():
+            return self.to_detail(away)
         self.key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
         if "quitar" in request.POST:
             return self.take_away(request.POST["quitar"])
@@ -131,9 +68,11 @@ class StepView(KeyedForm, RequestView):
             self.judge(form)
         return self.save(form) if form.is_valid() else self.page(form, self.key)
 
-    def is_on_its_way(self) -> bool:
-        """Whether the request is no draft any more."""
-        return self.formal.status not in FormalRequest.EDITABLE
+    def not_here(self) -> str:
+        """Why this person goes on at the request's page and not here; empty when he edits it here."""
+        if self.formal.status not in FormalRequest.EDITABLE:
+            return "La solicitud ya se envió; aquí ve cómo va."
+        return "" if self.formal.requester_id == self.user.pk else NOT_HIS
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """The step's form."""
@@ -358,7 +297,7 @@ class ReviewStep(StepView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Everything, once everything is answered; before that, the step that is not."""
         self.formal = self.find()
-        if not self.is_on_its_way() and (lack := self.lack()):
+        if not self.not_here() and (lack := self.lack()):
             step, text = lack
             messages.info(request, text)
             return redirect(f"requests:{step}", folio=folio)

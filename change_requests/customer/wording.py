@@ -6,13 +6,13 @@ Pure functions on what the page has in hand.
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from change_requests import words
+from change_requests import policy, words
 from change_requests.customer.steps import Step
 from change_requests.models import Clarification, Decision, FormalRequest
 from factureya.core.models import Event
-from factureya.core.templatetags.fy import when_long
+from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
 # The colour and shape of a status's chip (core.templatetags.fy.state_class).
@@ -31,8 +31,6 @@ LIFE = (
     Status.CLOSED,
 )
 STOPPED = "Detenida por «No fui yo»"
-WITHDRAWABLE = (Status.DRAFT, Status.RETURNED, *FormalRequest.WITH_PEOPLE)
-REOPENABLE = (Status.RETURNED, Status.VERIFYING, Status.IN_APPROVAL, Status.FAILED)
 
 
 class Turn(NamedTuple):
@@ -66,6 +64,21 @@ def chip(formal: FormalRequest) -> tuple[str, str]:
     if formal.suspended_at is not None and formal.is_open:
         return "bad", STOPPED
     return CHIPS[Status(formal.status)], formal.status_label
+
+
+def waits_for_company(formal: FormalRequest) -> bool:
+    """Whether the company has something to do; no query."""
+    is_stopped = formal.suspended_at is not None and formal.is_open
+    return not is_stopped and policy.turn_of(formal).is_customer
+
+
+def note(formal: FormalRequest) -> str:
+    """Under the chip of a row: whose turn it is, and until when."""
+    if not formal.is_open:
+        return when(formal.executed_at) if formal.executed_at else ""
+    turn = policy.turn_of(formal)
+    who = "le toca a usted" if turn.is_customer else turn.who
+    return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
 
 
 def rows(items: Iterable[words.Item]) -> list[Row]:
@@ -134,11 +147,12 @@ def _reached(formal: FormalRequest) -> int:
 def turn(
     formal: FormalRequest,
     *,
+    is_hers: bool = True,
     question: Clarification | None = None,
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
 ) -> Turn:
-    """What follows. `question`: the one that waits for its answer; `new_mail`: the address whose code is awaited."""
+    """What follows. `question` waits for its answer; `new_mail` for its code; `is_hers`: the reader began it."""
     if formal.suspended_at is not None and formal.is_open:
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
@@ -159,7 +173,11 @@ def turn(
             "wait",
             "code",
         )
-    return _by_status(formal, reasons)
+    found = _by_status(formal, reasons)
+    if found.act and not is_hers:
+        who = formal.requester.get_full_name()
+        return found._replace(act="", text=f"{found.text} La sigue {who}, que la comenzó.")
+    return found
 
 
 def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
@@ -221,8 +239,39 @@ def _window(formal: FormalRequest) -> str:
     return f"Se aplica a más tardar el {when_long(formal.execute_before)}. Le avisamos en cuanto quede."
 
 
-# What the customer reads of each event; one that is not here is the officers' own.
-VERBS: dict[str, tuple[str, str]] = {}
+# What the customer reads of each event; HIDDEN are the officers' own, and the steps of a draft.
+OFFICES = dict(Decision.Office.choices)
+VERBS: dict[str, tuple[str, str]] = {
+    "request.created": ("{who} comenzó la solicitud", "document"),
+    "request.submitted": ("{who} la firmó y la envió", "mail"),
+    "request.confirmed": ("Se confirmó desde el correo registrado", "check"),
+    "request.code_sent": ("Enviamos otro código al correo nuevo", "mail"),
+    "request.new_mail_proven": ("Se comprobó el correo nuevo", "check"),
+    "request.verified": ("La mesa de control la verificó", "check"),
+    "request.returned": ("La mesa de control la devolvió: {reason}", "swap"),
+    "request.clarification_asked": ("Le pedimos una aclaración", "mail"),
+    "request.clarification_answered": ("{who} respondió la aclaración", "check"),
+    "request.reopened": ("{who} comenzó a corregirla", "swap"),
+    "request.approved_by": ("Aprobó el {office}", "shield"),
+    "request.approved": ("Aprobó el {office}: quedó aprobada", "shield"),
+    "request.rejected": ("No se aprobó", "cross"),
+    "request.designated": ("Se designó a quien la aplica", "person"),
+    "request.sent_back": ("Volvió a aprobación: {reason}", "swap"),
+    "request.executed": ("Se aplicó", "check"),
+    "request.failed": ("No se pudo aplicar: {reason}", "cross"),
+    "request.closed": ("Se cerró", "lock"),
+    "request.withdrawn": ("Se retiró: {reason}", "cross"),
+    "request.expired": ("Venció: {reason}", "clock"),
+    "request.disowned": ("Alguien avisó «No fui yo»", "shield"),
+    "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
+    "request.reverted": ("Se revirtió", "swap"),
+}
+HIDDEN = frozenset(
+    {
+        "request.saved", "request.evidence_added", "request.evidence_dropped", "request.reminded", "request.waived",
+        "request.waiver_checked", "request.execution_intended",
+    }
+)  # fmt: skip
 
 
 def history(events: Iterable[Event]) -> list[Entry]:
@@ -236,5 +285,6 @@ def history(events: Iterable[Event]) -> list[Entry]:
 
 
 def _filled(text: str, event: Event) -> str:
-    data: dict[str, Any] = {"who": event.actor_name, **event.data}
-    return text.format_map(data)
+    data = {"reason": "", **event.data, "who": event.actor_name}
+    data["office"] = OFFICES.get(str(data.get("office")), "responsable")
+    return text.format_map(data).removesuffix(": ")

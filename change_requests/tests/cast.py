@@ -1,18 +1,29 @@
 """The people of the tests of formal requests' pages, and requests brought to a status by the real operations.
 
-Ana is the representative of Papelería Ocaso, Beto a contact there, Carla the representative of another company; Fabián
-owns the information, Elsa is the security officer, Laura mesa de control, Gina the implementer.
+Ana is the representative of Papelería Ocaso, Dana holds powers there for ten more days, Beto is a contact, Carla the
+representative of another company; Fabián owns the information, Elsa is the security officer, Laura mesa de control,
+Gina the implementer.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from accounts.models import Office, User
-from accounts.tests.factories import make_contact, make_customer, make_representative, make_staff
+from accounts.tests.factories import (
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    represent,
+)
 from change_requests import operations
 from change_requests.models import FormalRequest
 from change_requests.tests.factories import own_assets
+from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 
 REASON = "Nos mudamos de oficinas y cambiamos de conmutador."
@@ -27,6 +38,7 @@ class Cast:
     """Who is there."""
 
     ana: User
+    dana: User
     beto: User
     carla: User
     fabian: User
@@ -41,11 +53,19 @@ def make_cast() -> Cast:
         "POC930314QX7", "Papelería Ocaso SA de CV", verified=False, phone="222 555 0134",
         fiscal_address="Av. Juárez 1420, Col. La Paz, 72160 Puebla, Pue.", registered_email="contacto@ocaso.mx",
     )  # fmt: skip
+    dana = make_contact(ocaso, representative=True, email="dana@ocaso.mx", full_name="Dana Poder")
+    represent(
+        ocaso,
+        dana,
+        power_kind="attorney",
+        valid_until=timezone.localdate(now()) + timedelta(days=10),
+    )
     ana = make_representative(ocaso, email="ana@ocaso.mx", full_name="Ana Robles")
     fabian = make_staff(Office.INFORMATION_OWNER, full_name="Fabián Dueño")
     own_assets(fabian)
     return Cast(
-        ana=ana, beto=make_contact(ana.contact.customer, email="beto@ocaso.mx", full_name="Beto Luna"),
+        ana=ana, dana=User.objects.select_related("contact__customer").get(pk=dana.pk),
+        beto=make_contact(ana.contact.customer, email="beto@ocaso.mx", full_name="Beto Luna"),
         carla=make_representative(email="carla@otra.mx", full_name="Carla Sol"), fabian=fabian,
         elsa=make_staff(Office.SECURITY_OFFICER, full_name="Elsa Segura"),
         laura=make_staff(Office.SUPERVISOR, full_name="Laura Mesa"),
