@@ -92,6 +92,8 @@ def today_of(customer: Customer, request: FormalRequest, item: Mapping[str, str]
         return _access_today(customer, item)
     if item["field"] != "representative":
         return str(getattr(customer, item["field"]))
+    if item["new"] and person_of(customer, decompose(item["new"])["email"]) is None:
+        return "(sin cuenta)"
     if not item["old"]:
         return "" if _may_be_added(customer, decompose(item["new"])["email"]) else "(ya está)"
     rows = Representative.objects.filter(customer=customer, revoked_at__isnull=True)
@@ -271,6 +273,11 @@ def _representative(request: FormalRequest, parts: dict[str, str], errors: Error
         errors[PART + "name"] = "Es igual al de hoy; si no cambia, quítelo de la solicitud."
     elif old["email"] != new["email"] and not _may_be_added(request.customer, new["email"]):
         errors[PART + "email"] = "Esa persona ya representa a la empresa."
+    elif person_of(request.customer, new["email"]) is None:
+        errors.setdefault(
+            PART + "email",
+            "Esa persona no tiene cuenta en su empresa; dele primero acceso con una Solicitud de Control de Acceso.",
+        )
     return [_item("representative", "representative", replaced.line if replaced else "", line)]
 
 

@@ -5,9 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from accounts.models import Customer, Office, User
-from accounts.tests.factories import make_contact, make_representative, make_staff
+from accounts.tests.factories import (
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    make_superuser,
+    represent,
+)
 from change_requests import content, operations
 from change_requests.models import Execution, FormalRequest, RequestRevision
 from change_requests.tests.factories import own_assets
@@ -46,6 +54,17 @@ class Cast:
     def colleague(self, **user: Any) -> User:
         """Somebody else of Ana's company."""
         return make_contact(self.customer, **user)
+
+
+def representative_for(*, days: int) -> User:
+    """The representative of a verified company whose powers end so many days from today."""
+    customer = make_customer(verified=False)
+    person = make_contact(customer, representative=True, full_name="Ana Ocaso")
+    represent(customer, person, valid_until=timezone.localdate(clock.now()) + timedelta(days=days))
+    Customer.objects.filter(pk=customer.pk).update(
+        verified_at=clock.now(), verified_by=make_superuser()
+    )
+    return User.objects.select_related("contact__customer").get(pk=person.pk)
 
 
 def draft(
