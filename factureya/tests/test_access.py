@@ -5,57 +5,41 @@ The cast is the demo's: Ana and Beto (one company), Carla (another), Dario (agen
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Office, Provider, User
-from accounts.tests.factories import make_contact, make_customer, make_staff, make_superuser
+from accounts.tests.factories import (
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    make_superuser,
+)
+from change_requests import operations as request_operations
+from change_requests.models import Evidence, FormalRequest
+from change_requests.tests import lives
+from change_requests.tests.factories import own_assets
 from factureya.core import attachments
-from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
+from factureya.core.models import Event, Holiday, OutboxMessage
+from factureya.tests import access_control
+from factureya.tests.access import DESK, ROLES, Row, World, codes, key
 from tickets import links, operations
 from tickets.models import Ticket, TicketFile
 from tickets.tests.factories import make_inbound, make_ticket
 
 pytestmark = pytest.mark.django_db
 
-CUSTOMERS = ("ana", "beto", "carla")
-DESK = ("dario", "irma", "laura")
-OFFICERS = ("elsa", "fabian", "jorge", "gina")
-ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "root")
-
-
-@dataclass
-class World:
-    """Who is there, and the things of Ana's company that strangers try to reach."""
-
-    people: dict[str, User | None]
-    ticket: Ticket  # Ana's, at our own provider
-    closed: Ticket
-    file: TicketFile
-    note_file: TicketFile
-    quarantined: InboundMessage
-    mailed: InboundMessage  # a message of the ticket
-
-    def client(self, role: str) -> Client:
-        """A browser of this person, past the password."""
-        client = Client()
-        person = self.people[role]
-        if person is not None:
-            client.force_login(person)
-        return client
-
 
 @pytest.fixture
 def world(tmp_path, settings) -> World:
     settings.MEDIA_ROOT = tmp_path
-    ocaso = make_customer("POC930314QX7", "Papelería Ocaso SA de CV")
-    ana = make_contact(ocaso, representative=True, email="ana@demo.example", full_name="Ana Ocaso")
+    ocaso = make_customer("POC930314QX7", "Papelería Ocaso SA de CV", verified=False)
+    ana = make_representative(ocaso, email="ana@demo.example", full_name="Ana Ocaso")
     third_party = Provider.objects.create(name="Soporte Externo")
     offices = {
         "dario": Office.AGENT, "laura": Office.SUPERVISOR, "elsa": Office.SECURITY_OFFICER,
@@ -85,32 +69,21 @@ def world(tmp_path, settings) -> World:
     return World(
         people, ticket, make_ticket(Ticket.Status.CLOSED, requester=ana),
         files.get(message__isnull=False), files.get(note__isnull=False),
-        make_inbound(disposition="reject-unregistered"), mailed,
+        make_inbound(disposition="reject-unregistered"), mailed, *formal_request(people),
     )  # fmt: skip
 
 
-def codes(everybody: int, **others: int) -> dict[str, int]:
-    """The expected code of each role: one for everybody but the named roles or groups."""
-    groups = {
-        "customers": CUSTOMERS,
-        "desk": DESK,
-        "officers": OFFICERS,
-        "staff": (*DESK, *OFFICERS, "hugo", "root"),
-    }
-    expected = dict.fromkeys(ROLES, everybody)
-    for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
-        expected |= dict.fromkeys(groups.get(name, (name,)), others[name])
-    return expected
-
-
-@dataclass
-class Row:
-    """One address: how to reach it, and what each role gets."""
-
-    expected: dict[str, int]
-    args: Callable[[World], list[Any]] = lambda _world: []
-    method: str = "get"
-    query: str = ""
+def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
+    """Ana's request, in approval and with Gina designated, and its file."""
+    cast = lives.Cast(
+        people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
+    )
+    file = attachments.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
+    formal = request_operations.add_evidence(lives.draft(cast), actor=cast.ana, files=[file])
+    for status in lives.ORDER[1 : lives.ORDER.index("in_approval") + 1]:
+        formal = lives.step(cast, formal, status)
+    request_operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
+    return formal, Evidence.objects.get(request=formal)
 
 
 def number(world: World) -> list[Any]:
@@ -145,13 +118,6 @@ ROOT_ONLY = codes(403, anonymous=302, root=200)
 ROOT_AND_SUPERVISOR = ROOT_ONLY | {"laura": 200}
 POST_IN_ADMIN = codes(403, anonymous=302, desk=405, root=405)
 NOBODY = codes(404)
-
-
-def key(*values: Any) -> Callable[[World], list[Any]]:
-    """The same arguments whoever asks."""
-    return lambda _world: list(values)
-
-
 FORGED = key("forjado")
 TABLE: dict[str, list[Row]] = {
     "portal:home": [Row(ANYBODY)],
@@ -217,11 +183,7 @@ TABLE: dict[str, list[Row]] = {
             lambda world: [world.note_file.attachment.token],
         ),
     ],
-    # /control/
-    "control:inbox": [Row(codes(403, anonymous=302, officers=200, laura=200))],
-    "control:decide_factor_reset": [
-        Row(codes(403, anonymous=302, officers=405, laura=405), key(1))
-    ],
+    **access_control.ROWS,
     # /admin/
     "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200))],
     "admin:login": [Row(codes(403, anonymous=302, desk=302, root=302))],

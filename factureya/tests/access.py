@@ -1,0 +1,73 @@
+"""What the table of addresses is made of: who comes, what strangers try to reach, and what a row says (M3, M16).
+
+The cast is the demo's: Ana and Beto (one company), Carla (another), Dario (agent), Irma (a third party's agent), Laura
+(supervisor), Elsa, Fabián, Jorge, Gina (officers), Hugo (developer), and a superuser without an office.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+
+from accounts.models import User
+from change_requests.models import Evidence, FormalRequest
+from factureya.core.models import InboundMessage
+from tickets.models import Ticket, TicketFile
+
+CUSTOMERS = ("ana", "beto", "carla")
+DESK = ("dario", "irma", "laura")
+OFFICERS = ("elsa", "fabian", "jorge", "gina")
+ROLES = ("anonymous", *CUSTOMERS, *DESK, *OFFICERS, "hugo", "root")
+
+
+@dataclass
+class World:
+    """Who is there, and the things of Ana's company that strangers try to reach."""
+
+    people: dict[str, User | None]
+    ticket: Ticket  # Ana's, at our own provider
+    closed: Ticket
+    file: TicketFile
+    note_file: TicketFile
+    quarantined: InboundMessage
+    mailed: InboundMessage  # a message of the ticket
+    formal: FormalRequest  # Ana's, in approval; Gina is to carry it out
+    evidence: Evidence  # of that request
+
+    def client(self, role: str) -> Client:
+        """A browser of this person, past the password."""
+        client = Client()
+        person = self.people[role]
+        if person is not None:
+            client.force_login(person)
+        return client
+
+
+def codes(everybody: int, **others: int) -> dict[str, int]:
+    """The expected code of each role: one for everybody but the named roles or groups."""
+    groups = {
+        "customers": CUSTOMERS,
+        "desk": DESK,
+        "officers": OFFICERS,
+        "staff": (*DESK, *OFFICERS, "hugo", "root"),
+    }
+    expected = dict.fromkeys(ROLES, everybody)
+    for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
+        expected |= dict.fromkeys(groups.get(name, (name,)), others[name])
+    return expected
+
+
+@dataclass
+class Row:
+    """One address: how to reach it, and what each role gets."""
+
+    expected: dict[str, int]
+    args: Callable[[World], list[Any]] = lambda _world: []
+    method: str = "get"
+    query: str = ""
+
+
+def key(*values: Any) -> Callable[[World], list[Any]]:
+    """The same arguments whoever asks."""
+    return lambda _world: list(values)
