@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from accounts.tests.factories import (
 from change_requests import content, operations
 from change_requests.models import Execution, FormalRequest, RequestRevision
 from change_requests.tests.factories import own_assets
-from factureya.core import clock
+from factureya.core import attachments, clock
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "Cambiamos de oficinas el primero de diciembre."
@@ -74,6 +75,12 @@ def draft(
     request = operations.create_draft(actor=cast.ana, customer=cast.customer, form=form, kind=kind)
     answers = {"reason": REASON, **_answers(cast, form, kind), **answers}
     return operations.save_draft(request, actor=cast.ana, draft=answers)
+
+
+def add_file(cast: Cast, request: FormalRequest) -> FormalRequest:
+    """Evidence: what the RFC, the name and the representative ask for."""
+    file = attachments.store(SimpleUploadedFile("constancia.txt", b"Constancia"), draft="k")
+    return operations.add_evidence(request, actor=cast.ana, files=[file])
 
 
 def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
