@@ -124,7 +124,7 @@ def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
         assert "Revisión vencida" in text_of(look(cast.laura, request))
         shown = browser(cast.laura).get(reverse("control:inbox") + "?vista=terminadas")
         assert "Revisión vencida" in text_of(shown)
-        other = make(cast, Status.APPROVED, "change", "baja")
+        other = make(cast, Status.APPROVED, "access", "alta")
         refused = act(cast.elsa, other, "waive", **waiver)
         assert f"Falta la revisión independiente de {request.folio}" in text_of(refused)
     blocked = act(cast.laura, request, "close")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from change_requests.models import Decision, InformationAsset
 from factureya.tests.access import Row, World, codes, key
 
 
@@ -57,4 +58,29 @@ for act, for_whom in (
     ROWS[f"control:{act}"] = [
         Row(SENT_TO_ITS_PAGE | for_whom, folio),
         Row(REFUSED, folio, method="post"),
+    ]
+# The stock admin shows a superuser that they are there; nothing is added, changed or deleted.
+ROOT_ONLY = codes(403, anonymous=302, root=200)
+SHOWN = {
+    "formalrequest": lambda world: [world.formal.pk],
+    "decision": lambda _world: [Decision.objects.get().pk],
+    "execution": key(999),
+    "waiver": key(999),
+    "informationasset": lambda _world: [InformationAsset.objects.first().pk],
+}
+for model, one in SHOWN.items():
+    is_there = model not in {"execution", "waiver"}  # none yet: the admin goes back to its list
+    ROWS[f"admin:change_requests_{model}_changelist"] = [Row(ROOT_ONLY)]
+    ROWS[f"admin:change_requests_{model}_change"] = [
+        Row(ROOT_ONLY if is_there else ROOT_ONLY | {"root": 302}, one),
+        Row(
+            codes(403, anonymous=302) if is_there else ROOT_ONLY | {"root": 302}, one, method="post"
+        ),
+    ]
+    ROWS[f"admin:change_requests_{model}_add"] = [Row(codes(403, anonymous=302))]
+    ROWS[f"admin:change_requests_{model}_delete"] = [
+        Row(codes(403, anonymous=302) if is_there else ROOT_ONLY | {"root": 302}, one)
+    ]
+    ROWS[f"admin:change_requests_{model}_history"] = [
+        Row(codes(403, anonymous=302, desk=404, root=404), one)
     ]

@@ -26,7 +26,7 @@ from change_requests.tests import lives
 from change_requests.tests.factories import own_assets
 from factureya.core import attachments
 from factureya.core.models import Event, Holiday, OutboxMessage
-from factureya.tests import access_control
+from factureya.tests import access_control, access_requests
 from factureya.tests.access import DESK, ROLES, Row, World, codes, key
 from tickets import links, operations
 from tickets.models import Ticket, TicketFile
@@ -83,6 +83,9 @@ def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
     for status in lives.ORDER[1 : lives.ORDER.index("in_approval") + 1]:
         formal = lives.step(cast, formal, status)
     request_operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
+    request_operations.approve(
+        formal, actor=cast.fabian, reason=lives.WHY, seen_hash=lives.seen(formal)
+    )
     return formal, Evidence.objects.get(request=formal)
 
 
@@ -184,6 +187,7 @@ TABLE: dict[str, list[Row]] = {
         ),
     ],
     **access_control.ROWS,
+    **access_requests.ROWS,
     # /admin/
     "admin:index": [Row(codes(403, anonymous=302, desk=302, root=200))],
     "admin:login": [Row(codes(403, anonymous=302, desk=302, root=302))],

@@ -1,0 +1,80 @@
+"""Formal requests in the stock admin: that they are there and how far they are, to look at and no more (M1, M21).
+
+A superuser decides nothing and reads no request by that alone, so neither what is asked nor why is shown; everything is
+done under /control/ by the offices. No form, no bulk action, no delete.
+"""
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from change_requests.models import Decision, Execution, FormalRequest, InformationAsset, Waiver
+from factureya.core.admin import ReadOnlyAdmin
+
+
+class ShownAdmin(ReadOnlyAdmin):
+    """Only the columns of the list; for superusers."""
+
+    actions = None
+
+    def get_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
+        """Those of the list."""
+        return tuple(self.list_display)
+
+
+@admin.register(FormalRequest)
+class FormalRequestAdmin(ShownAdmin):
+    """Folio, state and instants."""
+
+    list_display = (
+        "folio", "form", "kind", "status", "customer", "channel", "submitted_at", "due_at", "suspended_at",
+        "approved_at", "executed_at", "closed_at",
+    )  # fmt: skip
+    list_filter = ("status", "form")
+    list_select_related = ("customer",)
+    search_fields = ("=folio",)
+    search_help_text = "El folio completo, con guiones."
+
+
+@admin.register(Decision)
+class DecisionAdmin(ShownAdmin):
+    """Who decided which content; no reasons."""
+
+    list_display = (
+        "request",
+        "revision_no",
+        "office",
+        "verdict",
+        "decider_name",
+        "decided_at",
+        "sha256",
+    )
+    list_filter = ("verdict", "office")
+    list_select_related = ("request",)
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ShownAdmin):
+    """Who carried out which content; no values."""
+
+    list_display = ("request", "revision_no", "result", "executor_name", "at", "sha256")
+    list_filter = ("result",)
+    list_select_related = ("request",)
+
+
+@admin.register(Waiver)
+class WaiverAdmin(ShownAdmin):
+    """Exceptions of segregation and whether they were checked (M25)."""
+
+    list_display = (
+        "request", "implementer", "approved_by", "approved_at", "checker", "check_due", "checked_at", "conform",
+    )  # fmt: skip
+    list_select_related = ("request", "implementer", "approved_by", "checker")
+
+
+@admin.register(InformationAsset)
+class InformationAssetAdmin(ShownAdmin):
+    """Who owns what; named under /control/activos/."""
+
+    list_display = ("name", "code", "owner", "alternate", "alternate_from", "alternate_until")
+    list_select_related = ("owner", "alternate")
+    ordering = ("pk",)
