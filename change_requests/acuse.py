@@ -16,7 +16,7 @@ from change_requests.models import FormalRequest, RequestRevision
 from change_requests.pdf_forms import FOOT
 from change_requests.pdf_look import INK_2, MONO, Row, Sheet
 from factureya.core.calendar import attention_hours
-from factureya.core.models import Event
+from factureya.core.models import Event, OutboxMessage
 from factureya.core.words import MONTHS_LONG
 
 FROZEN = frozenset({"registered_email", "representative"})  # the assets whose execution waits
@@ -65,6 +65,14 @@ def of(request: FormalRequest, no: int | None = None) -> Acuse:
         steps=steps_of(request.form, {item["asset"] for item in said["items"]}, revision.created_at),
         anchor=_anchor(request, revision),
     )  # fmt: skip
+
+
+def attached(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
+    """The receipt that goes with the mail of a submission: of the version that its event recorded."""
+    pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
+    event = Event.objects.get(chain=message.about, hash=event_hash)
+    acuse = of(FormalRequest.objects.get(pk=pk), event.data["revision"])
+    return [(f"acuse-{acuse.folio}.pdf", draw(acuse), "application/pdf")]
 
 
 def rows_of(items: Sequence[words.Item]) -> list[Row]:

@@ -218,6 +218,11 @@ OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
 # What must be written in the same transaction as "sent": kind of mail -> callable(message).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
+# What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
+OUTBOX_FILES = {
+    "change_requests/confirm": "change_requests.acuse.attached",
+    "change_requests/submitted": "change_requests.acuse.attached",
+}
 
 # -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
 MAIL_ROUTES = {

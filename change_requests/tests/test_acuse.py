@@ -8,8 +8,10 @@ import time_machine
 from change_requests import acuse, pdf_forms, pdf_read
 from change_requests.models import FormalRequest
 from change_requests.pdf_read import OnFile
-from change_requests.tests import pdfs
+from change_requests.tests import lives, pdfs
 from change_requests.tests.factories import NEW, make_request, revise
+from factureya.core import outbox
+from factureya.core.models import OutboxMessage
 
 Status = FormalRequest.Status
 MONDAY = datetime(2026, 11, 23, 16, 5, tzinfo=UTC)  # 10:05 in Mexico City
@@ -50,6 +52,34 @@ def test_it_is_the_same_whenever_it_is_drawn_and_each_version_keeps_its_own():
 
     assert acuse.draw(acuse.of(request, 1)) == first
     assert acuse.of(request).version == 2
+
+
+@pytest.mark.clause("M20")
+def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
+    cast = lives.Cast()
+    request = lives.make(cast, Status.SUBMITTED)
+    sent = OutboxMessage.objects.get(kind="change_requests/confirm")
+
+    assert outbox.deliver(sent.pk)
+
+    ((name, content, kind),) = mailoutbox[-1].attachments
+    assert (name, kind) == (f"acuse-{request.folio}.pdf", "application/pdf")
+    said = flat(pdfs.texts(content))
+    assert request.revisions.get().sha256 in said
+    assert request.events().get(verb="request.submitted").hash in said
+
+
+@pytest.mark.clause("M8")
+def test_the_link_that_confirms_leaves_even_if_the_receipt_cannot_be_drawn(
+    mailoutbox, monkeypatch, caplog
+):
+    lives.make(lives.Cast(), Status.SUBMITTED)
+    monkeypatch.setattr(acuse, "draw", lambda _acuse: 1 / 0)
+
+    assert outbox.deliver(OutboxMessage.objects.get(kind="change_requests/confirm").pk)
+
+    assert not mailoutbox[-1].attachments
+    assert "leaves without its file" in caplog.text
 
 
 @pytest.mark.clause("M20")

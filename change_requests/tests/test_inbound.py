@@ -1,4 +1,4 @@
-"""A filled form by mail is the same request as in the portal; each fault has its answer, and nothing applied (M7, M8, M20)."""
+"""A filled form by mail is the same request as in the portal; a fault is answered and applies nothing (M7, M8, M20)."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
-from accounts.tests.factories import make_contact, make_customer, make_representative
+from accounts.tests.factories import make_customer, make_representative
 from change_requests import operations, pdf_fields, pdf_forms, pdf_read
 from change_requests.models import FormalRequest
 from change_requests.pdf_read import Fault
@@ -56,7 +56,7 @@ def letter(
     message["Authentication-Results"] = (
         f"{AUTHSERV}; dmarc={verdict} header.from={address.rpartition('@')[2]}"
     )
-    message["From"], message["To"], message["Subject"] = address, to, "Envío mi solicitud"
+    message["From"], message["To"], message["Subject"] = address, to, f"Envío mi solicitud {text}"
     message["Message-ID"] = f"<{len(files)}.{InboundMessage.objects.count()}@cliente.example>"
     message.set_content(text or "Adjunto el formato.")
     for name, content in files:
@@ -292,6 +292,7 @@ def refused(raw: bytes, fault: Fault, to: str) -> Outcome:
     return outcome
 
 
+@pytest.mark.once
 @pytest.mark.clause("M7", "M20")
 @pytest.mark.parametrize(
     ("change", "fault"),
@@ -312,6 +313,7 @@ def test_a_hostile_or_scanned_form_applies_nothing_and_is_answered(cast, change,
     assert not FormalRequest.objects.exists()
 
 
+@pytest.mark.once
 @pytest.mark.clause("M7", "M20")
 @pytest.mark.parametrize(
     ("values", "fault"),
@@ -333,7 +335,7 @@ def test_a_form_that_does_not_agree_applies_nothing_and_is_answered(cast, values
 
 @pytest.mark.clause("M7", "M20")
 def test_another_customers_folio_is_refused_and_his_draft_stays_as_it_was(cast):
-    theirs = make_representative(make_customer(), email="carla@otra.example")
+    theirs = make_representative(email="carla@otra.example")
     draft = operations.create_draft(
         actor=theirs, customer=theirs.contact.customer, form=CHANGE, kind="change"
     )
@@ -403,6 +405,7 @@ def test_a_mail_to_mesa_de_control_without_a_form_is_a_ticket_and_told_where_to_
     assert mail.headers["Auto-Submitted"] == "auto-replied"
 
 
+@pytest.mark.once
 @pytest.mark.clause("M6")
 @pytest.mark.parametrize(
     "content",
@@ -419,6 +422,7 @@ def test_any_other_pdf_at_soporte_is_a_tickets_file_and_nothing_else(cast, conte
     assert answered(cast.ana.email) == []
 
 
+@pytest.mark.once
 @pytest.mark.clause("M7")
 def test_a_scanned_access_form_at_soporte_is_known_by_its_name(cast):
     content = pdfs.changed(pdfs.filled(ACCESS), pdfs.flattened)
@@ -431,7 +435,10 @@ def test_a_scanned_access_form_at_soporte_is_known_by_its_name(cast):
 @pytest.mark.clause("M19")
 def test_answers_that_cannot_be_sent_are_kept_as_a_draft_and_told_field_by_field(cast):
     content = pdfs.filled(
-        CHANGE, answers(CHANGE, cast, reason="Porque sí", new_phone=cast.customer.phone)
+        CHANGE,
+        answers(
+            CHANGE, cast, reason="Porque sí", new_registered_email=cast.customer.registered_email
+        ),
     )
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
@@ -441,7 +448,7 @@ def test_answers_that_cannot_be_sent_are_kept_as_a_draft_and_told_field_by_field
     mail = OutboxMessage.objects.get(kind="change_requests/form_held")
     assert only_request().folio in mail.subject
     assert "- Motivo: " in mail.body
-    assert "- Teléfono: " in mail.body
+    assert "- Correo registrado: " in mail.body
 
 
 @pytest.mark.clause("M8")
@@ -498,7 +505,9 @@ def test_a_machine_asks_for_nothing(cast):
 @pytest.mark.clause("M8")
 def test_of_two_companies_with_one_address_the_form_says_which(cast):
     other = make_representative(
-        make_customer(registered_email=cast.customer.registered_email, rfc="XIA190128J61")
+        make_customer(
+            verified=False, registered_email=cast.customer.registered_email, rfc="XIA190128J61"
+        )
     )
     content = pdfs.filled(CHANGE, answers(CHANGE, cast, rfc="XIA190128J61"))
 

@@ -190,7 +190,21 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
         "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",
     }
-    return EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
+    email = EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
+    for name, content, content_type in _files(message):
+        email.attach(name, content, content_type)
+    return email
+
+
+def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
+    """What goes with a mail of this kind, made again at each try; it leaves without, if that fails."""
+    hook = settings.OUTBOX_FILES.get(message.kind)
+    try:
+        files: list[tuple[str, bytes, str]] = import_string(hook)(message) if hook else []
+    except Exception:
+        logger.exception("mail %s leaves without its file", message.key)
+        return []
+    return files
 
 
 def _subject(text: str) -> str:

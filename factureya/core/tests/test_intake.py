@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.utils import DatabaseError
 
 from factureya.core import intake
-from factureya.core.intake import Outcome, Plan, Postponed
+from factureya.core.intake import Aside, Outcome, Plan, Postponed
 from factureya.core.mail_in import InboundMail
 from factureya.core.models import Heartbeat, InboundMessage, InboundOriginal
 from factureya.core.tests.mails import mail, multipart
@@ -39,6 +39,14 @@ def accept(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 def pass_on(_inbound: InboundMessage, _mail: InboundMail) -> None:
     calls.append("pass_on")
+
+
+def add(_inbound: InboundMessage, _mail: InboundMail) -> Aside:
+    return Aside(lambda outcome: calls.append(f"added to {outcome.disposition}"))
+
+
+def add_and_fail(_inbound: InboundMessage, _mail: InboundMail) -> Aside:
+    return Aside(lambda _outcome: calls.remove("nothing like it"))
 
 
 def refuse_to_read(_inbound: InboundMessage, _mail: InboundMail) -> Plan:
@@ -172,6 +180,21 @@ def test_the_address_says_which_handlers_are_asked(settings, envelope, to):
     }
     assert receive(mail(To=to), recipients=envelope).disposition == NEW
     assert calls == ["pass_on", "No puedo timbrar"]
+
+
+def test_what_a_handler_adds_is_written_after_what_became_of_the_mail(route):
+    route(add, accept)
+
+    assert receive(mail()).disposition == NEW
+    assert calls == ["No puedo timbrar", f"added to {NEW}"]
+
+
+def test_what_a_handler_adds_and_the_rest_are_written_together_or_not_at_all(route):
+    route(add_and_fail, accept)
+
+    with pytest.raises(Postponed):
+        receive(mail())
+    assert (only().disposition, entries()) == ("", 0)
 
 
 # -- Poison (security row 10, behaviour 20) ----------------------------------------------------------

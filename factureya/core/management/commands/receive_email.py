@@ -57,9 +57,10 @@ def _as_json(raw: bytes, outcome: Outcome) -> dict[str, Any]:
     said: dict[str, Any] = {
         "disposition": outcome.disposition,
         "ticket": name if kind == "ticket" else None,
-        "folio": import_string(settings.MAIL_FOLIO)(outcome.about) if kind == "request" else None,
         "reason": outcome.reason,
     }
+    if kind == "request":
+        said["folio"] = import_string(settings.MAIL_FOLIO)(outcome.about)
     try:
         mail = mail_in.parse(raw)
     except LimitExceeded:
