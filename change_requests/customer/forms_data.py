@@ -85,7 +85,7 @@ class DataForm(PortalForm):
     )
     representative_email = Mail(
         label="Correo del representante",
-        help_text="Con él ingresa al portal. Si todavía no tiene acceso, pida después su alta.",
+        help_text="El de una persona que ya tiene acceso al portal; si no lo tiene, pida antes su alta.",
         missing="Escriba el correo del representante",
     )
     representative_rfc = Line(

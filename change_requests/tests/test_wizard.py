@@ -142,8 +142,8 @@ def test_what_was_typed_stays_and_what_is_not_ticked_does_not_count(ana):
 def test_another_representative_is_asked_for_with_the_instrument(ana, cast):
     folio = start(ana)
     fields = {
-        "c_representative": "on", "representative_replaces": "ana@ocaso.mx", "representative_name": "Rosa Paz",
-        "representative_email": "rosa@ocaso.mx", "representative_rfc": "PAZR800101AB1",
+        "c_representative": "on", "representative_replaces": "ana@ocaso.mx", "representative_name": "Beto Luna Paz",
+        "representative_email": "beto@ocaso.mx", "representative_rfc": "PAZR800101AB1",
         "representative_power": "attorney",
         "representative_instrument": "Escritura 9, Notaría 2", "representative_valid_from": "2026-01-01",
         "representative_valid_until": "",
@@ -154,7 +154,7 @@ def test_another_representative_is_asked_for_with_the_instrument(ana, cast):
     send(ana, step(folio, "reason"), reason=REASON, effective_date="", files=png("poder.png"))
     send(ana, step(folio, "sign"), declares="on")
     review = text_of(ana.get(step(folio, "review")))
-    assert "Rosa Paz" in review
+    assert "Beto Luna Paz" in review
     assert "Apoderado" in review
     assert send(ana, step(folio, "review"), confirm="on").url == step(folio, "sent")
 

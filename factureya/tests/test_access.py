@@ -50,7 +50,7 @@ def world(tmp_path, settings) -> World:
         "anonymous": None,
         "ana": ana,
         "beto": make_contact(ocaso, email="beto@demo.example"),
-        "carla": make_contact(representative=True, email="carla@demo.example"),
+        "carla": make_representative(email="carla@demo.example"),
         "irma": make_staff(
             Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"
         ),
