@@ -227,10 +227,10 @@ def may_resume(user: User, request: FormalRequest) -> Refusal | None:
 
 
 def may_revert(user: User, request: FormalRequest) -> Refusal | None:
-    """Mesa de control or the security officer prepare it, or the representative asks for it; it is a new request."""
+    """Mesa de control prepares it, or the representative asks for it; a new request."""
     if request.form != Form.CHANGE or request.status not in (Status.EXECUTED, Status.CLOSED):
         return Refusal("Solo se deshace un cambio que se aplicó.", is_status=True)
-    if user.is_staff and user.holds(Office.SUPERVISOR, Office.SECURITY_OFFICER):
+    if user.is_staff and user.holds(Office.SUPERVISOR):
         return None
     return may_request(user, request.customer)
 

@@ -192,9 +192,7 @@ def test_a_question_stops_the_clock_and_is_no_decision():
     with clock.at(monday + timedelta(days=30)):  # a Wednesday, 10:00
         assert operations.remind_due(clock.now()) == 0
         request = operations.answer_clarification(request, actor=cast.ana, answer="El 4.")
-        assert request.due_at == clock.now() + timedelta(
-            days=1, hours=23
-        )  # 17 business hours later
+        assert request.due_at == clock.now() + timedelta(hours=33)  # 17 business hours later
         assert request.due_minutes_left is None
         with pytest.raises(operations.WrongStatus):
             operations.answer_clarification(request, actor=cast.ana, answer="Otra vez.")
@@ -221,7 +219,9 @@ def test_any_refusal_ends_it_and_its_reason_is_told():
 @pytest.mark.clause("M5", "M21")
 def test_a_new_registered_mail_is_proven_by_its_code_before_approval():
     cast = Cast()
-    request = lives.make(cast, Status.IN_APPROVAL, items={"registered_email": "facturas@kemper.mx"})
+    request = lives.make(cast, Status.SUBMITTED, items={"registered_email": "facturas@kemper.mx"})
+    request = operations.confirm_from_registered_email(request)
+    request = operations.verify(request, actor=cast.laura)
     with pytest.raises(operations.Refused, match="correo nuevo"):
         approve(request, cast.fabian)
     mail = OutboxMessage.objects.get(kind="change_requests/new_email_code")
