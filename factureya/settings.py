@@ -347,6 +347,8 @@ MFA_FORMS = {
     "deactivate_totp": "accounts.forms.DeactivateFactorForm",
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
+# What `seed_demo` has other apps add to the demo: callables (people by key, present).
+DEMO_SEEDS = ["change_requests.demo.play.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"

@@ -68,19 +68,14 @@ SHOWN = {
     "waiver": key(999),
     "informationasset": lambda _world: [InformationAsset.objects.first().pk],
 }
+NONE_YET = {"execution", "waiver"}  # the admin goes back to its list
+NEVER = codes(403, anonymous=302)
 for model, one in SHOWN.items():
-    is_there = model not in {"execution", "waiver"}  # none yet: the admin goes back to its list
+    page = ROOT_ONLY | {"root": 302} if model in NONE_YET else ROOT_ONLY
     ROWS[f"admin:change_requests_{model}_changelist"] = [Row(ROOT_ONLY)]
-    ROWS[f"admin:change_requests_{model}_change"] = [
-        Row(ROOT_ONLY if is_there else ROOT_ONLY | {"root": 302}, one),
-        Row(
-            codes(403, anonymous=302) if is_there else ROOT_ONLY | {"root": 302}, one, method="post"
-        ),
-    ]
-    ROWS[f"admin:change_requests_{model}_add"] = [Row(codes(403, anonymous=302))]
-    ROWS[f"admin:change_requests_{model}_delete"] = [
-        Row(codes(403, anonymous=302) if is_there else ROOT_ONLY | {"root": 302}, one)
-    ]
+    ROWS[f"admin:change_requests_{model}_change"] = [Row(page, one), Row(NEVER, one, method="post")]
+    ROWS[f"admin:change_requests_{model}_add"] = [Row(NEVER)]
+    ROWS[f"admin:change_requests_{model}_delete"] = [Row(NEVER, one)]
     ROWS[f"admin:change_requests_{model}_history"] = [
         Row(codes(403, anonymous=302, desk=404, root=404), one)
     ]

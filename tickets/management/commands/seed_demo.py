@@ -7,6 +7,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from factureya.core import clock
 from tickets.demo import people, play
@@ -46,6 +47,8 @@ def seed() -> int:
     _ring_no_bells()
     with transaction.atomic():
         cast = people.create(present - FIRST_DAY)
+        for add in settings.DEMO_SEEDS:
+            import_string(add)(cast, present)
         return play.Player(cast, present).play(play.load())
 
 

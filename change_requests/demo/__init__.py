@@ -1,0 +1,1 @@
+"""The demo's formal requests, in every state, lived through the real operations."""
