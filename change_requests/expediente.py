@@ -1,7 +1,7 @@
 """The *expediente*: everything of one request, as data for a page and as a ZIP that proves itself (M20, M21, M26).
 
 The ZIP holds a script of Python's standard library alone that recomputes every hash. The same request gives the same
-bytes: its manifest's hash, shown in the portal, is what somebody else compares his copy with.
+bytes, and the last link of its chain, shown in the portal, is what somebody compares his copy with.
 """
 
 import json
@@ -30,7 +30,10 @@ Para comprobar que nadie alteró nada, con Python 3.8 o posterior y sin instalar
 
     python verify_expediente.py
 
-Compare la huella del manifiesto que le muestra con la que el portal enseña en la página del expediente.
+Compare el último eslabón que le muestra con el que el portal enseña en la página del expediente. El del acuse se
+comprueba así:
+
+    python verify_expediente.py --eslabon <el eslabón que dice el acuse>
 
 solicitud.json      la solicitud y su estado
 versiones/          el contenido de cada versión, tal como se aprobó y se ejecutó

@@ -53,6 +53,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def text_digest(text: str) -> str:
+    """SHA-256 of what a person wrote: an event that names it holds the text, without repeating it."""
+    return digest(text.encode())
+
+
 def _composed(value: Any) -> Any:
     """The value with every text in NFC; floats are refused, as they have no one way to be written."""
     if isinstance(value, str):

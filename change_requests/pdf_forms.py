@@ -145,7 +145,7 @@ def _new_values(sheet: Sheet, data: FormData) -> None:
     sheet.room(140)
     sheet.section("4. Nuevo representante legal o apoderado, si cambia")
     sheet.paragraph(
-        "Llene todos sus datos. Adjunte el poder o la escritura y una identificación.",
+        "Llene todos sus datos; ya debe ser contacto de la empresa. Adjunte el poder y una identificación.",
         size=9,
     )
     _row(sheet, fields.NEW_REPRESENTATIVE[:2], data, (0.68, 0.32))

@@ -21,6 +21,7 @@ from pathlib import Path
 MANIFEST, MANIFEST_HASH = "manifiesto.json", "manifiesto.sha256"
 REQUEST, VERSIONS, DECISIONS = "solicitud.json", "versiones.json", "decisiones.json"
 EXECUTIONS, EVENTS = "ejecuciones.json", "bitacora.json"
+CLARIFICATIONS, WAIVERS = "aclaraciones.json", "dispensas.json"
 GENESIS = "0" * 64
 MAX_BYTES = 2 * 1024**3
 APPROVED = {"approved", "executed", "closed", "failed", "reverted"}
@@ -71,7 +72,14 @@ def main(arguments=None):
     check = Check(files)
     for name in doubled:
         check.flaw(name, "está dos veces, o su contenido está dañado")
-    for part in (check_manifest, check_events, check_versions, check_decisions, check_executions):
+    for part in (
+        check_manifest,
+        check_events,
+        check_versions,
+        check_decisions,
+        check_executions,
+        check_texts,
+    ):
         try:
             part(check)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -254,6 +262,24 @@ def check_executions(check):
         check.flaw(EXECUTIONS, "no corresponde al estado de la solicitud")
 
 
+def check_texts(check):
+    """Lo que cada persona escribió es lo que la bitácora registró: razones, aclaraciones y dispensas."""
+    events = check.load(EVENTS, [])
+    known = {event["data"].get("text_sha256") for event in events}
+    for name, texts in (
+        (DECISIONS, [one["reason"] for one in check.load(DECISIONS, [])]),
+        (CLARIFICATIONS, [one["body"] for one in check.load(CLARIFICATIONS, [])]),
+        (WAIVERS, [text for one in check.load(WAIVERS, []) for text in _waiver_texts(one)]),
+    ):
+        if any(sha256(text.encode("utf-8")) not in known for text in texts):
+            check.flaw(name, "un texto no es el que la bitácora registró")
+
+
+def _waiver_texts(waiver):
+    granted = "{}\n{}".format(waiver["reason"], waiver["controls"])
+    return [granted, waiver["findings"]] if waiver["findings"] else [granted]
+
+
 def check_link(check, link):
     """El eslabón que el cliente guarda en su acuse está en la bitácora."""
     if link.strip().lower() not in {event.get("hash") for event in check.load(EVENTS, [])}:
@@ -269,7 +295,10 @@ def report(check):
         return 1
     request = check.load(REQUEST, {})
     print("Solicitud {}: {} archivos comprobados.".format(request.get("folio"), len(check.files)))
-    print("Huella del manifiesto (compárela con la del portal): " + sha256(check.files[MANIFEST]))
+    head = check.load(MANIFEST, {})["head"]
+    print(
+        "Último eslabón, el {} (compárelo con el del portal): {}".format(head["seq"], head["hash"])
+    )
     print("El expediente está íntegro.")
     return 0
 
@@ -321,7 +350,7 @@ def _options(arguments):
 
 PARTS = {
     check_manifest: MANIFEST, check_events: EVENTS, check_versions: VERSIONS,
-    check_decisions: DECISIONS, check_executions: EXECUTIONS,
+    check_decisions: DECISIONS, check_executions: EXECUTIONS, check_texts: CLARIFICATIONS,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from change_requests.operations._locking import (
 )
 from change_requests.operations.errors import Refused, StaleContent, WrongStatus
 from change_requests.operations.verifying import WORDS
+from change_requests.payload import text_digest
 from change_requests.slots import OFFICE_OF, Slot, slots_of
 from factureya.core import audit
 from factureya.core.clock import now
@@ -47,9 +48,10 @@ def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str)
             audit.record(
                 "request.approved_by", fresh, actor=actor,
                 office=office, revision=revision.no, sha256=revision.sha256,
+                text_sha256=text_digest(decision.reason),
             )  # fmt: skip
         else:
-            _approved(fresh, revision, actor, office)
+            _approved(fresh, decision, actor)
     return fresh
 
 
@@ -63,6 +65,7 @@ def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) 
         event = move(
             fresh, Status.REJECTED, "request.rejected", actor=actor, due_at=None, saved=("outcome_reason",),
             office=decision.office, sha256=revision.sha256, reason=fresh.outcome_reason,
+            text_sha256=text_digest(decision.reason),
         )  # fmt: skip
         notifications.told("rejected", fresh, event, reason=decision.reason)
     return fresh
@@ -125,7 +128,7 @@ def _decide(
     return decision
 
 
-def _approved(request: FormalRequest, revision: RequestRevision, actor: User, office: str) -> None:
+def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Every slot is filled: from when and until when it may be applied, and who is told."""
     request.approved_at, request.outcome_reason = now(), ""
     request.execute_after = _execute_after(request)
@@ -133,7 +136,7 @@ def _approved(request: FormalRequest, revision: RequestRevision, actor: User, of
     event = move(
         request, Status.APPROVED, "request.approved", actor=actor, due_at=request.execute_before,
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
-        office=office, sha256=revision.sha256,
+        office=decision.office, sha256=decision.sha256, text_sha256=text_digest(decision.reason),
     )  # fmt: skip
     is_later = request.execute_after > request.approved_at
     after = request.execute_after if is_later else None

@@ -8,6 +8,7 @@ from change_requests.models import Decision, FormalRequest, Waiver
 from change_requests.operations._locking import Status, current, locked, refuse, text_of
 from change_requests.operations.errors import Invalid, Refused
 from change_requests.operations.verifying import WORDS
+from change_requests.payload import text_digest
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -64,6 +65,7 @@ def grant_waiver(
         event = audit.record(
             "request.waived", fresh, actor=actor, implementer=chosen.pk, checker=checks.pk,
             implementer_name=chosen.get_full_name(), checker_name=checks.get_full_name(),
+            text_sha256=text_digest(f"{waiver.reason}\n{waiver.controls}"),
         )  # fmt: skip
         if fresh.status == Status.APPROVED:
             notifications.your_turn(fresh, event)
@@ -81,7 +83,8 @@ def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool
         )
         fresh.waiver.checked_at, fresh.waiver.conform = now(), ok
         fresh.waiver.save(update_fields=["findings", "checked_at", "conform"])
-        event = audit.record("request.waiver_checked", fresh, actor=actor, ok=ok)
+        said = text_digest(fresh.waiver.findings)
+        event = audit.record("request.waiver_checked", fresh, actor=actor, ok=ok, text_sha256=said)
         if not ok:
             notifications.check_failed(fresh, event)
     return fresh

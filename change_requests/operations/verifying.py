@@ -18,6 +18,7 @@ from change_requests.operations._locking import (
     text_of,
 )
 from change_requests.operations.errors import WrongStatus
+from change_requests.payload import text_digest
 from change_requests.slots import slots_of
 from factureya.core import audit
 from factureya.core.clock import now
@@ -73,7 +74,7 @@ def ask_clarification(request: FormalRequest, *, actor: User, question: str) -> 
         fresh.save(update_fields=TURN)
         event = audit.record(
             "request.clarification_asked", fresh, actor=actor,
-            clarification=asked.pk, minutes_left=fresh.due_minutes_left,
+            clarification=asked.pk, minutes_left=fresh.due_minutes_left, text_sha256=text_digest(body),
         )  # fmt: skip
         notifications.told("clarification", fresh, event)
     return fresh
@@ -93,7 +94,7 @@ def answer_clarification(request: FormalRequest, *, actor: User, answer: str) ->
         fresh.save(update_fields=TURN)
         event = audit.record(
             "request.clarification_answered", fresh, actor=actor, clarification=answered.pk,
-            due_at=fresh.due_at.isoformat() if fresh.due_at else None,
+            due_at=fresh.due_at.isoformat() if fresh.due_at else None, text_sha256=text_digest(body),
         )  # fmt: skip
         notifications.your_turn(fresh, event)
     return fresh

@@ -100,7 +100,7 @@ def test_an_untouched_expediente_passes(files, tmp_path):
 
     assert code == 0, said
     assert "íntegro" in said
-    assert hashlib.sha256(files["manifiesto.json"]).hexdigest() in said
+    assert json.loads(files[EVENTS])[-1]["hash"] in said
 
 
 @pytest.mark.clause("M20")
@@ -233,6 +233,20 @@ def no_evidence(files: Files) -> str:
 def the_reason_of_a_decision(files: Files) -> str:
     files[DECISIONS] = files[DECISIONS].replace(b"coincide", b"no coincide")
     return DECISIONS
+
+
+def the_reason_of_a_decision_and_the_manifest(files: Files) -> str:
+    rewritten(
+        files, DECISIONS, lambda decisions: decisions[0].update(reason="Me lo ordenaron así.")
+    )
+    return DECISIONS
+
+
+def what_somebody_answered(files: Files) -> str:
+    rewritten(
+        files, "aclaraciones.json", lambda said: said[1].update(body="Desde el dos de enero.")
+    )
+    return "aclaraciones.json"
 
 
 def the_hash_of_a_decision(files: Files) -> str:
@@ -374,6 +388,7 @@ ALTERATIONS = (
     the_hash_of_a_decision, no_decision_of_security, one_person_twice, the_requester_decides, what_an_event_says,
     an_event_and_its_hash, an_event_and_every_hash_after_it, one_event_less, the_end_of_the_chain,
     two_events_changed_about, the_executed_values, a_second_execution, the_number_of_versions, a_version_more,
+    the_reason_of_a_decision_and_the_manifest, what_somebody_answered,
     the_receipt, the_verifier, a_file_more, a_file_less, the_manifest, nothing_but_noise, a_missing_key,
 )  # fmt: skip
 
