@@ -138,11 +138,19 @@ GUARDS = [
         )
         for event in ("INSERT", "UPDATE")
     ),
-    # Who is shown, and mailed, as the representative is one; a row of a new contact is `accounts.operations`' word.
+    # Who is shown, and mailed, as the representative is one.
     guard(
         "contact_represents_with_powers", CONTACT, "UPDATE",
         f"""NEW.role = 'representative' AND {changed("role", "user_id", "customer_id")}
             AND {_VERIFIED.format(customer="NEW.customer_id")} AND NOT {_OPEN_REPRESENTATIVE}""",
         _BY_EXECUTION,
     ),
+    guard(  # a verified company has one from its first day; only tests make some that never had any
+        "contact_comes_with_powers", CONTACT, "INSERT",
+        f"""NEW.role = 'representative' AND {_VERIFIED.format(customer="NEW.customer_id")}
+            AND EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.customer_id = NEW.customer_id)
+            AND NOT {_OPEN_REPRESENTATIVE}""",
+        _BY_EXECUTION,
+    ),
+    triggers.no_replace(CONTACT, "id", "user_id"),
 ]  # fmt: skip

@@ -93,6 +93,19 @@ GUARDS = [
         "el correo nuevo se comprueba antes de aprobar",
     ),
     guard(
+        "request_verified_by_supervisor", REQUEST, "UPDATE",
+        f"""NEW.status = 'in_approval' AND OLD.status = 'verifying'
+            AND NOT {holds("NEW.verified_by_id", "supervisor", "NEW.verified_at")}""",
+        "la verifica la mesa de control",
+    ),
+    guard(  # only who resumes a suspended request gives back the time that was left
+        "request_window_is_fixed", REQUEST, "UPDATE",
+        f"""OLD.status = 'approved' AND NEW.status IN ('approved', 'executed', 'failed')
+            AND ({changed("approved_at", "execute_after")} OR ({changed("execute_before")}
+              AND (OLD.suspended_at IS NULL OR NEW.suspended_at IS NOT NULL)))""",
+        "el plazo de ejecución se fija al aprobar",
+    ),
+    guard(
         "request_suspended_stands_still", REQUEST, "UPDATE",
         """OLD.suspended_at IS NOT NULL AND NEW.status <> OLD.status
             AND NEW.status IN ('verifying', 'in_approval', 'approved', 'executed', 'failed')""",

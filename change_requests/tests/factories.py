@@ -54,11 +54,13 @@ def make_request(
     kind: str = Kind.CHANGE,
     new: dict[str, str] | None = None,
     content: dict[str, Any] | None = None,
+    freeze: timedelta = timedelta(0),
     **columns: Any,
 ) -> FormalRequest:
     """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
 
-    Approved means decided by the owner of the assets and a security officer, with an implementer designated.
+    Approved means decided by the owner of the assets and a security officer, with an implementer designated, and
+    executable after `freeze`.
     """
     requester = requester or make_representative()
     customer = Customer.objects.get(pk=requester.contact.customer_id)
@@ -70,6 +72,7 @@ def make_request(
     if status == Status.DRAFT:
         return request
     revise(request, new or dict(NEW), **(content or {}))
+    request.execute_after = now() + freeze
     for step in WAY[: WAY.index(Status(status)) + 1]:
         _to(request, step)
     return request
@@ -242,7 +245,8 @@ def _to(request: FormalRequest, status: Status) -> None:
     if status == Status.VERIFYING:
         request.confirmed_at = now()
     if status == Status.IN_APPROVAL:
-        request.verified_at, request.verified_by = now(), officer(Office.SUPERVISOR)
+        request.verified_by = officer(Office.SUPERVISOR)
+        request.verified_at = now()
     if status == Status.APPROVED:
         _approve(request)
     request.status = status
@@ -254,7 +258,9 @@ def _approve(request: FormalRequest) -> None:
         decide(request, own_assets(), "owner")
     decide(request, officer(Office.SECURITY_OFFICER, "Elsa Seguridad"), "security")
     designate(request)
-    request.approved_at = request.execute_after = now()
-    request.execute_before = now() + timedelta(days=7)
+    assert request.execute_after is not None
+    request.approved_at = now()
+    request.execute_after = max(request.execute_after, request.approved_at)
+    request.execute_before = request.execute_after + timedelta(days=7)
     if any(item["field"] == "registered_email" for item in items_of(request)):
         request.new_mail_revision = request.revision_no

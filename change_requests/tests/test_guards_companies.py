@@ -455,6 +455,18 @@ def test_a_contact_is_not_made_representative():
     other = make_representative().contact
     with refused_by("contact_represents_with_powers"):
         update(other, customer_id=ana.contact.customer_id)
+    with refused_by("contact_comes_with_powers"):
+        make_contact(ana.contact.customer, representative=True)
+
+
+@sqlite_only
+@pytest.mark.clause("M8")
+@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+def test_a_contact_is_not_replaced(run: Callable[..., None]):
+    beto = make_contact(make_representative().contact.customer).contact
+    sql, params = copy_statement(Contact, beto.pk, "REPLACE", role="representative")
+    with refused_by("accounts_contact_no_replace", "contact_comes_with_powers"):
+        run(sql, *params)
 
 
 @sqlite_only

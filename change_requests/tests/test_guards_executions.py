@@ -219,8 +219,14 @@ def test_only_what_is_approved_is_executed(status: str, result: str):
     if status == "in_approval":
         designate(formal)
     formal.implementer = formal.implementer or officer(Office.IMPLEMENTER)
-    with refused_by("execution_of_the_approved_content", "execution_inside_its_window"):
+    with refused_by("execution_"):
         attempt(formal, result)
+
+
+def test_what_went_back_to_approval_is_not_executed(approved: FormalRequest):
+    update(approved, status="in_approval")
+    with refused_by("execution_of_the_approved_content"):
+        attempt(approved)
 
 
 def test_the_content_is_the_approved_one(approved: FormalRequest):
@@ -310,8 +316,10 @@ def request_of_powers_until(valid_until: str | None) -> FormalRequest:
 
 
 @pytest.mark.time_machine("2026-11-24 18:00:00+00:00", tick=False)
-def test_the_freeze_holds_to_the_second(approved: FormalRequest):
-    update(approved, execute_after=now() + timedelta(hours=72))
+def test_the_freeze_holds_to_the_second():
+    approved = make_request(Status.APPROVED, freeze=timedelta(hours=72))
+    with refused_by("request_window_is_fixed"):
+        update(approved, execute_after=now())
     for early in (timedelta(0), timedelta(hours=71, minutes=59, seconds=59)):
         with refused_by("execution_inside_its_window"):
             attempt(approved, at=now() + early)
@@ -327,6 +335,19 @@ def test_an_approval_goes_stale(approved: FormalRequest):
     with refused_by("execution_inside_its_window"):
         attempt(approved, at=last)
     attempt(approved, at=last - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("column", ["approved_at", "execute_after", "execute_before"])
+def test_the_window_is_fixed_when_it_is_approved(approved: FormalRequest, column: str):
+    with refused_by("request_window_is_fixed"):
+        update(approved, **{column: now() + timedelta(days=30)})
+
+
+def test_who_resumes_gives_back_the_time(approved: FormalRequest):
+    update(approved, suspended_at=now())
+    with refused_by("request_window_is_fixed"):
+        update(approved, execute_before=now() + timedelta(days=30))
+    update(approved, suspended_at=None, execute_before=now() + timedelta(days=30))
 
 
 def test_once(approved: FormalRequest):
@@ -398,11 +419,11 @@ def test_there_is_no_other_way(before: str):
     [
         ("draft", {"status": "submitted", "submitted_at": now()}, "submitted_request_has_revision"),
         ("submitted", {"status": "verifying"}, "verifying_request_was_confirmed"),
-        ("verifying", {"status": "in_approval"}, "request_in_approval_was_verified"),
+        ("verifying", {"status": "in_approval"}, "request_in_approval_was_verified|request_verified_by_supervisor"),
         ("approved", {"status": "executed", "executed_at": now()}, "request_executed_by_execution"),
         ("approved", {"status": "executed"}, "request_executed_by_execution|executed_request_has_instant"),
         ("approved", {"status": "failed"}, "request_executed_by_execution"),
-        ("approved", {"execute_before": None}, "approved_request_has_instants"),
+        ("approved", {"execute_before": None}, "approved_request_has_instants|request_window_is_fixed"),
         ("approved", {"executed_at": now()}, "executed_request_has_instant"),
         ("draft", {"status": "lost"}, "request_status_is_known|request_status_edges"),
         ("draft", {"kind": "clave"}, "request_identity_never_changes|request_form_has_its_kinds"),
@@ -419,6 +440,15 @@ def test_each_step_has_what_it_needs(status: str, columns: dict[str, Any], name:
     formal = make_request(status)
     with refused_by(name):
         update(formal, **columns)
+
+
+@pytest.mark.clause("M7", "M8")
+def test_mesa_de_control_verifies():
+    formal = make_request(Status.VERIFYING)
+    for office in (Office.AGENT, Office.SECURITY_OFFICER):
+        other = officer(office)
+        with refused_by("request_verified_by_supervisor"):
+            update(formal, status="in_approval", verified_at=now(), verified_by_id=other.pk)
 
 
 @pytest.mark.clause("M8")
