@@ -9,6 +9,7 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -58,7 +59,10 @@ def limit() -> None:
         (resource.RLIMIT_AS, MAX_MEMORY), (resource.RLIMIT_CPU, MAX_SECONDS),
         (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
-        resource.setrlimit(what, (most, most))
+        with suppress(
+            ValueError, OSError
+        ):  # a tighter one is set already, or the system (macOS) knows it not
+            resource.setrlimit(what, (most, most))
 
 
 def examine(content: bytes) -> dict[str, str]:

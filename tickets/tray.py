@@ -37,6 +37,7 @@ REASONS = {
     "delayed": "el otro servidor sigue intentando",
     "limits": "pasa de los límites y no se leyó completo",
     "error": "no se pudo procesar",
+    "form-refused": "su formato no dio lugar a una solicitud",
     "unclaimed": "nadie lo reconoció",
 }
 VERDICTS = {

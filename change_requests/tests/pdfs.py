@@ -8,6 +8,7 @@ from io import BytesIO
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
+    ByteStringObject,
     DictionaryObject,
     NameObject,
     NumberObject,
@@ -71,6 +72,16 @@ def changed(content: bytes, change: Callable[[PdfWriter], None]) -> bytes:
     """The same PDF after `change`."""
     writer = PdfWriter(clone_from=BytesIO(content))
     change(writer)
+    return saved(writer)
+
+
+def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
+    """The same form saved as Acrobat does: the changes behind the original, text in UTF-16."""
+    writer = PdfWriter(BytesIO(content), incremental=True)
+    for field in writer.root_object["/AcroForm"]["/Fields"]:
+        field = field.get_object()
+        if (value := answers.get(field["/T"])) is not None:
+            field[NameObject("/V")] = ByteStringObject(b"\xfe\xff" + value.encode("utf-16-be"))
     return saved(writer)
 
 

@@ -196,6 +196,34 @@ def test_receive_email_says_the_folio(cast, monkeypatch, capsys):
     )
 
 
+@pytest.mark.clause("M8", "M20", "M21")
+def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
+    answered_in_portal = {"fiscal_address": pdfs.ADDRESS, "phone": "222 555 0178"}
+    reason = pdfs.CHANGE_ANSWERS["reason"]
+    web = lives.make(cast, Status.SUBMITTED, items=answered_in_portal, reason=reason)
+    by_web = json.loads(web.revisions.get().payload)
+    operations.withdraw(web, actor=cast.ana, reason="La envío por correo.")
+
+    deliver(letter(cast.ana, ("f.pdf", pdfs.filled(CHANGE, answers(CHANGE, cast)))))
+    mailed = FormalRequest.objects.get(channel="email")
+    by_mail = json.loads(mailed.revisions.get().payload)
+    for status in (
+        Status.VERIFYING,
+        Status.IN_APPROVAL,
+        Status.APPROVED,
+        Status.EXECUTED,
+        Status.CLOSED,
+    ):
+        mailed = lives.step(cast, mailed, status)
+
+    assert by_mail == by_web | {"folio": mailed.folio}
+    cast.customer.refresh_from_db()
+    assert (cast.customer.phone, cast.customer.fiscal_address) == (
+        "222 555 0178",
+        " ".join(pdfs.ADDRESS.split()),
+    )
+
+
 # -- Once --------------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,18 @@ def test_a_drafts_form_comes_back_with_its_folio_and_prefilled_values():
     assert pdf_read.compare(read, ON_FILE).draft["items"] == {"phone": "222 555 0199"}
 
 
+@pytest.mark.clause("M20")
+def test_a_form_saved_as_acrobat_does_is_read_with_any_letters():
+    typed = {"new_phone": "222 555 0999", "reason": "Łukasz Ñandú — 株式会社,\rsegunda línea"}
+    content = pdfs.filled(CHANGE)
+
+    read = pdf_read.read(pdfs.appended(content, typed))
+
+    assert pdfs.appended(content, typed).startswith(content)
+    assert read.values["new_phone"] == "222 555 0999"
+    assert read.values["reason"] == "Łukasz Ñandú — 株式会社,\nsegunda línea"
+
+
 @pytest.mark.clause("M7", "M20")
 @pytest.mark.parametrize(
     ("change", "fault"),
