@@ -127,3 +127,9 @@ def link_in_mail(to: str, page: str) -> str:
         if found := re.search(rf"(/solicitudes/{page}/\S+/)", mail.body):
             return found.group(1)
     raise AssertionError(f"no link to {page} for {to}")
+
+
+def code_in_mail(to: str) -> str:
+    """The six digits of the newest mail to this address."""
+    body = OutboxMessage.objects.filter(to=to).latest("pk").body
+    return re.search(r"\b\d{6}\b", body).group()
