@@ -181,6 +181,6 @@ def page(
     context = {
         "dossier": seen, "acts": offers, "form": form, "changed": changed,
         "refusal": "" if offers else seen.turn.text,
-        "links": act_list.links(user, seen),
+        "more_links": act_list.links(user, seen),
     }  # fmt: skip
     return render(request, "control/request.html", context, status=status)
