@@ -86,6 +86,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         customer.legal_name,
         customer=customer,
+        representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=customer.contacts.select_related("user").order_by("-role", "user__full_name")[
             :ROWS
         ],

@@ -8,8 +8,17 @@ from random import Random
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.utils import timezone
 
-from accounts.models import Contact, Customer, Office, Provider, RoleAssignment, User
+from accounts.models import (
+    Contact,
+    Customer,
+    Office,
+    Provider,
+    Representative,
+    RoleAssignment,
+    User,
+)
 from factureya.core import clock
 
 DOMAIN = "carga.example"
@@ -93,12 +102,10 @@ def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
 
 
 def _companies(count: int, encoded: str, root: User) -> list[User]:
-    now = clock.now()
     companies = Customer.objects.bulk_create(
         Customer(
             rfc=f"CAR{place % 1_000_000:06d}{place // 1_000_000:02d}A", legal_name=f"Empresa de Carga {place} SA de CV",
             registered_email=f"empresa{place}@{DOMAIN}", fiscal_address="Av. Reforma 1, 72000 Puebla, Pue.",
-            verified_at=now, verified_by=root,
         )
         for place in range(count)
     )  # fmt: skip
@@ -115,4 +122,19 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
         )
         for place, user in enumerate(people)
     )  # fmt: skip
+    _represent(companies, people[::CONTACTS_PER_COMPANY], root)
     return people
+
+
+def _represent(companies: list[Customer], people: list[User], root: User) -> None:
+    """Each company's representative, and then its verification: of a verified one only an execution writes him (M1)."""
+    now = clock.now()
+    Representative.objects.bulk_create(
+        Representative(
+            customer=company, user=user, name=user.full_name, email=user.email, verified_by=root,
+            verified_at=now, valid_from=timezone.localdate(now),
+        )
+        for company, user in zip(companies, people, strict=True)
+    )  # fmt: skip
+    made = Customer.objects.filter(pk__gte=companies[0].pk, pk__lte=companies[-1].pk)
+    made.update(verified_at=now, verified_by=root)
