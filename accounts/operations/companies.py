@@ -145,6 +145,7 @@ def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> Non
 def _represent(customer: Customer, contact: Contact) -> None:
     """Whoever signed the company up represents it; a person with business activity is the company itself."""
     assert customer.verified_at is not None
+    assert customer.verified_by is not None  # the caller has just set both
     contact.role = Contact.Role.REPRESENTATIVE
     contact.save(update_fields=["role"])
     Representative.objects.create(

@@ -82,6 +82,7 @@ class InformationAsset(Chained):
         """Who may decide about it at that instant, by this row: the owner, and the alternate inside his dates."""
         at = at or clock.now()
         ids = {self.owner_id} if self.owner_id else set()
-        if self.alternate_id and self.alternate_from <= at < self.alternate_until:
+        since, until = self.alternate_from, self.alternate_until
+        if self.alternate_id and since and until and since <= at < until:
             ids.add(self.alternate_id)
         return ids

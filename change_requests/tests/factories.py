@@ -241,7 +241,7 @@ def _assets_of(request: FormalRequest, decider: User) -> list[InformationAsset]:
     return [asset for asset in mine if decider.pk in asset.decider_ids()]
 
 
-def _to(request: FormalRequest, status: Status) -> None:
+def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
     if status == Status.VERIFYING:
         request.confirmed_at = now()
     if status == Status.IN_APPROVAL:

@@ -20,7 +20,12 @@ postgres_only = pytest.mark.skipif(SQLITE, reason="only PostgreSQL has this")
 
 def everything() -> list[list[dict[str, Any]]]:
     """Every row of formal requests, and of the companies they are about."""
-    kept = [*apps.get_app_config("change_requests").get_models(), Customer, Contact, Representative]
+    kept: list[type[models.Model]] = [
+        *apps.get_app_config("change_requests").get_models(),
+        Customer,
+        Contact,
+        Representative,
+    ]
     return [list(model._default_manager.order_by("pk").values()) for model in kept]
 
 
