@@ -13,7 +13,7 @@ from change_requests import expediente, operations, policy
 from change_requests.control import act_list, acts, dossier, folios, record
 from change_requests.control.forms import ActForm
 from change_requests.models import Evidence, FormalRequest
-from factureya.core import attachments
+from change_requests.views_sending import send
 
 CONFLICT = 409
 
@@ -132,11 +132,7 @@ class EvidenceFile(FolioView):
         evidence = found.select_related("attachment").first()
         if evidence is None:
             raise Http404("Ese archivo no es de esta solicitud.")
-        try:
-            headers, content = attachments.open_for_download(evidence.attachment)
-        except FileNotFoundError as error:
-            raise Http404("El archivo ya no está en el almacén.") from error
-        return FileResponse(content, headers=headers)
+        return send(evidence.attachment)
 
 
 class ExpedientePage(FolioView):

@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header
 
 from accounts.mixins import PrivateView
 from change_requests import acuse, pdf_fields, pdf_forms, policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
 from change_requests.models import Evidence, FormalRequest
-from factureya.core import attachments
+from change_requests.views_sending import send
 
 
 class FormPdf(PrivateView):
@@ -91,18 +91,6 @@ class EvidenceFile(PrivateView):
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
         return send(file.attachment)
-
-
-def send(attachment: Any) -> FileResponse:
-    """Stream it with the store's headers, set after FileResponse guessed its own."""
-    try:
-        headers, content = attachments.open_for_download(attachment)
-    except FileNotFoundError as error:
-        raise Http404("El archivo ya no está.") from error
-    response = FileResponse(content)
-    for name, value in headers.items():
-        response[name] = value
-    return response
 
 
 def _pdf(data: bytes, name: str) -> HttpResponse:

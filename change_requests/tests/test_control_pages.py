@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -11,6 +12,7 @@ from accounts.tests.factories import PASSWORD, make_agent, make_staff, make_supe
 from change_requests import operations
 from change_requests.models import Decision, FormalRequest
 from change_requests.tests.lives import WHY, Cast, draft, make, seen
+from factureya.core import attachments
 from tickets.tests.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
@@ -113,6 +115,26 @@ def test_a_folio_typed_otherwise_leads_to_its_page(cast):
     assert client.get(f"/control/{typed}/").headers["Location"] == f"/control/{request.folio}/"
     assert client.get("/control/SC-0000-0001/").status_code == 404
     assert client.get("/control/cualquiera/").status_code == 404
+
+
+@pytest.mark.clause("M17")
+def test_evidence_leaves_as_an_attachment_and_only_with_its_request(cast, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    file = attachments.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d")
+    request = operations.add_evidence(draft(cast), actor=cast.ana, files=[file])
+    operations.submit(request, actor=cast.ana)
+    other = make(cast, Status.SUBMITTED, "access", "alta")
+    client = browser(cast.elsa)
+    page = client.get(reverse("control:request", args=[request.folio])).content.decode()
+    address = reverse("control:evidence", args=[request.folio, file.token])
+    assert address in page
+    answer = client.get(address)
+    assert answer["Content-Disposition"] == 'attachment; filename="constancia.txt"'
+    assert answer["Content-Security-Policy"].startswith("sandbox")
+    assert b"".join(answer.streaming_content) == b"constancia"
+    assert client.get(reverse("control:evidence", args=[other.folio, file.token])).status_code == 404
+    file.file.storage.delete(file.file.name)
+    assert client.get(address).status_code == 404
 
 
 # -- Acts --------------------------------------------------------------------------------------------
