@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 
 from accounts import registered
 from accounts.models import Customer, User
@@ -206,16 +205,15 @@ def _colleague(customer: Customer, email: str) -> int:
 def _take(letter: Letter) -> Outcome:
     """The draft, its answers and files, and the submission; what is refused is told, and the draft is kept."""
     try:
-        with transaction.atomic():
-            request = letter.request or _begun(letter)
+        request = letter.request or _begun(letter)
     except operations.Refused as refusal:
         form_answers.held(letter.inbound, letter.mail, None, refusal)
         return Outcome(Disposition.MALFORMED, "form-refused", "", letter.accepted)
-    try:
-        with transaction.atomic():
-            _save(letter, request)
-        with transaction.atomic():
-            operations.submit(request, actor=letter.person, channel=FormalRequest.Channel.EMAIL)
+    try:  # each of them all or nothing: what was saved stays, to be corrected
+        operations.save_draft(request, actor=letter.person, draft=letter.draft)
+        if letter.kept.files:
+            operations.add_evidence(request, actor=letter.person, files=letter.kept.files)
+        operations.submit(request, actor=letter.person, channel=FormalRequest.Channel.EMAIL)
     except operations.Refused as refusal:
         return _refused(letter, request, refusal)
     form_answers.left_out(letter.inbound, letter.mail, request, letter.kept.refusals)
@@ -227,12 +225,6 @@ def _begun(letter: Letter) -> FormalRequest:
         actor=letter.person, customer=letter.person.contact.customer, form=letter.proposal.form, kind=letter.kind,
         key=letter.key, channel=FormalRequest.Channel.EMAIL,
     )  # fmt: skip
-
-
-def _save(letter: Letter, request: FormalRequest) -> None:
-    operations.save_draft(request, actor=letter.person, draft=letter.draft)
-    if letter.kept.files:
-        operations.add_evidence(request, actor=letter.person, files=letter.kept.files)
 
 
 def _refused(letter: Letter, request: FormalRequest, refusal: operations.Refused) -> Outcome:

@@ -479,6 +479,18 @@ def test_answers_that_cannot_be_sent_are_kept_as_a_draft_and_told_field_by_field
     assert "- Correo registrado: " in mail.body
 
 
+@pytest.mark.clause("M20")
+def test_too_many_files_keep_the_answers_and_are_told(cast):
+    content = pdfs.filled(CHANGE, answers(CHANGE, cast))
+    proofs = [(f"recibo-{n}.pdf", b"%PDF-1.4 recibo %%EOF") for n in range(11)]
+
+    outcome = deliver(letter(cast.ana, ("formato.pdf", content), *proofs))
+
+    assert outcome.reason == "form-draft"
+    assert only_request().draft["items"]["phone"] == "222 555 0178"
+    assert "- Evidencia: " in OutboxMessage.objects.get(kind="change_requests/form_held").body
+
+
 @pytest.mark.clause("M8")
 def test_of_a_suspended_service_nothing_is_begun_and_a_person_reads_it(cast, monkeypatch):
     def suspended(**_values: Any) -> None:
