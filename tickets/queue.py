@@ -1,6 +1,6 @@
 """The agent's queue: its views, search, filters and keyset pages (M3, M13–M15). Knows no HTTP.
 
-Every view has a partial index of its own (tickets/models.py); nothing counts all tickets and nothing skips rows.
+Every view has a partial index of its own (tickets/models/ticket.py); nothing counts all tickets and nothing skips rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
