@@ -342,7 +342,7 @@ def _shown(tickets: TicketQuerySet) -> TicketQuerySet:
     """What a row of the queue shows, and no more."""
     return tickets.select_related("customer", "assignee").only(
         "number", "subject", "status", "impact", "channel", "message_count", "last_excerpt", "queue_at", "closes_at",
-        "closed_at", "reply_due_at", "first_replied_at", "customer_replied", "customer_waits_since",
+        "close_held_at", "closed_at", "reply_due_at", "first_replied_at", "customer_replied", "customer_waits_since",
         "customer__legal_name", "customer__rfc", "assignee__full_name", "assignee__email",
     )  # fmt: skip
 
