@@ -9,7 +9,6 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
-
 PART = ".part"  # behind the name of a message that is still being written
 LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 

@@ -58,7 +58,7 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 
 def make_folders() -> None:
-    """Create what the embedded run writes to, readable by this user alone, without what a killed run left half-written."""
+    """Create what the embedded run writes to, readable by this user alone; remove what a killed run left in it."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     file_broker.remove_parts(settings.VAR_DIR / "queue/messages")
