@@ -28,6 +28,7 @@ MAX_KEPT = 50 * 1024 * 1024  # bytes of a mail that is kept; what is larger is l
 MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in the tray
 SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
 SWEEP_MAILS = 200  # of one pass
+_SETTLED = ("disposition", "reason", "about")
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
     """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
     with transaction.atomic():
-        locked = InboundMessage.objects.select_for_update().get(pk=inbound.pk)
+        locked = InboundMessage.objects.select_for_update().only(*_SETTLED).get(pk=inbound.pk)
         if locked.disposition:
             return _repeated(locked)
         outcome = plan()
