@@ -55,7 +55,7 @@ if __name__ == "__main__":
 
 from django.core import mail  # noqa: E402 - django-helpdesk reads its settings when it is imported
 from django.core.management import call_command  # noqa: E402
-from django.db import transaction  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.urls import include, path  # noqa: E402
 from helpdesk.email import process_queue  # noqa: E402
 from helpdesk.models import FollowUp, FollowUpAttachment, Queue, Ticket, User  # noqa: E402
@@ -70,8 +70,8 @@ class Peer:
         self.box = folder / "box"
         self.box.mkdir()
 
-    def prepare(self, tickets: int) -> None:
-        """Migrate an empty database; this many tickets with a message each, in bulk."""
+    def prepare(self, tickets: int, entries: int) -> None:
+        """Migrate an empty database; this many tickets with so many follow-ups in all, in bulk."""
         call_command("migrate", interactive=False, verbosity=0)
         self.agent = User.objects.create_user("agente", email=AGENT, is_staff=True)
         self.queue = Queue.objects.create(
@@ -81,6 +81,10 @@ class Peer:
         for first in range(0, tickets, BATCH):
             senders = [f"otro{n}@carga.example" for n in range(first, min(tickets, first + BATCH))]
             self._open(senders, "carga")
+        for number in range(1, entries // tickets):
+            self._repeat(f"carga.{number}")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
     def seeds(self, senders: list[str]) -> list[dict[str, object]]:
         """A ticket of each sender that has the agent; what a reply to it says."""
@@ -88,6 +92,7 @@ class Peer:
         Ticket.objects.filter(pk__in=[ticket.pk for ticket, _ in opened]).update(
             assigned_to=self.agent
         )
+        self.before = self._count()
         return [
             {"sender": ticket.submitter_email, "tag": f"[soporte-{ticket.pk}]", "references": [said.message_id]}
             for ticket, said in opened
@@ -102,14 +107,29 @@ class Peer:
             raise RuntimeError(f"{len(left)} mails were not taken")
         return seconds
 
-    def count(self) -> dict[str, int]:
-        """What there is by now."""
+    def outcome(self) -> dict[str, int]:
+        """What the mails since then have become."""
+        return {what: number - self.before[what] for what, number in self._count().items()}
+
+    def _count(self) -> dict[str, int]:
         return {
             "tickets": Ticket.objects.count(),
             "messages": FollowUp.objects.count(),
             "files": FollowUpAttachment.objects.count(),
             "mails": len(getattr(mail, "outbox", [])),
         }
+
+    def _repeat(self, word: str) -> None:
+        """One more follow-up for each ticket, by the database alone: the first with an id of its own."""
+        columns = [
+            field.column for field in FollowUp._meta.concrete_fields if not field.primary_key
+        ]
+        values = [f"'<{word}.' || id || '>'" if name == "message_id" else name for name in columns]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO helpdesk_followup ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608
+                "FROM helpdesk_followup WHERE message_id LIKE '<carga.%@%'"
+            )
 
     @transaction.atomic
     def _open(self, senders: list[str], word: str) -> list[tuple[Ticket, FollowUp]]:

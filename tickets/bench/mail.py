@@ -169,7 +169,8 @@ def _peer(place: Place, folder: Path, replies: list[str], python: Path) -> Itera
         )  # fmt: skip
         peer = Place(place.engine, place.tickets, process)
         try:
-            peer.ask("prepare", place.tickets)
+            entries = int(place.ask("entries"))
+            peer.ask("prepare", place.tickets, entries)
             seeds = [_seed(each) for each in peer.ask("seeds", replies)]
             yield Side(seeds, peer, box=scratch / "box")
         finally:

@@ -13,7 +13,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from factureya.core.management.commands.up import make_folders
+from factureya.core.models import Event
 from tickets.bench import correspondence, scene, sql, sweep
+from tickets.models import chain_of
 
 
 class Worker:
@@ -70,6 +72,10 @@ class Worker:
             "all": len(statements),
             "plan": sweep.plan_of_nothing_due(),
         }
+
+    def entries(self) -> int:
+        """How many things have happened to all tickets."""
+        return Event.objects.filter(chain__startswith=chain_of("")).count()
 
     def mail_senders(self) -> list[str]:
         """The registered addresses that write to us."""
