@@ -47,6 +47,8 @@ def headline(ticket: Ticket, instant: datetime) -> Goal:
             css="fy-late",
         )
     due = goal(ticket, instant)
+    if ticket.close_held_at is not None:
+        return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
         return Goal(
             f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css
