@@ -207,14 +207,10 @@ def _check(ours: Side, peer: Side | None, mails: int) -> None:
         raise RuntimeError(f"of {mails} mails at {_key(ours.place)}: {said}")
     if peer is None:
         return
-    there, size = peer.place.ask("count"), peer.place.tickets
-    before = {"tickets": size + mails // 2, "messages": size + mails // 2}
-    taken = {
-        "tickets": there["tickets"] - before["tickets"],
-        "messages": there["messages"] - before["messages"],
-    }
-    if taken != {"tickets": mails // 2, "messages": mails} or there["mails"] < mails:
-        raise RuntimeError(f"of {mails} mails the peer made {taken} and {there}")
+    taken = peer.place.ask("outcome")
+    # It stores HTML as a file too, and tells the agent and the sender of every reply.
+    if (taken["tickets"], taken["messages"]) != (mails // 2, mails) or taken["mails"] < mails:
+        raise RuntimeError(f"of {mails} mails the peer made {taken}")
 
 
 def _environment(place: Place, **more: str) -> dict[str, str]:
