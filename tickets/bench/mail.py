@@ -4,6 +4,7 @@ Ours: `manage.py receive_smtp`, one process, given the mails by SMTP on a few co
 The peer: its own intake, one process, in a scratch venv. Both on databases of as many tickets, in turns.
 """
 
+import os
 import smtplib
 import socket
 import subprocess
@@ -37,9 +38,16 @@ class MailFindings:
 
     ours: dict[Key, list[float]] = field(default_factory=dict)
     peer: dict[Key, list[float]] = field(default_factory=dict)
+    work: dict[tuple[Key, str], list[float]] = field(default_factory=dict)  # processor ms a mail
     costs: dict[tuple[str, str], list[Cost]] = field(default_factory=dict)  # engine, what
     left_out: str = ""  # why there is no peer
     batch: int = 0
+
+    def note(self, who: str, key: Key, rate: float, work: float) -> None:
+        """One more round of `ours` or the `peer`."""
+        rates = self.ours if who == "ours" else self.peer
+        rates.setdefault(key, []).append(rate)
+        self.work.setdefault((key, who), []).append(work)
 
 
 @dataclass
@@ -48,17 +56,22 @@ class Side:
 
     seeds: list[Seed]
     place: Place
+    pid: int  # of the process that takes them
     port: int = 0  # ours
     box: Path | None = None  # the peer's
 
-    def take(self, batch: Sequence[letters.Letter]) -> float:
-        """Mails per second."""
+    def take(self, batch: Sequence[letters.Letter]) -> tuple[float, float]:
+        """Mails per second, and the process's own work for one in milliseconds of processor."""
         raw = [letters.write(letter, self.seeds) for letter in batch]
-        if self.box is None:
-            return len(raw) / _send(raw, self.port)
+        before = _processor_seconds(self.pid)
+        seconds = _send(raw, self.port) if self.box is None else self._poll(raw, self.box)
+        work = _processor_seconds(self.pid) - before
+        return len(raw) / seconds, 1000 * work / len(raw)
+
+    def _poll(self, raw: Sequence[bytes], box: Path) -> float:
         for number, each in enumerate(raw):
-            (self.box / f"{number:05d}.eml").write_bytes(each)
-        return len(raw) / float(self.place.ask("take"))
+            (box / f"{number:05d}.eml").write_bytes(each)
+        return float(self.place.ask("take"))
 
 
 @dataclass
@@ -70,8 +83,8 @@ class Station:
     ours: Side
     peer: Side | None
 
-    def take(self, first: int, batch: int) -> Iterator[tuple[str, float]]:
-        """Both take the same batch, one after the other; who, and mails per second."""
+    def take(self, first: int, batch: int) -> Iterator[tuple[str, tuple[float, float]]]:
+        """Both take the same batch, one after the other; who, and what `Side.take` says."""
         mails = letters.plan(first, batch, self.senders)
         yield "ours", self.ours.take(mails)
         if self.peer:
@@ -94,9 +107,9 @@ def measure(
             stations.append(stack.enter_context(_station(place, folder, mails, python)))
         for number in range(rounds + 1):
             for station in stations:
-                for who, rate in station.take(number * batch, batch):
-                    rates = getattr(found, who).setdefault(_key(station.place), [])
-                    rates += [rate] if number else []
+                for who, (rate, work) in station.take(number * batch, batch):
+                    if number:
+                        found.note(who, _key(station.place), rate, work)
         for station in stations:
             _check(station.ours, station.peer, mails)
     for place in {place.engine: place for place in reversed(places)}.values():
@@ -134,14 +147,15 @@ def _station(place: Place, folder: Path, mails: int, python: Path | None) -> Ite
     replies = [senders[turn % len(senders)] for turn in range(mails // 2)]
     seeds = [_seed(each) for each in place.ask("mail_seeds", replies)]
     with ExitStack() as stack:
-        ours = Side(seeds, place, port=stack.enter_context(_listener(place)))
+        pid, port = stack.enter_context(_listener(place))
+        ours = Side(seeds, place, pid, port=port)
         peer = stack.enter_context(_peer(place, folder, replies, python)) if python else None
         yield Station(place, senders, ours, peer)
 
 
 @contextmanager
-def _listener(place: Place) -> Iterator[int]:
-    """Our listener as a process of its own; the port."""
+def _listener(place: Place) -> Iterator[tuple[int, int]]:
+    """Our listener as a process of its own; its id and port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -151,7 +165,7 @@ def _listener(place: Place) -> Iterator[int]:
     )  # fmt: skip
     try:
         _wait_for(port)
-        yield port
+        yield process.pid, port
     finally:
         process.terminate()
         process.wait(PATIENCE)
@@ -172,7 +186,7 @@ def _peer(place: Place, folder: Path, replies: list[str], python: Path) -> Itera
             entries = int(place.ask("entries"))
             peer.ask("prepare", place.tickets, entries)
             seeds = [_seed(each) for each in peer.ask("seeds", replies)]
-            yield Side(seeds, peer, box=scratch / "box")
+            yield Side(seeds, peer, process.pid, box=scratch / "box")
         finally:
             process.communicate()
 
@@ -223,6 +237,12 @@ def _seed(said: dict[str, Any]) -> Seed:
 
 def _key(place: Place) -> Key:
     return place.engine, place.tickets
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process has used, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for(port: int) -> None:
