@@ -71,7 +71,7 @@ def keep(
     now = clock.now()
     inbound = InboundMessage(
         source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
-        recipients=list(recipients), attempts=1, attempted_at=now,
+        recipients=[_storable(address) for address in recipients], attempts=1, attempted_at=now,
     )  # fmt: skip
     try:
         with transaction.atomic(durable=True):
@@ -135,7 +135,16 @@ def sweep() -> int:
             disposed += 1
         except Postponed:
             continue  # logged; the next pass, or the tray
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # not even the tray takes it: the others must not wait for it
+            logger.exception("mail %s cannot be disposed of", pk)
     return disposed
+
+
+def _storable(address: str) -> str:
+    """An address of the envelope as any database takes it: bytes that are no text come as halves of characters."""
+    return address.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _act_on(inbound: InboundMessage) -> Outcome:
