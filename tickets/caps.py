@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from factureya.core.clock import now
 from tickets import sql
+from tickets.models import MailQuota
 
 logger = logging.getLogger(__name__)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -34,6 +36,12 @@ def may_warn(address: str) -> bool:
     return _take(f"warning:{address}", 1, DAY) and _take(
         "notices", settings.MAIL_NOTICES_PER_HOUR, HOUR
     )
+
+
+def forget() -> int:
+    """Remove the quotas whose time has run out; every stranger leaves one. The number removed."""
+    removed, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
+    return removed
 
 
 def _take(name: str, limit: int, per: timedelta) -> bool:

@@ -9,8 +9,8 @@ from accounts.models import User
 from accounts.tests.factories import make_agent
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
-from tickets import operations
-from tickets.models import Ticket
+from tickets import operations, tasks
+from tickets.models import MailQuota, Ticket
 from tickets.tests.factories import mails_about, make_ticket
 from tickets.tests.letters import (
     ANA,
@@ -185,3 +185,17 @@ def test_only_turns_by_mail_count(ana: User):
         deliver(proven(f"Y además {turn}", Subject=f"RE: {ticket.number}"))
     assert became(deliver(proven("fin", Subject=f"RE: {ticket.number}"))).status == OPEN
     assert flip(ticket, 10).status == OPEN
+
+
+def test_what_strangers_leave_in_the_quotas_is_forgotten_when_it_counts_no_more():
+    for number in range(3):
+        deliver(proven("Hola", From=f"extrano{number}@otro.example"))
+    assert MailQuota.objects.count() == 4  # each stranger's, and the one of all
+    assert tasks.forget_quotas() == 0
+    with clock.at(clock.now() + timedelta(days=1)):
+        deliver(proven("Hola otra vez", From="extrano0@otro.example"))
+        assert tasks.forget_quotas() == 2
+        assert {quota.name for quota in MailQuota.objects.all()} == {
+            "notice:extrano0@otro.example",
+            "notices",
+        }
