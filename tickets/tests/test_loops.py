@@ -66,6 +66,15 @@ def test_nine_marks_get_no_answer_and_move_nothing(ana: User, mark: str):
     assert last_inbound().is_in_tray
 
 
+def test_a_machine_that_nobody_vouches_for_leaves_no_line_in_a_ticket(ana: User):
+    ticket = make_ticket(WAITING, requester=ana)
+    known = {"In-Reply-To": f"<{mails_about(ticket)[-1].message_id}>", **MARKS["auto-replied"]}
+    outcome = deliver(proven("Estoy fuera", **known | {"Authentication-Results": None}))
+    assert (outcome.disposition, outcome.about) == ("ignore-auto", "")
+    assert "ticket.robot_answered" not in [event.verb for event in ticket.events()]
+    assert last_inbound().is_in_tray
+
+
 @pytest.mark.parametrize("mark", MARKS)
 @pytest.mark.parametrize("who", ["stranger", "failing", "ours"])
 def test_a_marked_stranger_is_told_nothing(ana: User, mark: str, who: str):
