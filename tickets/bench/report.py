@@ -178,7 +178,9 @@ def _mail(mail: MailFindings) -> str:
         "one is from a registered and proven sender, every new ticket is acknowledged, every reply told to its "
         "agent. Both have the same engine with the same settings and as many tickets; batches of "
         f"{mail.batch} mails take turns, and the ratio is that of the medians. Mails per second are this machine's; "
-        "*ms* is what the process itself works for one mail."
+        "*ms* is what the process itself works for one mail, the database server not counted. The target was set "
+        "against the peer with 100,000 tickets: for every In-Reply-To it looks through all its follow-ups, twice. With "
+        "few tickets it is faster, and the ratio is shown without a target."
     )
     parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d} at load {os.getloadavg()[1]:.1f}.", note]
     if mail.left_out:
@@ -191,10 +193,16 @@ def _mail_rates(mail: MailFindings) -> str:
     for key, rates in mail.ours.items():
         ours, peer = median(rates), median(mail.peer.get(key) or [0.0])
         ratio = ours / peer if peer else None
+        verdict = ["", ""]
+        if key[1] >= LOAD_SIZE:
+            verdict = [
+                f"≥ {MAIL_RATIO:g}",
+                _verdict(ratio >= MAIL_RATIO) if ratio else "not measured",
+            ]
+        work = [mail.work.get((key, who)) for who in ("ours", "peer")]
         rows.append([
-            LABELS[key[0]], f"{key[1]:,}", f"{ratio:.1f}" if ratio else "", f"≥ {MAIL_RATIO:g}",
-            _verdict(ratio >= MAIL_RATIO) if ratio else "not measured", f"{ours:.1f}", f"{peer:.1f}" if peer else "",
-            *(f"{median(mail.work[key, who]):.1f}" if (key, who) in mail.work else "" for who in ("ours", "peer")),
+            LABELS[key[0]], f"{key[1]:,}", f"{ratio:.1f}" if ratio else "", *verdict, f"{ours:.1f}",
+            f"{peer:.1f}" if peer else "", *(f"{median(each):.1f}" if each else "" for each in work),
         ])  # fmt: skip
     head = [
         "engine",
