@@ -124,7 +124,7 @@ def wait_for_page(site: str, process: subprocess.Popen[bytes], log: Path, limit:
             with urllib.request.urlopen(f"{site}/", timeout=5) as page:
                 require(page.status == 200, f"the first page answers {page.status}")
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
     require(False, f"no page within {limit} s:\n{log.read_text()}")
 
