@@ -125,15 +125,17 @@ def install(folder: Path) -> Path:
     done = folder / "installed"
     if done.exists():
         return python
-    venv.create(folder, with_pip=True)
     wanted = str(HERE / "helpdesk-requirements.txt")
     try:
+        venv.create(folder, with_pip=True)
         pip = subprocess.run(
             [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted],
             capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as slow:
         raise RuntimeError(f"not installed within {INSTALL_SECONDS} s") from slow
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RuntimeError(str(error)) from error
     if pip.returncode:
         raise RuntimeError((pip.stderr.strip().splitlines() or ["pip failed"])[-1])
     done.touch()
