@@ -56,6 +56,11 @@ HOSTILE = {
     "almost boundaries": (lambda: mail(b"--bx\n" * 5_000_000, Content_Type="multipart/mixed; boundary=b"), "parts"),
     "depth": (lambda: nested(1000, MULTIPART), "depth"),
     "depth of messages": (lambda: mail(f"{MESSAGE}\n\n" * 1000, Content_Type="message/rfc822"), "depth"),
+    "unclosed": (lambda: mail("<t" * 5_001 + "<script" * 55_000, Content_Type="text/html"), "read"),
+    "closed late": (lambda: mail("<t" * 5_001 + "<style>" * 40_000 + "</style" * 14_000, Content_Type="text/html"),
+                    "read"),
+    "recipients": (lambda: multipart("Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; "
+                                     + "a@" * 30_000 + " x\n"), "read"),
     "parameters": (lambda: mail("x", Content_Type="text/plain;" + 'a="b;' * 40_000), "read"),
 }  # fmt: skip
 
