@@ -110,7 +110,7 @@ NEW_REPRESENTATIVE = (
 )
 REASON = Field(
     "reason", "Motivo", "Explique por qué lo solicita; quien aprueba evalúa estas razones",
-    lines=5, max_length=MAX_REASON,
+    lines=4, max_length=MAX_REASON,
 )  # fmt: skip
 EFFECTIVE = Field(
     "effective_date",
