@@ -359,7 +359,7 @@ def test_the_control_page_by_office(client, office):
     if inside:
         page = answer.content.decode()
         assert Office(office).label in page
-        assert "No tiene solicitudes por resolver" in page
+        assert "Nada le toca por ahora" in page
     decide = client.post(reverse("control:decide_factor_reset", args=[1]))
     assert decide.status_code == (404 if office == Office.SECURITY_OFFICER else 403)
 
