@@ -167,10 +167,10 @@ def _mine(user: User) -> Q:
     if user.holds(Office.SUPERVISOR):
         found |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
     if user.holds(Office.INFORMATION_OWNER):
-        found |= _to_decide(user) & Exists(_owned(user, open_only=True))
+        found |= _to_decide(user) & Q(Exists(_owned(user, open_only=True)))
     if user.holds(Office.SECURITY_OFFICER):
-        unfilled = ~Exists(_slots().filter(office=Decision.Office.SECURITY))
-        found |= _to_decide(user) & unfilled & ~Exists(_owned(user))
+        unfilled = Q(~Exists(_slots().filter(office=Decision.Office.SECURITY)))
+        found |= _to_decide(user) & unfilled & Q(~Exists(_owned(user)))
         found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
         found |= Q(suspended_at__isnull=False) & ~Q(status__in=ENDED)
     ripe = Q(execute_after__lte=clock.now())
@@ -188,7 +188,7 @@ def _to_decide(user: User) -> Q:
         request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user
     )
     waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return waits & ~Q(implementer=user) & ~Exists(decided)
+    return waits & ~Q(implementer=user) & Q(~Exists(decided))
 
 
 def _owned(user: User, *, open_only: bool = False) -> QuerySet[RequestedAsset]:
@@ -232,7 +232,7 @@ def _matching(query: str) -> Q:
             | Q(customer__rfc__istartswith=word)
             | Q(requester__full_name__icontains=word)
             | Q(requester__email__istartswith=word)
-            | Exists(_asks_for(word))
+            | Q(Exists(_asks_for(word)))
         )
     return matches
 

@@ -31,7 +31,9 @@ def seed(people: People, present: datetime) -> None:
     for asset in InformationAsset.objects.exclude(code=ACCESS):
         operations.set_asset_owner(asset, actor=root, owner=people["fabian"])
     pks = [person.pk for person in people.values()]
-    fresh = User.objects.select_related("contact__customer").in_bulk(pks)  # their companies as verified since
+    fresh = User.objects.select_related("contact__customer").in_bulk(
+        pks
+    )  # their companies as verified since
     people = {key: fresh[person.pk] for key, person in people.items()}
     for story in load():
         _play(story, people, present)
@@ -61,7 +63,9 @@ def _draft(story: Story, people: People, at: datetime) -> FormalRequest:
     request = operations.create_draft(
         actor=author, customer=author.contact.customer, form=story["form"], kind=story["kind"]
     )
-    answers = {key: story[key] for key in ("reason", "items", "person") if key in story}
+    answers: dict[str, Any] = {
+        key: story[key] for key in ("reason", "items", "person") if key in story
+    }
     if "user" in story:
         answers["person"] = {"user": people[story["user"]].pk}
     if days := story.get("effective_in_days"):

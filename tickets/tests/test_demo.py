@@ -13,6 +13,7 @@ from stdnum.mx import rfc
 
 from accounts.models import Contact, Customer, Office, User
 from accounts.tests.factories import own_provider
+from change_requests.models import Evidence
 from factureya.core import audit, clock
 from factureya.core.models import Attachment, OutboxMessage
 from tickets import operations
@@ -89,7 +90,8 @@ class TestDemo(TestCase):
         assert Note.objects.exists()
         types = set(Attachment.objects.values_list("content_type", flat=True))
         assert {"image/png", "application/pdf"} < types
-        assert TicketFile.objects.count() == Attachment.objects.filter(draft="").count()
+        taken = Attachment.objects.filter(draft="").count()
+        assert TicketFile.objects.count() + Evidence.objects.count() == taken
 
     @pytest.mark.clause("M26")
     def test_chains_are_whole_and_nearly_every_mail_has_left(self) -> None:
