@@ -11,7 +11,7 @@ from change_requests.slots import missing_office
 
 @register(Tags.database, deploy=True)
 def lawful_people(databases: Any = None, **_options: Any) -> list[Error]:
-    """Distinct people must exist for every asset: supervisor, owner, security officer, implementer out of Development."""
+    """Distinct people exist for every asset: supervisor, owner, security officer, implementer out of Development."""
     if "default" not in (databases or ()):
         return []
     if InformationAsset._meta.db_table not in connections["default"].introspection.table_names():

@@ -308,11 +308,6 @@ def _staff_turn(office: Office, task: str, until: datetime | None) -> Turn:
     return Turn(who, task, (office,), until)
 
 
-def decided_by(slots: list[Slot]) -> set[int]:
-    """Everybody whose approval stands."""
-    return {slot.decision.decider_id for slot in slots if slot.decision is not None}
-
-
 def pending(slots: list[Slot]) -> list[Slot]:
     """The slots that still wait."""
     return [slot for slot in slots if slot.decision is None]

@@ -162,6 +162,7 @@ def trace(request: FormalRequest) -> tuple[int, int, Any]:
 
 
 @pytest.mark.clause("M1", "M7", "M8", "M19", "M20", "M21", "M24", "M25")
+@pytest.mark.once
 @pytest.mark.parametrize("before", Status)
 @pytest.mark.parametrize("name", MATRIX)
 def test_every_operation_in_every_status(name, before, tmp_path, settings):
