@@ -52,6 +52,11 @@ class Dossier:
         return may_be_stopped(self.formal)
 
     @property
+    def then(self) -> str:
+        """What the old values are called."""
+        return "Hoy" if self.formal.executed_at is None else "Antes"
+
+    @property
     def was_sent(self) -> bool:
         """Whether there is an acuse."""
         return self.formal.revision_no > 0

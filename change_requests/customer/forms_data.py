@@ -152,7 +152,7 @@ class DataForm(PortalForm):
     def answers(self) -> dict[str, Any]:
         """The items, and the parts of the address as they were typed."""
         data: dict[str, Any] = self.cleaned_data
-        items = {}
+        items: dict[str, str] = {}
         for group in GROUPS:
             if data[group.box] and group is not ADDRESS:
                 items |= {name: _text(data[name]) for name in group.inputs}

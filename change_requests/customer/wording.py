@@ -30,6 +30,8 @@ LIFE = (
     Status.EXECUTED,
     Status.CLOSED,
 )
+# Whose end the customer is told; the window of an execution is told in words.
+DATED = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
 
 
@@ -226,7 +228,8 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }  # fmt: skip
     found = fixed[status]
-    return found._replace(text=found.text.strip(), until=formal.due_at)
+    until = formal.due_at if status in DATED else None
+    return found._replace(text=found.text.strip(), until=until)
 
 
 def _window(formal: FormalRequest) -> str:
