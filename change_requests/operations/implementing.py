@@ -48,14 +48,7 @@ def grant_waiver(
     with locked(request, *BEFORE_EXECUTION) as fresh:
         actor, chosen, checks = current(actor), current(implementer), current(checker)
         refuse(policy.may_waive(actor, fresh))
-        if overdue := overdue_checks().values_list("request__folio", flat=True).first():
-            raise Refused(
-                f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra."
-            )
-        if problem := why_not(fresh, chosen, actor, waived=True):
-            raise Invalid({"implementer": problem})
-        if problem := _why_no_checker(fresh, chosen, checks):
-            raise Invalid({"checker": problem})
+        _require_lawful(fresh, actor, chosen, checks)
         waiver = Waiver.objects.create(
             request=fresh, implementer=chosen, approved_by=actor, approved_at=now(), checker=checks,
             reason=text_of(reason, at_least=WAIVER_REASON, what="el motivo", field="reason"),
@@ -110,6 +103,18 @@ def why_not(
 def overdue_checks() -> QuerySet[Waiver]:
     """Waivers whose independent check is overdue: red, and no other is granted (M25)."""
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
+
+
+def _require_lawful(request: FormalRequest, actor: User, chosen: User, checks: User) -> None:
+    """No check is overdue, and whoever executes and whoever checks may. Raises Refused, Invalid."""
+    if overdue := overdue_checks().values_list("request__folio", flat=True).first():
+        raise Refused(
+            f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra."
+        )
+    if problem := why_not(request, chosen, actor, waived=True):
+        raise Invalid({"implementer": problem})
+    if problem := _why_no_checker(request, chosen, checks):
+        raise Invalid({"checker": problem})
 
 
 def _why_no_checker(request: FormalRequest, implementer: User, checker: User) -> str:

@@ -19,6 +19,8 @@ SWEEP_MAX_AGE = {
     "sweep_inbound": timedelta(minutes=5),
     "warn_before_close": timedelta(minutes=15),
     "close_unanswered": timedelta(minutes=15),
+    "expire_due": timedelta(minutes=15),
+    "remind_due": timedelta(minutes=15),
 }
 _started_at = clock.now()
 
