@@ -244,7 +244,7 @@ def _check_mail(email: str, field: str, errors: Errors) -> None:
     except ValidationError:
         errors[field] = "Escriba un correo como nombre@empresa.com."
         return
-    if registered.is_own(email) or registered.is_staff(email):
+    if registered.is_own(email):  # of anybody else's address nothing is disclosed here
         errors[field] = "Ese correo no se puede usar."
 
 

@@ -17,6 +17,7 @@ from factureya.core.models import Attachment
 
 MAX_NUMBER_TRIES = 5
 MAX_EVIDENCE = 10
+SUSPENDED = "El servicio de la empresa está suspendido; escriba a mesa de control."
 FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 
 
@@ -37,7 +38,7 @@ def create_draft(
     if representative is None:
         refuse(policy.may_request(actor, customer))
     if customer.is_suspended:
-        raise NotAllowed("El servicio de la empresa está suspendido; escriba a mesa de control.")
+        raise NotAllowed(SUSPENDED)
     fields = {
         "form": form, "kind": kind, "customer": customer, "requester": actor, "representative": representative,
         "channel": channel, "form_key": key or None,

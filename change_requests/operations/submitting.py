@@ -26,7 +26,7 @@ from change_requests.operations._locking import (
     move,
     refuse,
 )
-from change_requests.operations.drafting import require_requester
+from change_requests.operations.drafting import SUSPENDED, require_requester
 from change_requests.operations.errors import Invalid, NoPeople, NotAllowed, Refused, WrongStatus
 from change_requests.slots import missing_office
 from factureya.core import audit, keyed
@@ -55,6 +55,8 @@ def submit(
                 "El poder con el que comenzó esta solicitud ya no está vigente; haga otra."
             )
         hold_customer(fresh)
+        if fresh.customer.is_suspended:
+            raise NotAllowed(SUSPENDED)
         files = list(Evidence.objects.filter(request=fresh, dropped_at__isnull=True))
         if errors := content.problems(fresh, evidence=len(files)):
             raise Invalid(errors)

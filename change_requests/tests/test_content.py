@@ -104,7 +104,7 @@ def test_alta_asks_for_somebody_who_is_not_in_yet(cast):
         ({}, {"full_name", "email"}),
         ({"full_name": "Rosa", "email": "rosa"}, {"email"}),
         ({"full_name": "Rosa", "email": inside.email.upper()}, {"email"}),
-        ({"full_name": "Rosa", "email": make_staff().email}, {"email"}),
+        ({"full_name": "Rosa", "email": "mesadecontrol@factureya.com"}, {"email"}),
         ({"full_name": "R" * 151, "email": "r@x.mx"}, {"full_name"}),
     ):
         assert set(refused(cast, Form.ACCESS, Kind.ALTA, person=person)) == fields
@@ -313,7 +313,10 @@ def test_evidence_is_taken_once_dropped_and_limited(cast):
 
 @pytest.mark.clause("M8")
 def test_a_suspended_company_begins_nothing(cast):
+    begun = lives.draft(cast)
     request = lives.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA)
+    with pytest.raises(operations.NotAllowed, match="suspendido"):
+        operations.submit(begun, actor=cast.ana)
     customer = Customer.objects.get(pk=request.customer_id)
     assert customer.is_suspended
     with pytest.raises(operations.NotAllowed):

@@ -1,6 +1,9 @@
 """Each act's policy says why not, on objects in hand, before the operation asks again (M3, M8, M21, M24, M25)."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models import Office, User
 from accounts.tests.factories import make_contact, make_customer, make_staff
@@ -189,7 +192,8 @@ def test_somebody_elses_form_key_begins_nothing():
 def test_what_is_already_so_is_refused():
     cast = Cast()
     request = lives.draft(cast, Form.CHANGE, Kind.BAJA)
-    lives.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA)
+    tomorrow = (timezone.localdate(clock.now()) + timedelta(days=1)).isoformat()
+    lives.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA, effective_date=tomorrow)
     with pytest.raises(operations.Invalid, match="ya está suspendido"):
         operations.submit(request, actor=cast.ana)
     cast.ana = lives.representative_for(days=9)
