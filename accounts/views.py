@@ -55,7 +55,7 @@ class Home(LoginRequiredMixin, FormView):
 
 
 class RepresentativeMixin(LoginRequiredMixin):
-    """Only the representative of a verified company."""
+    """Only the representative of a verified company; who reads alone once its service ended."""
 
     request: HttpRequest
     customer: Customer
@@ -68,6 +68,9 @@ class RepresentativeMixin(LoginRequiredMixin):
         if membership is None or not policy.may_manage_people(request.user, membership.customer):
             raise PermissionDenied
         self.customer = membership.customer
+        if request.method == "POST" and self.customer.is_suspended:
+            context = {"customer": self.customer}
+            return render(request, "accounts/suspended.html", context, status=403)
         return super().dispatch(request, *args, **kwargs)
 
 

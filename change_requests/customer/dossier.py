@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+
 from accounts.models import User
 from change_requests import policy, words
 from change_requests.customer import wording
@@ -52,6 +54,13 @@ class Dossier:
         return may_be_stopped(self.formal)
 
     @property
+    def form_url(self) -> str:
+        """The PDF form with the draft's folio; empty once it is on its way."""
+        if self.formal.status not in FormalRequest.EDITABLE:
+            return ""
+        return form_url(self.formal)
+
+    @property
     def then(self) -> str:
         """What the old values are called."""
         return "Hoy" if self.formal.executed_at is None else "Antes"
@@ -60,6 +69,12 @@ class Dossier:
     def was_sent(self) -> bool:
         """Whether there is an acuse."""
         return self.formal.revision_no > 0
+
+
+def form_url(formal: FormalRequest) -> str:
+    """Where the request's PDF form is."""
+    name = "requests:form_access" if formal.is_access else "requests:form_change"
+    return f"{reverse(name)}?folio={formal.folio}"
 
 
 def may_be_stopped(formal: FormalRequest) -> bool:

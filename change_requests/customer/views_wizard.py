@@ -15,7 +15,7 @@ from accounts.formkeys import FormKey
 from accounts.mixins import KeyedForm, posted_text
 from accounts.models import Contact, Representative
 from change_requests import content, operations, words
-from change_requests.customer import forms, forms_data, steps, wording
+from change_requests.customer import dossier, forms, forms_data, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
 from change_requests.models import FormalRequest
 from factureya.core import attachments, clock
@@ -339,8 +339,7 @@ class ReviewStep(StepView):
             "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
             "date_text": words.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
             "what_next": what_next(formal),
-            "preview_url": f"{reverse('requests:form_access' if is_access else 'requests:form_change')}"
-            f"?folio={formal.folio}",
+            "preview_url": dossier.form_url(formal),
         }  # fmt: skip
         return super().page(form, key, **context, **more)
 

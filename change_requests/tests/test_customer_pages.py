@@ -546,4 +546,7 @@ def test_the_portal_of_a_suspended_company_is_read_only_and_says_why(client, cas
     assert (
         client.post(f"/tickets/{ticket.number}/informacion/", {"body": "Hola"}).status_code == 403
     )
+    limit = {"person": "beto@ocaso.mx", "own_tickets_only": "1"}
+    assert client.post(reverse("accounts:limit_person"), limit).status_code == 403
+    assert client.get(reverse("accounts:people")).status_code == 200
     assert ticket.messages.count() == 1
