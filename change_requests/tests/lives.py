@@ -156,6 +156,7 @@ def _bring(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
 def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     if status == Status.EXPIRED:
         request = _bring(cast, request, Status.SUBMITTED)
+        assert request.due_at is not None
         with clock.at(request.due_at + timedelta(seconds=1)):
             operations.expire_due(clock.now())
         request.refresh_from_db()
