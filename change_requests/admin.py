@@ -6,8 +6,17 @@ done under /control/ by the offices. No form, no bulk action, no delete.
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
-from change_requests.models import Decision, Execution, FormalRequest, InformationAsset, Waiver
+from change_requests.models import (
+    ACCESS,
+    Decision,
+    Execution,
+    FormalRequest,
+    InformationAsset,
+    Waiver,
+)
 from factureya.core.admin import ReadOnlyAdmin
 
 
@@ -73,8 +82,15 @@ class WaiverAdmin(ShownAdmin):
 
 @admin.register(InformationAsset)
 class InformationAssetAdmin(ShownAdmin):
-    """Who owns what; named under /control/activos/."""
+    """Who owns what; named under /control/activos/, where each row leads."""
 
-    list_display = ("name", "code", "owner", "alternate", "alternate_from", "alternate_until")
+    list_display = ("name", "owner", "alternate", "alternate_from", "alternate_until", "change")
     list_select_related = ("owner", "alternate")
     ordering = ("pk",)
+
+    @admin.display(description="propietario y suplente")
+    def change(self, asset: InformationAsset) -> str:
+        """To the page that names them; access requests have no owner."""
+        if asset.code == ACCESS:
+            return "Sin propietario"
+        return format_html('<a href="{}">Cambiar</a>', reverse("control:asset", args=[asset.code]))

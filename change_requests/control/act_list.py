@@ -109,7 +109,12 @@ def _decide(formal: FormalRequest, user: User, form: Any) -> str:
     if formal.status != Status.APPROVED:
         return "Registramos su aprobación; faltan otras."
     done = "Registramos su aprobación: la solicitud está aprobada."
-    return f"{done} {_designate(formal, user, form)}" if data.get("implementer") else done
+    if not data.get("implementer"):
+        return done
+    try:
+        return f"{done} {_designate(formal, user, form)}"
+    except operations.Refused as refusal:  # the approval is written all the same
+        return f"{done} No designó a nadie: {refusal}"
 
 
 def _designate(formal: FormalRequest, user: User, form: Any) -> str:

@@ -202,7 +202,7 @@ def test_the_expediente_shows_every_version_decision_and_event(cast):
     text = text_of(look(cast.elsa, request, "expediente"))
     for words in (
         "Versión 1 (sustituida)", "Versión 2", "Anulada: el contenido cambió después", WHY, "222 555 0001",
-        "Bitácora", "Mesa de control la verificó", "Último hash de la cadena",
+        "Bitácora", "Mesa de control la verificó", "Último eslabón de la cadena",
     ):  # fmt: skip
         assert words in text
     zipped = look(cast.elsa, request, "expediente_zip")

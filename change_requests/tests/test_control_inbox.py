@@ -204,3 +204,6 @@ def test_no_bulk_act_no_change_in_the_admin(cast):
     assert 'name="_save"' not in shown.content.decode()
     assert root.post(change, {"status": "executed"}).status_code == 403
     assert browser(cast.elsa).get(address).status_code == 403
+    owners = root.get(reverse("admin:change_requests_informationasset_changelist")).content.decode()
+    assert reverse("control:asset", args=["identity"]) in owners
+    assert reverse("control:asset", args=[ACCESS]) not in owners

@@ -132,7 +132,9 @@ def test_evidence_leaves_as_an_attachment_and_only_with_its_request(cast, tmp_pa
     assert answer["Content-Disposition"] == 'attachment; filename="constancia.txt"'
     assert answer["Content-Security-Policy"].startswith("sandbox")
     assert b"".join(answer.streaming_content) == b"constancia"
-    assert client.get(reverse("control:evidence", args=[other.folio, file.token])).status_code == 404
+    assert (
+        client.get(reverse("control:evidence", args=[other.folio, file.token])).status_code == 404
+    )
     file.file.storage.delete(file.file.name)
     assert client.get(address).status_code == 404
 
@@ -167,6 +169,21 @@ def test_approve_by_two_and_designate_with_the_last(cast):
     assert status_of(request) == Status.APPROVED
     assert request.implementer == cast.gina
     assert "Usted ya decidió" not in text_of(look(cast.elsa, request))
+
+
+@pytest.mark.clause("M24")
+def test_an_approval_stands_when_the_designation_is_refused(cast, monkeypatch):
+    request = make(cast, Status.IN_APPROVAL, "access", "clave")
+
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise operations.Invalid({"implementer": "Es de Desarrollo."})
+
+    monkeypatch.setattr(operations, "designate", refuse)
+    client = browser(cast.elsa)
+    sent = {"decision": "approve", "reason": WHY, "implementer": cast.gina.pk}
+    done = act(cast.elsa, request, "decide", client, **sent)
+    assert "No designó a nadie: Es de Desarrollo." in client.get(done["Location"]).content.decode()
+    assert status_of(request) == Status.APPROVED
 
 
 def test_a_decision_needs_a_reason_a_choice_and_the_password(cast):
