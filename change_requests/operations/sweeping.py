@@ -8,11 +8,11 @@ from django.db.models import Q
 
 from change_requests import notifications
 from change_requests.models import FormalRequest
-from change_requests.operations._locking import Status, in_business_days, locked
+from change_requests.operations._locking import Status, locked
 from change_requests.operations.errors import WrongStatus
 from change_requests.operations.executing import expire
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import AttentionHours, attention_hours
 from factureya.core.clock import now
 
 logger = logging.getLogger(__name__)
@@ -33,18 +33,20 @@ def remind_due(instant: datetime) -> int:
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
-    return _each(waiting.order_by("pk").values_list("pk", flat=True), _remind)
+    hours = attention_hours()
+    # Nothing is locked for those that have time.
+    late = (r.pk for r in waiting.order_by("pk") if level_of(r, instant, hours) > r.reminded)
+    return _each(late, _remind)
 
 
-def level_of(request: FormalRequest, instant: datetime) -> int:
+def level_of(request: FormalRequest, instant: datetime, hours: AttentionHours) -> int:
     """0 nothing yet, 1 half of the business time has passed, 2 due, 3 a business day over."""
     assert request.due_at is not None
     assert request.turn_since is not None
-    if instant >= in_business_days(OVERDUE_DAYS, request.due_at):
+    if instant >= hours.add_days(request.due_at, OVERDUE_DAYS):
         return 3
     if instant >= request.due_at:
         return 2
-    hours = attention_hours()
     passed = hours.hours_between(request.turn_since, instant)
     return int(passed * 2 >= hours.hours_between(request.turn_since, request.due_at))
 
@@ -62,7 +64,7 @@ def _remind(request: FormalRequest) -> bool:
     with locked(request, *REMINDED) as fresh:
         if fresh.due_at is None:
             return False
-        level = level_of(fresh, now())
+        level = level_of(fresh, now(), attention_hours())
         if level <= fresh.reminded:
             return False
         fresh.reminded = level
