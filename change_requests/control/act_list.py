@@ -158,8 +158,9 @@ def _resume(formal: FormalRequest, user: User, form: Any) -> str:
 # -- Whom one may choose -----------------------------------------------------------------------------
 
 
-def _implementers(seen: Dossier, _user: User) -> dict[str, Any]:
-    return {"people": people.implementers(_involved(seen) | {_user.pk})}
+def _implementers(seen: Dossier, user: User) -> dict[str, Any]:
+    chosen = people.implementers(_involved(seen) | {user.pk})
+    return {"people": chosen, "initial": {"implementer": seen.formal.implementer_id}}
 
 
 def _implementers_if_last(seen: Dossier, user: User) -> dict[str, Any]:

@@ -29,6 +29,11 @@ from factureya.core.words import MONTHS_LONG
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
+# What there is afterwards, where the payload has no new value.
+INSTEAD = {
+    "contact": "Sin acceso; sus sesiones terminan",
+    "password": "La que la persona elija con un enlace de un solo uso",
+}
 WARNINGS = {
     "registered_email": "Desde ese correo se autentica al cliente: un cambio falso entrega la cuenta.",
     "representative": "Quien tiene el poder pide todo lo demás: un cambio falso entrega la cuenta.",
@@ -279,7 +284,7 @@ def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
         Change(
             words.label(item["field"]),
             words.value(item["field"], item["old"]),
-            words.value(item["field"], item["new"]),
+            words.value(item["field"], item["new"]) or INSTEAD.get(item["field"], ""),
             item["field"] in words.RISKY_FIELDS,
         )
         for item in items

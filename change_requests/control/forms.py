@@ -137,6 +137,7 @@ class VerifyForm(ActForm):
         label="Resultado de la verificación",
         choices=[
             (VERIFY, _card("Está en orden", "Pasa a aprobación")),
+            (CLARIFY, _card("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (
                 RETURN,
                 _card("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),

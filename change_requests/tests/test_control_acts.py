@@ -44,6 +44,7 @@ def test_the_implementer_can_be_changed_until_the_execution(cast, hugo):
     other = make_staff(Office.IMPLEMENTER, full_name="Otra Persona")
     page = look(cast.elsa, request).content.decode()
     assert f'value="{other.pk}"' in page
+    assert f'value="{cast.gina.pk}" selected' in page
     assert f'value="{hugo.pk}"' not in page  # of Development
     assert act(cast.elsa, request, "designate", implementer=hugo.pk).status_code == 200
     assert act(cast.elsa, request, "designate", implementer="").status_code == 200

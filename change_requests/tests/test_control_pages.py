@@ -149,6 +149,11 @@ def test_mesa_de_control_verifies_or_returns(cast):
     assert refused.status_code == 200
     assert "al menos 10 caracteres; escribió 9" in text_of(refused)
     assert refused.content.decode().count("<title>Error: ") == 1
+    act(cast.laura, request, "verify", outcome="clarify", reason="¿Qué poder lo acredita?")
+    page = text_of(look(cast.laura, request))
+    assert "Devolver al cliente" in page
+    assert "Está en orden" not in page  # not while a question is open
+    operations.answer_clarification(request, actor=cast.ana, answer="El de la escritura 1,204.")
     done = act(cast.laura, request, "verify", outcome="verify", reason="El poder coincide.")
     assert done.status_code == 302
     assert status_of(request) == Status.IN_APPROVAL
