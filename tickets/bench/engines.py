@@ -25,10 +25,10 @@ LABELS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 @dataclass
 class Place:
-    """A worker on its own database of so many tickets."""
+    """A worker on its own database of so many tickets, or formal requests that wait."""
 
     engine: str
-    tickets: int
+    size: int
     process: "subprocess.Popen[str]"
     # For other processes on this database.
     environment: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Place:
         assert self.process.stdout is not None  # opened below
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the worker of {self.engine} with {self.tickets} tickets died")
+            raise RuntimeError(f"the worker of {self.engine} of size {self.size} died")
         return json.loads(line)
 
     def ask(self, *command: Any) -> Any:
@@ -64,11 +64,13 @@ def missing_service() -> str:
 
 
 @contextmanager
-def places(engines: list[str], sizes: list[int], folder: Path) -> Iterator[list[Place]]:
-    """A worker for each engine and size, loaded; everything is removed at the end."""
+def places(
+    engines: list[str], sizes: list[int], folder: Path, label: str = ""
+) -> Iterator[list[Place]]:
+    """A worker for each engine and size; everything is removed at the end. `label` tells their databases apart."""
     with ExitStack() as stack:
         found = [
-            stack.enter_context(_place(engine, size, folder))
+            stack.enter_context(_place(engine, size, folder, label))
             for engine in engines
             for size in sizes
         ]
@@ -76,8 +78,8 @@ def places(engines: list[str], sizes: list[int], folder: Path) -> Iterator[list[
 
 
 @contextmanager
-def _place(engine: str, tickets: int, folder: Path) -> Iterator[Place]:
-    with database(engine, str(tickets), folder) as url:
+def _place(engine: str, size: int, folder: Path, label: str) -> Iterator[Place]:
+    with database(engine, f"{label}{size}", folder) as url:
         broker = {"CELERY_BROKER_URL": REDIS} if engine == "postgresql" else {}
         env = environment(folder, DATABASE_URL=url, **broker)
         process = subprocess.Popen(
@@ -89,7 +91,7 @@ def _place(engine: str, tickets: int, folder: Path) -> Iterator[Place]:
             env=env,
         )
         try:
-            yield Place(engine, tickets, process, env)
+            yield Place(engine, size, process, env)
         finally:
             process.communicate()
 

@@ -103,7 +103,7 @@ def measure(
     with ExitStack() as stack:
         stations = []
         for place in places:
-            say(f"correo, {place.engine} con {place.tickets} tickets")
+            say(f"correo, {place.engine} con {place.size} tickets")
             stations.append(stack.enter_context(_station(place, folder, mails, python)))
         for number in range(rounds + 1):
             for station in stations:
@@ -176,17 +176,17 @@ def _listener(place: Place) -> Iterator[tuple[int, int]]:
 @contextmanager
 def _peer(place: Place, folder: Path, replies: list[str], python: Path) -> Iterator[Side]:
     """django-helpdesk on a database of its own, of as many tickets."""
-    scratch = folder / f"helpdesk-{place.engine}-{place.tickets}"
+    scratch = folder / f"helpdesk-{place.engine}-{place.size}"
     scratch.mkdir()
-    with database(place.engine, f"helpdesk_{place.tickets}", scratch) as url:
+    with database(place.engine, f"helpdesk_{place.size}", scratch) as url:
         process = subprocess.Popen(
             [str(python), str(HERE / "helpdesk_peer.py"), url, str(scratch)], cwd=scratch,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(scratch),
         )  # fmt: skip
-        peer = Place(place.engine, place.tickets, process)
+        peer = Place(place.engine, place.size, process)
         try:
             entries = int(place.ask("entries"))
-            peer.ask("prepare", place.tickets, entries)
+            peer.ask("prepare", place.size, entries)
             seeds = [_seed(each) for each in peer.ask("seeds", replies)]
             yield Side(seeds, peer, process.pid, box=scratch / "box")
         finally:
@@ -238,7 +238,7 @@ def _seed(said: dict[str, Any]) -> Seed:
 
 
 def _key(place: Place) -> Key:
-    return place.engine, place.tickets
+    return place.engine, place.size
 
 
 def _processor_seconds(pid: int) -> float:

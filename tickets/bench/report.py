@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,8 +12,12 @@ from typing import Any
 
 from tickets.bench import costs
 from tickets.bench.engines import LABELS
+from tickets.bench.formal import AUTH, AUTH_OFFICER, FormalFindings
+from tickets.bench.formal import PAGES as FORMAL_PAGES
+from tickets.bench.formal import TARGETS as FORMAL_TARGETS
 from tickets.bench.mail import CONNECTIONS, MailFindings
 from tickets.bench.startup import Start
+from tickets.bench.tables import table, verdict
 
 Key = tuple[str, int]  # engine and size
 # Page -> the bare view it is compared with, and how many times that it may cost.
@@ -27,7 +31,11 @@ LOAD_RATE, LOAD_SIZE = (
     10_000,
 )  # tickets a second on PostgreSQL; fewer tickets are over before they count
 MAIL_RATIO, PIPE_SECONDS, HOSTILE_SECONDS, HOSTILE_MEGABYTES = 8.0, 1.0, 2.0, 200.0
-MAIL_HEADING = "## Mail in (M5, M6)"
+FORMAL_HEADING, MAIL_HEADING = "## Formal requests (M21)", "## Mail in (M5, M6)"
+HEADINGS = (
+    "## Pages", "## Growth", "## The closing sweep (M15)", FORMAL_HEADING, MAIL_HEADING, "## Loading",
+    "## Start and memory",
+)  # fmt: skip
 PACKAGES = ("Django", "django-allauth", "gunicorn", "celery", "psycopg", "redis")
 
 
@@ -42,7 +50,9 @@ class Findings:
     plans: dict[Key, dict[str, Any]] = field(default_factory=dict)
     loaded: dict[Key, dict[str, Any]] = field(default_factory=dict)
     start: Start | None = None
+    formal: FormalFindings | None = None
     mail: MailFindings | None = None
+    engines: set[str] = field(default_factory=set)
     left_out: str = ""
 
     def middle(self, key: Key, page: str) -> float:
@@ -54,9 +64,43 @@ class Findings:
         return self.middle(key, page) / self.middle(key, TARGETS[page][0])
 
 
-def render(found: Findings, rounds: int, seconds: float) -> str:
-    """The page, in Markdown."""
-    parts = [
+def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> str:
+    """The page, in Markdown. What was not measured this time stays as an `earlier` page says it."""
+    head, sections = _split(earlier)
+    if found.times or not head:
+        head = _head(found, rounds, seconds)
+    sections |= _sections(found)
+    parts = [f"{heading}\n\n{sections[heading]}" for heading in HEADINGS if heading in sections]
+    return "\n\n".join([head, *parts]) + "\n"
+
+
+def _split(page: str) -> tuple[str, dict[str, str]]:
+    """What stands before the first heading, and the text under each."""
+    head, *rest = re.split(r"^(## .+)$", page, flags=re.MULTILINE)
+    return head.strip(), {
+        heading: text.strip() for heading, text in zip(rest[::2], rest[1::2], strict=True)
+    }
+
+
+def _sections(found: Findings) -> dict[str, str]:
+    """What was measured this time, by heading."""
+    sections = {}
+    if found.times:
+        sections = {
+            "## Pages": _pages(found), "## Growth": _growth(found), "## The closing sweep (M15)": _sweep(found),
+            "## Loading": _loading(found),
+        }  # fmt: skip
+    if found.formal:
+        sections[FORMAL_HEADING] = _formal(found.formal, found.left_out)
+    if found.mail:
+        sections[MAIL_HEADING] = _mail(found.mail)
+    if found.start:
+        sections["## Start and memory"] = _start(found.start)
+    return sections
+
+
+def _head(found: Findings, rounds: int, seconds: float) -> str:
+    return "\n\n".join([
         "# Benchmarks",
         "Written by `make bench` (`manage.py bench --write docs/benchmarks.md`); nothing here is typed by hand.",
         "Every page is asked for through the whole WSGI stack (all middleware, session, CSRF) in worker processes that "
@@ -64,34 +108,11 @@ def render(found: Findings, rounds: int, seconds: float) -> str:
         "*auth* is a bare view under the same middleware that only loads the session and its user. The page that is "
         "shown is the same at every size: what grows is what the database holds.",
         _surroundings(found, rounds, seconds),
-        "## Pages",
-        _pages(found),
-        "## Growth",
-        _growth(found),
-        "## The closing sweep (M15)",
-        _sweep(found),
-        *([MAIL_HEADING, _mail(found.mail)] if found.mail else []),
-        "## Loading",
-        _loading(found),
-        "## Start and memory",
-        _start(found.start),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def with_mail(page: str, mail: MailFindings) -> str:
-    """An earlier page with its part about mail written anew; the rest stays as it was measured."""
-    section = f"{MAIL_HEADING}\n\n{_mail(mail)}\n\n"
-    before, heading, after = page.partition(f"{MAIL_HEADING}\n")
-    if not heading:
-        before, heading, after = page.partition("## Loading\n")
-        return f"{before}{section}{heading}{after}"
-    _, next_heading, rest = after.partition("\n## ")
-    return f"{before}{section}{next_heading.lstrip()}{rest}"
+    ])  # fmt: skip
 
 
 def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
-    engines = sorted({str(loaded["engine"]) for loaded in found.loaded.values()})
+    engines = sorted(found.engines)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
         f"- {datetime.now(UTC):%Y-%m-%d}, {rounds} rounds, {seconds:.0f} s in all",
@@ -124,9 +145,9 @@ def _pages(found: Findings) -> str:
         rows.append([
             LABELS[key[0]], f"{key[1]:,}", page, f"{median(times):.2f}", f"{quantiles(times, n=20)[-1]:.2f}",
             str(found.statements[key, page]), f"{ratio:.2f}" if ratio else "1", f"≤ {target:g}" if target else "",
-            _verdict(ratio <= target) if ratio and target else "",
+            verdict(ratio <= target) if ratio and target else "",
         ])  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _growth(found: Findings) -> str:
@@ -140,9 +161,9 @@ def _growth(found: Findings) -> str:
         for page in TARGETS:
             growth = found.middle((engine, large), page) / found.middle((engine, small), page)
             rows.append(
-                [LABELS[engine], page, f"{growth:.2f}", f"≤ {GROWTH}", _verdict(growth <= GROWTH)]
+                [LABELS[engine], page, f"{growth:.2f}", f"≤ {GROWTH}", verdict(growth <= GROWTH)]
             )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _sweep(found: Findings) -> str:
@@ -152,7 +173,7 @@ def _sweep(found: Findings) -> str:
         ours, raw = (median(side) for side in zip(*pairs, strict=True))
         rows.append([
             LABELS[key[0]], f"{key[1]:,}", f"{ours:.2f}", f"{raw:.2f}", f"{ours / raw:.2f}", f"≤ {RAW:g}",
-            _verdict(ours / raw <= RAW), f"{median(found.nothing_due[key]):.2f}",
+            verdict(ours / raw <= RAW), f"{median(found.nothing_due[key]):.2f}",
         ])  # fmt: skip
     plans = [
         f"{LABELS[engine]}, {size:,} tickets: nothing due is {plan['tickets']} statement on tickets (and "
@@ -165,7 +186,44 @@ def _sweep(found: Findings) -> str:
         "millisecond, without a server and without waiting for the disk, so there the ratio is the price of Python "
         "itself (ORM, hash, mail) against almost nothing; the goal was set against PostgreSQL's durable commits."
     )
-    return "\n\n".join([note, _table(head, rows), *plans])
+    return "\n\n".join([note, table(head, rows), *plans])
+
+
+def _formal(formal: FormalFindings, left_out: str) -> str:
+    """Ratios first; one row for each page of an engine."""
+    note = (
+        "Databases of their own, where so many requests, each of another company and brought there by the operations, "
+        "wait for the security officer. *submit* is the customer's last step, *approve* the officer's decision (the "
+        "last one that was missing, the password typed again less than five minutes ago), *execute* the implementer's "
+        "button: each the POST alone, on a fresh request of its own that changes address and telephone, up to its "
+        "redirect. The pages are the security officer's; an inbox shows 25 rows at the most. *× auth* is the median of "
+        "each round's own ratio to the bare view of the same round. A target is of statements, session and user "
+        "included: so many at the most, and as many with few requests as with many."
+    )
+    when = f"Measured on {datetime.now(UTC):%Y-%m-%d} at load {os.getloadavg()[1]:.1f}, {formal.rounds} rounds."
+    missing = [f"**PostgreSQL was left out**: {left_out}"] if left_out else []
+    return "\n\n".join([when, *missing, note, _formal_table(formal)])
+
+
+def _formal_table(formal: FormalFindings) -> str:
+    sizes = sorted({size for _, size in formal.keys})
+    head = [
+        "engine", "page", *(f"× auth with {size:,}" for size in sizes),
+        *(f"statements with {size:,}" for size in sizes), "target", "", *(f"median ms with {size:,}" for size in sizes),
+    ]  # fmt: skip
+    rows = []
+    for engine in dict.fromkeys(engine for engine, _ in formal.keys):
+        keys = [(engine, size) for size in sizes]
+        for page in (AUTH, AUTH_OFFICER, *FORMAL_PAGES):
+            sent = [formal.statements[key, page] for key in keys]
+            most = FORMAL_TARGETS.get(page)
+            is_met = most is not None and max(sent) <= most and len(set(sent)) == 1
+            rows.append([
+                LABELS[engine], page, *(f"{formal.ratio(key, page):.2f}" for key in keys),
+                *(str(number) for number in sent), f"≤ {most}, equal" if most else "", verdict(is_met) if most else "",
+                *(f"{median(formal.times[key, page]):.2f}" for key in keys),
+            ])  # fmt: skip
+    return table(head, rows)
 
 
 def _mail(mail: MailFindings) -> str:
@@ -193,15 +251,15 @@ def _mail_rates(mail: MailFindings) -> str:
     for key, rates in mail.ours.items():
         ours, peer = median(rates), median(mail.peer.get(key) or [0.0])
         ratio = ours / peer if peer else None
-        verdict = ["", ""]
+        told = ["", ""]
         if key[1] >= LOAD_SIZE:
-            verdict = [
+            told = [
                 f"≥ {MAIL_RATIO:g}",
-                _verdict(ratio >= MAIL_RATIO) if ratio else "not measured",
+                verdict(ratio >= MAIL_RATIO) if ratio else "not measured",
             ]
         work = [mail.work.get((key, who)) for who in ("ours", "peer")]
         rows.append([
-            LABELS[key[0]], f"{key[1]:,}", f"{ratio:.1f}" if ratio else "", *verdict, f"{ours:.1f}",
+            LABELS[key[0]], f"{key[1]:,}", f"{ratio:.1f}" if ratio else "", *told, f"{ours:.1f}",
             f"{peer:.1f}" if peer else "", *(f"{median(each):.1f}" if each else "" for each in work),
         ])  # fmt: skip
     head = [
@@ -215,7 +273,7 @@ def _mail_rates(mail: MailFindings) -> str:
         "our ms",
         "its ms",
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _mail_costs(mail: MailFindings) -> str:
@@ -235,27 +293,23 @@ def _mail_costs(mail: MailFindings) -> str:
                 f"{seconds:.2f} s",
                 f"{megabytes:.0f} MB",
                 target,
-                _verdict(is_met),
+                verdict(is_met),
             ]
         )
     head = ["engine", "one `receive_email` of", "median, by the clock", "peak RSS", "target", ""]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _loading(found: Findings) -> str:
     rows = []
     for (engine, size), loaded in found.loaded.items():
         is_goal = engine == "postgresql" and size >= LOAD_SIZE
-        verdict = (
-            [f"≥ {LOAD_RATE:,}", _verdict(loaded["rate"] >= LOAD_RATE)] if is_goal else ["", ""]
-        )
-        rows.append([LABELS[engine], f"{size:,}", f"{loaded['rate']:,.0f}", *verdict])
-    return _table(["engine", "tickets", "tickets/s", "target", ""], rows)
+        told = [f"≥ {LOAD_RATE:,}", verdict(loaded["rate"] >= LOAD_RATE)] if is_goal else ["", ""]
+        rows.append([LABELS[engine], f"{size:,}", f"{loaded['rate']:,.0f}", *told])
+    return table(["engine", "tickets", "tickets/s", "target", ""], rows)
 
 
-def _start(start: Start | None) -> str:
-    if start is None:
-        return "Not measured."
+def _start(start: Start) -> str:
     rows = [
         _within("first page on an empty folder (migrate, static files, demo)", start.first, 5, "s"),
         _within("first page, run again", start.again, 5, "s"),
@@ -264,20 +318,11 @@ def _start(start: Start | None) -> str:
         ),
         _within("the same with shared pages counted each time (RSS)", start.rss, 430, "MB"),
     ]
-    return _table(["what", "measured", "target", ""], rows)
+    return table(["what", "measured", "target", ""], rows)
 
 
 def _within(what: str, measured: float, limit: float, unit: str) -> list[str]:
-    return [what, f"{measured:.1f} {unit}", f"≤ {limit:g} {unit}", _verdict(measured <= limit)]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _verdict(is_met: bool) -> str:
-    return "met" if is_met else "**missed**"
+    return [what, f"{measured:.1f} {unit}", f"≤ {limit:g} {unit}", verdict(measured <= limit)]
 
 
 def _processor() -> str:

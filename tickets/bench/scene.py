@@ -86,6 +86,9 @@ class Page:
         self.browser.get(self.path)
         return self.browser.seconds
 
+    def over(self) -> None:
+        """What comes after and is not measured."""
+
 
 class NewTicket(Page):
     """Sends the form of a new ticket; getting it with its one-time key is not measured.

@@ -14,7 +14,7 @@ from django.db import connection
 
 from factureya.core.management.commands.up import make_folders
 from factureya.core.models import Event
-from tickets.bench import correspondence, scene, sql, sweep
+from tickets.bench import correspondence, formal_scene, scene, sql, sweep
 from tickets.models import chain_of
 
 
@@ -27,17 +27,28 @@ class Worker:
 
     def prepare(self, tickets: int) -> dict[str, Any]:
         """Migrate an empty database and load it."""
-        make_folders()
-        call_command("migrate", interactive=False, verbosity=0)
+        self._migrate()
         self.scene = scene.build(tickets)
         self.pages = scene.pages(self.scene)
         return {"rate": self.scene.rate, "engine": _engine()}
+
+    def prepare_requests(self, waiting: int) -> dict[str, Any]:
+        """Migrate an empty database and let so many formal requests wait in it."""
+        self._migrate()
+        self.pages = formal_scene.pages(formal_scene.Scene(waiting))
+        return {"engine": _engine()}
+
+    def _migrate(self) -> None:
+        make_folders()
+        call_command("migrate", interactive=False, verbosity=0)
 
     def page(self, name: str) -> float:
         """Ask for a page once; milliseconds."""
         page = self.pages[name]
         page.ready()
-        return 1000 * page.send()
+        seconds = page.send()
+        page.over()
+        return 1000 * seconds
 
     def statements(self, name: str) -> int:
         """How many statements that read or write the page sends."""
@@ -45,6 +56,7 @@ class Worker:
         page.ready()
         with sweep.recorded() as statements:
             page.send()
+        page.over()
         return len(statements)
 
     def close(self) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from tickets.bench import costs, letters, report
 from tickets.bench.costs import Cost
 from tickets.bench.letters import Letter, Seed
 from tickets.bench.mail import MailFindings
+from tickets.bench.report import Findings
 
 pytestmark = [pytest.mark.once, pytest.mark.clause("M6")]
 SENDERS = [f"contacto{n}@carga.example" for n in range(7)]
@@ -81,13 +82,13 @@ def test_the_page_says_ratios_first_and_what_was_missed() -> None:
         ("sqlite", costs.ORDINARY): [Cost(0.5, 300)],
         ("sqlite", costs.LARGE): [Cost(1.0, 300)],
     }
-    page = report.with_mail("# Benchmarks\n\n## Loading\n\nx\n", found)
+    page = report.render(Findings(mail=found), 1, 1.0, "# Benchmarks\n\n## Loading\n\nx\n")
     assert "| SQLite | 100,000 | 9.0 | ≥ 8 | met | 90.0 | 10.0 | 9.0 | 80.0 |" in page
     assert "| SQLite | an ordinary mail | 0.50 s | 300 MB | ≤ 1 s | met |" in page
     assert "| SQLite | 25 MB | 1.00 s | 300 MB | ≤ 2 s, ≤ 200 MB | **missed** |" in page
     assert page.index("## Mail in") < page.index("## Loading")
     found.peer, found.left_out = {}, "offline"
-    again = report.with_mail(page, found)
+    again = report.render(Findings(mail=found), 1, 1.0, page)
     assert again.count("## Mail in") == 1
     assert "**The peer was left out**: offline" in again
     assert "not measured" in again

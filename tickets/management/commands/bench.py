@@ -1,4 +1,4 @@
-"""`manage.py bench`: measures pages, sweep, load, mail and start; prints the page docs/benchmarks.md."""
+"""`manage.py bench`: measures start, pages, formal requests and mail; prints the page docs/benchmarks.md."""
 
 import tempfile
 import time
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from tickets.bench import engines, mail, report, startup, worker
+from tickets.bench import engines, formal, mail, report, startup, worker
 from tickets.bench.engines import Place
 from tickets.bench.mail import MailFindings
 from tickets.bench.report import Findings
@@ -19,6 +19,7 @@ from tickets.bench.report import Findings
 SIZES = "1000,100000"
 ROUNDS = 60
 MAIL_ROUNDS, MAIL_BATCH = 6, 40
+START, PAGES, REQUESTS, MAIL = PARTS = ("start", "pages", "requests", "mail")
 CLOSINGS = 60  # each takes two of the scene's tickets
 
 
@@ -36,13 +37,14 @@ class Command(BaseCommand):
         parser.add_argument("--engines", default="sqlite,postgresql")
         parser.add_argument("--rounds", type=int, default=ROUNDS)
         parser.add_argument("--write", type=Path, metavar="FILE", help="escribe la página aquí")
-        parser.add_argument("--no-start", action="store_true", help="no mide el arranque")
-        parser.add_argument("--no-mail", action="store_true", help="no mide el correo")
         parser.add_argument(
-            "--mail-only",
-            action="store_true",
-            help="mide solo el correo; con --write, cambia solo su parte",
-        )
+            "--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART",
+            help=f"mide solo estas partes ({', '.join(PARTS)}); con --write, cambia solo esas en la página",
+        )  # fmt: skip
+        parser.add_argument(
+            "--requests", default=formal.SIZES, metavar="SIZES",
+            help=f"solicitudes que esperan, separadas por comas ({formal.SIZES})",
+        )  # fmt: skip
         parser.add_argument("--mail-rounds", type=int, default=MAIL_ROUNDS)
         parser.add_argument(
             "--mail-batch", type=int, default=MAIL_BATCH, help="correos de una vuelta"
@@ -65,34 +67,47 @@ class Command(BaseCommand):
 
     def _show(self, found: Findings, seconds: float, options: dict[str, Any]) -> None:
         target: Path | None = options["write"]
-        if options["mail_only"] and found.mail:
-            earlier = target.read_text() if target and target.exists() else ""
-            page = report.with_mail(earlier, found.mail)
-        else:
-            page = report.render(found, options["rounds"], seconds)
+        is_whole = set(options["only"]) == set(PARTS)
+        earlier = target.read_text() if target and target.exists() and not is_whole else ""
+        page = report.render(found, options["rounds"], seconds, earlier)
         if target:
             target.write_text(page)
         self.stdout.write(page)
 
     def _measure(self, folder: Path, options: dict[str, Any]) -> Findings:
-        found, wanted = Findings(), options["engines"].split(",")
+        found, wanted, parts = Findings(), options["engines"].split(","), set(options["only"])
         if "postgresql" in wanted and (reason := engines.missing_service()):
             found.left_out = reason
             wanted.remove("postgresql")
-        if not options["no_start"] and not options["mail_only"]:
+        if START in parts:
             self._say("arranque y memoria")
             found.start = startup.measure(folder / "start")
-        sizes = [int(size) for size in options["sizes"].split(",")]
         settings.STATIC_ROOT = folder / "static"
         call_command("collectstatic", interactive=False, verbosity=0)
-        with engines.places(wanted, sizes, folder) as places:
-            self._say("carga")
-            _load(places, found)
-            if not options["mail_only"]:
-                self._measure_pages(places, found, options["rounds"])
-            if not options["no_mail"]:
-                found.mail = self._measure_mail(places, folder, options)
+        if parts & {PAGES, MAIL}:
+            with engines.places(wanted, _sizes(options["sizes"]), folder) as places:
+                self._measure_tickets(places, folder, found, options)
+        if REQUESTS in parts:
+            sizes = _sizes(options["requests"])
+            with engines.places(wanted, sizes, folder, "requests_") as places:
+                self._measure_requests(places, found, options["rounds"])
         return found
+
+    def _measure_tickets(
+        self, places: Sequence[Place], folder: Path, found: Findings, options: dict[str, Any]
+    ) -> None:
+        self._say("carga")
+        _load(places, found)
+        if PAGES in options["only"]:
+            self._measure_pages(places, found, options["rounds"])
+        if MAIL in options["only"]:
+            found.mail = self._measure_mail(places, folder, options)
+
+    def _measure_requests(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
+        for place in places:
+            self._say(f"solicitudes, {place.engine} con {place.size} que esperan")
+            found.engines.add(place.ask("prepare_requests", place.size)["engine"])
+        found.formal = formal.measure(places, rounds, self._say)
 
     def _measure_pages(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
         _compile(places, found)
@@ -124,10 +139,15 @@ class Command(BaseCommand):
             self.stderr.write(f"  {text}…")
 
 
+def _sizes(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
+
+
 def _load(places: Sequence[Place], found: Findings) -> None:
     """One after the other, so that the rates are those of `seed_load`."""
     for place in places:
-        found.loaded[place.engine, place.tickets] = place.ask("prepare", place.tickets)
+        loaded = found.loaded[place.engine, place.size] = place.ask("prepare", place.size)
+        found.engines.add(loaded["engine"])
 
 
 def _compile(places: Sequence[Place], found: Findings) -> None:
@@ -135,7 +155,7 @@ def _compile(places: Sequence[Place], found: Findings) -> None:
     for place in places:
         for page in ("auth", "auth (agent)", *report.TARGETS):
             place.ask("page", page)  # templates and plans are compiled
-            found.statements[(place.engine, place.tickets), page] = place.ask("statements", page)
+            found.statements[(place.engine, place.size), page] = place.ask("statements", page)
 
 
 def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
@@ -144,16 +164,16 @@ def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
         for place in places:
             taken = place.ask("page", page)
             if is_warm:
-                key = (place.engine, place.tickets)
+                key = (place.engine, place.size)
                 found.times.setdefault((key, page), []).append(taken)
 
 
 def _sweeps(places: Sequence[Place], found: Findings) -> None:
     for _ in range(CLOSINGS):
         for place in places:
-            found.closing.setdefault((place.engine, place.tickets), []).append(place.ask("close"))
+            found.closing.setdefault((place.engine, place.size), []).append(place.ask("close"))
     for place in places:
-        key = (place.engine, place.tickets)
+        key = (place.engine, place.size)
         place.ask("finish_closing")
         found.nothing_due[key] = [place.ask("nothing_due") for _ in range(CLOSINGS)]
         found.plans[key] = place.ask("plan")
