@@ -213,6 +213,8 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
         how = Reason.VOID
         operations.void_silence_close(ticket.pk, inbound=letter.inbound)
         ticket = said(ticket.pk)
+    elif continued := _open_follow_up(ticket, author):
+        ticket = said(continued.pk)
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
         ticket = operations.follow_up(
@@ -220,6 +222,13 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
             channel=Ticket.Channel.MAIL, inbound=letter.inbound,
         )  # fmt: skip
     return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
+
+
+def _open_follow_up(closed: Ticket, author: User) -> Ticket | None:
+    """What continues a closed ticket already: a second mail to it is about the same thing (M11, M12)."""
+    following = Ticket.objects.filter(follows=closed, requester=author)
+    following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
+    return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
