@@ -67,7 +67,7 @@ class Findings:
 def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> str:
     """The page, in Markdown. What was not measured this time stays as an `earlier` page says it."""
     head, sections = _split(earlier)
-    if found.times or not head:
+    if found.statements or not head:
         head = _head(found, rounds, seconds)
     sections |= _sections(found)
     parts = [f"{heading}\n\n{sections[heading]}" for heading in HEADINGS if heading in sections]
@@ -85,7 +85,7 @@ def _split(page: str) -> tuple[str, dict[str, str]]:
 def _sections(found: Findings) -> dict[str, str]:
     """What was measured this time, by heading."""
     sections = {}
-    if found.times:
+    if found.statements:
         sections = {
             "## Pages": _pages(found), "## Growth": _growth(found), "## The closing sweep (M15)": _sweep(found),
             "## Loading": _loading(found),
