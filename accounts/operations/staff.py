@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import notifications, offices, policy
 from accounts.models import (
+    CONTROL_OFFICES,
     DESK_OFFICES,
     Contact,
     FactorReset,
@@ -69,6 +70,7 @@ def grant_office(
         is_contact = Contact.objects.filter(user=person).exists()
         require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
         _check_provider(office, provider)
+        _check_third_party(person, office)
         held = RoleAssignment.objects.filter(user=person, office=office).not_ended()
         require(not held.exists(), "Ya tiene ese cargo.")
         start = starts_at or now()
@@ -213,6 +215,16 @@ def _check_provider(office: str, provider: Provider | None) -> None:
     if office == Office.THIRD_PARTY_AGENT:
         require(not provider.is_own, "El agente de un tercero trabaja en otro prestador.")
     return None
+
+
+def _check_third_party(person: User, office: str) -> None:
+    """Who works for a third party takes no part in approvals (M3)."""
+    held = set(
+        RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True)
+    )
+    offices = held | {office}
+    is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
+    require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
 
 
 @contextmanager
