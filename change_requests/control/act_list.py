@@ -180,8 +180,9 @@ def _under_waiver(seen: Dossier, user: User) -> dict[str, Any]:
 
 
 def _involved(seen: Dossier) -> set[int]:
-    """Nobody of these carries it out."""
-    return seen.decider_ids | {seen.formal.requester_id}
+    """Nobody of these carries it out: who decided, who asked, who prepared it."""
+    authors = {seen.revision.author_id} if seen.revision else set()
+    return seen.decider_ids | {seen.formal.requester_id} | authors
 
 
 ACTS = {

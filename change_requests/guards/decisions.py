@@ -36,7 +36,8 @@ GUARDS = [
         "decision_by_office_in_force", DECISION, "INSERT",
         f"""NOT EXISTS (SELECT 1 FROM accounts_roleassignment o JOIN accounts_user u ON u.id = o.user_id
             WHERE o.id = NEW.assignment_id AND u.id = NEW.decider_id AND u.is_active AND o.office = {_OFFICE}
-              AND T[o.starts_at] <= T[NEW.decided_at] AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.decided_at]))""",
+              AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[NEW.decided_at]
+              AND (o.ends_at IS NULL OR T[o.ends_at] > T[NEW.decided_at]))""",
         "quien decide no tiene el cargo",
     ),
     guard(

@@ -89,9 +89,9 @@ def no_replace(table: str, name: str, event: str, when: str) -> Guard:
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Whether the person holds the office at that instant."""
+    """Whether the person holds the office at that instant; one that was ended counts for none, backdated or not."""
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
-        AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
+        AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
 
 def is_active(user: str) -> str:
@@ -125,6 +125,6 @@ def decider_in_office(decision: str, at: str) -> str:
     """Whether whoever took the decision is active and holds its office at that instant, by any assignment."""
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
-        WHERE d.id = {decision} AND u.is_active
+        WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL
           AND o.office = CASE d.office WHEN 'owner' THEN 'information_owner' ELSE 'security_officer' END
           AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""

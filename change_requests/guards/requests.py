@@ -128,6 +128,12 @@ GUARDS = [
         "quien decide no implementa",
     ),
     guard(
+        "request_implementer_is_no_author", REQUEST, "UPDATE",
+        f"""{_DESIGNATED} AND NEW.implementer_id <> NEW.requester_id AND EXISTS (SELECT 1 FROM {REVISION} r
+            WHERE r.request_id = NEW.id AND r.author_id = NEW.implementer_id)""",
+        "quien la preparó no implementa",
+    ),
+    guard(
         "request_implementer_holds_office", REQUEST, "UPDATE",
         f"""{_DESIGNATED} AND NOT ({is_active("NEW.implementer_id")}
             AND ({holds("NEW.implementer_id", "implementer", "NEW.designated_at")} OR {_WAIVED_NEW}))""",

@@ -93,6 +93,8 @@ def why_not(
         return "Es de Desarrollo: designe a otra persona, o exceptúe la segregación con controles."
     if person.pk == request.requester_id:
         return "Quien solicita no implementa."
+    if request.revisions.filter(author=person).exists():  # of a revert: mesa de control
+        return "Quien la preparó no implementa."
     if actor is not None and person.pk == actor.pk:
         return "Nadie se designa a sí mismo."
     if Decision.objects.filter(request=request, decider=person).exists():
