@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import registered, rfc
@@ -100,6 +101,13 @@ def today_of(customer: Customer, request: FormalRequest, item: Mapping[str, str]
     return next((row.line for row in rows if row.line == item["old"]), "")
 
 
+def found_of(customer: Customer, request: FormalRequest, item: Mapping[str, str]) -> str:
+    """As `today_of`, and whether the new value can still be written; what an execution asks."""
+    if item["field"] == "rfc" and _is_anothers(customer, item["new"]):
+        return "(es de otra empresa)"
+    return today_of(customer, request, item)
+
+
 def revision_of(request: FormalRequest) -> RequestRevision:
     """The current revision, which is what is decided and executed; read once for each instance of the request."""
     kept: RequestRevision | None = request.__dict__.get("kept_revision")
@@ -116,8 +124,11 @@ def payload_of(request: FormalRequest) -> dict[str, Any]:
 
 def person_of(customer: Customer, email: str) -> User | None:
     """The company's active person with this address."""
-    people = User.objects.filter(is_active=True, contact__customer=customer, email=email.lower())
-    return people.first()
+    return _active(customer, email).first()
+
+
+def _active(customer: Customer, email: str) -> QuerySet[User]:
+    return User.objects.filter(is_active=True, contact__customer=customer, email=email.lower())
 
 
 # -- Private -----------------------------------------------------------------------------------------
@@ -161,10 +172,9 @@ def _leaver(request: FormalRequest, errors: Errors) -> list[Item]:
     person = _colleague(request, errors)
     if person is None:
         return []
-    held = Representative.objects.filter(customer=request.customer_id, user=person)
     if person.pk == request.requester_id:
         errors["user"] = "Nadie pide su propia baja; la pide otro representante."
-    elif held.in_force().exists():
+    elif _holds_powers(request.customer, person):
         errors["user"] = (
             "Esa persona tiene poderes. Primero cambie al representante con una solicitud de cambio."
         )
@@ -220,9 +230,13 @@ def _change(request: FormalRequest, field: str, new: str, errors: Errors) -> Ite
         errors[field] = f"Tiene más de {MAX.get(field, 254)} caracteres; acórtelo."
     elif new == old:
         errors[field] = "Es igual al de hoy; si no cambia, quítelo de la solicitud."
-    elif field == "rfc" and Customer.objects.verified_with(new).exists():
+    elif field == "rfc" and _is_anothers(customer, new):
         errors[field] = "Ese RFC ya es de una empresa verificada."
     return _item(ASSET_OF[field], field, old, new)
+
+
+def _is_anothers(customer: Customer, rfc_: str) -> bool:
+    return Customer.objects.verified_with(rfc_).exclude(pk=customer.pk).exists()
 
 
 def _clean_rfc(text: str, errors: Errors, field: str = "rfc") -> str:
@@ -316,11 +330,19 @@ def _may_be_added(customer: Customer, email: str) -> bool:
     return not open_ones.filter(email=email).exists()
 
 
+def _holds_powers(customer: Customer, person: User) -> bool:
+    held = Representative.objects.filter(customer=customer, user=person)
+    return held.in_force().exists()
+
+
 def _access_today(customer: Customer, item: Mapping[str, str]) -> str:
     """For an ALTA nothing, as long as nobody of the company has the mail; else the person's mail."""
     if item["field"] in ("contact", "password"):
-        person = person_of(customer, item["old"])
-        return person.email if person else ""
+        powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
+        people = _active(customer, item["old"]).annotate(has_powers=Exists(powers))
+        email, has_powers = people.values_list("email", "has_powers").first() or ("", False)
+        # Powers since it was asked: such a person does not leave by a BAJA.
+        return "(tiene poderes)" if has_powers and item["field"] == "contact" else email
     if item["field"] != "email":
         return ""
     inside = Contact.objects.filter(customer=customer, user__email=item["new"]).exists()

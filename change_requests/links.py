@@ -32,13 +32,13 @@ def confirm_url(request: FormalRequest) -> str:
 def confirmed_from(request: FormalRequest) -> str:
     """The address that confirms: the company's registered mail (M8).
 
-    What undoes a change of that mail is confirmed from the old one: whoever stole the account has the new one.
+    What undoes a change of that mail is confirmed from the old one: whoever stole the account has the new one. What
+    undoes that again is confirmed as any change, from today's.
     """
-    undone = (
-        request.revert_of.revisions.get(no=request.revert_of.revision_no)
-        if request.revert_of
-        else None
-    )
+    original = request.revert_of
+    if original is not None and original.revert_of_id is not None:
+        original = None
+    undone = original.revisions.get(no=original.revision_no) if original else None
     items = json.loads(undone.payload)["items"] if undone else []
     old = [item["old"] for item in items if item["field"] == "registered_email"]
     return old[0] if old and old[0] else request.customer.registered_email

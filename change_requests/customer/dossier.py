@@ -93,7 +93,8 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
     )
     said = _content(revision)
     messages = list(formal.clarifications.order_by("pk"))
-    question = _open_question(messages) if formal.status in FormalRequest.WITH_PEOPLE else None
+    # An edit closes a question without an answer.
+    question = _open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from accounts import registered
 from accounts.models import RoleAssignment, User
 from change_requests import content, notifications, policy
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
@@ -20,6 +21,7 @@ from change_requests.operations._locking import (
     text_of,
 )
 from change_requests.operations.errors import Refused, StaleContent, WrongStatus
+from change_requests.operations.submitting import new_mail_of
 from change_requests.operations.verifying import WORDS
 from change_requests.payload import text_digest
 from change_requests.slots import OFFICE_OF, Slot, slots_of
@@ -92,13 +94,14 @@ def _require_decider(
 
 
 def _require_new_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    if request.new_mail_revision == revision.no:
-        return
-    items = content.payload_of(request)["items"]
-    if any(item["field"] == "registered_email" for item in items):
+    """Proven by its code, and no address of staff: who has it would confirm what he decides. Said here, to staff."""
+    address = new_mail_of(request)
+    if address and request.new_mail_revision != revision.no:
         raise Refused(
             "Falta que la empresa confirme el correo nuevo con el código que le enviamos."
         )
+    if address and registered.is_staff(address):
+        raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
 def _decide(

@@ -84,8 +84,12 @@ def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
         text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
         assert fresh.suspended_at is not None  # may_resume
         _go_on(fresh)
-        event = audit.record("request.resumed", fresh, actor=actor, reason=text[:1000])
+        event = audit.record(
+            "request.resumed", fresh, actor=actor, reason=text[:1000], revision=fresh.revision_no
+        )
         notifications.told("resumed", fresh, event, reason=text)
+        if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
+            notifications.submitted(fresh, event)
         notifications.your_turn(fresh, event)
     return fresh
 

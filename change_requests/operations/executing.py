@@ -150,7 +150,7 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     asked = content.payload_of(request)
     drift = [
         item for item in asked["items"]
-        if content.today_of(request.customer, request, item) != item["old"]
+        if content.found_of(request.customer, request, item) != item["old"]
     ]  # fmt: skip
     if drift:
         return _failed(request, actor, drift)
@@ -189,7 +189,7 @@ def _written(
 ) -> Execution:
     """The execution's row, first: with it the guards let the approved values through. Of drift: what was found."""
     is_ok = result == Execution.Result.OK
-    today = {i["field"]: content.today_of(request.customer, request, i) for i in items}
+    today = {i["field"]: content.found_of(request.customer, request, i) for i in items}
     return Execution.objects.create(
         request=request, revision_no=request.revision_no, sha256=content.revision_of(request).sha256,
         executor=actor, executor_name=actor.get_full_name(), at=now(), result=result,
