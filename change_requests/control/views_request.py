@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from accounts.mixins import PrivateView
 from accounts.models import User
@@ -29,7 +30,11 @@ class FolioView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            is_get = request.method in {"GET", "HEAD"}
+            page = reverse(
+                "control:request", args=[kwargs["folio"]]
+            )  # an act is not repeated by a GET
+            return redirect_to_login(request.get_full_path() if is_get else page)
         self.user = request.user
         folio = folios.canonical(kwargs["folio"])
         if not self.user.works_in_control or folio is None:

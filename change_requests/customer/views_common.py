@@ -34,7 +34,7 @@ class RequesterView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return login_keeping_draft(request, self.form_name(**kwargs), request.get_full_path())
+            return login_keeping_draft(request, self.form_name(**kwargs), self.after_login())
         self.user = request.user
         membership = None if self.user.is_staff else self.user.membership
         signer = policy.powers_of(self.user, membership.customer) if membership else None
@@ -52,6 +52,10 @@ class RequesterView(PrivateView):
     def form_name(self, **kwargs: Any) -> str:
         """Which form a post of this page is of, for its one-time key."""
         return "solicitud"
+
+    def after_login(self) -> str:
+        """Where who must sign in first comes back to: an address that answers to GET."""
+        return self.request.get_full_path()
 
 
 class RequestView(RequesterView):
@@ -76,6 +80,12 @@ class RequestView(RequesterView):
     def form_name(self, **kwargs: Any) -> str:
         """The page and the folio."""
         return f"{self.url_name}:{kwargs['folio']}"
+
+    def after_login(self) -> str:
+        """The request's page, when this address only takes a POST."""
+        if "get" in self.http_method_names:
+            return super().after_login()
+        return reverse("requests:detail", args=[self.folio])
 
     def find(self) -> FormalRequest:
         """The request, or 404."""

@@ -1,0 +1,299 @@
+"""Holes that a review found: each way in is tried, and stays shut (M5, M7, M8, M21, M24)."""
+
+import re
+from datetime import timedelta
+from io import BytesIO, TextIOWrapper
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
+from accounts.operations import Refused, accept_invitation, grant_office
+from accounts.tests.factories import make_customer, make_staff, make_superuser
+from change_requests import links, operations
+from change_requests.customer import dossier
+from change_requests.models import Execution, FormalRequest
+from change_requests.tests import lives, pdfs
+from change_requests.tests.factories import decide, make_request, officer, own_assets
+from change_requests.tests.lives import Cast, Form, Kind, Status, make
+from change_requests.tests.raw import refused_by, update
+from change_requests.tests.test_inbound import CHANGE, answers, letter
+from factureya.core import clock
+from factureya.core.clock import now
+from factureya.core.models import OutboxMessage
+from tickets.tests.letters import AUTHSERV
+
+pytestmark = pytest.mark.django_db
+WHY = "Se pidió por error, según la empresa."
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return Cast()
+
+
+@pytest.fixture(autouse=True)
+def _our_server(settings: Any) -> None:
+    settings.MAIL_TRUSTED_AUTHSERV = AUTHSERV
+
+
+def give(user: User, office: str) -> RoleAssignment:
+    return RoleAssignment.objects.create(user=user, office=office, granted_by=make_superuser())
+
+
+# -- Who prepared a request doesn't carry it out (M24) -----------------------------------------------
+
+
+@pytest.mark.clause("M24")
+def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
+    give(cast.laura, Office.IMPLEMENTER)
+    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.laura, reason=WHY)
+    for reached in (Status.VERIFYING, Status.IN_APPROVAL):
+        undoing = lives.step(cast, undoing, reached)
+
+    with pytest.raises(operations.Invalid, match="Quien la preparó no implementa"):
+        operations.designate(undoing, actor=cast.elsa, implementer=cast.laura)
+    with refused_by("request_implementer_is_no_author"):
+        update(
+            undoing,
+            implementer_id=cast.laura.pk,
+            designated_by_id=cast.elsa.pk,
+            designated_at=now(),
+        )
+
+
+# -- The registered mail confirms (M8) ---------------------------------------------------------------
+
+
+@pytest.mark.clause("M8")
+def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: Cast):
+    old = cast.customer.registered_email
+    thief = {"registered_email": "ladron@ejemplo.mx"}
+    undone = _applied(cast, make(cast, Status.APPROVED, items=thief))
+    undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
+    assert links.confirmed_from(undoing) == old
+    for reached in lives.ORDER[2:5]:
+        undoing = lives.step(cast, undoing, reached)
+    undoing = _applied(cast, undoing)
+    assert Customer.objects.get(pk=cast.customer.pk).registered_email == old
+
+    again = operations.revert(undoing, actor=cast.ana, reason=WHY)
+
+    assert links.confirmed_from(FormalRequest.objects.get(pk=again.pk)) == old
+    assert OutboxMessage.objects.get(kind="change_requests/confirm", about=again.chain).to == old
+
+
+def _applied(cast: Cast, request: FormalRequest) -> FormalRequest:
+    with clock.at(request.execute_after):
+        operations.execute(request, actor=cast.gina)
+    request.refresh_from_db()
+    return request
+
+
+@pytest.mark.clause("M8")
+def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
+    formal, start = make(cast, Status.SUBMITTED), now()
+    operations.not_me(formal)
+    with clock.at(start + timedelta(days=5)):
+        operations.resume(formal, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
+
+        assert operations.confirm_from_registered_email(links.read_confirm(_token(formal)))
+
+
+def _token(formal: FormalRequest) -> str:
+    mail = OutboxMessage.objects.filter(kind="change_requests/confirm", about=formal.chain)
+    found = re.search(r"/solicitudes/confirmar/(\S+)/", mail.latest("pk").body)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.clause("M5", "M8")
+def test_an_address_of_staff_never_becomes_the_registered_mail(cast: Cast):
+    formal = make(cast, Status.IN_APPROVAL, items={"registered_email": cast.laura.email})
+    for decider in (cast.fabian, cast.elsa):
+        with pytest.raises(operations.Refused, match="del personal"):
+            operations.approve(
+                formal, actor=decider, reason=lives.WHY, seen_hash=lives.seen(formal)
+            )
+    assert not formal.decisions.exists()
+
+
+# -- By mail, to the end (M8, M20) -------------------------------------------------------------------
+
+
+@pytest.mark.clause("M1", "M8", "M20")
+def test_address_phone_and_registered_mail_by_a_mailed_form_end_as_in_the_portal(
+    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.SENSITIVE_FREEZE_HOURS = 0
+    old, new = cast.customer.registered_email, "nuevo@ejemplo.mx"
+    content = pdfs.filled(CHANGE, answers(CHANGE, cast, new_registered_email=new))
+    raw = letter(cast.ana, ("formato.pdf", content))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(raw)))
+
+    call_command("receive_email", as_json=True)
+    formal = FormalRequest.objects.get()
+    for reached in lives.ORDER[2:]:
+        formal = lives.step(cast, formal, reached)
+
+    customer = Customer.objects.get(pk=cast.customer.pk)
+    assert (formal.channel, formal.status) == ("email", Status.CLOSED)
+    assert (customer.registered_email, customer.phone) == (new, "222 555 0178")
+    assert customer.fiscal_address == " ".join(pdfs.ADDRESS.split())
+    told = set(OutboxMessage.objects.filter(to=old).values_list("kind", flat=True))
+    assert {"change_requests/confirm", "change_requests/executed_old_mail"} <= told
+
+
+# -- The link of an ALTA works once (M7) -------------------------------------------------------------
+
+
+@pytest.mark.clause("M7")
+def test_the_link_of_an_alta_lets_one_person_in_once(cast: Cast):
+    make(cast, Status.CLOSED, Form.ACCESS, Kind.ALTA)
+    mail = OutboxMessage.objects.get(kind="accounts/invited")
+    (token,) = re.findall(r"/([^/\s]+)/\s", mail.body.partition("http")[2])
+
+    rosa = accept_invitation(token, full_name="Rosa Nueva", password="Clave-larga-de-Rosa-2026")
+
+    assert (rosa.email, rosa.contact.customer, rosa.contact.role) == (
+        mail.to,
+        cast.customer,
+        "contact",
+    )
+    with pytest.raises(Refused):
+        accept_invitation(token, full_name="Otra", password="Otra-clave-larga-2026")
+
+
+@pytest.mark.clause("M7", "M8")
+def test_the_link_of_an_alta_dies_with_the_role_of_who_asked(cast: Cast):
+    make(cast, Status.EXECUTED, Form.ACCESS, Kind.ALTA)
+    mail = OutboxMessage.objects.get(kind="accounts/invited")
+    (token,) = re.findall(r"/([^/\s]+)/\s", mail.body.partition("http")[2])
+    User.objects.filter(pk=cast.ana.pk).update(is_active=False)
+
+    with pytest.raises(Refused):
+        accept_invitation(token, full_name="Rosa Nueva", password="Clave-larga-de-Rosa-2026")
+
+
+# -- Third parties take no part in approvals (M3) ----------------------------------------------------
+
+
+@pytest.mark.clause("M3")
+@pytest.mark.parametrize("office", sorted(CONTROL_OFFICES - {Office.SUPERVISOR}))
+def test_a_third_partys_agent_gets_no_office_of_mesa_de_control(office: str):
+    root, third = make_superuser(), Provider.objects.create(name="Tercero")
+    irma = make_staff(Office.THIRD_PARTY_AGENT, provider=third)
+    with pytest.raises(Refused, match="tercero"):
+        grant_office(irma, office=office, actor=root)
+    officer_ = make_staff(office)
+    with pytest.raises(Refused, match="tercero"):
+        grant_office(officer_, office=Office.THIRD_PARTY_AGENT, provider=third, actor=root)
+
+
+# -- What changed since it was asked (M7, M21) -------------------------------------------------------
+
+
+@pytest.mark.clause("M21")
+def test_an_rfc_that_another_company_took_meanwhile_is_drift(cast: Cast):
+    formal = lives.add_file(cast, lives.draft(cast, items={"rfc": "EKU9003173C9"}))
+    for reached in lives.ORDER[1:5]:
+        formal = lives.step(cast, formal, reached)
+    before = cast.customer.rfc
+    make_customer("EKU9003173C9")
+
+    done = operations.execute(formal, actor=cast.gina)
+
+    assert (done.result, done.before) == (Execution.Result.DRIFT, {"rfc": "(es de otra empresa)"})
+    assert Customer.objects.get(pk=cast.customer.pk).rfc == before
+    formal.refresh_from_db()
+    assert formal.status == Status.FAILED
+
+
+@pytest.mark.clause("M7")
+def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
+    beto = cast.colleague(full_name="Beto Luna")
+    baja = make(cast, Status.APPROVED, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
+    powers = {
+        "replaces": "", "name": "Beto Luna", "email": beto.email, "rfc": "VECJ880326XXX",
+        "power": "attorney", "instrument": "Escritura 5", "valid_from": "2026-01-01",
+    }  # fmt: skip
+    items = {f"representative_{part}": text for part, text in powers.items()}
+    entry = lives.add_file(cast, lives.draft(cast, items=items))
+    for reached in lives.ORDER[1:5]:
+        entry = lives.step(cast, entry, reached)
+    _applied(cast, entry)
+
+    with clock.at(entry.execute_after):
+        done = operations.execute(baja, actor=cast.gina)
+
+    assert done.result == Execution.Result.DRIFT
+    beto.refresh_from_db()
+    assert beto.is_active
+
+
+@pytest.mark.clause("M21")
+def test_an_edit_closes_the_question_that_was_open(cast: Cast):
+    formal = make(cast, Status.IN_APPROVAL)
+    operations.ask_clarification(formal, actor=cast.elsa, question="¿Cuál es el número exterior?")
+    assert dossier.of(_read(formal), cast.ana).question is not None
+
+    operations.reopen_draft(formal, actor=cast.ana)
+    for reached in lives.ORDER[1:4]:
+        formal = lives.step(cast, formal, reached)
+
+    assert dossier.of(_read(formal), cast.ana).question is None
+
+
+def _read(formal: FormalRequest) -> FormalRequest:
+    return FormalRequest.objects.select_related("customer", "requester").get(pk=formal.pk)
+
+
+# -- An office that was taken away counts for nothing, whatever instant a row claims (M21) ------------
+
+
+@pytest.mark.clause("M21")
+def test_a_decision_of_a_revoked_office_is_refused_also_backdated():
+    own_assets()
+    formal = make_request(Status.IN_APPROVAL, new={"phone": "222 555 0199"})
+    elsa = officer(Office.SECURITY_OFFICER, "Elsa Seguridad")
+    held = RoleAssignment.objects.get(user=elsa)
+    RoleAssignment.objects.filter(pk=held.pk).update(ends_at=now(), ended_by=make_superuser())
+
+    with refused_by("decision_by_office_in_force"):
+        decide(formal, elsa, "security", assignment=held, decided_at=held.starts_at)
+
+
+# -- A post whose session had ended comes back to a page that exists (M17) ---------------------------
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("page", ["aclaracion", "codigo", "codigo/nuevo", "corregir"])
+def test_a_customers_post_without_session_leads_back_to_the_request(
+    client: Client, cast: Cast, page: str
+):
+    formal = make(cast, Status.IN_APPROVAL)
+
+    answer = client.post(f"/solicitudes/{formal.folio}/{page}/")
+
+    client.force_login(cast.ana)
+    assert client.get(_next(answer["Location"]), follow=True).status_code == 200
+
+
+@pytest.mark.clause("M21")
+@pytest.mark.parametrize("page", ["decidir", "implementar", "devolver"])
+def test_an_officers_post_without_session_leads_back_to_the_request(
+    client: Client, cast: Cast, page: str
+):
+    formal = make(cast, Status.IN_APPROVAL)
+
+    answer = client.post(f"/control/{formal.folio}/{page}/")
+
+    client.force_login(cast.elsa)
+    assert client.get(_next(answer["Location"]), follow=True).status_code == 200
+
+
+def _next(location: str) -> str:
+    return parse_qs(urlsplit(location).query)["next"][0]
