@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import Customer, User
@@ -250,7 +250,7 @@ class Dossier:
 
 
 def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
-    """The request with whom it names, and how many changes its company had in a year; one statement."""
+    """The request with its version, whom it names, and how many changes its company had in a year; one statement."""
     since = clock.now() - timedelta(days=YEAR_DAYS)
     done = FormalRequest.objects.filter(
         customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
@@ -258,9 +258,13 @@ def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
     count = done.order_by().values("customer").annotate(n=Count("pk")).values("n")
     related = (
         "customer", "requester", "representative", "verified_by", "implementer", "waiver__checker",
-        "waiver__approved_by", "revert_of",
+        "waiver__approved_by", "revert_of", "kept_revision",
     )  # fmt: skip
-    return requests.select_related(*related).annotate(recent_changes=Coalesce(Subquery(count), 0))
+    # Under the name where content.revision_of keeps it.
+    current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
+    return requests.annotate(
+        kept_revision=current, recent_changes=Coalesce(Subquery(count), 0)
+    ).select_related(*related)
 
 
 def of(formal: FormalRequest, user: User) -> Dossier:
