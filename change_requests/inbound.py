@@ -97,7 +97,9 @@ _OURS = frozenset(
 
 def _proven(mail: InboundMail) -> list[User]:
     """The people whose word the mail is, if it acts at all: the rules of `tickets.inbound` (M5)."""
-    if mail.bounce is not None or mail.robot or not mail.sender or registered.is_own(mail.sender):
+    if mail.bounce is not None or mail.robot or not mail.sender:
+        return []
+    if registered.is_own(mail.sender) or registered.is_staff(mail.sender):
         return []
     domain = mail.sender.rpartition("@")[2]
     said = verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)

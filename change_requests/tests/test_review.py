@@ -24,7 +24,7 @@ from change_requests.tests.test_inbound import CHANGE, answers, letter
 from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
-from tickets.tests.letters import AUTHSERV
+from tickets.tests.letters import AUTHSERV, deliver
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -119,6 +119,17 @@ def test_an_address_of_staff_never_becomes_the_registered_mail(cast: Cast):
                 formal, actor=decider, reason=lives.WHY, seen_hash=lives.seen(formal)
             )
     assert not formal.decisions.exists()
+
+
+@pytest.mark.clause("M5")
+def test_a_form_from_an_address_of_staff_asks_for_nothing(cast: Cast):
+    """Also where it is the registered mail of a company: whoever had it works here now."""
+    make_staff(Office.AGENT, email=cast.customer.registered_email)
+    content = pdfs.filled(CHANGE, answers(CHANGE, cast))
+
+    deliver(letter(cast.customer.registered_email, ("formato.pdf", content)))
+
+    assert not FormalRequest.objects.exists()
 
 
 # -- By mail, to the end (M8, M20) -------------------------------------------------------------------
