@@ -1,4 +1,4 @@
-"""What the pages show of one request: eleven statements at the most, whatever its history."""
+"""What the pages show of one request: twelve statements at the most, session and user included."""
 
 import json
 from collections.abc import Sequence
