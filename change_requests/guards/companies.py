@@ -7,6 +7,7 @@ from change_requests.guards.notation import (
     REPRESENTATIVE,
     REQUEST,
     REVISION,
+    USER,
     both,
     by_engine,
     changed,
@@ -153,4 +154,10 @@ GUARDS = [
         _BY_EXECUTION,
     ),
     triggers.no_replace(CONTACT, "id", "user_id"),
+    guard(  # with it go the password's reset and the word of a mail
+        "contact_keeps_the_mail", USER, "UPDATE",
+        f"NEW.email ≠ OLD.email AND EXISTS (SELECT 1 FROM {CONTACT} c WHERE c.user_id = OLD.id)",
+        "el correo de un contacto cambia por baja y alta",
+    ),
+    triggers.no_replace(USER, "id", "email"),
 ]  # fmt: skip

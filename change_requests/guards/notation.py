@@ -17,6 +17,7 @@ WAIVER = "change_requests_waiver"
 EXECUTION = "change_requests_execution"
 CUSTOMER = "accounts_customer"
 CONTACT = "accounts_contact"
+USER = "accounts_user"
 REPRESENTATIVE = "accounts_representative"
 
 # The same thing on SQLite and on PostgreSQL. `i` is an item of the payload of the revision `r` (or of NEW).

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts.models import Office, User
+from accounts.models import Office, Representative, User
 from change_requests import content, notifications, policy
 from change_requests.execution_context import executing
 from change_requests.models import DecisionSlot, Execution, FormalRequest
@@ -138,9 +138,10 @@ def _lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    requester = current(request.requester)
-    held = policy.powers_of(requester, request.customer)
-    return held is None or not request.representative.is_in_force()
+    """Re-read: another request may have revoked them while this one waited for the company's row."""
+    held = policy.powers_of(current(request.requester), request.customer)
+    named = Representative.objects.filter(pk=request.representative_id)
+    return held is None or not named.in_force().exists()
 
 
 # -- Applying ----------------------------------------------------------------------------------------

@@ -19,7 +19,14 @@ from change_requests.models import Execution, FormalRequest
 from change_requests.tests import lives, pdfs
 from change_requests.tests.factories import decide, make_request, officer, own_assets
 from change_requests.tests.lives import Cast, Form, Kind, Status, make
-from change_requests.tests.raw import refused_by, update
+from change_requests.tests.raw import (
+    bare,
+    copy_statement,
+    execute,
+    refused_by,
+    sqlite_only,
+    update,
+)
 from change_requests.tests.test_inbound import CHANGE, answers, letter
 from factureya.core import clock
 from factureya.core.clock import now
@@ -260,6 +267,49 @@ def test_an_edit_closes_the_question_that_was_open(cast: Cast):
 
 def _read(formal: FormalRequest) -> FormalRequest:
     return FormalRequest.objects.select_related("customer", "requester").get(pk=formal.pk)
+
+
+@pytest.mark.clause("M8")
+def test_a_draft_begun_with_powers_that_were_replaced_since_is_not_sent(cast: Cast):
+    begun = lives.draft(cast)
+    renewal = lives.add_file(
+        cast,
+        lives.draft(
+            cast,
+            items={
+                "representative_rfc": "VECJ880326XXX",
+                "representative_instrument": "Escritura 6",
+            },
+        ),
+    )
+    for reached in lives.ORDER[1:5]:
+        renewal = lives.step(cast, renewal, reached)
+    _applied(cast, renewal)
+
+    with clock.at(renewal.execute_after), pytest.raises(operations.NotAllowed, match="haga otra"):
+        operations.submit(begun, actor=cast.ana)
+
+
+@pytest.mark.clause("M1", "M8")
+def test_a_contacts_mail_is_changed_by_nobody(cast: Cast):
+    """Neither by a superuser at a shell: who has the mail gets the password, and then the powers."""
+    with refused_by("contact_keeps_the_mail"):
+        User.objects.filter(pk=cast.ana.pk).update(email="ladron@ejemplo.mx")
+    cast.ana.email = "ladron@ejemplo.mx"
+    with refused_by("contact_keeps_the_mail"):
+        cast.ana.save(update_fields=["email"])
+    User.objects.filter(pk=cast.gina.pk).update(email="gina.nueva@factureya.com")  # staff may
+
+
+@sqlite_only
+@pytest.mark.clause("M1")
+@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+def test_a_contacts_account_is_not_replaced(cast: Cast, run: Any):
+    sql, params = copy_statement(
+        User, cast.ana.pk, "INSERT OR REPLACE", id=cast.ana.pk, email="ladron@ejemplo.mx"
+    )
+    with refused_by("accounts_user_no_replace"):
+        run(sql, *params)
 
 
 # -- An office that was taken away counts for nothing, whatever instant a row claims (M21) ------------

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.tests.factories import make_agent, make_contact, make_customer
 from tickets import access, formkeys, links, operations
 from tickets.models import Ticket
@@ -131,9 +133,19 @@ def test_it_lives_thirty_days(client, ana, ticket, noon):
     )  # the exchanged one too
 
 
+def change_mail(ana: User) -> None:
+    """Nothing does that to a contact (`contact_keeps_the_mail`); a link must not rely on it."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        on = "" if connection.vendor == "sqlite" else " ON accounts_user"
+        cursor.execute(f"DROP TRIGGER contact_keeps_the_mail{on}")
+    ana.email = "otra@ocaso.mx"
+
+
 VOID = {
     "disabled": lambda ana: setattr(ana, "is_active", False),
-    "mail changed": lambda ana: setattr(ana, "email", "otra@ocaso.mx"),
+    "mail changed": change_mail,
     "now staff": lambda ana: setattr(ana, "is_staff", True),
 }
 
