@@ -53,17 +53,20 @@ def render(request: FormalRequest) -> bytes:
 def of(request: FormalRequest, no: int | None = None) -> Acuse:
     """The acuse of a version, by default the current one, as values."""
     revision = request.revisions.get(no=no or request.revision_no)
-    said = json.loads(revision.payload)
+    said, event = json.loads(revision.payload), _event(request, revision)
+    then = event.data if event else {}
     return Acuse(
         folio=request.folio, form=request.get_form_display(), rfc=said["customer_rfc"],
         title=words.title(request.form, request.kind, said["items"]),
-        company=request.customer.legal_name, requester=revision.requester.get_full_name(),
-        power=request.representative.get_power_kind_display(), channel=request.get_channel_display(),
+        company=then.get("company", request.customer.legal_name),
+        requester=then.get("requester", revision.requester.get_full_name()),
+        power=request.representative.get_power_kind_display(),
+        channel=FormalRequest.Channel(then.get("channel", request.channel)).label,
         at=revision.created_at, version=revision.no, sha256=revision.sha256, rows=rows_of(said["items"]),
         reason=said["reason"], effective=words.day(said["effective_date"]),
         evidence=[(file["name"], file["sha256"]) for file in said["evidence"]],
         steps=steps_of(request.form, {item["asset"] for item in said["items"]}, revision.created_at),
-        anchor=_anchor(request, revision),
+        anchor=event.hash if event else "",
     )  # fmt: skip
 
 
@@ -164,8 +167,8 @@ def _hashes(sheet: Sheet, acuse: Acuse) -> None:
     )  # fmt: skip
 
 
-def _anchor(request: FormalRequest, revision: RequestRevision) -> str:
-    """The hash of the event of this submission: with it the customer holds a link of the request's chain."""
+def _event(request: FormalRequest, revision: RequestRevision) -> Event | None:
+    """The event of this submission: its hash is a link of the request's chain, and it holds the names of then."""
     events = Event.objects.filter(chain=request.chain, verb="request.submitted")
     found = [event for event in events if event.data.get("revision") == revision.no]
-    return found[-1].hash if found else ""
+    return found[-1] if found else None

@@ -90,7 +90,7 @@ def missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset(
     """The office for which nobody is left when everybody else has a place; empty when a lawful set exists (M21, M24).
 
     Distinct people are needed: the owners of the assets, a security officer who owns none of them, and an implementer
-    who is none of these and no developer; a supervisor verifies. `authors` wrote the content: they decide nothing.
+    who is none of these and no developer; a supervisor verifies. `authors` wrote the content: they have no place.
     """
     held = holders(*_NEEDED, Office.DEVELOPER)
     if not held[Office.SUPERVISOR]:
@@ -104,7 +104,7 @@ def missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset(
     officers = held[Office.SECURITY_OFFICER] - authors - owners
     if not officers:
         return Office.SECURITY_OFFICER.label
-    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER]
+    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER] - authors
     if not _distinct([*(asset.decider_ids() & able for asset in assets)], officers, implementers):
         return Office.IMPLEMENTER.label
     return ""

@@ -79,6 +79,7 @@ def send(request: FormalRequest, items: list[content.Item], *, author: User) -> 
             "revision_no", "submitted_at", "confirmed_at", "verified_at", "verified_by", "channel",
         ),
         sha256=revision.sha256, channel=request.channel,
+        company=request.customer.legal_name, requester=request.requester.get_full_name(),
     )  # fmt: skip
     notifications.submitted(request, event)
 

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
 from accounts.operations import Refused, accept_invitation, grant_office
 from accounts.tests.factories import make_customer, make_staff, make_superuser
-from change_requests import links, operations
+from change_requests import acuse, links, operations
 from change_requests.customer import dossier
 from change_requests.models import Execution, FormalRequest
 from change_requests.tests import lives, pdfs
@@ -70,6 +70,31 @@ def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
             designated_by_id=cast.elsa.pk,
             designated_at=now(),
         )
+
+
+@pytest.mark.clause("M21", "M24")
+def test_a_revert_needs_an_implementer_besides_who_prepares_it(cast: Cast):
+    done = make(cast, Status.EXECUTED)
+    give(cast.laura, Office.IMPLEMENTER)
+    RoleAssignment.objects.filter(user=cast.gina).update(ends_at=now(), ended_by=make_superuser())
+
+    with pytest.raises(operations.NoPeople, match="Implementador"):
+        operations.revert(done, actor=cast.laura, reason=WHY)
+
+
+@pytest.mark.clause("M20")
+def test_a_receipt_is_the_same_whenever_it_is_drawn(cast: Cast):
+    formal = lives.add_file(cast, lives.draft(cast, items={"legal_name": "Nueva Razón SA de CV"}))
+    formal = lives.step(cast, formal, Status.SUBMITTED)
+    mailed = acuse.render(formal)
+
+    for reached in lives.ORDER[2:]:
+        formal = lives.step(cast, formal, reached)
+    User.objects.filter(pk=cast.ana.pk).update(full_name="Ana de Otro Nombre")
+
+    drawn = FormalRequest.objects.get(pk=formal.pk)
+    assert drawn.customer.legal_name == "Nueva Razón SA de CV"
+    assert acuse.render(drawn) == mailed
 
 
 # -- The registered mail confirms (M8) ---------------------------------------------------------------
