@@ -1,4 +1,4 @@
-# Web, worker and beat from one image; compose.yaml says which. See docs/operations.md.
+# Web, worker, beat and mail from one image; compose.yaml says which. See docs/operations.md.
 FROM python:3.11-slim AS build
 COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt

@@ -25,7 +25,7 @@ coverage: .venv/.installed-dev ## Run the suite and show which branches of what 
 check: .venv/.installed-dev ## Lint, types, contracts, templates, migrations, deploy check
 	@$(BIN)/python -m factureya.core.tests.lint
 
-bench: .venv/.installed-dev ## Measure the pages at 1,000 and 100,000 tickets (docs/benchmarks.md)
+bench: .venv/.installed-dev ## Measure pages, sweeps and mail at 1,000 and 100,000 tickets (docs/benchmarks.md)
 	@$(BIN)/python manage.py bench
 
 clean: ## Remove what can be made again; .env and var/ stay

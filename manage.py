@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command-line entry point."""
 
+import gc
 import os
 import sys
 
@@ -13,5 +14,6 @@ if __name__ == "__main__":
     if pipe.LEAN_COMMANDS & set(sys.argv[1:2]):
         os.environ.update(pipe.LEAN)
     if sys.argv[1:2] == [pipe.COMMAND]:
+        gc.disable()  # one mail, then the process ends: looking for garbage costs it a sixth
         sys.exit(pipe.main(sys.argv))
     execute_from_command_line(sys.argv)

@@ -1,10 +1,9 @@
-"""Prove `make run` as a newcomer meets it: a clean clone, one command, a page, a login, and a clean stop.
+"""Prove `make run` as a newcomer meets it: a clean clone, one command, a page, a login, mail, and a clean stop.
 
 Standard library alone. Prints what it saw; exits non-zero at the first thing that does not hold.
 """
 
 import contextlib
-import http.cookiejar
 import os
 import random
 import re
@@ -17,9 +16,11 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from pathlib import Path
+
+import prove_mail
+from visitor import Visitor, require
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALL = 600  # seconds the first start may take, most of it the install
@@ -43,12 +44,13 @@ def main() -> None:
 
 
 def round_of(clone: Path, port: int, limit: float) -> float:
-    """One `make run`: the seconds to the first page, after which a demo customer logs in and TERM ends it."""
+    """One `make run`: the seconds to the first page, after which demo people read and write, and TERM ends it."""
+    listener = free_port()
     log = clone.parent / "run.log"
     begin = time.monotonic()
     with log.open("wb") as output:
         run = subprocess.Popen(
-            ["make", "run", f"PORT={port}"], cwd=clone, env=bare_environment(), stdin=subprocess.DEVNULL,
+            ["make", "run", f"PORT={port}"], cwd=clone, env=bare_environment(listener), stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     site = f"http://localhost:{port}"
@@ -59,10 +61,11 @@ def round_of(clone: Path, port: int, limit: float) -> float:
         require("ana@demo.example" in log.read_text(), "the demo accounts were not printed")
         log_in(site)
         wait_for_line(log, "celery@", " ready.", "beat: Starting")
+        prove_mail.prove(site, listener, clone / "var/mail")
     finally:
         end(run, log)
     text = log.read_text()
-    for child in ("web", "worker", "beat"):
+    for child in ("web", "worker", "beat", "mail"):
         require(
             re.search(rf"{child} +\| stopped \(0\)", text) is not None,
             f"{child} did not stop cleanly:\n{text}",
@@ -95,7 +98,7 @@ def up_alone(clone: Path) -> None:
     with log.open("wb") as output:
         up = subprocess.Popen(
             [".venv/bin/python", "manage.py", "up", "--bind", f"127.0.0.1:{port}"], cwd=clone,
-            env=bare_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=bare_environment(free_port()), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     wait_for_page(f"http://localhost:{port}", up, log, AGAIN)
     seconds = time.monotonic() - begin
@@ -107,21 +110,10 @@ def up_alone(clone: Path) -> None:
 
 def log_in(site: str) -> None:
     """A demo customer logs in with the printed password and reads her tickets."""
-    jar = http.cookiejar.CookieJar()
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-    page = opener.open(f"{site}/cuenta/ingresar/", timeout=20).read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    require(token is not None, "the login page has no form")
-    assert token
-    form = {
-        "csrfmiddlewaretoken": token[1],
-        "login": "ana@demo.example",
-        "password": "Factureya-demo-2026",
-    }
-    opener.open(f"{site}/cuenta/ingresar/", urllib.parse.urlencode(form).encode(), timeout=20)
-    tickets = opener.open(f"{site}/tickets/", timeout=20)
-    require(tickets.url == f"{site}/tickets/", f"ana was sent to {tickets.url}")
-    require("FY-" in tickets.read().decode(), "ana has no tickets")
+    ana = Visitor(site, "ana@demo.example")
+    page = ana.look("/tickets/")
+    require(ana.url == f"{site}/tickets/", f"ana was sent to {ana.url}")
+    require("FY-" in page, "ana has no tickets")
 
 
 def wait_for_page(site: str, process: subprocess.Popen[bytes], log: Path, limit: float) -> None:
@@ -132,7 +124,7 @@ def wait_for_page(site: str, process: subprocess.Popen[bytes], log: Path, limit:
             with urllib.request.urlopen(f"{site}/", timeout=5) as page:
                 require(page.status == 200, f"the first page answers {page.status}")
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
     require(False, f"no page within {limit} s:\n{log.read_text()}")
 
@@ -144,11 +136,12 @@ def wait_for_line(log: Path, *parts: str) -> None:
         time.sleep(0.1)
 
 
-def bare_environment() -> dict[str, str]:
-    """A newcomer's shell: nothing of ours is set."""
-    return {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
-    } | {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "PYENV"))}
+def bare_environment(listener: int) -> dict[str, str]:
+    """A newcomer's shell: nothing of ours is set but the mail listener's port, which another program may have."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "PYENV"))}
+    for name in ("PATH", "HOME", "LANG", "TMPDIR"):
+        kept |= {name: os.environ[name]} if name in os.environ else {}
+    return kept | {"MAIL_IN_LISTEN": f"127.0.0.1:{listener}"}
 
 
 def refused(port: int) -> bool:
@@ -163,12 +156,6 @@ def free_port() -> int:
             port = random.randrange(20_000, 32_000)
             probe.bind(("127.0.0.1", port))
             return port
-
-
-def require(holds: bool, problem: str) -> None:
-    """Stop with `problem` unless it holds."""
-    if not holds:
-        sys.exit(f"make run: {problem}")
 
 
 if __name__ == "__main__":

@@ -180,6 +180,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "factureya.core.tasks.purge_orphan_attachments",
         "schedule": timedelta(hours=1),
     },
+    "forget_quotas": {
+        "task": "tickets.tasks.forget_quotas",
+        "schedule": timedelta(hours=1),
+    },
     "warn_before_close": {
         "task": "tickets.tasks.warn_before_close",
         "schedule": timedelta(minutes=5),

@@ -36,6 +36,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
             ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
             ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
             ("<int:pk>/correo/<int:mail>/", require_POST(admin_steps.retry_mail), "retry_mail"),
+            ("<int:pk>/cierre/", require_POST(admin_steps.release_close), "release_close"),
         ]
         return [
             path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages

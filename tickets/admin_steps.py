@@ -1,6 +1,7 @@
 """Two steps an agent takes on a page of their own, because they cannot be taken back: GET shows, POST decides.
 
-The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the button of a failed mail.
+The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the buttons of a failed mail and
+of a held close.
 """
 
 from typing import Any
@@ -12,8 +13,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts.models import Provider
-from factureya.core import outbox
-from tickets import deliveries, operations, policy, queue
+from factureya.core.templatetags.fy import when
+from tickets import operations, policy, queue
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
 from tickets.admin_people import contacts_of
 from tickets.forms import PortalForm
@@ -89,11 +90,29 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
     """Try again to send a mail of the ticket that could not be sent (M6)."""
     ticket = ticket_or_404(request, pk)
-    if deliveries.failed(ticket, mail) is not None and outbox.retry(mail):
+    try:
+        operations.retry_mail(ticket.pk, agent=agent_of(request), mail_pk=mail)
         messages.success(request, "El correo está en cola de nuevo.")
-    else:
-        messages.warning(request, "Ese correo ya no espera un reintento.")
+    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        messages.warning(request, str(refusal))
     return redirect(workspace_url(pk, _place(request)))
+
+
+def release_close(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a held close run again, or, if the customer's own mails held it, take the ticket to Abierto (M6, M15)."""
+    ticket = ticket_or_404(request, pk)
+    try:
+        released = operations.release_close(ticket.pk, agent=agent_of(request))
+        messages.success(request, _released(released))
+    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        messages.warning(request, str(refusal))
+    return redirect(workspace_url(pk, _place(request)))
+
+
+def _released(ticket: Ticket) -> str:
+    if ticket.is_open:
+        return f"{ticket.number} pasó a Abierto: nos toca responder."
+    return f"El cierre de {ticket.number} corre de nuevo: sin respuesta, se cierra {when(ticket.closes_at)}."
 
 
 def _data(request: HttpRequest) -> Any:

@@ -178,6 +178,12 @@ def _mail_bounced(event: Event) -> SafeString:
     return format_html("Un correo a {} no fue entregado{}", event.data.get("to", ""), held)
 
 
+def _mail_retried(event: Event) -> SafeString:
+    return format_html(
+        "{} puso otra vez en cola el correo a {}", event.actor_name, event.data.get("to", "")
+    )
+
+
 def _close_released(event: Event) -> SafeString:
     if event.data.get("after") == Ticket.Status.OPEN:
         return format_html(
@@ -213,6 +219,7 @@ WORDS: dict[str, tuple[str, Callable[[Event], SafeString]]] = {
         ),
     ),
     "ticket.mail_bounced": ("mail", _mail_bounced),
+    "ticket.mail_retried": ("mail", _mail_retried),
     "ticket.robot_answered": ("mail", _said("Llegó una respuesta automática; no mueve el ticket")),
     "ticket.close_released": ("clock", _close_released),
     "ticket.close_voided": (

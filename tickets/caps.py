@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from factureya.core.clock import now
+from tickets import sql
 from tickets.models import MailQuota
 
 logger = logging.getLogger(__name__)
@@ -37,16 +38,15 @@ def may_warn(address: str) -> bool:
     )
 
 
+def forget() -> int:
+    """Remove the quotas whose time has run out; every stranger leaves one. The number removed."""
+    removed, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
+    return removed
+
+
 def _take(name: str, limit: int, per: timedelta) -> bool:
     """Count one more of `name` if fewer than `limit` were counted in the last `per`."""
-    quota, _ = MailQuota.objects.select_for_update().get_or_create(
-        name=name, defaults={"since": now()}
-    )
-    if now() - quota.since >= per:
-        quota.since, quota.count = now(), 0
-    if quota.count >= limit:
-        logger.info("no automatic mail: %s had its %s", name, limit)
-        return False
-    quota.count += 1
-    quota.save()
-    return True
+    if limit > 0 and sql.count_one_more(name, limit, per):
+        return True
+    logger.info("no automatic mail: %s had its %s", name, limit)
+    return False

@@ -28,12 +28,6 @@ def of(ticket: Ticket) -> dict[str, Delivery]:
     return {mail.key.partition(":")[0]: _delivery(mail) for mail in shown.order_by("pk")}
 
 
-def failed(ticket: Ticket, pk: int) -> OutboxMessage | None:
-    """The ticket's mail of this key, if it could not be sent."""
-    mails = OutboxMessage.objects.filter(about=ticket.chain, status=Status.FAILED)
-    return mails.exclude(kind=notifications.NEW_MESSAGE).filter(pk=pk).only("key").first()
-
-
 def _delivery(mail: OutboxMessage) -> Delivery:
     if mail.bounced_at is not None:
         return Delivery(

@@ -101,7 +101,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
     people = registered.people(mail.sender) if mail.sender else []
     if mail.robot:
-        return partial(_note_robot, inbound, mail, people)
+        return partial(_note_robot, inbound, mail, people if _is_proven(mail) else [])
     if not mail.sender:
         fault = Reason.MANY_SENDERS if mail.senders else Reason.NO_SENDER
         return lambda: Outcome(Disposition.MALFORMED, fault)
@@ -126,9 +126,12 @@ def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
         return Reason.OWN
     if not people:
         return Reason.STAFF if registered.is_staff(mail.sender) else Reason.UNKNOWN
-    if settings.MAIL_IN_REQUIRE_VERDICT and _verdict(mail) != Verdict.PASS:
-        return Reason.NO_VERDICT
-    return None
+    return None if _is_proven(mail) else Reason.NO_VERDICT
+
+
+def _is_proven(mail: InboundMail) -> bool:
+    """Whether our mail server vouches for the sender, or need not; a failing verdict never comes here."""
+    return not settings.MAIL_IN_REQUIRE_VERDICT or _verdict(mail) == Verdict.PASS
 
 
 def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
@@ -210,6 +213,8 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
         how = Reason.VOID
         operations.void_silence_close(ticket.pk, inbound=letter.inbound)
         ticket = said(ticket.pk)
+    elif continued := _open_follow_up(ticket, author):
+        ticket = said(continued.pk)
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
         ticket = operations.follow_up(
@@ -217,6 +222,13 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
             channel=Ticket.Channel.MAIL, inbound=letter.inbound,
         )  # fmt: skip
     return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
+
+
+def _open_follow_up(closed: Ticket, author: User) -> Ticket | None:
+    """What continues a closed ticket already: a second mail to it is about the same thing (M11, M12)."""
+    following = Ticket.objects.filter(follows=closed, requester=author)
+    following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
+    return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:

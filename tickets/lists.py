@@ -187,7 +187,8 @@ def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
         "number", "requester_id", "subject", "status", "wait_reason", "solution_proposed_at", "closes_at",
-        "closed_reason", "touched_at", "customer_replied", "first_replied_at", "message_count",
+        "close_held_at", "close_held_reason", "closed_reason", "touched_at", "customer_replied",
+        "first_replied_at", "message_count",
     )  # fmt: skip
 
 

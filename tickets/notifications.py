@@ -83,7 +83,7 @@ def unproven_sender(address: str, inbound: InboundMessage) -> None:
 
 def forged_sender(address: str, to: str, inbound: InboundMessage) -> None:
     """Tell the registered address that somebody wrote in the name of `address`, one of the company's (M5)."""
-    context = {"address": address}
+    context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
 

@@ -1,6 +1,6 @@
 """The agent's queue: its views, search, filters and keyset pages (M3, M13–M15). Knows no HTTP.
 
-Every view has a partial index of its own (tickets/models.py); nothing counts all tickets and nothing skips rows.
+Every view has a partial index of its own (tickets/models/ticket.py); nothing counts all tickets and nothing skips rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -342,7 +342,7 @@ def _shown(tickets: TicketQuerySet) -> TicketQuerySet:
     """What a row of the queue shows, and no more."""
     return tickets.select_related("customer", "assignee").only(
         "number", "subject", "status", "impact", "channel", "message_count", "last_excerpt", "queue_at", "closes_at",
-        "closed_at", "reply_due_at", "first_replied_at", "customer_replied", "customer_waits_since",
+        "close_held_at", "closed_at", "reply_due_at", "first_replied_at", "customer_replied", "customer_waits_since",
         "customer__legal_name", "customer__rfc", "assignee__full_name", "assignee__email",
     )  # fmt: skip
 

@@ -25,6 +25,8 @@ def goal(ticket: Ticket, instant: datetime) -> Goal:
     """Our next reply when we owe one; the customer's term when we wait; the end when it is closed."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
+    if ticket.close_held_at is not None:
+        return Goal("Cierre detenido", "un agente decide", "fy-soon")
     if ticket.closes_at is not None:
         return _customers_term(ticket.closes_at, instant)
     if ticket.reply_due_at is None:
@@ -45,6 +47,8 @@ def headline(ticket: Ticket, instant: datetime) -> Goal:
             css="fy-late",
         )
     due = goal(ticket, instant)
+    if ticket.close_held_at is not None:
+        return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
         return Goal(
             f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css

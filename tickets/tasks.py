@@ -1,4 +1,7 @@
-"""The two sweeps of M15; each is a loop over due tickets, re-checked under their own lock. Safe twice or late."""
+"""The two sweeps of M15; each is a loop over due tickets, re-checked under their own lock. Safe twice or late.
+
+And what nobody needs to keep of mail.
+"""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -7,7 +10,7 @@ from celery import shared_task
 
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
-from tickets import operations
+from tickets import caps, operations
 from tickets.models import Ticket
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,12 @@ def close_unanswered() -> int:
     closed = _each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
+
+
+@shared_task(ignore_result=True)
+def forget_quotas() -> int:
+    """Remove the counters of automatic mails whose time has run out; the number removed (M6)."""
+    return caps.forget()
 
 
 def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:

@@ -17,6 +17,7 @@ from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
 
 _ROOT = "tickets.thread"
 _PLUS = "tickets.reply-to"
+_SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
 _NUMBER_IN_TEXT = re.compile(
@@ -73,7 +74,10 @@ def by_ids(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
 
 def sent(ids: Sequence[str]) -> list[OutboxMessage]:
     """The mails of ours with these Message-IDs (160 bits of HMAC each), the newest first."""
-    mails = OutboxMessage.objects.filter(message_id__in=list(ids)[:100]).order_by("-pk")
+    ours = [name for name in ids if _SENT_ID.match(name)][:100]
+    if not ours:
+        return []  # most mails begin a conversation: nothing to look for
+    mails = OutboxMessage.objects.filter(message_id__in=ours).order_by("-pk")
     mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
     return [
         mail

@@ -192,8 +192,9 @@ class Reading:
 
     @property
     def recipients(self) -> str:
-        """Every address it says it went to."""
-        return ", ".join(self.mail.recipients if self.mail else self.inbound.recipients)
+        """Every address it says it went to; else where it came in."""
+        said = self.mail.recipients if self.mail else ()
+        return ", ".join(said or self.inbound.recipients)
 
     @property
     def date(self) -> datetime | None:

@@ -26,15 +26,13 @@ def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outc
     """Mark the mail «no entregado», flag the contact, hold the close of its ticket; a delay is only stored (M6)."""
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
-    if sent.bounced_at is None:
-        number = sent.about.removeprefix(chain_of(""))
-        ticket = Ticket.objects.filter(number=number).first()
-        if (
-            ticket is not None and sent.kind != notifications.NEW_MESSAGE
-        ):  # that one went to an agent
+    ticket = _lock(sent.about.removeprefix(chain_of("")))
+    # Asked again here: two servers may report the same mail at the same instant.
+    unmarked = OutboxMessage.objects.filter(pk=sent.pk, bounced_at__isnull=True)
+    if unmarked.update(bounced_at=now()):
+        if ticket and sent.kind != notifications.NEW_MESSAGE:  # that one went to an agent
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
         accounts.mail_bounced(sent.to, mail=sent.key)
-        OutboxMessage.objects.filter(pk=sent.pk).update(bounced_at=now())
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
 
@@ -48,6 +46,11 @@ def refuse(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
     if reason == "dmarc":
         _warn(mail.sender, inbound)
     return Outcome(Disposition.UNREGISTERED, reason)
+
+
+def _lock(number: str) -> Ticket | None:
+    """The ticket, locked before its mail, as everywhere."""
+    return Ticket.objects.select_for_update().only("pk").filter(number=number).first()
 
 
 def _notify(address: str, inbound: InboundMessage) -> None:

@@ -53,6 +53,11 @@ def _ours(ticket: Ticket) -> Turn:
 
 
 def _theirs(ticket: Ticket) -> Turn:
+    if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
+        return Turn(
+            "Nos toca a nosotros: recibimos sus correos",
+            "Llegaron varios en poco tiempo y los lee una persona. Puede agregar más información.",
+        )
     who = ticket.assignee.get_full_name() if ticket.assignee else "Soporte"
     if ticket.asks_confirmation:
         return Turn(
@@ -93,6 +98,8 @@ def last_move(ticket: Ticket, assignee: str | None) -> str:
 
 
 def _asked(ticket: Ticket, who: str) -> str:
+    if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
+        return "Recibimos sus correos"
     if ticket.asks_confirmation:
         return f"{who} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:

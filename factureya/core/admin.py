@@ -95,7 +95,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         """Queue the failed ones among the selected again."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
-        queued = sum(outbox.retry(pk) for pk in pks)
+        queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
         if queued:
             self.message_user(request, f"Correos en cola de nuevo: {queued}.", messages.SUCCESS)
         else:

@@ -28,6 +28,7 @@ MAX_KEPT = 50 * 1024 * 1024  # bytes of a mail that is kept; what is larger is l
 MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in the tray
 SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
 SWEEP_MAILS = 200  # of one pass
+_SETTLED = ("disposition", "reason", "about")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def keep(
     now = clock.now()
     inbound = InboundMessage(
         source=source, received_at=received_at or now, kept_at=now, message_id=message_id, digest=digest,
-        recipients=list(recipients), attempts=1, attempted_at=now,
+        recipients=[_storable(address) for address in recipients], attempts=1, attempted_at=now,
     )  # fmt: skip
     try:
         with transaction.atomic(durable=True):
@@ -134,7 +135,16 @@ def sweep() -> int:
             disposed += 1
         except Postponed:
             continue  # logged; the next pass, or the tray
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # not even the tray takes it: the others must not wait for it
+            logger.exception("mail %s cannot be disposed of", pk)
     return disposed
+
+
+def _storable(address: str) -> str:
+    """An address of the envelope as any database takes it: bytes that are no text come as halves of characters."""
+    return address.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _act_on(inbound: InboundMessage) -> Outcome:
@@ -190,7 +200,7 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
     """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
     with transaction.atomic():
-        locked = InboundMessage.objects.select_for_update().get(pk=inbound.pk)
+        locked = InboundMessage.objects.select_for_update().only(*_SETTLED).get(pk=inbound.pk)
         if locked.disposition:
             return _repeated(locked)
         outcome = plan()

@@ -29,7 +29,9 @@ KNOWN = re.compile(
 )
 MESSAGE_ID = re.compile(r"<([^<>\s]{1,400})>")
 WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?]{0,40})?\?([bBqQ])\?([^?]*)\?=")
-ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,255}")
+# The last four are letters that become ASCII ones in capitals or small: somebody else's address would be registered.
+_IN_ADDRESS = r"[^\s@<>,;:\"()\[\]\\\u0130\u0131\u017f\u212a]"
+ADDRESS = re.compile(rf"{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,255}}")
 LINE_ENDS = dict.fromkeys(map(ord, "\r\n\t\x85\u2028\u2029"), " ")
 # Quoted text, comments, angle brackets, separators, and what lies between them.
 PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[()]|<[^<>]*>?|[,;]|[^"()<,;]+')

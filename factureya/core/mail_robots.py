@@ -36,7 +36,7 @@ FAILED_SUBJECT = re.compile(
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 HEADERS_TYPES = {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}
 RECIPIENT = re.compile(
-    r"^(?:final|original)-recipient:[^;\n]{0,40};\s*<?([^\s<>]+@[^\s<>]+?)>?\s*$",
+    r"^(?:final|original)-recipient:[^;\n]{0,40};\s*<?([^\s<>@]{1,64}@[^\s<>@]{1,255})>?\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
 NOT_FINAL = re.compile(

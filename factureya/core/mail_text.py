@@ -11,7 +11,11 @@ from lxml import etree, html
 MAX_HTML = 400_000  # characters
 MAX_CELLS = 5_000  # of tables, which cost the most
 TAG = re.compile(r"<[^<>]{0,2000}>")
-INVISIBLE = re.compile(r"<(script|style|head|title)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
+CLOSING = {
+    name: re.compile(rf"</{name}\s*>", re.IGNORECASE)
+    for name in ("script", "style", "head", "title")
+}
 CONFIG = ParserConfig(css=CSS_PROFILES["strict"])  # no indentation of what is a block
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 
@@ -50,5 +54,20 @@ def _text(tree: html.HtmlElement) -> str:
 
 
 def _without_tags(page: str) -> str:
-    text = unescape(TAG.sub(" ", INVISIBLE.sub(" ", page)))
+    text = unescape(TAG.sub(" ", _without_invisible(page)))
     return re.sub(r"[ \t]+", " ", text).strip()
+
+
+def _without_invisible(page: str) -> str:
+    """The page without what no browser shows. One expression for all of it takes minutes when nothing is closed."""
+    kept, at, unclosed = [], 0, set()
+    for opening in INVISIBLE.finditer(page):
+        name = opening.group(1).lower()
+        if opening.start() < at or name in unclosed:
+            continue
+        if closing := CLOSING[name].search(page, opening.end()):
+            kept.append(page[at : opening.start()])
+            at = closing.end()
+        else:
+            unclosed.add(name)
+    return " ".join([*kept, page[at:]])

@@ -49,7 +49,23 @@ class Event(models.Model):
         return f"{self.chain} #{self.seq} {self.verb}"
 
 
-class OutboxMessage(models.Model):
+class Chained(models.Model):
+    """Mixin of models whose history is a chain of events."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def chain(self) -> str:
+        """The name of this subject's chain, for example `ticket:FY-7K3M-9QX1`."""
+        raise NotImplementedError
+
+    def events(self) -> "models.QuerySet[Event]":
+        """This subject's events, oldest first."""
+        return Event.objects.filter(chain=self.chain).order_by("seq")
+
+
+class OutboxMessage(Chained):
     """A mail that was decided in a transaction and is sent after it; `key` makes it unique."""
 
     class Status(models.TextChoices):
@@ -105,6 +121,11 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} → {self.to}"  # not the subject, which may hold a customer's words
+
+    @property
+    def chain(self) -> str:
+        """What is done with the mail itself; what becomes of its subject is in the chain of `about`."""
+        return f"outbox:{self.pk}"
 
 
 def _attachment_path(attachment: "Attachment", _name: str) -> str:
@@ -165,22 +186,6 @@ class Heartbeat(models.Model):
     def beat(cls, name: str) -> None:
         """Note that the sweep `name` ran now."""
         cls.objects.update_or_create(name=name, defaults={"at": clock.now()})
-
-
-class Chained(models.Model):
-    """Mixin of models whose history is a chain of events."""
-
-    class Meta:
-        abstract = True
-
-    @property
-    def chain(self) -> str:
-        """The name of this subject's chain, for example `ticket:FY-7K3M-9QX1`."""
-        raise NotImplementedError
-
-    def events(self) -> models.QuerySet[Event]:
-        """This subject's events, oldest first."""
-        return Event.objects.filter(chain=self.chain).order_by("seq")
 
 
 class InboundMessage(Chained):

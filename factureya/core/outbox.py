@@ -9,6 +9,7 @@ import logging
 from datetime import timedelta
 from email.header import Header
 from email.utils import format_datetime
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from time import monotonic
 from typing import Any
 
@@ -23,7 +24,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from factureya.core import clock
+from factureya.core import audit, clock
 from factureya.core.models import OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,15 @@ def retry(pk: int) -> bool:
     if again:
         _ring_on_commit(pk)
     return bool(again)
+
+
+def retry_by(actor: Any, pk: int) -> bool:
+    """The same by a person who looks at the mails and not at what they are about: it is an event of the mail."""
+    with transaction.atomic():
+        queued = retry(pk)
+        if queued:
+            audit.record("outbox.retried", OutboxMessage(pk=pk), actor=actor)
+    return queued
 
 
 def deliver(pk: int) -> bool:
@@ -229,12 +239,25 @@ def _sent(message: OutboxMessage) -> None:
 def _failed(message: OutboxMessage, error: Exception) -> None:
     """Queue it again after 1, 2, 4… minutes, or give it up after the last try."""
     mine = _claim(message).filter(status=Status.SENDING)
-    said = f"{type(error).__name__}: {error}"[:500]
+    said = _answer(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
         _give_up(mine, said)
         return
     later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
     mine.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=said)
+
+
+def _answer(error: Exception) -> str:
+    """What the mail server answered (550 5.1.1 …), for a person to read; else the error by its name."""
+    answers: list[tuple[int, bytes]] = []
+    if isinstance(error, SMTPRecipientsRefused):
+        answers = list(error.recipients.values())
+    elif isinstance(error, SMTPResponseException):
+        text = error.smtp_error
+        answers = [(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())]
+    if not answers:
+        return f"{type(error).__name__}: {error}"
+    return "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in answers)
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:

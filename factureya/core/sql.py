@@ -1,6 +1,7 @@
 """Core's SQL of our own, reviewed: what the ORM cannot say."""
 
-import psycopg
+from typing import Any
+
 from django.db import connection
 
 
@@ -12,7 +13,9 @@ def insert_original(message_pk: int, raw: bytes) -> None:
     """
     table = "INSERT INTO core_inboundoriginal (message_id, raw) VALUES"
     if connection.vendor == "postgresql":
-        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        wrapper: Any = connection
+        cursor_of = wrapper.Database.Cursor  # psycopg's, which a process on SQLite does not load
+        with connection.wrap_database_errors, cursor_of(connection.connection) as cursor:
             cursor.execute(f"{table} (%s, %b)", [message_pk, raw])
     else:
         with connection.cursor() as cursor:

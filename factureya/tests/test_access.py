@@ -275,8 +275,14 @@ TABLE: dict[str, list[Row]] = {
         Row(MAIL_DESK | {"irma": 404}, inbound_of_ticket),
     ],
     "admin:tickets_ticket_mail_original": [Row(MAIL_DESK | {"irma": 404}, inbound)],
-    "admin:tickets_ticket_mail_link": [Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound)],
-    "admin:tickets_ticket_mail_open": [Row(MAIL_DESK, inbound)],
+    "admin:tickets_ticket_mail_link": [
+        Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound),  # without a ticket's number: back
+        Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound, method="post"),
+    ],
+    "admin:tickets_ticket_mail_open": [
+        Row(MAIL_DESK, inbound),
+        Row(MAIL_DESK, inbound, method="post"),
+    ],
     "admin:tickets_ticket_mail_discard": [
         Row(POST_IN_ADMIN, inbound),
         Row(MAIL_DESK, inbound, method="post"),
@@ -288,6 +294,10 @@ TABLE: dict[str, list[Row]] = {
             lambda world: [world.ticket.pk, 1],
             method="post",
         ),
+    ],
+    "admin:tickets_ticket_release_close": [
+        Row(POST_IN_ADMIN, pk),
+        Row(OWN_DESK | {"dario": 302, "laura": 302}, pk, method="post"),
     ],
     "admin:tickets_ticket_properties": [
         Row(POST_IN_ADMIN, pk),

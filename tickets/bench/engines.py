@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,6 +30,8 @@ class Place:
     engine: str
     tickets: int
     process: "subprocess.Popen[str]"
+    # For other processes on this database.
+    environment: dict[str, str] = field(default_factory=dict)
 
     def send(self, *command: Any) -> None:
         """Ask, without waiting for the answer."""
@@ -75,18 +77,19 @@ def places(engines: list[str], sizes: list[int], folder: Path) -> Iterator[list[
 
 @contextmanager
 def _place(engine: str, tickets: int, folder: Path) -> Iterator[Place]:
-    with _database(engine, tickets, folder) as url:
+    with database(engine, str(tickets), folder) as url:
         broker = {"CELERY_BROKER_URL": REDIS} if engine == "postgresql" else {}
+        env = environment(folder, DATABASE_URL=url, **broker)
         process = subprocess.Popen(
             [sys.executable, "manage.py", "bench", "--worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=settings.BASE_DIR,
-            env=environment(folder, DATABASE_URL=url, **broker),
+            env=env,
         )
         try:
-            yield Place(engine, tickets, process)
+            yield Place(engine, tickets, process, env)
         finally:
             process.communicate()
 
@@ -101,8 +104,9 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def _database(engine: str, tickets: int, folder: Path) -> Iterator[str]:
-    name = f"factureya_bench_{os.getpid()}_{tickets}"
+def database(engine: str, label: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database, removed at the end."""
+    name = f"factureya_bench_{os.getpid()}_{label}"
     if engine == "sqlite":
         yield f"sqlite:///{folder}/{name}.sqlite3"  # removed with the folder
         return

@@ -20,6 +20,7 @@ from tickets.models import Ticket
 
 # A list of 25 rows, the ticket of ten events among them.
 WAITING, WORKED_ON, CLOSED, TO_CLOSE = 5, 19, 60, 240
+WRITERS = 300  # at most: each may be sent ten automatic mails an hour
 TEN_EVENTS = "tnqiqiqis"  # with the opening: ten events, eight messages, one note
 
 
@@ -29,6 +30,7 @@ class Scene:
 
     customer: User
     creators: list[User]
+    writers: list[User]
     agent: User
     ticket: Ticket
     to_close: list[int]
@@ -55,9 +57,9 @@ def build(tickets: int) -> Scene:
     loader.insert([plan("tqi") for _ in range(WORKED_ON)], people)
     loader.insert([plan("tsc", active=False) for _ in range(CLOSED)], people)
     shown = loader.insert([plan(TEN_EVENTS)], people)[0]
-    creators = people.contacts[-33:-3:3]
+    creators, writers = people.contacts[-33:-3:3], people.contacts[:WRITERS]
     ticket, silent = Ticket.objects.get(pk=shown), _silent(loader, people)
-    return Scene(requester, creators, agent, ticket, silent, tickets / seconds)
+    return Scene(requester, creators, writers, agent, ticket, silent, tickets / seconds)
 
 
 def _silent(loader: Loader, people: Crowd) -> list[int]:

@@ -13,7 +13,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from factureya.core.management.commands.up import make_folders
-from tickets.bench import scene, sql, sweep
+from factureya.core.models import Event
+from tickets.bench import correspondence, scene, sql, sweep
+from tickets.models import chain_of
 
 
 class Worker:
@@ -21,6 +23,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.pages: dict[str, scene.Page] = {}
+        self.before: dict[str, int] = {}
 
     def prepare(self, tickets: int) -> dict[str, Any]:
         """Migrate an empty database and load it."""
@@ -69,6 +72,26 @@ class Worker:
             "all": len(statements),
             "plan": sweep.plan_of_nothing_due(),
         }
+
+    def entries(self) -> int:
+        """How many things have happened to all tickets."""
+        return Event.objects.filter(chain__startswith=chain_of("")).count()
+
+    def mail_senders(self) -> list[str]:
+        """The registered addresses that write to us."""
+        return [user.email for user in self.scene.writers]
+
+    def mail_seeds(self, senders: list[str]) -> list[dict[str, Any]]:
+        """A ticket of each that has an agent and waits for the customer; what a reply to it says."""
+        people = {user.email: user for user in self.scene.writers}
+        seeds = [correspondence.seed(people[email], self.scene.agent) for email in senders]
+        self.before = correspondence.outcome()
+        return seeds
+
+    def mail_outcome(self) -> dict[str, int]:
+        """What the mails that came since then have become."""
+        now = correspondence.outcome()
+        return {what: number - self.before.get(what, 0) for what, number in now.items()}
 
 
 def _engine() -> str:

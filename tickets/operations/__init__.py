@@ -9,6 +9,7 @@ from tickets.operations._waiting import reminder_before, reminder_lookahead
 from tickets.operations.by_mail import (
     mail_bounced,
     release_close,
+    retry_mail,
     robot_answered,
     void_silence_close,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "reminder_before",
     "reminder_lookahead",
     "reminder_sent",
+    "retry_mail",
     "robot_answered",
     "take",
     "void_silence_close",

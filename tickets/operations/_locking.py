@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tickets.models import Message, Ticket
 from tickets.operations._drafts import Draft
@@ -32,7 +32,9 @@ def locked(pk: int, *statuses: str, draft: Draft | None = None) -> Iterator[Tick
         with transaction.atomic():
             # Lock first, read after: on PostgreSQL a join in the locking statement is as old as the statement,
             # while the ticket's own columns are those of after the wait (two agents would take one ticket).
-            Ticket.objects.select_for_update().only("pk").get(pk=pk)
+            # SQLite has no row locks: there the transaction itself excludes every other writer from its start.
+            if connection.features.has_select_for_update:
+                Ticket.objects.select_for_update().only("pk").get(pk=pk)
             related = Ticket.objects.select_related("customer", "requester__contact", "assignee")
             ticket = related.get(pk=pk)
             if ticket.status not in statuses and not (draft and draft.was_received(ticket)):

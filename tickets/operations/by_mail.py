@@ -96,6 +96,23 @@ def release_close(pk: int, *, agent: User) -> Ticket:
     return ticket
 
 
+def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
+    """Queue a mail of the ticket that could not be sent again; neither state nor clock moves (M6).
+
+    Raises WrongStatus when it is not a failed mail to this ticket's customer, or its text was wiped, policy.NotAllowed.
+    """
+    with locked(pk, OPEN, WAITING, CLOSED) as ticket:
+        policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
+        mails = OutboxMessage.objects.filter(about=ticket.chain, pk=mail_pk)
+        mail = mails.exclude(kind=notifications.NEW_MESSAGE).only("key", "kind", "to").first()
+        if mail is None or not outbox.retry(mail.pk):
+            raise WrongStatus("Ese correo ya no espera un reintento.")
+        audit.record(
+            "ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to
+        )
+    return ticket
+
+
 def _forget_closed_mail(ticket: Ticket) -> None:
     """«Se cerró sin respuesta» is not sent any more, if it has not left."""
     told = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)

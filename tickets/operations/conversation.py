@@ -131,11 +131,13 @@ def _flipped_enough(ticket: Ticket) -> bool:
 
     Asked under the ticket's lock, so that no two mails are both the last.
     """
+    most: int = settings.MAIL_FLIPS_PER_HOUR
+    if ticket.message_count <= most:
+        return False  # each turn was a message, and so was the opening: there were not so many
     flips = ticket.events().filter(
         verb="ticket.information_added", at__gt=now() - timedelta(hours=1), data__before=WAITING,
         data__channel=Channel.MAIL,
     )  # fmt: skip
-    most: int = settings.MAIL_FLIPS_PER_HOUR
     return flips.count() >= most
 
 

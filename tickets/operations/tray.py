@@ -39,6 +39,7 @@ def link_mail(
     from the mail, or leave a note), WrongStatus when the mail is not in the tray, policy.NotAllowed, Incomplete.
     """
     with _in_tray(inbound_pk, agent) as inbound:
+        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # closed or handed over meanwhile?
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:

@@ -113,6 +113,8 @@ def _meta(ticket: Any, reader: User) -> str:
 
 def _note(ticket: Any) -> str:
     """What the row says under the state: until when, who has it, or when it closed."""
+    if ticket.close_held_at:
+        return "El plazo está detenido"
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"
     return (

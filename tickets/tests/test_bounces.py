@@ -4,16 +4,20 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
 from accounts.tests.factories import make_agent, make_contact
-from factureya.core import clock, outbox
+from factureya.core import clock, intake, mail_in, outbox
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.core.tests.mails import multipart
 from tickets import operations, policy, tasks
+from tickets.inbound import receive
 from tickets.models import Ticket
+from tickets.tests.desk import QUEUE, agent_in, page_of
 from tickets.tests.factories import mails_about, make_ticket
 from tickets.tests.letters import deliver, last_inbound, make_ana
+from tickets.tests.pages import log_in, text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M15")]
 WAITING, OPEN = Ticket.Status.WAITING, Ticket.Status.OPEN
@@ -63,6 +67,43 @@ def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User
     deliver(bounce_of(mail))
     deliver(bounce_of(mail, X="y", Subject="otra vez"))
     assert ticket.events().last() == event
+
+
+def test_two_reports_of_one_mail_at_the_same_instant_say_it_once(ana: User):
+    ticket = make_ticket(WAITING, requester=ana)
+    mail = mails_about(ticket)[-1]
+    plans = []
+    for name in ("a", "b"):  # both are read before either is written
+        raw = bounce_of(mail, Subject=name)
+        inbound, _ = intake.keep(raw, source="smtp")
+        plans.append(receive(inbound, mail_in.parse(raw)))
+    for plan in plans:
+        assert plan().about == ticket.chain
+    said = [event.verb for event in ticket.events()]
+    assert said.count("ticket.mail_bounced") == 1
+    assert [event.verb for event in ana.events()] == ["person.mail_bounced"]
+
+
+def test_the_pages_say_that_a_close_is_held_and_an_agent_lets_it_run(ana: User, client: Client):
+    ticket = make_ticket(WAITING, requester=ana)
+    log_in(client, ana)
+    page = f"/tickets/{ticket.number}/"
+    assert "Si no responde, se cierra" in text_of(client.get(page))
+    deliver(bounce_of(mails_about(ticket)[-1]))
+    held = text_of(client.get(page))
+    assert "El plazo está detenido" in held
+    assert "se cierra el" not in held
+    assert "El plazo está detenido" in text_of(client.get("/tickets/"))
+    agent_in(client)
+    assert "Cierre detenido un agente decide" in text_of(client.get(f"{QUEUE}?vista=en-espera"))
+    shown = client.get(page_of(ticket))
+    assert "El cierre está detenido. Un correo al cliente no se entregó." in text_of(shown)
+    assert "Sus correos se devuelven desde" in text_of(shown)
+    released = client.post(page_of(ticket, "release_close"), follow=True)
+    assert "corre de nuevo: sin respuesta, se cierra" in text_of(released)
+    assert "El cierre está detenido" not in text_of(released)
+    again = client.post(page_of(ticket, "release_close"), follow=True)
+    assert "no está detenido" in text_of(again)
 
 
 def test_a_held_close_does_not_come_and_an_agent_lets_it_run_again(ana: User):

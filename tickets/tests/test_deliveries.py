@@ -70,8 +70,8 @@ def test_each_state_is_said_at_the_message_it_is_of(client, ana):
 
 
 @pytest.mark.clause("M6")
-def test_a_refused_mail_is_said_and_tried_again_once(client, ana, monkeypatch):
-    agent_in(client)
+def test_a_refused_mail_is_said_and_tried_again_once(client, ana):
+    agent = agent_in(client)
     ticket, mail = answered(ana)
     OutboxMessage.objects.filter(pk=mail.pk).update(last_error="451 Intente después", attempts=1)
     assert "En cola: no salió (451 Intente después)" in text_of(client.get(page_of(ticket)))
@@ -86,8 +86,12 @@ def test_a_refused_mail_is_said_and_tried_again_once(client, ana, monkeypatch):
     assert "El correo está en cola de nuevo" in text_of(again)
     mail.refresh_from_db()
     assert (mail.status, mail.attempts, mail.last_error) == ("queued", 0, "")
+    event = ticket.events().last()
+    assert (event.verb, event.actor, event.data["to"]) == ("ticket.mail_retried", agent, ANA)
+    assert f"puso otra vez en cola el correo a {ANA}" in text_of(client.get(page_of(ticket)))
     twice = retry(client, ticket, mail)
     assert "ya no espera un reintento" in text_of(client.get(twice.url))
+    assert ticket.events().last() == event
     assert outbox.deliver(mail.pk)
 
 

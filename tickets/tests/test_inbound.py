@@ -310,6 +310,18 @@ def test_a_reply_to_a_closed_ticket_opens_one_that_continues_it(ana: User, way: 
     assert to_customers()[-1].kind == "tickets/follow_up"
 
 
+@pytest.mark.clause("M11", "M12")
+def test_a_second_reply_to_a_closed_ticket_is_added_to_what_continues_it(ana: User):
+    ticket = make_ticket(CLOSED, requester=ana)
+    follow = became(deliver(proven("Volvió a fallar", Subject=f"RE: {ticket.number}")))
+    again = deliver(proven("Y ahora también en la sucursal", Subject=f"RE: {ticket.number}"))
+    assert (again.disposition, became(again)) == ("accept-reply", follow)
+    assert Ticket.objects.filter(follows=ticket).count() == 1
+    operations.confirm_resolved(follow.pk, author=ana)
+    third = deliver(proven("Otra vez", Subject=f"RE: {ticket.number}"))
+    assert became(third) != follow
+
+
 @pytest.mark.clause("M12", "M15")
 def test_a_late_reply_to_a_silence_close_continues_it(ana: User):
     ticket = let_it_close(make_ticket(WAITING, requester=ana))

@@ -105,6 +105,12 @@ def bounce(ticket: Ticket) -> None:
     operations.mail_bounced(ticket.pk, mail=mail, inbound=make_inbound())
 
 
+def retry_failed(ticket: Ticket) -> None:
+    mail = mails_about(ticket)[0]
+    OutboxMessage.objects.filter(pk=mail.pk).update(status="failed", sent_at=None)
+    operations.retry_mail(ticket.pk, agent=make_agent(), mail_pk=mail.pk)
+
+
 def link(ticket: Ticket, contact: Any = None) -> None:
     inbound = make_inbound(disposition="reject-unregistered")
     operations.link_mail(
@@ -180,6 +186,10 @@ MATRIX = {
         lambda t: operations.void_silence_close(t.pk, inbound=make_inbound(t.closed_at)), {},
     ),
     "mail_bounced": Row(bounce, EVERYWHERE),
+    "retry_mail": Row(retry_failed, EVERYWHERE),
+    "retry_mail (nothing failed)": Row(
+        lambda t: operations.retry_mail(t.pk, agent=make_agent(), mail_pk=mails_about(t)[0].pk), {}
+    ),
     "robot_answered": Row(
         lambda t: operations.robot_answered(t.pk, inbound=make_inbound(), mark="list"), EVERYWHERE
     ),

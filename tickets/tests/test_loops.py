@@ -9,8 +9,8 @@ from accounts.models import User
 from accounts.tests.factories import make_agent
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
-from tickets import operations
-from tickets.models import Ticket
+from tickets import operations, tasks
+from tickets.models import MailQuota, Ticket
 from tickets.tests.factories import mails_about, make_ticket
 from tickets.tests.letters import (
     ANA,
@@ -63,6 +63,15 @@ def test_nine_marks_get_no_answer_and_move_nothing(ana: User, mark: str):
         -1
     ] == "ticket.robot_answered"  # shown to the agent
     assert OutboxMessage.objects.count() == sent
+    assert last_inbound().is_in_tray
+
+
+def test_a_machine_that_nobody_vouches_for_leaves_no_line_in_a_ticket(ana: User):
+    ticket = make_ticket(WAITING, requester=ana)
+    known = {"In-Reply-To": f"<{mails_about(ticket)[-1].message_id}>", **MARKS["auto-replied"]}
+    outcome = deliver(proven("Estoy fuera", **known | {"Authentication-Results": None}))
+    assert (outcome.disposition, outcome.about) == ("ignore-auto", "")
+    assert "ticket.robot_answered" not in [event.verb for event in ticket.events()]
     assert last_inbound().is_in_tray
 
 
@@ -185,3 +194,17 @@ def test_only_turns_by_mail_count(ana: User):
         deliver(proven(f"Y además {turn}", Subject=f"RE: {ticket.number}"))
     assert became(deliver(proven("fin", Subject=f"RE: {ticket.number}"))).status == OPEN
     assert flip(ticket, 10).status == OPEN
+
+
+def test_what_strangers_leave_in_the_quotas_is_forgotten_when_it_counts_no_more():
+    for number in range(3):
+        deliver(proven("Hola", From=f"extrano{number}@otro.example"))
+    assert MailQuota.objects.count() == 4  # each stranger's, and the one of all
+    assert tasks.forget_quotas() == 0
+    with clock.at(clock.now() + timedelta(days=1)):
+        deliver(proven("Hola otra vez", From="extrano0@otro.example"))
+        assert tasks.forget_quotas() == 2
+        assert {quota.name for quota in MailQuota.objects.all()} == {
+            "notice:extrano0@otro.example",
+            "notices",
+        }

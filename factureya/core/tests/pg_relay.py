@@ -1,9 +1,12 @@
-"""A relay before PostgreSQL that cuts the connection at the k-th message of the client, before or after it."""
+"""A relay before PostgreSQL that cuts off, or kills, the client at its k-th message, before or after it."""
 
 import contextlib
+import os
+import signal
 import socket
 import threading
 
+PLAIN = {"sslmode": "disable", "gssencmode": "disable", "connect_timeout": 5}  # what it understands
 ANSWERED = {b"S", b"Q"}  # Sync and Query: after these the server answers
 
 
@@ -11,14 +14,15 @@ class Relay:
     """Listens on `port`; cuts once, at the message number `at` (from 1), and lets everything after that pass.
 
     `is_after` hands the message on and waits for the server's answer, which it drops: the server has done what it was
-    asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement.
+    asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement. A `victim` is the
+    client's process, which is killed at that instant instead of losing its connection.
     """
 
     def __init__(
         self, host: str, port: int, *, at: int, is_after: bool, steps: bool = False
     ) -> None:
         self.target, self.at, self.is_after, self.steps = (host, port), at, is_after, steps
-        self.seen = 0
+        self.seen, self.victim = 0, 0
         self.has_cut = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -57,7 +61,10 @@ class Relay:
     def _cut(
         self, message: bytes, client: socket.socket, server: socket.socket, back: threading.Thread
     ) -> None:
-        client.shutdown(socket.SHUT_RDWR)
+        if self.victim:
+            os.kill(self.victim, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # the dead have no connection
+            client.shutdown(socket.SHUT_RDWR)
         if self.is_after:
             server.sendall(message)
             server.shutdown(

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.tests.factories import make_agent, make_contact, make_superuser
 from factureya.core import admin, audit
 from factureya.core.models import Event, Holiday, OutboxMessage
@@ -123,6 +124,8 @@ def test_failed_mails_are_tried_again_by_post(root):
     queued.refresh_from_db()
     assert queued.attempts == 3
     assert "Ninguno de los seleccionados" in text(root.post(MAILS, chosen, follow=True))
+    (event,) = Event.objects.filter(verb="outbox.retried")  # who did it, once, of the one that was
+    assert (event.chain, event.actor) == (failed.chain, User.objects.get(is_superuser=True))
 
 
 @pytest.mark.parametrize("address", [MAILS, EVENTS])

@@ -1,5 +1,7 @@
 """The embedded broker: a message is read whole or not at all."""
 
+import os
+import time
 from pathlib import Path
 from queue import Empty
 
@@ -7,6 +9,7 @@ import pytest
 from kombu import Connection
 
 from factureya.core import file_broker
+from factureya.core.management.commands import up
 
 
 @pytest.fixture
@@ -41,3 +44,20 @@ def test_a_worker_never_reads_a_message_that_is_still_being_written(channel, mon
     channel._put("celery", {"body": "ñ"})
     assert len(seen) == 1
     assert channel._get("celery") == {"body": "ñ"}
+
+
+@pytest.mark.once
+@pytest.mark.clause("M6")
+def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tmp_path, settings):
+    settings.VAR_DIR = tmp_path
+    up.make_folders()
+    messages = tmp_path / "queue/messages"
+    names = ["1_a.celery.msg.part", "2_b.celery.msg.part", "3_c.celery.msg"]
+    left, writing, whole = (messages / name for name in names)
+    for path in (left, writing, whole):
+        path.write_text("{")
+    minutes_ago = time.time() - file_broker.LEFT_AFTER - 1
+    for path in (left, whole):
+        os.utime(path, (minutes_ago, minutes_ago))
+    up.make_folders()
+    assert set(messages.iterdir()) == {writing, whole}

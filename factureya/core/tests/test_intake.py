@@ -360,3 +360,35 @@ def test_two_sweeps_and_a_redelivery_make_one_entry(race_rounds):
         inbound.refresh_from_db()
         assert inbound.disposition == NEW
     assert entries() == race_rounds
+
+
+def test_half_a_character_neither_sticks_nor_stops_the_others():
+    """UTF-7 and bytes of an envelope that are no text make what no database takes."""
+    half = "=?utf-7?Q?uno+2AA-dos?="
+    raw = mail(
+        "x", Subject=half, From=f"{half} <ana@ejemplo.mx>", Content_Type="text/plain; charset=utf-7"
+    )
+    raw = raw.replace(b"\r\n\r\nx", b"\r\n\r\nuno+2AA-dos")
+    odd = ["soporte+\udcff\0@factureya.com"]
+    outcome = intake.receive(raw, source="smtp", recipients=odd)
+    assert (outcome.disposition, calls) == (NEW, ["uno\ufffddos"])
+    kept = InboundMessage.objects.get()
+    assert (kept.subject, kept.recipients) == ("uno\ufffddos", ["soporte+?@factureya.com"])
+
+
+def test_one_mail_that_not_even_the_tray_takes_does_not_stop_the_sweep(monkeypatch: Any):
+    with time_machine.travel(NOON, tick=False):
+        stuck, _ = intake.keep(mail("uno"), source="smtp")
+        intake.keep(mail("dos", Message_ID="<m2@ejemplo.mx>"), source="smtp")
+    settle = intake._settle
+
+    def fail(inbound: InboundMessage, *rest: Any) -> Outcome:
+        if inbound.pk == stuck.pk:
+            raise ValueError("ni así")
+        return settle(inbound, *rest)
+
+    monkeypatch.setattr(intake, "_settle", fail)
+    with time_machine.travel(NOON + intake.SWEEP_AFTER, tick=False):
+        InboundMessage.objects.filter(pk=stuck.pk).update(attempts=intake.MAX_ATTEMPTS)
+        assert intake.sweep() == 1
+    assert entries() == 1

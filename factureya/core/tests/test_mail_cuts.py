@@ -14,7 +14,7 @@ from factureya.core import audit, clock, intake, mail_listener
 from factureya.core.intake import Outcome
 from factureya.core.models import Heartbeat, InboundMessage, OutboxMessage
 from factureya.core.tests.mails import mail
-from factureya.core.tests.pg_relay import Relay
+from factureya.core.tests.pg_relay import PLAIN, Relay
 from tickets.models import Message, Ticket
 
 pytestmark = [
@@ -35,12 +35,11 @@ def accept(inbound: InboundMessage, _mail: Any) -> Any:
 @contextmanager
 def through(port: int) -> Iterator[None]:
     """This thread's connection goes to another port, without a pool and without encryption."""
-    plain = {"sslmode": "disable", "gssencmode": "disable", "connect_timeout": 5}
     connection.settings_dict = {
         **connection.settings_dict,
         "HOST": "127.0.0.1",
         "PORT": port,
-        "OPTIONS": plain,
+        "OPTIONS": PLAIN,
     }
     try:
         yield

@@ -468,3 +468,11 @@ def test_peek_says_who_and_what_for_the_tray():
     assert mail_in.peek(mail() + b"x" * 1000) == ("ana@ejemplo.mx", "No puedo timbrar")
     assert mail_in.peek(mail(From="a@x, b@y")) == ("", "No puedo timbrar")
     assert mail_in.peek(b"X: 1\n" * 3000) == ("", "")
+
+
+@pytest.mark.parametrize("letter", "\u0130\u0131\u017f\u212a")
+def test_letters_that_fold_to_ascii_make_no_address(letter):
+    """«Kevin@» with a Kelvin sign is not kevin@: in small letters, or in capitals in the database, it would be."""
+    assert mail_in.parse(mail(From=f"{letter}ana@ejemplo.mx")).sender == ""
+    assert mail_in.parse(mail(From=f"Ana <ana@{letter}ejemplo.mx>")).sender == ""
+    assert mail_in.parse(mail(From="Ana <ANA@Ñandú.mx>")).sender == "ana@ñandú.mx"

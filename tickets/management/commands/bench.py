@@ -1,4 +1,4 @@
-"""`manage.py bench`: measures the pages, the sweep, the load and the start; prints the page docs/benchmarks.md."""
+"""`manage.py bench`: measures pages, sweep, load, mail and start; prints the page docs/benchmarks.md."""
 
 import tempfile
 import time
@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from tickets.bench import engines, report, startup, worker
+from tickets.bench import engines, mail, report, startup, worker
 from tickets.bench.engines import Place
+from tickets.bench.mail import MailFindings
 from tickets.bench.report import Findings
 
 SIZES = "1000,100000"
 ROUNDS = 60
+MAIL_ROUNDS, MAIL_BATCH = 6, 40
 CLOSINGS = 60  # each takes two of the scene's tickets
 
 
@@ -35,6 +37,20 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, default=ROUNDS)
         parser.add_argument("--write", type=Path, metavar="FILE", help="escribe la página aquí")
         parser.add_argument("--no-start", action="store_true", help="no mide el arranque")
+        parser.add_argument("--no-mail", action="store_true", help="no mide el correo")
+        parser.add_argument(
+            "--mail-only",
+            action="store_true",
+            help="mide solo el correo; con --write, cambia solo su parte",
+        )
+        parser.add_argument("--mail-rounds", type=int, default=MAIL_ROUNDS)
+        parser.add_argument(
+            "--mail-batch", type=int, default=MAIL_BATCH, help="correos de una vuelta"
+        )
+        parser.add_argument("--no-peer", action="store_true", help="sin django-helpdesk al lado")
+        parser.add_argument(
+            "--peer", type=Path, metavar="FOLDER", help="guarda aquí el venv de django-helpdesk"
+        )
         parser.add_argument("--worker", action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,9 +60,18 @@ class Command(BaseCommand):
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="factureya-bench-") as folder:
             found = self._measure(Path(folder), options)
-        page = report.render(found, options["rounds"], time.perf_counter() - start)
-        if options["write"]:
-            options["write"].write_text(page)
+        seconds = time.perf_counter() - start
+        self._show(found, seconds, options)
+
+    def _show(self, found: Findings, seconds: float, options: dict[str, Any]) -> None:
+        target: Path | None = options["write"]
+        if options["mail_only"] and found.mail:
+            earlier = target.read_text() if target and target.exists() else ""
+            page = report.with_mail(earlier, found.mail)
+        else:
+            page = report.render(found, options["rounds"], seconds)
+        if target:
+            target.write_text(page)
         self.stdout.write(page)
 
     def _measure(self, folder: Path, options: dict[str, Any]) -> Findings:
@@ -54,7 +79,7 @@ class Command(BaseCommand):
         if "postgresql" in wanted and (reason := engines.missing_service()):
             found.left_out = reason
             wanted.remove("postgresql")
-        if not options["no_start"]:
+        if not options["no_start"] and not options["mail_only"]:
             self._say("arranque y memoria")
             found.start = startup.measure(folder / "start")
         sizes = [int(size) for size in options["sizes"].split(",")]
@@ -63,11 +88,35 @@ class Command(BaseCommand):
         with engines.places(wanted, sizes, folder) as places:
             self._say("carga")
             _load(places, found)
-            for number in range(options["rounds"]):
-                self._say(f"vuelta {number + 1} de {options['rounds']}", every=10, number=number)
-                _round(places, found, is_warm=number > 0)
-            self._say("barridos")
-            _sweeps(places, found)
+            if not options["mail_only"]:
+                self._measure_pages(places, found, options["rounds"])
+            if not options["no_mail"]:
+                found.mail = self._measure_mail(places, folder, options)
+        return found
+
+    def _measure_pages(self, places: Sequence[Place], found: Findings, rounds: int) -> None:
+        _compile(places, found)
+        for number in range(rounds):
+            self._say(f"vuelta {number + 1} de {rounds}", every=10, number=number)
+            _round(places, found, is_warm=number > 0)
+        self._say("barridos")
+        _sweeps(places, found)
+
+    def _measure_mail(
+        self, places: Sequence[Place], folder: Path, options: dict[str, Any]
+    ) -> MailFindings:
+        python, reason = None, "not wanted"
+        if not options["no_peer"]:
+            self._say("django-helpdesk en un venv aparte")
+            try:
+                python, reason = mail.install(options["peer"] or folder / "peer"), ""
+            except RuntimeError as error:
+                reason = f"it could not be installed ({error})"
+        rounds, batch = options["mail_rounds"], options["mail_batch"]
+        found = mail.measure(
+            places, folder, rounds=rounds, batch=batch, python=python, say=self._say
+        )
+        found.left_out = reason
         return found
 
     def _say(self, text: str, *, every: int = 1, number: int = 0) -> None:
@@ -76,9 +125,13 @@ class Command(BaseCommand):
 
 
 def _load(places: Sequence[Place], found: Findings) -> None:
-    """One after the other, so that the rates are those of `seed_load`; then every page once, to compile it."""
+    """One after the other, so that the rates are those of `seed_load`."""
     for place in places:
         found.loaded[place.engine, place.tickets] = place.ask("prepare", place.tickets)
+
+
+def _compile(places: Sequence[Place], found: Findings) -> None:
+    """Every page once, for its templates; how many statements it sends."""
     for place in places:
         for page in ("auth", "auth (agent)", *report.TARGETS):
             place.ask("page", page)  # templates and plans are compiled

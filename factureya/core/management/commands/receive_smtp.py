@@ -1,6 +1,7 @@
 """`manage.py receive_smtp`: the mail listener; `manage.py up` keeps it running."""
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
@@ -26,4 +27,12 @@ class Command(BaseCommand):
             host, port = mail_listener.address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
+        _collect_seldom()
         asyncio.run(mail_listener.serve(host, port, is_lmtp=lmtp))
+
+
+def _collect_seldom() -> None:
+    """What was loaded stays: looking through all of it for garbage again and again costs a fifth of each mail."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from factureya.core import supervisor
+from factureya.core import file_broker, supervisor
 
 OTHERS_AFTER = 1.5  # seconds: the first page comes sooner when three processes don't load at once
 
@@ -58,9 +58,10 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 
 def make_folders() -> None:
-    """Create what the embedded run writes to, readable by this user alone."""
+    """Create what the embedded run writes to, readable by this user alone; remove what a killed run left in it."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    file_broker.remove_parts(settings.VAR_DIR / "queue/messages")
 
 
 def require_free(bind: str) -> None:
