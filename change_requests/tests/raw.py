@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,10 +13,17 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts.models import Contact, Customer, Representative
 from tickets.tests.test_guards import copy_statement, execute, stored
 
-__all__ = ["bare", "copy_statement", "execute", "insert", "refused_by", "update"]
+__all__ = ["bare", "copy_statement", "execute", "insert", "named", "refused_by", "update"]
 SQLITE = connection.vendor == "sqlite"
 sqlite_only = pytest.mark.skipif(not SQLITE, reason="only SQLite has REPLACE")
 postgres_only = pytest.mark.skipif(SQLITE, reason="only PostgreSQL has this")
+
+
+def named(value: object) -> str:
+    """A case's name, the same in every test process: an instant of collection is none."""
+    columns = value if isinstance(value, dict) else {}
+    instants = [key for key, each in columns.items() if isinstance(each, datetime)]
+    return str({**columns, **dict.fromkeys(instants, "an instant")} if instants else value)
 
 
 def everything() -> list[list[dict[str, Any]]]:

@@ -26,6 +26,7 @@ from change_requests.tests.raw import (
     bare,
     copy_statement,
     execute,
+    named,
     postgres_only,
     refused_by,
     sqlite_only,
@@ -209,7 +210,7 @@ def test_an_execution_writes_what_was_approved(request_: FormalRequest, write: C
         NEW | {"registered_email": "otro@ejemplo.mx"},
         {"rfc": "EKU9003173C9"},
     ],
-    ids=str,
+    ids=named,
 )
 def test_an_execution_writes_nothing_else(
     request_: FormalRequest, columns: dict[str, str], write: Callable[..., None]
@@ -389,7 +390,7 @@ def test_a_representative_is_changed_by_execution():
         {"name": "Otro"}, {"rfc": ""}, {"power_kind": "legal_representative"}, {"instrument": "Escritura 78"},
         {"valid_from": "2026-10-01"}, {"valid_until": None}, {"valid_until": "2036-01-01"},
     ],
-    ids=str,
+    ids=named,
 )  # fmt: skip
 def test_another_representative_is_not(columns: dict[str, Any]):
     ana = make_representative()
@@ -419,7 +420,7 @@ def test_no_representative_outside_an_execution():
 @pytest.mark.parametrize(
     "columns",
     [{"name": "Otra"}, {"valid_until": "2036-01-01"}, {"rfc": "X"}, {"power_kind": "attorney"}],
-    ids=str,
+    ids=named,
 )
 @pytest.mark.parametrize("verified", [True, False])
 def test_a_representative_is_only_revoked(columns: dict[str, Any], verified: bool):
@@ -492,7 +493,7 @@ def test_a_representative_is_not_replaced(key: str, run: Callable[..., None]):
         ({"name": "Ana | Beto"}, "representative_has_no_bars"),
         ({"revoked_at": now() - timedelta(1)}, "revoked_representative_names_who"),
     ],
-    ids=str,
+    ids=named,
 )
 @pytest.mark.clause("M8")
 def test_a_representative_is_whole(columns: dict[str, Any], name: str):

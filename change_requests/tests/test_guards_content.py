@@ -31,6 +31,7 @@ from change_requests.tests.raw import (
     bare,
     copy_statement,
     execute,
+    named,
     postgres_only,
     refused_by,
     sqlite_only,
@@ -66,7 +67,7 @@ def item(asset: str, field: str, old: str = "", new: str = "Nuevo") -> dict[str,
         [item("nada", "phone")],
         [item("access", "full_name")],
     ],
-    ids=str,
+    ids=named,
 )
 def test_only_listed_fields_are_asked(formal: FormalRequest, items: list[dict[str, str]]):
     with refused_by("revision_items_are_listed_fields"):
@@ -90,7 +91,7 @@ def test_an_access_request_asks_for_access():
         [{"asset": "location", "field": "phone", "new": "1"}],
         [{"asset": "location", "field": "phone", "old": "1"}],
     ],
-    ids=str,
+    ids=named,
 )
 def test_only_real_changes_are_asked(formal: FormalRequest, items: list[dict[str, str]]):
     with refused_by("revision_items_are_real_changes"):
@@ -98,7 +99,7 @@ def test_only_real_changes_are_asked(formal: FormalRequest, items: list[dict[str
 
 
 @pytest.mark.parametrize(
-    "content", [{"folio": "SC-0000-0000"}, {"form": "access"}, {"kind": "baja"}], ids=str
+    "content", [{"folio": "SC-0000-0000"}, {"form": "access"}, {"kind": "baja"}], ids=named
 )
 def test_the_content_is_of_its_request(formal: FormalRequest, content: dict[str, str]):
     with refused_by("revision_payload_is_of_its_request"):
@@ -148,7 +149,7 @@ def test_a_version_is_born_of_an_edit(status: str):
 
 @pytest.mark.clause("M21")
 @pytest.mark.parametrize(
-    "columns", [{"payload": "{}"}, {"sha256": "0" * 64}, {"reason": "otro"}, {"no": 2}], ids=str
+    "columns", [{"payload": "{}"}, {"sha256": "0" * 64}, {"reason": "otro"}, {"no": 2}], ids=named
 )
 def test_a_version_is_not_edited(columns: dict[str, Any]):
     revision = current_revision(make_request(Status.SUBMITTED))

@@ -24,6 +24,7 @@ from change_requests.tests.raw import (
     bare,
     copy_statement,
     execute,
+    named,
     postgres_only,
     refused_by,
     sqlite_only,
@@ -222,7 +223,7 @@ def test_an_alternate_decides_inside_his_dates(
 @pytest.mark.parametrize(
     "change",
     [{"revision_no": 2}, {"office": "security", "asset": None}, {"voided_at": now()}],
-    ids=str,
+    ids=named,
 )
 def test_a_place_is_of_its_decision(formal: FormalRequest, fabian: User, change: dict[str, Any]):
     decision = decide(formal, fabian, "owner")
@@ -370,7 +371,7 @@ def test_a_suspended_request_is_not_approved(formal: FormalRequest, fabian: User
 
 
 @pytest.mark.parametrize(
-    "change", [{"verdict": "reject"}, {"reason": REASON + "!"}, {"office": "owner"}], ids=str
+    "change", [{"verdict": "reject"}, {"reason": REASON + "!"}, {"office": "owner"}], ids=named
 )
 def test_a_decision_is_not_edited(formal: FormalRequest, elsa: User, change: dict[str, Any]):
     decision = decide(formal, elsa, "security")
@@ -462,7 +463,7 @@ def test_a_voided_place_is_filled_by_another(formal: FormalRequest, fabian: User
 # -- The assets --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [{"code": "otro"}, {"fields": "[]"}], ids=str)
+@pytest.mark.parametrize("change", [{"code": "otro"}, {"fields": "[]"}], ids=named)
 def test_what_an_asset_holds_never_changes(change: dict[str, Any]):
     asset = InformationAsset.objects.get(code="identity")
     with refused_by("asset_never_changes"):

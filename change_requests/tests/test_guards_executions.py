@@ -33,6 +33,7 @@ from change_requests.tests.raw import (
     copy_statement,
     execute,
     insert,
+    named,
     postgres_only,
     refused_by,
     sqlite_only,
@@ -166,7 +167,7 @@ def test_a_waiver_is_for_one_person_and_request(formal: FormalRequest):
         ({"controls": "ninguno"}, "waiver_has_controls"),
         ({"checked_at": now()}, "waiver_by_security|waiver_checked_whole"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_waiver_is_whole(formal: FormalRequest, columns: dict[str, Any], name: str):
     with refused_by(name):
@@ -433,7 +434,7 @@ def test_there_is_no_other_way(before: str):
         ("verifying", {"revision_no": 2}, "request_revision_steps"),
         ("verifying", {"revision_no": 0}, "request_revision_steps"),
     ],
-    ids=str,
+    ids=named,
 )  # fmt: skip
 @pytest.mark.clause("M8", "M19")
 def test_each_step_has_what_it_needs(status: str, columns: dict[str, Any], name: str):
@@ -472,7 +473,7 @@ def test_each_submission_is_confirmed_anew():
         {"folio": "SC-0000-0000"}, {"form": "access"}, {"customer_id": 987654}, {"requester_id": 987654},
         {"representative_id": 987654}, {"revert_of_id": 987654}, {"id": 999}, {"created_at": now()}, {"form_key": "x"},
     ],
-    ids=str,
+    ids=named,
 )  # fmt: skip
 @pytest.mark.clause("M19")
 def test_a_request_stays_the_same(columns: dict[str, Any]):
@@ -484,7 +485,7 @@ def test_a_request_stays_the_same(columns: dict[str, Any]):
 
 
 @pytest.mark.clause("M19")
-@pytest.mark.parametrize("columns", [{"status": "approved"}, {"revision_no": 1}], ids=str)
+@pytest.mark.parametrize("columns", [{"status": "approved"}, {"revision_no": 1}], ids=named)
 def test_a_request_is_born_a_draft(columns: dict[str, Any]):
     formal = make_request()
     with refused_by("request_born_draft"):
