@@ -221,6 +221,23 @@ def test_the_link_of_an_alta_dies_with_the_role_of_who_asked(cast: Cast):
         accept_invitation(token, full_name="Rosa Nueva", password="Clave-larga-de-Rosa-2026")
 
 
+# -- An old cookie does not revive (M7) --------------------------------------------------------------
+
+
+@pytest.mark.clause("M7")
+@pytest.mark.parametrize("kind", [Kind.BAJA, Kind.CLAVE])
+def test_a_session_of_before_stays_ended_whatever_follows(client: Client, cast: Cast, kind: str):
+    beto = cast.colleague()
+    client.force_login(beto)
+    assert client.get("/cuenta/").status_code == 200
+    old = beto.password
+    make(cast, Status.EXECUTED, Form.ACCESS, kind, person={"user": beto.pk})
+
+    User.objects.filter(pk=beto.pk).update(is_active=True, password=old)
+
+    assert client.get("/cuenta/").status_code == 302
+
+
 # -- Third parties take no part in approvals (M3) ----------------------------------------------------
 
 
