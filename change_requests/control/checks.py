@@ -40,11 +40,12 @@ def of(seen: "Dossier") -> Checks:
     if formal.status in NOT_YET_EXECUTED:
         _still_current(found, seen)
         _new_mail(found, seen)
-    found.note(
-        seen.user.pk not in {formal.requester_id, formal.implementer_id},
-        "Usted no es quien solicita ni quien implementará",
-        "Usted es quien solicita o quien implementará: no le toca decidir",
-    )
+    if formal.status == Status.IN_APPROVAL:
+        found.note(
+            seen.user.pk not in {formal.requester_id, formal.implementer_id},
+            "Usted no es quien solicita ni quien implementará",
+            "Usted es quien solicita o quien implementará: no le toca decidir",
+        )
     return found
 
 
