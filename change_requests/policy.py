@@ -129,6 +129,11 @@ def may_withdraw(user: User, request: FormalRequest) -> Refusal | None:
         return _not_now(request)
     if user.is_staff and user.holds(Office.SUPERVISOR) and request.revision_no:
         return None
+    if (
+        request.revert_of_id is not None
+        and request.revisions.filter(author__is_staff=True).exists()
+    ):
+        return Refusal("La preparó la mesa de control; solo ella la cancela.")
     return _may_act_for(user, request)
 
 

@@ -400,3 +400,18 @@ def test_an_officers_post_without_session_leads_back_to_the_request(
 
 def _next(location: str) -> str:
     return parse_qs(urlsplit(location).query)["next"][0]
+
+
+@pytest.mark.clause("M8", "M21")
+def test_who_took_a_company_over_does_not_withdraw_what_undoes_it(cast: Cast):
+    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.laura, reason=WHY)
+    with pytest.raises(operations.NotAllowed, match="mesa de control"):
+        operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
+    assert operations.withdraw(undoing, actor=cast.laura, reason=WHY).status == Status.CANCELLED
+
+
+@pytest.mark.clause("M8", "M21")
+def test_a_representative_withdraws_the_revert_he_asked_for(cast: Cast):
+    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.ana, reason=WHY)
+    undoing = operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
+    assert undoing.status == Status.CANCELLED
