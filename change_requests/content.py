@@ -5,7 +5,7 @@ An item is {"asset", "field", "old", "new"}; old is today's value. Everything th
 
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,8 +17,10 @@ from django.utils import timezone
 from accounts import registered, rfc
 from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import compose, decompose
+from change_requests import payload
 from change_requests.models import FormalRequest, RequestRevision
 from factureya.core import clock
+from factureya.core.models import Attachment
 
 Item = dict[str, str]
 Errors = dict[str, str]
@@ -54,6 +56,16 @@ def clean_text(text: object) -> str:
     """Lines kept, the spaces at their ends not; one form of each character."""
     lines = [" ".join(line.split()) for line in str(text or "").strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
+
+
+def draft_digest(request: FormalRequest, files: Iterable[Attachment]) -> str:
+    """What somebody who reviews a draft has seen: its answers and its files, as one hash."""
+    answers = {
+        key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")
+    }
+    return payload.digest(
+        payload.canonical({**answers, "files": sorted(file.sha256 for file in files)})
+    )
 
 
 def problems(request: FormalRequest, *, evidence: int) -> Errors:

@@ -239,9 +239,10 @@ class SignForm(PortalForm):
 
 
 class SubmitForm(PortalForm):
-    """Step 5."""
+    """Step 5; `seen` is what was reviewed."""
 
     confirm = Tick(label=CONFIRMATION, missing="Confirme que los datos son correctos")
+    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
 class AnswerForm(PortalForm):

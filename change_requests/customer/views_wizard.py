@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import cached_property
 
 from accounts import drafts, formkeys
 from accounts.formkeys import FormKey
@@ -23,6 +24,9 @@ from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
 MOST_PEOPLE = 200
+CHANGED_MEANWHILE = (
+    "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
+)
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
@@ -305,11 +309,17 @@ class ReviewStep(StepView):
 
     def lack(self) -> tuple[str, str] | None:
         """The first step that is not right, and why."""
-        return steps.missing(self.formal, evidence=len(kept_of(self.formal)))
+        return steps.missing(self.formal, evidence=len(self.kept))
+
+    @cached_property
+    def kept(self) -> list[Any]:
+        """The evidence of the draft."""
+        return kept_of(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """The confirmation."""
-        return forms.SubmitForm(*args, **options)
+        seen = content.draft_digest(self.formal, self.kept)
+        return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
 
     def judge(self, form: PortalForm) -> None:
         """`submit` judges."""
@@ -317,7 +327,10 @@ class ReviewStep(StepView):
     def save(self, form: PortalForm) -> HttpResponse:
         """Send it; what is wrong by now is told here, with everything kept."""
         try:
-            operations.submit(self.formal, actor=self.user)
+            operations.submit(self.formal, actor=self.user, seen=form.cleaned_data["seen"])
+        except operations.StaleContent:
+            messages.warning(self.request, CHANGED_MEANWHILE)
+            return redirect("requests:review", folio=self.folio)
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal), messages.WARNING)
         except operations.Invalid as refusal:
@@ -335,7 +348,7 @@ class ReviewStep(StepView):
         is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
             "rows": wording.rows(content.items_of(formal, {})), "reason": draft.get("reason", ""),
-            "kept": kept_of(formal), "what_heading": what_heading(formal), "has_date": not is_access,
+            "kept": self.kept, "what_heading": what_heading(formal), "has_date": not is_access,
             "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
             "date_text": words.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
             "what_next": what_next(formal),

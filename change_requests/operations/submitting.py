@@ -27,10 +27,18 @@ from change_requests.operations._locking import (
     refuse,
 )
 from change_requests.operations.drafting import SUSPENDED, require_requester
-from change_requests.operations.errors import Invalid, NoPeople, NotAllowed, Refused, WrongStatus
+from change_requests.operations.errors import (
+    Invalid,
+    NoPeople,
+    NotAllowed,
+    Refused,
+    StaleContent,
+    WrongStatus,
+)
 from change_requests.slots import missing_office
 from factureya.core import audit, keyed
 from factureya.core.clock import now
+from factureya.core.models import Attachment
 
 CODE_SALT = "requests.new-mail"
 CODE_TRIES = 5
@@ -39,14 +47,20 @@ SPENT_CODE = "Ese código ya no sirve. Pida otro."
 
 
 def submit(
-    request: FormalRequest, *, actor: User, channel: str = FormalRequest.Channel.PORTAL
+    request: FormalRequest,
+    *,
+    actor: User,
+    channel: str = FormalRequest.Channel.PORTAL,
+    seen: str | None = None,
 ) -> FormalRequest:
     """Send the draft as a new revision; it waits for the link that goes to the registered mail (M8, M19, M20).
 
-    Raises NotAllowed (powers not in force), Invalid (by field), NoPeople (who could not decide it), Refused (another
-    open request touches the same data), WrongStatus.
+    `seen` is the `content.draft_digest` of the page where it was reviewed. Raises NotAllowed (powers not in force),
+    Invalid (by field), NoPeople (who could not decide it), Refused (another open request touches the same data),
+    StaleContent (it is not what was reviewed), WrongStatus.
     """
     with locked(request, *FormalRequest.EDITABLE) as fresh:
+        files = _as_reviewed(fresh, seen)
         actor = current(actor)
         refuse(policy.may_request(actor, fresh.customer))
         require_requester(fresh, actor)
@@ -57,12 +71,20 @@ def submit(
         hold_customer(fresh)
         if fresh.customer.is_suspended:
             raise NotAllowed(SUSPENDED)
-        files = list(Evidence.objects.filter(request=fresh, dropped_at__isnull=True))
         if errors := content.problems(fresh, evidence=len(files)):
             raise Invalid(errors)
         fresh.channel = channel
         send(fresh, content.items_of(fresh, {}), author=actor)
     return fresh
+
+
+def _as_reviewed(request: FormalRequest, seen: str | None) -> list[Attachment]:
+    """The evidence; raises StaleContent when the draft is not what was seen, if that is known."""
+    kept = Evidence.objects.filter(request=request, dropped_at__isnull=True)
+    files = [evidence.attachment for evidence in kept.select_related("attachment")]
+    if seen is not None and seen != content.draft_digest(request, files):
+        raise StaleContent
+    return files
 
 
 def send(request: FormalRequest, items: list[content.Item], *, author: User) -> None:

@@ -8,7 +8,7 @@ from change_requests.models import Clarification, FormalRequest
 from change_requests.tests import cast as people
 from change_requests.tests.cast import make_cast
 from factureya.core import numbers
-from tickets.tests.pages import key_in, log_in
+from tickets.tests.pages import hidden_in, log_in
 from tickets.tests.test_budgets import budget, statements
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_the_steps(ana, cast):
 def test_submit(ana, cast):
     formal = people.draft(cast)
     path = reverse("requests:review", args=[formal.folio])
-    key = key_in(ana.get(path))
+    form = hidden_in(ana.get(path)) | {"confirm": "on"}
     drafts(cast, 2)
-    sent = statements(lambda: ana.post(path, {"key": key, "confirm": "on"}), 302)
+    sent = statements(lambda: ana.post(path, form), 302)
     assert len(sent) <= SUBMIT, len(sent)

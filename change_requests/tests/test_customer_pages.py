@@ -19,7 +19,7 @@ from change_requests.tests.cast import REASON, link_in_mail, make_cast, seen
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets.tests.factories import make_ticket
-from tickets.tests.pages import key_in, log_in, png, text_of
+from tickets.tests.pages import hidden_in, key_in, log_in, png, text_of
 
 pytestmark = pytest.mark.django_db
 Status = FormalRequest.Status
@@ -399,7 +399,7 @@ def test_a_returned_request_is_corrected_and_sent_again_with_its_folio(ana, cast
     fields = {"key": key_in(page), "c_phone": "on", "phone": "222 555 0999"}
     assert ana.post(path("data", formal), fields).url == path("reason", formal)
     review = ana.get(path("review", formal))
-    ana.post(path("review", formal), {"key": key_in(review), "confirm": "on"})
+    ana.post(path("review", formal), hidden_in(review) | {"confirm": "on"})
     assert (fresh(formal).status, fresh(formal).revision_no) == ("submitted", 2)
 
 

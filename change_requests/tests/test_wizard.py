@@ -13,8 +13,9 @@ from change_requests import operations
 from change_requests.models import FormalRequest
 from change_requests.tests import cast as people
 from change_requests.tests.cast import REASON, make_cast
+from factureya.core import attachments
 from factureya.core.clock import now
-from tickets.tests.pages import key_in, log_in, png, text_of
+from tickets.tests.pages import hidden_in, key_in, log_in, png, text_of
 
 pytestmark = pytest.mark.django_db
 ADDRESS = {
@@ -45,7 +46,7 @@ def ana(client, cast):
 
 def send(client, path, **fields):
     """Fill the page's form and send it, with its key."""
-    return client.post(path, {"key": key_in(client.get(path)), **fields})
+    return client.post(path, hidden_in(client.get(path)) | fields)
 
 
 def start(client, form="cambio", kind="change"):
@@ -90,11 +91,30 @@ def test_a_double_click_makes_one_draft_and_sends_once(ana, cast):
     assert first.url == second.url
     formal = people.draft(cast)
     review = step(formal.folio, "review")
-    key = key_in(ana.get(review))
-    ana.post(review, {"key": key, "confirm": "on"})
-    again = ana.post(review, {"key": key, "confirm": "on"})
+    form = hidden_in(ana.get(review)) | {"confirm": "on"}
+    ana.post(review, form)
+    again = ana.post(review, form)
     assert again.url == step(formal.folio, "detail")
     assert formal.revisions.count() == 1
+
+
+@pytest.mark.clause("M19", "M21")
+@pytest.mark.parametrize("change", ["another value", "another file", "nothing seen"])
+def test_what_changed_after_the_review_is_reviewed_again(ana, cast, change):
+    formal = people.draft(cast)
+    review = step(formal.folio, "review")
+    form = hidden_in(ana.get(review)) | {"confirm": "on"}
+    if change == "another value":
+        operations.save_draft(formal, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
+    elif change == "another file":
+        files = [attachments.store(png(), draft=formal.folio)]
+        operations.add_evidence(formal, actor=cast.ana, files=files)
+    else:
+        del form["seen"]
+    assert ana.post(review, form).url == review
+    assert "cambió en otra ventana" in text_of(ana.get(review))
+    assert formal.revisions.count() == 0
+    assert send(ana, review, confirm="on").url == step(formal.folio, "sent")
 
 
 @pytest.mark.clause("M19")

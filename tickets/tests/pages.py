@@ -48,6 +48,13 @@ def key_in(response: Any) -> str:
     return match.group(1)
 
 
+def hidden_in(response: Any) -> dict[str, str]:
+    """The page's form as a browser sends it: its key, and what was reviewed where it has that."""
+    found = re.findall(r'name="(key|seen)" value="([^"]+)"', response.content.decode())
+    assert found, "no form on the page"
+    return dict(found)
+
+
 def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUploadedFile:
     """A small image as a browser uploads it."""
     data = BytesIO()
