@@ -1,6 +1,9 @@
 """The whole path in Chromium: asked by the representative, decided and applied by the offices (M1, M19, M21, M24)."""
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Customer, User
@@ -168,7 +171,10 @@ def as_approved(formal: FormalRequest) -> None:
     assert {"change_requests/confirm", "change_requests/executed_old_mail"} <= told
     for pk in OutboxMessage.objects.filter(status="queued").values_list("pk", flat=True):
         outbox.deliver(pk)
-    assert set(OutboxMessage.objects.values_list("status", flat=True)) <= {"sent", "dropped"}
+    mails = OutboxMessage.objects.values_list("status", flat=True)
+    assert set(mails) <= {"sent", "dropped"}
+    files = list(Path(settings.EMAIL_FILE_PATH).glob("*.eml"))
+    assert len(files) == list(mails).count("sent")
 
 
 @pytest.mark.clause("M21")
