@@ -214,6 +214,16 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
             "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
         ),
         Status.CLOSED: Turn("Terminó", f"Se aplicó el {when_long(formal.executed_at)}.", "closed"),
+        **_stopped(formal, why, refusals),
+    }  # fmt: skip
+    found = fixed[status]
+    until = formal.due_at if status in DATED else None
+    return found._replace(text=found.text.strip(), until=until)
+
+
+def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Turn]:
+    """Where nothing goes on by itself, and what the customer may do then."""
+    return {
         Status.RETURNED: Turn(
             "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
         ),
@@ -227,9 +237,6 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
         ),
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }  # fmt: skip
-    found = fixed[status]
-    until = formal.due_at if status in DATED else None
-    return found._replace(text=found.text.strip(), until=until)
 
 
 def _window(formal: FormalRequest) -> str:
