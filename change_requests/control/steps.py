@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from change_requests.control.dossier import Dossier
 
 Status = FormalRequest.Status
-DONE, NOW, TODO = "done", "now", "todo"
+DONE, NOW, AHEAD = "done", "now", "todo"
 AFTER_VERIFYING = (
     Status.IN_APPROVAL,
     Status.APPROVED,
@@ -56,7 +56,7 @@ def of(seen: "Dossier") -> list[Step]:
         done = [step for step in chain if step.state == DONE]
         return [*done, Step(ENDED[Status(formal.status)], NOW, quote=formal.outcome_reason)]
     is_closed = formal.status in (Status.CLOSED, Status.REVERTED)
-    state = DONE if is_closed else NOW if formal.status == Status.EXECUTED else TODO
+    state = DONE if is_closed else NOW if formal.status == Status.EXECUTED else AHEAD
     chain.append(Step("Aviso al cliente y cierre", state, when(formal.closed_at)))
     if formal.status == Status.REVERTED:
         chain.append(Step("Revertida por otra solicitud", NOW))
@@ -101,7 +101,7 @@ def _verified(seen: "Dossier") -> Step:
         return Step(title, DONE, f"Verificó {formal.verified_by} · {when(formal.verified_at)}")
     is_now = formal.status == Status.VERIFYING
     mine = is_now and seen.user.holds(Office.SUPERVISOR)
-    return Step(title, NOW if is_now else TODO, "Usted · pendiente" if mine else "")
+    return Step(title, NOW if is_now else AHEAD, "Usted · pendiente" if mine else "")
 
 
 def _approvals(seen: "Dossier") -> list[Step]:
@@ -110,7 +110,7 @@ def _approvals(seen: "Dossier") -> list[Step]:
     return [
         _decided(slot.label, slot.decision)
         if slot.decision is not None
-        else Step(slot.label, NOW if is_now else TODO, _waits(slot, seen) if is_now else "")
+        else Step(slot.label, NOW if is_now else AHEAD, _waits(slot, seen) if is_now else "")
         for slot in seen.slots
     ]
 
@@ -145,7 +145,7 @@ def _executed(seen: "Dossier") -> Step:
     if formal.status in EXECUTED:
         return Step(title, DONE, f"{formal.implementer} · {when(formal.executed_at)}")
     if formal.status != Status.APPROVED:
-        return Step(title, TODO)
+        return Step(title, AHEAD)
     return Step(title, NOW, _who_executes(seen))
 
 
@@ -161,7 +161,7 @@ def _checked(seen: "Dossier") -> Step:
             waiver.findings,
         )
     until = f" · vence {when(waiver.check_due)}" if waiver.check_due else ""
-    state = NOW if seen.formal.status in EXECUTED else TODO
+    state = NOW if seen.formal.status in EXECUTED else AHEAD
     return Step(title, state, f"{waiver.checker}{until}")
 
 
