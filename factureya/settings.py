@@ -233,6 +233,7 @@ MAIL_ROUTES = {
     SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
     CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
+MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
 MAIL_FOLIO = "change_requests.inbound.folio_of"  # the public name of a request's chain, for receive_email --json
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -33,6 +34,7 @@ class Entry:
     anchor: str = ""
     seq: int = 0  # of a public message
     inbound: int | None = None  # the mail that the message came in
+    was_cut: bool = False  # the quote of that mail
     delivery: Delivery | None = None  # of the mail that it, or the event, sent to the customer
     blocks: Sequence[Block] = ()
     files: Sequence[Attachment] = ()
@@ -45,7 +47,11 @@ def of(ticket: Ticket) -> list[Entry]:
         TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk")
     ):
         files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
-    messages = [_message(m, files.get((m.pk, None), [])) for m in ticket.messages.order_by("seq")]
+    rows = ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq")
+    messages = [
+        replace(_message(row, files.get((row.pk, None), [])), was_cut=bool(row.was_cut))
+        for row in rows
+    ]
     notes = [_note(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
     happened = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
     told = deliveries.of(ticket)

@@ -12,16 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Contact, User
-from factureya.core import mailed_files, numbers
+from factureya.core import mailed_files, numbers, readings
 from factureya.core.forms import PortalForm
-from factureya.core.mailed_files import Kept
 from factureya.core.models import Event, InboundMessage
-from tickets import operations, policy, queue, sql, tray
+from tickets import mail_words, operations, policy, queue, sql, tray
 from tickets.admin_pages import agent_of, page_context, workspace_url
 from tickets.admin_people import contact_or_404, contacts_of, find_contacts
 from tickets.admin_steps import ChoiceForm
 from tickets.forms import TicketForm
-from tickets.inbound import Letter
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of
 from tickets.tray import Reading, Spot
 
@@ -153,7 +151,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     contact = contact_or_404(chosen)
     form = MailTicketForm(
         request.POST if request.method == "POST" else None,
-        initial={"subject": _subject(inbound), "impact": None},
+        initial={"subject": mail_words.subject_line(inbound.subject), "impact": None},
     )
     if form.is_valid():
         words = _Words(inbound)
@@ -177,10 +175,16 @@ class _Words:
     """What of a mail goes into a ticket: the same words and files as if it had been taken by itself."""
 
     def __init__(self, inbound: InboundMessage) -> None:
-        mail = Reading(inbound).mail
+        reading = Reading(inbound)
         draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-        self.kept = mailed_files.store(mail.files, draft=draft) if mail else Kept()
-        self.body = Letter(inbound, mail, [], self.kept).body if mail else UNREADABLE
+        stored = reading.stored
+        files = readings.files(stored, inbound.raw) if stored and stored.files else []
+        self.kept = mailed_files.store(files, draft=draft)
+        self.body = (
+            mail_words.message_text(reading.new_text, reading.text, self.kept)
+            if stored
+            else UNREADABLE
+        )
 
 
 def _tray_agent(request: HttpRequest) -> User:
@@ -225,11 +229,6 @@ def _search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
     contacts: list[Contact] = find_contacts(query) if query else []
     context = _about(request, inbound, "Abrir un ticket", query=query, contacts=contacts)
     return TemplateResponse(request, "admin/tickets/mail_search.html", context)
-
-
-def _subject(inbound: InboundMessage) -> str:
-    mail = Reading(inbound).mail
-    return Letter(inbound, mail, [], Kept()).subject if mail else inbound.subject[:120]
 
 
 def _show(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:

@@ -16,21 +16,18 @@ from django.conf import settings
 from accounts import operations as accounts
 from accounts import registered
 from accounts.models import User
-from factureya.core import mailed_files
+from factureya.core import mailed_files, readings
 from factureya.core.clock import now
 from factureya.core.intake import Outcome, Plan
 from factureya.core.mail_in import InboundMail
 from factureya.core.mailed_files import Kept
 from factureya.core.models import InboundMessage
-from factureya.core.verdicts import Verdict, verdict
-from tickets import operations, policy, threads, undelivered
+from factureya.core.verdicts import Verdict
+from tickets import mail_words, operations, policy, threads, undelivered
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
-MAX_SUBJECT = 120
 NO_SUBJECT = "Correo sin asunto"
-NO_TEXT = "(El correo no traía texto.)"
-REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 SAME_SUBJECT_FOR = timedelta(days=3)  # M11
 
 
@@ -65,20 +62,13 @@ class Letter:
 
     @property
     def subject(self) -> str:
-        """One line that fits; the whole of it is in the original."""
-        line = " ".join(self.mail.subject.split())
-        return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+        """One line that fits."""
+        return mail_words.subject_line(self.mail.subject)
 
     @property
     def body(self) -> str:
-        """The customer's new words, all of them if nothing but a quote was found; then the files that were refused."""
-        words = self.mail.new_text.strip() or self.mail.text.strip()
-        if not words and self.kept.files:
-            words = "Adjunto: " + ", ".join(file.name for file in self.kept.files)
-        parts = [words or NO_TEXT]
-        if self.kept.refusals:
-            parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in self.kept.refusals)]))
-        return "\n\n".join(parts)
+        """What stands in the ticket."""
+        return mail_words.message_text(self.mail.new_text, self.mail.text, self.kept)
 
     @property
     def category(self) -> str:
@@ -95,7 +85,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := undelivered.original(mail.bounce)):
         return partial(undelivered.settle, inbound, mail.bounce, sent)
-    if _verdict(mail) == Verdict.FAIL:
+    if readings.sender_verdict(mail) == Verdict.FAIL:
         return partial(undelivered.refuse, inbound, mail, Reason.DMARC)
     if mail.bounce is not None:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
@@ -113,13 +103,6 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     )
 
 
-def _verdict(mail: InboundMail) -> Verdict:
-    if not mail.sender:
-        return Verdict.NONE  # there is nobody to vouch for
-    domain = mail.sender.rpartition("@")[2]
-    return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
-
-
 def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
     """Why this sender does not act, if so. Staff and own addresses never do, whatever proves them (M5)."""
     if registered.is_own(mail.sender):
@@ -131,7 +114,7 @@ def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
 
 def _is_proven(mail: InboundMail) -> bool:
     """Whether our mail server vouches for the sender, or need not; a failing verdict never comes here."""
-    return not settings.MAIL_IN_REQUIRE_VERDICT or _verdict(mail) == Verdict.PASS
+    return not settings.MAIL_IN_REQUIRE_VERDICT or readings.sender_verdict(mail) == Verdict.PASS
 
 
 def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from factureya.core import numbers
+from factureya.core.mail_in import InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
 
@@ -20,12 +21,20 @@ _PLUS = "tickets.reply-to"
 _SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
-_NUMBER_IN_TEXT = re.compile(
-    r"(?<![0-9A-Za-z])FY[-‐‑‒–—―− ]?[0-9A-Za-z]{4}[-‐‑‒–—―− ]?[0-9A-Za-z]{4}(?![0-9A-Za-z])",
-    re.IGNORECASE,
-)
+OUR_PREFIXES = (
+    NUMBER_PREFIX,
+    "SA",
+    "SC",
+)  # a ticket's number and a request's folios, which are text here
+_NUMBERS_IN_TEXT = {
+    prefix: re.compile(
+        rf"(?<![0-9A-Za-z]){prefix}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}(?![0-9A-Za-z])",
+        re.IGNORECASE,
+    )
+    for prefix in OUR_PREFIXES
+}
 _PREFIXES = re.compile(
-    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d+\])?\s*:\s*)+",
+    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+",
     re.IGNORECASE,
 )
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
@@ -86,20 +95,35 @@ def sent(ids: Sequence[str]) -> list[OutboxMessage]:
     ]
 
 
-def in_subject(subject: str) -> list[str]:
+def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
     """The well-formed numbers in a subject; the check character drops the mistyped ones without a query."""
     found = []
-    for text in _NUMBER_IN_TEXT.findall(subject)[:MAX_SUBJECT_NUMBERS]:
+    for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
-            found.append(numbers.parse(NUMBER_PREFIX, text))
+            found.append(numbers.parse(prefix, text))
         except numbers.InvalidNumber:
             continue
     return list(dict.fromkeys(found))
 
 
+def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
+    """Tell whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
+
+    The one statement, about mails of ours that are of no ticket, is asked only when nothing else says so.
+    """
+    ids = [*mail.references, mail.message_id]
+    recipients = [*inbound.recipients, *mail.recipients]
+    return bool(
+        any(map(_by_root, ids))
+        or any(map(_by_plus, recipients))
+        or any(in_subject(mail.subject, prefix) for prefix in OUR_PREFIXES)
+        or sent(ids)
+    )
+
+
 def normalised(subject: str) -> str:
     """The subject as it is compared: without «Re:», our number, accents and capitals."""
-    bare = _NUMBER_IN_TEXT.sub(" ", subject)
+    bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 
 

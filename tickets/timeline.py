@@ -52,6 +52,7 @@ class Entry:
     author: str = ""
     blocks: Sequence[Block] = ()
     files: Sequence[File] = ()
+    was_cut: bool = False  # the quote of a mail's answer
 
     @cached_property
     def when(self) -> str:
@@ -66,7 +67,10 @@ class Entry:
 
 def of(ticket: Ticket, reader: User) -> list[Entry]:
     """The history that this reader sees, oldest first; two queries however long it is."""
-    messages = [_message(message, files, reader) for message, files in _messages(ticket)]
+    messages = [
+        _message(message, files, reader, was_cut=was_cut)
+        for message, files, was_cut in _messages(ticket)
+    ]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + events(_public(ticket), reader), key=lambda entry: entry.at)
 
@@ -98,24 +102,34 @@ def _public(ticket: Ticket) -> Iterable[Event]:
     )
 
 
-def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File]]]:
-    """The public messages with their files, in one query: a message comes once for each of its files."""
+def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
+    """The public messages with their files and whether a quote was cut from their mail, in one query.
+
+    A message comes once for each of its files.
+    """
     attachment = "files__attachment__"
     rows: QuerySet[Any] = ticket.messages.annotate(
         file_name=F(f"{attachment}name"),
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),
+        was_cut=F("inbound__reading__was_cut"),
     )
     for _, same in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
         first, *others = same
         named = [row for row in (first, *others) if row.file_token is not None]
-        yield first, [File(row.file_name, row.file_size, row.file_token) for row in named]
+        files = [File(row.file_name, row.file_size, row.file_token) for row in named]
+        yield first, files, bool(first.was_cut)
 
 
-def _message(message: Message, files: Sequence[File], reader: User) -> Entry:
+def _message(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:
     author = "Usted" if message.author_id == reader.pk else message.author_name
     return Entry(
-        message.created_at, message=message, author=author, blocks=blocks(message.body), files=files
+        message.created_at,
+        message=message,
+        author=author,
+        blocks=blocks(message.body),
+        files=files,
+        was_cut=was_cut,
     )
 
 

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from factureya.core import mail_in
-from factureya.core.mail_in import InboundMail, LimitExceeded, MailFile
-from factureya.core.models import InboundMessage
-from factureya.core.verdicts import Verdict, verdict
+from factureya.core.models import InboundMessage, InboundReading
+from factureya.core.verdicts import Verdict
 from tickets import policy, sql
 
 PAGE_ROWS = 25
@@ -174,57 +172,64 @@ def why(inbound: InboundMessage) -> str:
 
 @dataclass(frozen=True)
 class Reading:
-    """A mail as an agent reads it: nothing but text. Beyond the limits there is no `mail`, only what the head says."""
+    """A mail as an agent reads it: nothing but the text that was stored when it was disposed of (M6).
+
+    There is no `stored` of a mail beyond the limits, and none of one that nobody has read yet; then only what its
+    row says is shown.
+    """
 
     inbound: InboundMessage
 
     @cached_property
-    def mail(self) -> InboundMail | None:
-        """The mail as values, or None when it is beyond the limits."""
-        try:
-            return mail_in.parse(self.inbound.raw)
-        except LimitExceeded:
-            return None
+    def stored(self) -> InboundReading | None:
+        """What the mail said."""
+        return InboundReading.objects.filter(pk=self.inbound.pk).first()
 
     @property
     def senders(self) -> str:
         """Every address in From, as plain text."""
-        return ", ".join(self.mail.senders) if self.mail else self.inbound.sender
+        return ", ".join(self.stored.senders) if self.stored else self.inbound.sender
 
     @property
     def recipients(self) -> str:
         """Every address it says it went to; else where it came in."""
-        said = self.mail.recipients if self.mail else ()
+        said = self.stored.recipients if self.stored else ()
         return ", ".join(said or self.inbound.recipients)
 
     @property
     def date(self) -> datetime | None:
         """When its sender says it was written."""
-        return self.mail.date if self.mail else None
+        return self.stored.date if self.stored else None
 
     @property
     def verdict(self) -> str:
         """What our own mail server found out about the sender."""
-        if self.mail is None or not self.mail.sender:
-            return VERDICTS[Verdict.NONE]
-        domain = self.mail.sender.rpartition("@")[2]
-        trusted = settings.MAIL_TRUSTED_AUTHSERV
-        return VERDICTS[verdict(self.mail.authentication, authserv=trusted, domain=domain)]
+        return VERDICTS[Verdict(self.stored.verdict) if self.stored else Verdict.NONE]
 
     @property
     def new_text(self) -> str:
-        """The writer's own words, without quotes and signature."""
-        return self.mail.new_text.strip() if self.mail else ""
+        """The writer's own words: without quotes and signature in an answer to a mail of ours (M17)."""
+        return self.stored.own_words if self.stored else ""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether `text` says more than `new_text`."""
+        return bool(self.stored and self.stored.was_cut)
 
     @property
     def text(self) -> str:
         """All of its text."""
-        return self.mail.text.strip() if self.mail else ""
+        return self.stored.text.strip() if self.stored else ""
 
     @property
-    def files(self) -> Sequence[MailFile]:
-        """What is attached."""
-        return self.mail.files if self.mail else ()
+    def is_id_reused(self) -> bool:
+        """Whether another mail with other content came before under the same Message-ID."""
+        return bool(self.stored and self.stored.is_id_reused)
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Name and size of what is attached."""
+        return self.stored.files if self.stored else []
 
 
 # -- Private -----------------------------------------------------------------------------------------

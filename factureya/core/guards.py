@@ -32,6 +32,10 @@ GUARDS = [
     triggers.Guard("core_inboundoriginal_no_delete", "core_inboundoriginal", "DELETE", message="mail is never deleted"),
     triggers.no_truncate("core_inboundoriginal"),
     triggers.no_replace("core_inboundoriginal", "message_id"),
+    triggers.Guard("core_inboundreading_no_update", "core_inboundreading", "UPDATE", message="a mail is read once"),
+    triggers.Guard("core_inboundreading_no_delete", "core_inboundreading", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundreading"),
+    triggers.no_replace("core_inboundreading", "message_id"),
 ]  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 `keep` commits the raw bytes; `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
 paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`: called outside of any transaction it
 decides whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the
-one transaction that also writes what became of the mail. So a crash at any instant, a second delivery, or two processes
-at once leave one entry; what a dead process left, `sweep` takes up.
+one transaction that also writes what became of the mail, and what it said (`readings`), because no page parses a mail.
+So a crash at any instant, a second delivery, or two processes at once leave one entry; what a dead process left,
+`sweep` takes up. Two deliveries whose bytes differ are one mail when Message-ID, sender, decoded text and files are
+the same.
 """
 
 import logging
@@ -18,7 +20,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import F
 from django.utils.module_loading import import_string
 
-from factureya.core import clock, mail_in, sql
+from factureya.core import clock, mail_in, readings, sql
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
 from factureya.core.models import InboundMessage, InboundOriginal
@@ -29,7 +31,8 @@ MAX_KEPT = 50 * 1024 * 1024  # bytes of a mail that is kept; what is larger is l
 MAX_ATTEMPTS = 3  # of a mail that fails or kills its process; then it lies in the tray
 SWEEP_AFTER = timedelta(seconds=20)  # younger ones are being disposed of by who kept them
 SWEEP_MAILS = 200  # of one pass
-_SETTLED = ("disposition", "reason", "about")
+MAX_SAME_ID = 20  # mails under one Message-ID that are compared
+_SETTLED = ("disposition", "reason", "about", "content")
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,8 @@ def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):
+        mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _handlers(inbound, mail):
         said = handler(inbound, mail)
@@ -220,17 +225,34 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 
 def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
     """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
+    content = readings.content_digest(mail) if mail else None
     with transaction.atomic():
-        locked = InboundMessage.objects.select_for_update().only(*_SETTLED).get(pk=inbound.pk)
+        locked, others = _lock(inbound)
         if locked.disposition:
             return _repeated(locked)
-        outcome = plan()
+        twin = next((other for other in others if content and other.content == content), None)
+        outcome = _repeated(twin) if twin else plan()
         sender, subject = (mail.sender, mail.subject) if mail else mail_in.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition, reason=outcome.reason, about=outcome.about, disposed_at=clock.now(),
-            sender=sender[:254], subject=subject[:300],
+            sender=sender[:254], subject=subject[:300], content=content,
         )  # fmt: skip
+        if mail:
+            readings.store(inbound, mail, is_id_reused=bool(others) and not twin)
     return outcome
+
+
+def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
+    """Lock the mail and the first ones under its Message-ID; return it and those of them that were disposed of.
+
+    Always in the order of their keys. So of two deliveries at once one waits for the other and sees what it said.
+    """
+    rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
+    if not inbound.message_id:
+        return rows.get(pk=inbound.pk), []
+    same = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
+    own = next((row for row in same if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
+    return own, [row for row in same if row.pk != inbound.pk and row.disposition]
 
 
 def _repeated(inbound: InboundMessage) -> Outcome:

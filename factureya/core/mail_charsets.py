@@ -70,17 +70,18 @@ def _japanese(raw: bytes) -> str:
         return raw.decode("iso2022_jp_ext")
     except UnicodeError:
         pass
-    text, mode = "", b"(B"
+    text: list[str] = []
+    mode = b"(B"
     for number, piece in enumerate(ESCAPE.split(raw)):
         if number % 2:
             mode = piece
         elif mode in {b"$@", b"$B"}:
-            text += _shifted(piece).decode("cp932", "replace")
+            text.append(_shifted(piece).decode("cp932", "replace"))
         elif mode == b"(I":
-            text += bytes(byte | 0x80 for byte in piece).decode("cp932", "replace")
+            text.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
         else:
-            text += piece.decode("cp932", "replace")
-    return text
+            text.append(piece.decode("cp932", "replace"))
+    return "".join(text)
 
 
 def _shifted(jis: bytes) -> bytes:

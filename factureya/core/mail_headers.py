@@ -16,11 +16,21 @@ MAX_HEAD = 256 * 1024  # bytes
 MAX_FIELDS = 2000
 MAX_JUNK = 20  # lines of a head that are no headers
 MAX_REFERENCES = 100
-# Written or added on the way: what differs between two deliveries of one mail.
-TRACE = re.compile(
-    r"received|return-path|delivered-to|x-.*|authentication-results|arc-.*|dkim-signature",
-    re.IGNORECASE,
+# What its sender says. Whatever else stands in a head may be written or added on the way, by each hop another.
+SAID = frozenset(
+    {
+        "from",
+        "to",
+        "cc",
+        "date",
+        "subject",
+        "in-reply-to",
+        "references",
+        "content-type",
+        "content-transfer-encoding",
+    }
 )
+BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 # A line that is no header is junk when one of these follows it; else the body begins there.
 KNOWN = re.compile(
@@ -102,21 +112,23 @@ def read_head(
 def fingerprint(raw: bytes) -> tuple[str, str]:
     """The Message-ID (without brackets, may be empty) and the digest that make a mail the same mail (M6).
 
-    The digest is SHA-256 without trace headers, with line ends as they are in files, so that a redelivery by
-    another hop, or to both our boxes at once, is one mail. Never raises.
+    The digest is SHA-256 of the headers in SAID and the body, so that a redelivery by another hop, or to both our
+    boxes at once, is one mail. Of a mail with a Message-ID blanks do not count, because servers fold long lines.
+    Never raises.
     """
     try:
         head, body_at = read_head(raw, is_top=True)
     except HeadTooLong:
         head, body_at = Head(), 0
+    message_id = next(iter(head.ids("message-id")), "")
     digest = hashlib.sha256()
     for name, value in head.fields:
-        if not TRACE.fullmatch(name):
-            digest.update(name.encode() + b":" + b" ".join(value.split()) + b"\n")
+        if name in SAID:
+            digest.update(name.encode() + b":" + value.translate(None, BLANK) + b"\n")
     body = memoryview(raw)[body_at : _text_end(raw, body_at)]
     for chunk in _chunks(body):
-        digest.update(chunk)
-    return next(iter(head.ids("message-id")), ""), digest.hexdigest()
+        digest.update(chunk.translate(None, BLANK) if message_id else chunk)
+    return message_id, digest.hexdigest()
 
 
 def plain(value: bytes) -> str:
@@ -129,19 +141,20 @@ def words(value: str) -> str:
 
     Neighbours of one charset are joined before they are decoded, because senders cut them inside a character.
     """
-    text, at = "", 0
-    charset, pending = "", b""
+    text: list[str] = []
+    pending: list[bytes] = []
+    charset, at = "", 0
     for found in WORD.finditer(value):
         between = value[at : found.start()]
         if charset and (between.strip() or charset != found.group(1).lower()):
-            text += decode(pending, charset)
-            pending = b""
+            text.append(decode(b"".join(pending), charset))
+            pending = []
         if between.strip() or not at:
-            text += between
+            text.append(between)
         charset, at = found.group(1).lower(), found.end()
-        pending += _word(found.group(2).lower(), found.group(3))
-    text += decode(pending, charset) + value[at:]
-    return text.translate(LINE_ENDS)
+        pending.append(_word(found.group(2).lower(), found.group(3)))
+    text += [decode(b"".join(pending), charset), value[at:]]
+    return "".join(text).translate(LINE_ENDS)
 
 
 def addresses(value: str) -> list[tuple[str, str]]:

@@ -3,20 +3,29 @@
 Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.intake`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 
 from factureya.core.mail_headers import HeadTooLong, addresses, read_head
-from factureya.core.mail_parts import Budget, LimitExceeded, Part, read_parts, uuencoded
+from factureya.core.mail_parts import (
+    MAX_TEXT_BYTES,
+    Budget,
+    LimitExceeded,
+    Part,
+    Place,
+    read_parts,
+    uuencoded,
+)
 from factureya.core.mail_replies import reply_text
 from factureya.core.mail_robots import STATUS_TYPES, Bounce, read_bounce, robot_mark
-from factureya.core.mail_text import html_to_text
+from factureya.core.mail_text import MAX_HTML, html_to_text, without_tags
 
 __all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
-FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:")
+FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:", "reenvío:", "reenvio:")
+ANSWER_SUBJECTS = ("re:", "aw:", "res:", "resp:")  # which may stand before those
 
 
 @dataclass(frozen=True)
@@ -26,16 +35,18 @@ class MailFile:
     name: str
     content_type: str
     content: bytes
+    place: Place
 
 
 @dataclass(frozen=True)
 class InboundMail:
     """What a mail says, as plain values.
 
-    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text,
-    `new_text` without quotes and signature. `robot` names the mark of a machine. `authentication` are the values
-    of Authentication-Results, whoever wrote them, the last hop's first: who believes one compares its authserv-id
-    with our own, and its header.from with the domain of `sender`. Message ids are without brackets.
+    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text, and so
+    is `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
+    `authentication` are the values of Authentication-Results, whoever wrote them, the last hop's first: who believes
+    one compares its authserv-id with our own, and its header.from with the domain of `sender`. Message ids are
+    without brackets.
     """
 
     message_id: str
@@ -51,30 +62,32 @@ class InboundMail:
     robot: str = ""
     bounce: Bounce | None = None
     authentication: tuple[str, ...] = ()
+    was_cut: bool = False
 
     @property
     def sender(self) -> str:
         """The one address in From; empty when there is none or more than one."""
         return self.senders[0] if len(self.senders) == 1 else ""
 
+    def shortened(self) -> "InboundMail":
+        """Return the mail without quotes and signature in its new words: for one that answers ours alone (M17)."""
+        new_text = reply_text(self.text, is_forward=_is_forward(self.subject))
+        was_cut = "".join(new_text.split()) != "".join(self.text.split())
+        return replace(self, new_text=new_text, was_cut=was_cut)
+
 
 def parse(raw: bytes) -> InboundMail:
     """Read a raw message. Raises LimitExceeded only."""
-    if b"\n" not in raw:
-        raw = raw.replace(b"\r", b"\n")
     budget = Budget()
-    top = read_parts(raw, budget)
+    top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
-    text = text[:MAX_TEXT]
+    text = _presentable(text)
     head, senders = top.head, top.head.addresses("from")
-    subject = head.get("subject")
-    is_forward = subject.lower().lstrip().startswith(FORWARD_SUBJECTS)
     return InboundMail(
         message_id=next(iter(head.ids("message-id")), ""), references=head.ids("in-reply-to", "references"),
         senders=tuple(address for _, address in senders), sender_name=senders[0][0] if senders else "",
         recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
-        subject=subject, date=_date(head.get("date")), text=text,
-        new_text=reply_text(text, is_forward=is_forward), files=tuple(files),
+        subject=head.get("subject"), date=_date(head.get("date")), text=text, new_text=text, files=tuple(files),
         robot=robot_mark(top), bounce=read_bounce(top, text[:20_000]),
         authentication=tuple(head.raw("authentication-results")),
     )  # fmt: skip
@@ -90,12 +103,33 @@ def peek(raw: bytes) -> tuple[str, str]:
     return (senders[0][1] if len(senders) == 1 else "", head.get("subject"))
 
 
+def with_line_feeds(raw: bytes) -> bytes:
+    """Return a mail of carriage returns alone with line feeds; what lies where stays the same."""
+    return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
+
+
+def _presentable(text: str) -> str:
+    """Return what of a mail's text is stored and shown: every text of every mail passes here, and no other place."""
+    return text[:MAX_TEXT]
+
+
+def _is_forward(subject: str) -> bool:
+    """Tell whether the subject says that somebody else's mail is sent on."""
+    bare = subject.lower().strip()
+    while start := next((start for start in ANSWER_SUBJECTS if bare.startswith(start)), ""):
+        bare = bare.removeprefix(start).lstrip()
+    return bare.startswith(FORWARD_SUBJECTS)
+
+
 class _Reader:
     """Takes the text and the files out of a tree of parts."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.files: list[MailFile] = []
+        self._html_left = (
+            MAX_HTML  # characters whose structure is read; of what is longer the tags alone are cut
+        )
         self._serial = count(1)
 
     def read(self, top: Part) -> tuple[str, list[MailFile]]:
@@ -125,17 +159,29 @@ class _Reader:
         ):
             self._add(part)
             return ""
-        return html_to_text(part.text()) if part.kind == "text/html" else self._plain(part)
+        return self._html(part) if part.kind == "text/html" else self._plain(part)
+
+    def _html(self, part: Part) -> str:
+        page = part.text()
+        self._html_left -= min(len(page), MAX_HTML)
+        return html_to_text(page) if self._html_left >= 0 else without_tags(page)
 
     def _plain(self, part: Part) -> str:
-        text = part.text()
-        if "\nbegin " not in text and not text.startswith("begin "):
-            return text
-        found, rest = uuencoded(text.encode())
+        place = part.place(MAX_TEXT_BYTES)
+        content = place.read(part.source)
+        if b"begin " not in content or place.inner:
+            return part.as_text(content)
+        found, rest = uuencoded(content)
         self.files += [
-            MailFile(name, "application/octet-stream", content) for name, content in found
+            MailFile(
+                file.name,
+                "application/octet-stream",
+                file.content,
+                replace(place, inner=file.lines),
+            )
+            for file in found
         ]
-        return rest.decode()
+        return part.as_text(rest)
 
     def _add(self, part: Part) -> None:
         """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
@@ -146,7 +192,8 @@ class _Reader:
             ).strip()
             name = f"{name}.eml" if name else ""
         name = name or f"adjunto-{next(self._serial)}{part.suffix()}"
-        self.files.append(MailFile(name, part.kind, part.content()))
+        place = part.place()
+        self.files.append(MailFile(name, part.kind, place.read(part.source), place))
 
 
 def _best(texts: list[tuple[str, str]]) -> str:

@@ -8,7 +8,7 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from time import monotonic
 
@@ -24,10 +24,35 @@ MAX_DELIMITER = 1000  # characters behind a boundary that are looked at
 MAX_FIELD = 4096  # characters of a Content-Type or Content-Disposition that are read
 MAX_TEXT_BYTES = 2 * 1024 * 1024  # of an encoded text part; the raw message keeps the rest
 IDENTITY = {"", "7bit", "8bit", "binary"}
+DECODED = {"base64", "quoted-printable"}
 
 
 class LimitExceeded(Exception):
     """Larger, in more parts, nested deeper, or slower than is read; the mail is kept and quarantined."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies in the bytes of its mail and how it is written there: to read it again takes no parsing.
+
+    `inner` is where in the decoded bytes the lines of a uuencoded file lie.
+    """
+
+    start: int
+    end: int
+    encoding: str = ""
+    inner: tuple[int, int] | None = None
+
+    def read(self, raw: bytes) -> bytes:
+        """Decode the file's bytes, a broken encoding as far as it goes."""
+        written = memoryview(raw)[self.start : self.end]
+        if self.encoding == "base64":
+            content = base64_bytes(written)
+        elif self.encoding == "quoted-printable":
+            content = binascii.a2b_qp(written)
+        else:
+            content = bytes(written)
+        return uudecoded(content[slice(*self.inner)]) if self.inner else content
 
 
 @dataclass
@@ -111,19 +136,24 @@ class Part:
 
     def content(self, limit: int | None = None) -> bytes:
         """The decoded bytes, of at most `limit` encoded ones; a broken encoding as far as it goes."""
+        return self.place(limit).read(self.source)
+
+    def place(self, limit: int | None = None) -> Place:
+        """Where those bytes lie."""
         end = self.end if limit is None else min(self.end, self.start + limit)
-        raw = memoryview(self.source)[self.start : end]
-        if self.encoding == "base64":
-            return base64_bytes(raw)
-        if self.encoding == "quoted-printable":
-            return binascii.a2b_qp(raw)
-        if self.encoding in {"x-uuencode", "uuencode", "x-uue"}:
-            return next((content for _, content in uuencoded(bytes(raw))[0]), bytes(raw))
-        return bytes(raw)
+        whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
+        if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
+            return whole
+        found, _ = uuencoded(whole.read(self.source))
+        return replace(whole, inner=found[0].lines) if found else whole
 
     def text(self) -> str:
         """The text of a text part, with line feeds."""
-        text = decode(self.content(MAX_TEXT_BYTES), self.parameter("charset"))
+        return self.as_text(self.content(MAX_TEXT_BYTES))
+
+    def as_text(self, content: bytes) -> str:
+        """Decoded bytes of this part as text, with line feeds."""
+        text = decode(content, self.parameter("charset"))
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def suffix(self) -> str:
@@ -147,19 +177,34 @@ def read_parts(raw: bytes, budget: Budget) -> Part:
         raise LimitExceeded("head") from error
 
 
-def uuencoded(raw: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
+@dataclass(frozen=True)
+class Uuencoded:
+    """A file in a text: its name, where its lines lie, and what they say."""
+
+    name: str
+    lines: tuple[int, int]
+    content: bytes
+
+
+def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
     """The files written into a text by uuencode, and the text without them; what does not decode stays text."""
-    files: list[tuple[str, bytes]] = []
-    rest, at = b"", 0
+    files: list[Uuencoded] = []
+    rest: list[bytes] = []
+    at = 0
     for found in UUENCODED.finditer(raw):
         try:
-            content = b"".join(binascii.a2b_uu(line) for line in found.group(2).splitlines())
+            content = uudecoded(found.group(2))
         except binascii.Error:
             continue
-        files.append((plain(found.group(1)).strip(), content))
-        rest += raw[at : found.start()]
+        files.append(Uuencoded(plain(found.group(1)).strip(), found.span(2), content))
+        rest.append(raw[at : found.start()])
         at = found.end()
-    return files, rest + raw[at:]
+    return files, b"".join([*rest, raw[at:]])
+
+
+def uudecoded(lines: bytes) -> bytes:
+    """The bytes that these lines of uuencode say. Raises binascii.Error."""
+    return b"".join(binascii.a2b_uu(line) for line in lines.splitlines())
 
 
 UUENCODED = re.compile(

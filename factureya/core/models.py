@@ -209,7 +209,7 @@ class InboundMessage(Chained):
         REQUEST = "accept-request", "Solicitud"
         AUTO = "ignore-auto", "Respuesta automática"
         BOUNCE = "ignore-bounce", "Aviso de no entregado"
-        DUPLICATE = "ignore-duplicate", "Repetido"  # said of a delivery, never stored
+        DUPLICATE = "ignore-duplicate", "Repetido"
         UNREGISTERED = "reject-unregistered", "Remitente sin comprobar"
         MALFORMED = "reject-malformed", "Ilegible"
 
@@ -225,6 +225,8 @@ class InboundMessage(Chained):
     kept_at = models.DateTimeField("guardado", default=clock.now)
     message_id = models.CharField("Message-ID", max_length=400, blank=True)  # without brackets
     digest = models.CharField("SHA-256 sin encabezados de tránsito", max_length=64)
+    # What it says, decoded: equal in two deliveries of one mail. Null until it is disposed of, and beyond the limits.
+    content = models.CharField("SHA-256 de lo que dice", max_length=64, null=True, editable=False)
     recipients = models.JSONField("destinatarios del sobre", default=list, blank=True)
     sender = models.CharField("de", max_length=254, blank=True)
     subject = models.CharField("asunto", max_length=300, blank=True)
@@ -304,6 +306,45 @@ class InboundOriginal(models.Model):
 
     def __str__(self) -> str:
         return f"original de {self.message_id}"
+
+
+class InboundReading(models.Model):
+    """What a mail said when it was disposed of, as values; never changed (M6, M17). None beyond the limits.
+
+    Pages show this and parse nothing. `files` holds name, type, size and place in the original of each file.
+    """
+
+    message = models.OneToOneField(
+        InboundMessage,
+        models.PROTECT,
+        primary_key=True,
+        related_name="reading",
+        verbose_name="correo",
+    )
+    subject = models.TextField("asunto", blank=True)  # whole
+    senders = models.JSONField("remitentes", default=list)
+    recipients = models.JSONField("destinatarios que dice", default=list)
+    date = models.DateTimeField("fecha que dice", null=True)
+    verdict = models.CharField("comprobación", max_length=4)  # core.verdicts.Verdict
+    text = models.TextField("texto")
+    new_text = models.TextField(
+        "texto nuevo", blank=True
+    )  # empty when nothing was cut: then all of it is new
+    was_cut = models.BooleanField("se recortó lo citado", default=False)
+    is_id_reused = models.BooleanField("otro correo tuvo el mismo Message-ID", default=False)
+    files = models.JSONField("archivos", default=list)
+
+    class Meta:
+        verbose_name = "lectura de un correo"
+        verbose_name_plural = "lecturas de correos"
+
+    def __str__(self) -> str:
+        return f"lectura de {self.message_id}"
+
+    @property
+    def own_words(self) -> str:
+        """What its sender wrote himself."""
+        return (self.new_text if self.was_cut else self.text).strip()
 
 
 class MailFolder(models.Model):

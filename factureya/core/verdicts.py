@@ -56,17 +56,19 @@ def _judge(section: str, domain: str) -> Verdict:
 
 def _sections_of(header: str, authserv: str) -> list[str]:
     """The results in the header, if it is this server's; comments gone, quoted text never taken for syntax."""
-    sections, depth = [""], 0
+    sections: list[list[str]] = [[]]
+    depth = 0
     for piece in _PIECES.findall(header):
         if piece in "()":
             depth = max(depth + (1 if piece == "(" else -1), 0)
-            sections[-1] += " "
+            sections[-1].append(" ")
         elif depth:
             continue
         elif piece == ";":
-            sections.append("")
+            sections.append([])
         else:
-            sections[-1] += piece
-    name = sections[0].split()  # the name, and perhaps a version
+            sections[-1].append(piece)
+    first, *others = ("".join(pieces) for pieces in sections)
+    name = first.split()  # the name, and perhaps a version
     mine = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
-    return sections[1:] if mine else []
+    return others if mine else []

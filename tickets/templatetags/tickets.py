@@ -82,16 +82,16 @@ def _line(entry: Entry) -> SafeString:
     dot, css, side = _OURS if entry.is_ours else _THEIRS
     return format_html(
         _MESSAGE, entry.message.seq, dot, initials(entry.message.author_name), css, entry.author, entry.when,
-        entry.author, side, iso(entry.at), entry.when, body(entry.blocks), _files(entry),
+        entry.author, side, iso(entry.at), entry.when, body(entry.blocks), _below(entry),
     )  # fmt: skip
 
 
-def _files(entry: Entry) -> SafeString:
-    if not entry.files:
-        return SafeString("")
-    return SafeString(
-        render_to_string("tickets/partials/message_files.html", {"files": entry.files})
-    )
+def _below(entry: Entry) -> SafeString:
+    """What stands below a message's text: that a quote was cut out of it, and its files."""
+    cut = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
+    files = {"files": entry.files}
+    shown = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
+    return SafeString(cut + shown)
 
 
 def _block(block: Block) -> SafeString:

@@ -235,7 +235,11 @@ def test_added_as_the_words_of_a_contact(client, ana):
     sent = act(client, mail, "link", numero=ticket.number, chosen=str(ana.pk))
     assert sent.status_code == 302
     message = Message.objects.get(inbound=mail)
-    assert (message.author, message.body, message.ticket) == (ana, "El XML va aquí", ticket)
+    assert (message.author, message.body, message.ticket) == (
+        ana,
+        "El XML va aquí\n\n> cita",
+        ticket,
+    )
     ticket.refresh_from_db()
     assert ticket.status == Ticket.Status.OPEN
     event = ticket.events().last()

@@ -13,7 +13,7 @@ from django.db.utils import DatabaseError
 from factureya.core import intake
 from factureya.core.intake import Aside, Outcome, Plan, Postponed
 from factureya.core.mail_in import InboundMail
-from factureya.core.models import Heartbeat, InboundMessage, InboundOriginal
+from factureya.core.models import Heartbeat, InboundMessage, InboundOriginal, InboundReading
 from factureya.core.tests.mails import mail, multipart
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
@@ -301,7 +301,7 @@ def test_what_became_of_it_is_written_once(change):
         InboundMessage.objects.update(**change)
 
 
-@pytest.mark.parametrize("model", [InboundMessage, InboundOriginal])
+@pytest.mark.parametrize("model", [InboundMessage, InboundOriginal, InboundReading])
 def test_no_mail_is_deleted_or_replaced(model):
     receive(mail())
     table = model._meta.db_table

@@ -13,10 +13,12 @@ READ = """
 import sys
 from factureya.core import mail_in
 from factureya.core.mail_headers import fingerprint
+from factureya.core.verdicts import verdict
 raw = sys.stdin.buffer.read()
 try:
     fingerprint(raw)
-    mail_in.parse(raw)
+    mail = mail_in.parse(raw).shortened()
+    verdict(mail.authentication, authserv="mx", domain="x.mx")
     print("read")
 except mail_in.LimitExceeded as limit:
     print(limit)
@@ -61,6 +63,15 @@ HOSTILE = {
                     "read"),
     "recipients": (lambda: multipart("Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; "
                                      + "a@" * 30_000 + " x\n"), "read"),
+    "dashes": (lambda: mail("hola\n" + "-" * 400_000 + "x\nfin"), "read"),  # findings/security.md A1
+    "angles": (lambda: mail("hola\n<" + "@" * 400_000 + "\nfin"), "read"),
+    "blanks": (lambda: mail("hola\n" + " " * 400_000 + "x\nfin"), "read"),
+    "dated": (lambda: mail(("El 5 mar 2025 a las 10:23 " + "a" * 900 + "\n") * 1_000), "read"),
+    "tall row": (lambda: mail("<table><tr><td>" + "x<br>" * 70_000 + "</td>" + "<td>a</td>" * 4_000,
+                              Content_Type="text/html"), "read"),  # A3
+    "html parts": (lambda: multipart(*["Content-Type: text/html\n\n<a " + " ".join(f"a{n}=" for n in range(24_000))
+                                       + ">hola</a>\n"] * 5), "read"),
+    "comments of a verdict": (lambda: mail(Authentication_Results="mx; " + "()" * 100_000), "read"),
     "parameters": (lambda: mail("x", Content_Type="text/plain;" + 'a="b;' * 40_000), "read"),
 }  # fmt: skip
 

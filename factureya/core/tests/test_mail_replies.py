@@ -6,7 +6,7 @@ import pytest
 
 from factureya.core.mail_in import parse
 from factureya.core.mail_replies import reply_text
-from factureya.core.mail_text import MAX_CELLS, html_to_text
+from factureya.core.mail_text import html_to_text
 from factureya.core.tests.mails import mail
 
 pytestmark = [pytest.mark.once, pytest.mark.clause("M6", "M17")]
@@ -36,13 +36,12 @@ BLOCK = "De: Soporte <s@f.mx>\nEnviado el: lunes, 5 de marzo de 2025\nPara: Ana\
         ("Listo\n-- \nAna López\nTel. 5", "Listo"),
         ("Listo\n\n***\n=====\n\u1427\n", "Listo"),
         (f"{SAID}\n> uno\n> dos\n\nMi respuesta", "Mi respuesta"),  # 16: bottom
-        ("> uno\n> dos\n\nMi respuesta", "Mi respuesta"),
         ("Buenas\n> ¿uno?\nsí\n> ¿dos?\nno\n> fin", "Buenas\n> ¿uno?\nsí\n> ¿dos?\nno"),  # 16: interleaved
     ],
 )  # fmt: skip
 def test_quotes_and_signatures_are_cut(text, own):
     assert reply_text(text) == own
-    assert parse(mail(text)).new_text == own  # with CRLF
+    assert parse(mail(text)).shortened().new_text == own  # with CRLF
 
 
 @pytest.mark.parametrize(
@@ -55,6 +54,8 @@ def test_quotes_and_signatures_are_cut(text, own):
         "Listo\n--\nNo puedo timbrar",
         "-- \nNo puedo timbrar",
         "> solo\n> una cita",
+        "> uno\n> dos\n\nMi respuesta",  # nothing says that it is a quote
+        "El 5 mar, Ana escribió:\n> a\nmis palabras",
         f"{SAID}\n> a\n> b",
         BLOCK,
         "Subtotal: 5\n-----\nTotal: 7",
@@ -67,10 +68,7 @@ def test_what_is_not_surely_a_quote_stays(text):
 
 def test_a_quote_alone_loses_only_its_attribution_or_nothing():
     assert reply_text(f"{SAID}\n> a") == f"{SAID}\n> a"
-    assert (
-        reply_text("El 5 mar, Ana escribió:\n> a\nmis palabras")
-        == "El 5 mar, Ana escribió:\nmis palabras"
-    )
+    assert reply_text(f"{SAID}\n> a\nmis palabras") == "mis palabras"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +78,9 @@ def test_a_quote_alone_loses_only_its_attribution_or_nothing():
         f"---------- Mensaje reenviado ----------\n{BLOCK}",
         f"Begin forwarded message:\n\n> {BLOCK}",
         "Inicio del mensaje reenviado:\n\n> De: x\n\n> texto",
+        f"Vean\n\n-------- Correo reenviado --------\n{BLOCK}",
+        f"Vean\n\n--- Mensaje reenviado por Juan Pérez ---\n{BLOCK}",
+        f"Vean\n\nForwarded message from Ana on Monday\n{BLOCK}",
     ],
 )
 def test_17_a_whole_forward_is_content(text):
@@ -88,12 +89,93 @@ def test_17_a_whole_forward_is_content(text):
 
 def test_17_the_subject_says_that_it_is_a_forward():
     body = f"Les reenvío\n\n{BLOCK}"
-    assert parse(mail(body, Subject="RV: Factura")).new_text == body
-    assert parse(mail(body, Subject="RE: Factura")).new_text == "Les reenvío"
+    for subject in ("RV: Factura", "Re: RV: Factura", "Reenvío: Factura", "RE:RE: Fwd: Factura"):
+        assert parse(mail(body, Subject=subject)).shortened().new_text == body
+    assert parse(mail(body, Subject="RE: Factura")).shortened().new_text == "Les reenvío"
 
 
 def test_a_quoted_forward_below_an_answer_is_a_quote():
     assert reply_text(f"Ya\n{SAID}\n\n---------- Forwarded message ---------\nx") == "Ya"
+
+
+# -- Never a sentence of the customer's (findings/mail.md F1, F2, F4), in an answer too ---------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Enviado desde mi celular porque la computadora no prende.",
+        "Enviado desde un equipo distinto sale el mismo error CFDI40147.",
+        "Enviado desde Outlook no abre, desde Gmail sí: ¿me ayudan?",
+        "Enviado desde mi iPhone no llega",
+        "Enviado con mi sello nuevo",
+        "Enviado desde mi correo ana@ejemplo.mx",
+        "Sent via API returns 301",
+        "Sent from my desk while the server is down",
+        "Descargar Outlook no ayudó",
+    ],
+)
+def test_f1_a_sentence_that_begins_like_a_telephones_line_stays(line):
+    for text in (
+        f"No puedo timbrar.\n\n{line}",
+        line,
+        f"No puedo timbrar.\n\n{line}\n\n{SAID}\n> hola",
+    ):
+        assert line in reply_text(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Enviado desde mi iPhone", "Enviado desde mi iPhone 13 Pro Max.", "Sent from my Samsung Galaxy S21",
+        "Enviado desde mi Huawei de Telcel", "Get Outlook for iOS<https://aka.ms/o0ukef>", "Sent from Outlook",
+        "Obtener Outlook para Android <https://aka.ms/AAb9ysg>", "Descargue Outlook para Android",
+        "Enviado desde Yahoo Mail para iPhone", "Enviado desde Correo para Windows", "Enviado desde mi celular",
+        "Diese Nachricht wurde von meinem Android-Mobiltelefon mit K-9 Mail gesendet.", "Envoyé de mon iPhone",
+    ],
+)  # fmt: skip
+def test_f1_a_telephones_line_is_cut(line):
+    assert reply_text(f"Listo\n\n{line}\n") == "Listo"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pasos:\n1. Abrir el portal\n> Error CFDI40147\n2. Nada",
+        "Entro a Menú\n> Facturas\n> Nueva\ny se queda en blanco",
+        "Dice:\n> Error 500",
+        "> Facturas\n> Nueva\n\ny se queda en blanco",
+    ],
+)
+def test_f2_a_line_with_an_angle_bracket_is_a_quote_only_behind_an_attribution(text):
+    assert reply_text(text) == text
+    assert reply_text(f"{text}\n\n{BLOCK}") == text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "El 5 de octubre de 2026 a las 10:00 mi contador me escribió:",
+        "El 5 de octubre de 2026 a las 10:00 el SAT escribió:",
+        "El lunes 5 de octubre de 2026 a las 10:00 Juan <juan@cliente.example> me escribió:",
+        "On October 5, 2026 at 10:00 my accountant wrote:",
+    ],
+)
+def test_f4_a_sentence_about_who_wrote_what_is_no_attribution(said):
+    text = f"Buenos días.\n{said}\n\nque no puede timbrar y que urge."
+    assert reply_text(text) == text
+
+
+def test_f4_without_an_address_it_is_one_before_a_quote_or_at_the_end():
+    said = "El 5 mar 2025 a las 10:23, Soporte Factureya escribió:"
+    assert reply_text(f"Ya\n\n{said}\n\n> hola") == "Ya"
+    assert reply_text(f"Ya\n\n{said}\n") == "Ya"
+
+
+def test_a1_a_line_too_long_for_the_patterns_is_kept_whole():
+    line = "El 5 mar 2025 a las 10:23, " + "muy " * 300 + "<a@b.mx> escribió:"
+    assert reply_text(f"Ya\n{line}\n\nfin") == f"Ya\n{line}\n\nfin"
+    assert reply_text(f"Ya {line}\n{SAID}\n> hola") == f"Ya {line}"
 
 
 # -- HTML --------------------------------------------------------------------------------------------
@@ -127,7 +209,7 @@ def test_a_marked_quote_of_html_is_a_quote(mark):
 @pytest.mark.parametrize(
     "html",
     [
-        "<table><tr>" + "<td>a" * (MAX_CELLS + 1),
+        "<table><tr>" + "<td>a" * 5001,
         "<b>" * 100_000 + "hola",
         "<div>" * 5_000 + "hola",
         "<table><tr><td>" * 300 + "hola",
@@ -139,12 +221,41 @@ def test_a_marked_quote_of_html_is_a_quote(mark):
         "<script>" * 50_000,
         "<p>línea con <b>acentos</b></p>\n" * 12_000,
         "<table>" + ("<tr>" + "<td>a" * 60) * 80,
+        "<table><tr><td>" + "x<br>" * 40_000 + "</td>" + "<td>a</td>" * 1500,
+        "<table>" + "<tr><td>" + "x" * 200_000 + "</td></tr>" + "<tr><td>a</td></tr>" * 10_000,
+        "<table><tr><td>" * 600 + "x<br>" * 50_000,
+        "<blockquote type=cite>a" * 2_000 + "x<br>" * 60_000,
+        "<a " + " ".join(f"a{number}=" for number in range(48_000)) + ">hola</a>",
+        "<ul><li>" * 900 + "x<br>" * 70_000,
+        "<pre>" + "a\n" * 190_000,
+        "<p style='" + " display" * 49_000 + "'>x",
+        "<b><p></b>" * 39_000,
     ],
 )  # fmt: skip
 def test_hostile_html_costs_little(html):
     begin = process_time()
     html_to_text(html)
     assert process_time() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (
+            "<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>",
+            "Uno  Dos\n\nTres",
+        ),
+        ("<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a\nb\nc"),
+        ("<div>Uno</div><div><br></div><div>Dos<br>tres</div>", "Uno\n\nDos\ntres"),
+        ("<ul><li>a<li><p>b</p><ol><li>x<li>y</ol></ul>z", "* a\n\n* b\n\n  1. x\n  2. y\nz"),
+        ("<pre>a\n  b\n\nc</pre>d", "a\n  b\n\nc\nd"),
+        ("uno<!-- no --> dos<span style='display: none'>no</span> tres", "uno dos tres"),
+        ("uno" + "<div>" * 300 + "hola" + "</div>" * 300 + "fin", "uno\nhola\nfin"),
+        ("<div>" * 5000 + "hola</div> fin", "hola fin"),  # deeper than the parser goes
+    ],
+)
+def test_a3_html_keeps_its_words_and_lines(page, text):
+    assert html_to_text(page) == text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def read(row: dict[str, str]) -> InboundMail:
-    return mail_in.parse((FOLDER / row["file"]).read_bytes())
+    return mail_in.parse((FOLDER / row["file"]).read_bytes()).shortened()
 
 
 def unescaped(text: str) -> str:
@@ -66,18 +66,15 @@ def test_the_marks_by_which_its_disposition_is_decided(row):
 def test_with_a_from_header_of_our_choice(row):
     """Replaced, or put first where there is none; nothing else of the mail is lost by it."""
     raw = (FOLDER / row["file"]).read_bytes()
-    before = mail_in.parse(raw)
-    mail = mail_in.parse(b"From: Ana <ana@ejemplo.mx>\r\n" + raw)
+    before = mail_in.parse(raw).shortened()
+    mail = mail_in.parse(b"From: Ana <ana@ejemplo.mx>\r\n" + raw).shortened()
     assert "ana@ejemplo.mx" in mail.senders
     if row["file"] == "gitlab__dutch.eml":
         assert mail.sender == "ana@ejemplo.mx"
         assert mail.new_text == before.new_text == "Dit is een antwoord in het Nederlands."
     else:
-        assert (mail.text, mail.new_text, mail.files) == (
-            before.text,
-            before.new_text,
-            before.files,
-        )
+        assert (mail.text, mail.new_text) == (before.text, before.new_text)
+        assert [file.content for file in mail.files] == [file.content for file in before.files]
 
 
 @pytest.mark.parametrize("row", rows("replies/REPLIES.tsv"), ids=lambda row: row["file"])

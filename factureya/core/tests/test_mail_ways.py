@@ -106,7 +106,8 @@ def test_a_mail_from_the_pipe_becomes_a_ticket(scratch):
     said = json.loads(done.stdout)
     ((number,),) = rows(scratch, "SELECT number FROM tickets_ticket")
     assert said == {
-        "disposition": "accept-new", "ticket": number, "reason": "", "subject": "Facturación", "text": "No abre",
+        "disposition": "accept-new", "ticket": number, "reason": "", "subject": "Facturación",
+        "text": "No abre\n\n> cita",
         "attachments": [{"name": "a.exe", "type": "application/x-msdownload", "bytes": 3, "accepted": False}],
     }  # fmt: skip
     again = json.loads(run(scratch, "receive_email", "--json", raw=raw).stdout)
@@ -419,7 +420,7 @@ class Stdin:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (mail("Hola\n> cita"), {"disposition": "accept-new", "text": "Hola", "attachments": []}),
+        (mail("Hola\n> cita"), {"disposition": "accept-new", "text": "Hola\n> cita", "attachments": []}),
         (multipart(*["\nx\n"] * 300), {"disposition": "reject-malformed", "reason": "limits", "ticket": None,
                                        "subject": "No puedo timbrar", "text": "", "attachments": []}),
     ],

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
-from factureya.core import intake, mail_in
+from factureya.core import intake
 from factureya.core.intake import Outcome
-from factureya.core.mail_in import LimitExceeded
+from factureya.core.models import InboundMessage, InboundReading
 
 
 class Command(BaseCommand):
@@ -33,9 +33,10 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
         _log_in_single_lines()
         raw = sys.stdin.buffer.read(intake.MAX_KEPT + 1)
-        outcome = intake.receive(raw, source=intake.Source.PIPE, recipients=to)
+        inbound, is_new = intake.keep(raw, source=intake.Source.PIPE, recipients=to)
+        outcome = intake.finish(inbound, is_new)
         if as_json:
-            self.stdout.write(json.dumps(_as_json(raw, outcome), ensure_ascii=False))
+            self.stdout.write(json.dumps(_as_json(inbound.pk, outcome), ensure_ascii=False))
 
 
 def _log_in_single_lines() -> None:
@@ -51,7 +52,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def _as_json(raw: bytes, outcome: Outcome) -> dict[str, Any]:
+def _as_json(pk: int, outcome: Outcome) -> dict[str, Any]:
     """The object of spec/interfaces.md."""
     kind, _, name = outcome.about.partition(":")
     said: dict[str, Any] = {
@@ -61,18 +62,13 @@ def _as_json(raw: bytes, outcome: Outcome) -> dict[str, Any]:
     }
     if kind == "request":
         said["folio"] = import_string(settings.MAIL_FOLIO)(outcome.about)
-    try:
-        mail = mail_in.parse(raw)
-    except LimitExceeded:
-        return said | {"subject": mail_in.peek(raw)[1], "text": "", "attachments": []}
-    accepted = [*outcome.accepted, *[False] * len(mail.files)]
+    reading = InboundReading.objects.filter(pk=pk).first()
+    if reading is None:  # beyond the limits
+        subject = InboundMessage.objects.values_list("subject", flat=True).get(pk=pk)
+        return said | {"subject": subject, "text": "", "attachments": []}
+    accepted = [*outcome.accepted, *[False] * len(reading.files)]
     files = [
-        {
-            "name": file.name,
-            "type": file.content_type,
-            "bytes": len(file.content),
-            "accepted": is_accepted,
-        }
-        for file, is_accepted in zip(mail.files, accepted, strict=False)
+        {"name": file["name"], "type": file["type"], "bytes": file["size"], "accepted": is_accepted}
+        for file, is_accepted in zip(reading.files, accepted, strict=False)
     ]
-    return said | {"subject": mail.subject, "text": mail.new_text, "attachments": files}
+    return said | {"subject": reading.subject, "text": reading.own_words, "attachments": files}

@@ -1,0 +1,75 @@
+"""What a mail said, stored as values when it is disposed of: no page parses a mail again (M6, M16, M17).
+
+The files stay where they are, in the original: a reading holds their places, and to get one takes slicing and decoding.
+"""
+
+import hashlib
+from dataclasses import astuple
+from typing import Any
+
+from django.conf import settings
+
+from factureya.core.mail_headers import BLANK
+from factureya.core.mail_in import InboundMail, MailFile, with_line_feeds
+from factureya.core.mail_parts import Place
+from factureya.core.models import InboundMessage, InboundReading
+from factureya.core.verdicts import Verdict, verdict
+
+
+def sender_verdict(mail: InboundMail) -> Verdict:
+    """Return what our own mail server found out about the mail's sender (M5)."""
+    if not mail.sender:
+        return Verdict.NONE  # there is nobody to vouch for
+    domain = mail.sender.rpartition("@")[2]
+    return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
+
+
+def content_digest(mail: InboundMail) -> str:
+    """Return the SHA-256 of who wrote, the decoded text and the decoded files: what is the same in every delivery.
+
+    Headers of any hop, another transfer encoding, folded lines and other line ends do not change it (M6).
+    """
+    digest = hashlib.sha256()
+    for text in (" ".join(mail.senders), mail.text):
+        digest.update("".join(text.split()).encode() + b"\0")
+    for file in mail.files:
+        content = hashlib.sha256(file.content.translate(None, BLANK)).digest()
+        digest.update("".join(file.name.split()).encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
+    """Write down what the mail says, once; in the transaction that says what became of it."""
+    InboundReading.objects.create(
+        message=inbound,
+        subject=mail.subject,
+        senders=list(mail.senders),
+        recipients=list(mail.recipients),
+        date=mail.date,
+        verdict=sender_verdict(mail),
+        text=mail.text,
+        new_text=mail.new_text if mail.was_cut else "",
+        was_cut=mail.was_cut,
+        is_id_reused=is_id_reused,
+        files=[_stored(file) for file in mail.files],
+    )
+
+
+def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
+    """Take the mail's files out of its bytes, as they were found when it was read."""
+    source = with_line_feeds(raw)
+    found = []
+    for file in reading.files:
+        start, end, encoding, inner = file["place"]
+        place = Place(start, end, encoding, tuple(inner) if inner else None)
+        found.append(MailFile(file["name"], file["type"], place.read(source), place))
+    return found
+
+
+def _stored(file: MailFile) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "type": file.content_type,
+        "size": len(file.content),
+        "place": astuple(file.place),
+    }
