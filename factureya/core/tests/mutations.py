@@ -15,6 +15,8 @@ SEEDS = [
               "Content-Transfer-Encoding: base64\n\nJVBERg==\n"),
     multipart("\nno\n", "Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; b@x\nAction: failed\n",
               kind="report", From="MAILER-DAEMON@x"),
+    multipart("Content-Type: text/html\n\n<table><tr><td>a<br>b</td><td>c<p>d</table><ul><li>e</ul>\n", From="Ana <ana@x>"),
+    mail("Ya\n> cita\nDe: a\nEnviado: b\nPara: c\nEnviado desde mi iPhone", Subject="Re: FY-7K3M-9QX1"),
     mail("begin 644 a\n#0V%T\n`\nend\n> cita\nEl 5 mar 2025 10:00, A <a@b> escribió:\n> b"),
 ]  # fmt: skip
 INSERTS = [
@@ -30,13 +32,16 @@ def mutated(raw: bytes, source: random.Random) -> bytes:
     data = bytearray(raw)
     for _ in range(source.randint(1, 12)):
         at = source.randrange(len(data) + 1)
-        match source.randrange(4):
+        match source.randrange(5):
             case 0:
                 data[at : at + 1] = bytes([source.randrange(256)])
             case 1:
                 del data[at : at + source.randint(1, 60)]
             case 2:
                 data[at:at] = data[at : at + source.randint(1, 200)]
+            case 3:  # one thing very often, as only a program writes it
+                piece = bytes(data[at : at + source.randint(1, 12)])
+                data[at:at] = piece * source.choice([50, 2_000, 40_000 // max(1, len(piece))])
             case _:
                 data[at:at] = source.choice(INSERTS)
     return bytes(data)

@@ -118,7 +118,9 @@ def test_a_mail_costs_one_statement_more_than_without_its_reading():
     sent = [query["sql"] for query in context.captured_queries]
     own = [sql for sql in sent if "heartbeat" not in sql]
     assert sum("core_inboundreading" in sql for sql in own) == 1
-    assert len([sql for sql in own if sql.partition(" ")[0] in {"SELECT", "INSERT", "UPDATE"}]) == 5
+    assert len([sql for sql in own if sql.partition(" ")[0] in {"SELECT", "INSERT", "UPDATE"}]) == (
+        5 if connection.vendor == "sqlite" else 4  # there the original goes past the log
+    )
 
 
 @pytest.mark.parametrize("change", [{"text": "x"}, {"was_cut": True}, {"files": []}])
