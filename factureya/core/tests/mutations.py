@@ -15,7 +15,8 @@ SEEDS = [
               "Content-Transfer-Encoding: base64\n\nJVBERg==\n"),
     multipart("\nno\n", "Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; b@x\nAction: failed\n",
               kind="report", From="MAILER-DAEMON@x"),
-    multipart("Content-Type: text/html\n\n<table><tr><td>a<br>b</td><td>c<p>d</table><ul><li>e</ul>\n", From="Ana <ana@x>"),
+    multipart("Content-Type: text/html\n\n<table><tr><td>a<br>b</td><td>c<p>d</table><ul><li>e</ul>\n",
+              From="Ana <ana@x>"),
     mail("Ya\n> cita\nDe: a\nEnviado: b\nPara: c\nEnviado desde mi iPhone", Subject="Re: FY-7K3M-9QX1"),
     mail("begin 644 a\n#0V%T\n`\nend\n> cita\nEl 5 mar 2025 10:00, A <a@b> escribió:\n> b"),
 ]  # fmt: skip
