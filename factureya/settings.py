@@ -115,6 +115,8 @@ MESSAGE_TAGS = {messages.ERROR: "danger"}
 # -- Database ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
+# What the address asks for (?sslmode=verify-full&sslrootcert=…) holds beside what we set.
+ASKED_OPTIONS = DATABASES["default"].pop("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
     DATABASES["default"]["OPTIONS"] = {
@@ -129,6 +131,7 @@ elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread,
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
+DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
