@@ -117,9 +117,12 @@ def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
         # The highest UID first: what comes between the two questions is new, not unread and old.
         highest, unread = _highest(box), _search(box, "UNSEEN")
         return MailFolder.objects.create(
-            name=mailbox.name(), uid_validity=validity, taken_over_at=began, old_uid=highest,
+            name=mailbox.name(),
+            uid_validity=validity,
+            taken_over_at=began,
+            old_uid=highest,
             wanted=[uid for uid in unread if uid <= highest],
-        )  # fmt: skip
+        )
     if folder.uid_validity != validity:
         logger.warning(
             "the mailbox was rebuilt (UIDVALIDITY): what came since it is ours is read again"
