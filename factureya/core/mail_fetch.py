@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 30.0  # seconds of one answer of the server
 PASS_MAILS, PASS_SECONDS = 500, 50.0  # of one pass; the next goes on
 ASKED_AT_ONCE = 200  # mails of a rebuilt mailbox whose dates are asked for in one command
+CLOCKS_DIFFER = timedelta(
+    hours=1
+)  # the mail server's and ours: a new mail must not pass for an old one
 RECEIVED_BYTES = 4000  # of the fields Received; the first is the newest
 PORTS = {"imaps": 993, "imap+tls": 143, "imap": 143}
 UID = re.compile(rb"\bUID (\d{1,10})\b")
@@ -119,7 +122,7 @@ def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
         return MailFolder.objects.create(
             name=mailbox.name(),
             uid_validity=validity,
-            taken_over_at=began,
+            taken_over_at=began.replace(microsecond=0),
             old_uid=highest,
             wanted=[uid for uid in unread if uid <= highest],
         )
@@ -143,7 +146,7 @@ def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
     for first in range(0, len(recent), ASKED_AT_ONCE):
         asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (literal, said) in _answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
-            if not _is_older(folder, literal, said):
+            if not _is_older(folder.taken_over_at, literal, said):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
 
@@ -212,13 +215,13 @@ def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
     """Whether it is older than our first poll and was read: somebody moved it here from another folder."""
     flags = FLAGS.search(said)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
-    return is_seen and _is_older(folder, received, said)
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
 
 
-def _is_older(folder: MailFolder, received: bytes, said: bytes) -> bool:
-    """Whether our mail server had it before the first poll, by INTERNALDATE or, where a copy lost it, by Received."""
+def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
+    """Whether our mail server had it before the instant, by INTERNALDATE or, where a copy lost it, by Received."""
     moments = [_internal_date(said), _received_date(received)]
-    return any(moment is not None and moment < folder.taken_over_at for moment in moments)
+    return any(moment is not None and moment < instant for moment in moments)
 
 
 def _internal_date(said: bytes) -> datetime | None:

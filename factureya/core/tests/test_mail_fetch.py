@@ -203,6 +203,17 @@ def test_h3_an_old_mail_that_is_moved_back_is_no_ticket_unless_nobody_had_read_i
     assert texts() == ["uno", "de no deseados, sin leer"]
 
 
+def test_h3_a_new_mail_is_taken_though_the_clock_of_its_server_is_slow(box):
+    """Whoever reads it within the minute: by its date it came before the first poll."""
+    tasks.fetch_mail()
+    for before in (timedelta(milliseconds=1), timedelta(minutes=50)):
+        box.add(
+            mail(f"{before}", Message_ID=f"<{before.seconds}@x>"), TAKEN_OVER - before, is_seen=True
+        )
+    tasks.fetch_mail()
+    assert len(texts()) == 3
+
+
 @pytest.mark.parametrize("received", ["", "sin fecha", "from a by b; 99 Foo 2026 99:99", "x; "])
 def test_a_field_received_without_a_date_says_nothing(box, received):
     tasks.fetch_mail()
