@@ -8,7 +8,7 @@ from celery.beat import Scheduler
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class FreshScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
+class FreshScheduler(Scheduler):
     """Sends every job at once when beat starts, then at its period.
 
     So no damaged file keeps beat from starting, and a beat that is restarted often starves no rare job. Every job is

@@ -35,7 +35,7 @@ class Channel(filesystem.Channel):
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         part.replace(part.with_name(name))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: Any = None) -> Any:
         """The next message; one that is damaged is dropped, because kombu has removed its file by then."""
         while True:
             try:

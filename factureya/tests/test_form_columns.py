@@ -18,6 +18,7 @@ from django.contrib import admin
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from django.urls import reverse
 
 import accounts
 import change_requests
@@ -26,6 +27,8 @@ import tickets
 from accounts.tests.factories import make_agent
 from change_requests.content import MAX as CONTENT_MAX
 from change_requests.control.forms import ActForm
+from factureya.tests.test_access import TABLE, world  # noqa: F401  (a fixture)
+from factureya.tests.test_lengths import too_long
 from tickets.admin_composer import ComposerForm
 from tickets.tests.factories import make_ticket
 
@@ -229,6 +232,28 @@ def test_every_text_field_says_in_spanish_that_a_text_is_too_long(request_of_age
             if "Asegúrese" in said or "Ensure" in said or not said:
                 wrong.append(f"{name}: {said}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_page_fails_on_texts_that_are_one_character_too_long(request, request_of_agent):
+    """Every address × everybody who may send to it × every field at once: an answer, and nothing too long is stored."""
+    here, limits = request.getfixturevalue("world"), dict[str, int]()
+    for name, _cls, field in text_fields(request_of_agent):
+        called = name.partition(".")[2]
+        limits[called] = min(limits.get(called, 10_000), limit_of(field) or 0)
+    long = {name: "x" * (limit + 1) for name, limit in limits.items()}
+    chosen = {
+        "outcome": "return",
+        "decision": "reject",
+        "kind": "respuesta",
+        "category": "other",
+        "impact": "1",
+    }
+    for role in ("anonymous", "ana", "dario", "laura", "elsa", "root"):
+        for name, rows in TABLE.items():
+            client = here.client(role)
+            answer = client.post(reverse(name, args=rows[0].args(here)), {**long, **chosen})
+            assert answer.status_code < 500, f"{role} {name}"
+    assert too_long() == []
 
 
 def test_no_other_form_writes_a_column():
