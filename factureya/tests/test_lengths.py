@@ -20,8 +20,9 @@ from accounts.tests.factories import PASSWORD, make_contact, make_staff, make_su
 from change_requests import content, operations
 from change_requests.models import FormalRequest
 from change_requests.tests.lives import Cast, draft, make, seen
-from factureya.core import mailbox, outbox
-from factureya.core.models import OutboxMessage
+from factureya.core import intake, mailbox, outbox
+from factureya.core.models import Attachment, OutboxMessage
+from factureya.core.tests.mails import mail, multipart
 from tickets import operations as desk
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_SEARCH_WORDS
@@ -219,3 +220,51 @@ def test_a_mail_to_an_address_that_no_column_holds_is_not_queued():
 def test_the_name_of_a_mailbox_is_cut(settings):
     settings.MAIL_IN_IMAP_URL = f"imaps://{'u' * 200}:p@mail.example/{'f' * 200}"
     assert len(mailbox.name()) == 255
+
+
+LONG = "x" * 2000
+LONG_HEADERS: list[dict[str, Any]] = [
+    {"Subject": LONG},
+    {"Subject": LIGATURE * 300},
+    {"Message_ID": f"<{LONG}@x>"},
+    {
+        "References": " ".join(f"<{n}{'y' * 300}@x>" for n in range(50)),
+        "In_Reply_To": f"<{LONG}@x>",
+    },
+    {"From": f"{LONG} <ana@ejemplo.mx>"},
+    {"From": f"<{'x' * 300}@ejemplo.mx>"},
+    {"From": f"<ana@{'.'.join(['y' * 60] * 6)}.mx>"},
+    {"To": f"<{LONG}@factureya.com>, soporte@factureya.com"},
+    {"Auto_Submitted": LONG},
+    {"X_Autoreply": LONG, "Precedence": LONG},
+    {"Content_Type": f"text/{LONG}; charset={LONG}; name={LONG}"},
+]
+
+
+@pytest.mark.clause("M5", "M6")
+@pytest.mark.parametrize("headers", LONG_HEADERS)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_no_header_of_a_mail_is_too_long_for_its_column(settings, headers, is_known):
+    """Whoever writes it: an entry, and nothing of it longer than its column."""
+    settings.MAIL_IN_REQUIRE_VERDICT = False
+    if is_known:
+        make_contact(email="ana@ejemplo.mx")
+    outcome = intake.receive(
+        mail("Hola", **headers), source="smtp", recipients=[f"{LONG}@factureya.com"]
+    )
+    assert outcome.disposition
+    assert outcome.reason != "error"
+
+
+@pytest.mark.clause("M17")
+def test_no_name_of_a_file_is_too_long_for_its_column(settings):
+    """Of a mail's file: as it is, and grown by composing it."""
+    settings.MAIL_IN_REQUIRE_VERDICT = False
+    make_contact(email="ana@ejemplo.mx")
+    files = [
+        f'Content-Type: text/plain\nContent-Disposition: attachment; filename="{name}.txt"\n\nhola {n}'
+        for n, name in enumerate([LONG, LONGER * 150, LIGATURE * 150])
+    ]
+    raw = multipart("Content-Type: text/plain\n\nVa todo", *files)
+    assert intake.receive(raw, source="smtp").disposition == "accept-new"
+    assert Attachment.objects.exists()
