@@ -19,6 +19,7 @@ from django.test import TransactionTestCase
 
 from change_requests import guards as request_guards
 from factureya.core import guards as core_guards
+from factureya.core.tests import mail_servers
 from tickets import guards as ticket_guards
 
 GUARDED = (core_guards, ticket_guards, request_guards)
@@ -32,6 +33,7 @@ LEFT_OUT = {
     "redis": f"Redis at {REDIS_URL}",
     "browser": "Chromium",
     "samples": f"{SAMPLES}",
+    "mailserver": "root, Postfix, Dovecot (imapd, lmtpd) and swaks",
 }
 _left_out = pytest.StashKey[dict[str, int]]()
 
@@ -85,6 +87,7 @@ def _absent() -> list[str]:
         "redis": _answers(REDIS_URL),
         "browser": CHROMIUM is not None,
         "samples": SAMPLES.is_dir(),
+        "mailserver": not mail_servers.absent(),
     }
     return [name for name, found in there.items() if not found]
 

@@ -1,13 +1,14 @@
 """The forms of /cuenta/. allauth's behave as it wants; the words, and what an empty field says, are ours."""
 
 import secrets
+import unicodedata
 from typing import Any
 
 from allauth.account import forms as account
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
 from django import forms
-from django.core.validators import EmailValidator
+from django.core.validators import EmailValidator, MaxLengthValidator
 from django.http import HttpRequest
 
 from accounts import operations, passwords
@@ -19,6 +20,9 @@ CHOOSING_HELP = (
 )
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
 EMAIL_TOO_LONG = "Un correo tiene hasta %(limit_value)d caracteres; escribió %(show_value)d."
+TOO_LONG = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto."
+MAX_TYPED = 4096  # of a password or a code, which no column holds
+MAX_EMAIL: int = User._meta.get_field("email").max_length or 0
 WRITE_EMAIL = "Escriba su correo."
 WRITE_PASSWORD = "Escriba su contraseña."  # noqa: S105 (a text)
 CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S105 (a text)
@@ -33,6 +37,14 @@ def _measure_password(form: forms.Form, field: str, person: User) -> None:
         passwords.check(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
         form.add_error(field, problem)
+
+
+def _short_enough(email: str) -> None:
+    """Measure an address as it is stored: some letters are longer in lower case."""
+    if (length := len(email.lower())) > MAX_EMAIL:
+        raise forms.ValidationError(
+            EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length}
+        )
 
 
 class PlainForm(forms.Form):
@@ -50,10 +62,15 @@ class PlainForm(forms.Form):
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
             field.error_messages["null_characters_not_allowed"] = ODD_CHARACTER
+            if isinstance(field, forms.CharField) and field.max_length is None:
+                field.max_length = MAX_TYPED
+                field.validators.append(MaxLengthValidator(MAX_TYPED, TOO_LONG))
             if isinstance(field, forms.EmailField):
                 field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
-                validators = [v for v in field.validators if not isinstance(v, EmailValidator)]
-                field.validators = [*validators, EmailValidator(EMAIL_INVALID)]
+                ours = (EmailValidator, MaxLengthValidator)
+                kept = [v for v in field.validators if not isinstance(v, ours)]
+                field.validators = [*kept, EmailValidator(EMAIL_INVALID), _short_enough]
+                field.max_length = MAX_EMAIL
 
 
 class CodeForm(PlainForm):
@@ -128,6 +145,14 @@ class SignupForm(PlainForm, account.SignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
+
+    def clean_legal_name(self) -> str:
+        """One form of each character, measured as it is stored: some are longer composed."""
+        name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
+        field = self.fields["legal_name"]
+        if len(name) > (getattr(field, "max_length", None) or 0):
+            raise forms.ValidationError(field.error_messages["max_length"])
+        return name
 
     def clean_rfc(self) -> RFC:
         """The cleaned RFC, or what is wrong with it."""

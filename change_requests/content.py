@@ -34,6 +34,9 @@ MAX = {
     "full_name": 150,
     "position": 100,
     "reason": 2000,
+    "email": 254,
+    "representative_name": 150,
+    "representative_instrument": 200,
 }
 ASSET_OF = {
     "rfc": "identity", "legal_name": "identity", "fiscal_address": "location", "phone": "location",
@@ -270,6 +273,9 @@ def _check_mail(email: str, field: str, errors: Errors) -> None:
     except ValidationError:
         errors[field] = "Escriba un correo como nombre@empresa.com."
         return
+    if len(email) > MAX["email"]:
+        errors[field] = f"Un correo tiene hasta {MAX['email']} caracteres."
+        return
     if registered.is_own(email):  # of anybody else's address nothing is disclosed here
         errors[field] = "Ese correo no se puede usar."
 
@@ -293,6 +299,7 @@ def _representative(request: FormalRequest, parts: dict[str, str], errors: Error
         errors[PART + "power"] = "Elija si es representante legal o apoderado."
     if not new["instrument"] or "|" in "".join(new.values()):
         errors[PART + "instrument"] = "Escriba el instrumento del poder, sin barras."
+    _check_lengths(new, errors)
     _check_powers(new, errors)
     line = compose(**new)
     if replaced and line == replaced.line:
@@ -321,6 +328,12 @@ def _replaced(
     if found is None:
         errors[PART + "replaces"] = "Elija al representante a quien sustituye."
     return found
+
+
+def _check_lengths(new: dict[str, str], errors: Errors) -> None:
+    for part in ("name", "instrument"):
+        if len(new[part]) > (most := MAX[PART + part]):
+            errors[PART + part] = f"Tiene más de {most} caracteres; acórtelo."
 
 
 def _check_powers(new: dict[str, str], errors: Errors) -> None:

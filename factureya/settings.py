@@ -115,6 +115,8 @@ MESSAGE_TAGS = {messages.ERROR: "danger"}
 # -- Database ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
+# What the address asks for (?sslmode=verify-full&sslrootcert=…) holds beside what we set.
+ASKED_OPTIONS = DATABASES["default"].pop("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
     DATABASES["default"]["OPTIONS"] = {
@@ -129,10 +131,13 @@ elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread,
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
+DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
 CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/cache")}
+if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
+    CACHES["default"]["BACKEND"] = "factureya.core.file_cache.FileCache"
 
 # -- Background work: the broker only rings a bell; the truth is in the database ----------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
@@ -162,6 +167,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "factureya.core.beat:FreshScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep_outbox": {
         "task": "factureya.core.tasks.sweep_outbox",

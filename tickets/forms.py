@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 
 from factureya.core import attachments, numbers
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
@@ -15,6 +16,8 @@ from tickets.models import NUMBER_PREFIX, Ticket
 MAX_SUBJECT = 120
 CATEGORIES = [choice for choice in Ticket.Category.choices if choice[0] != Ticket.Category.REQUESTS]
 CFDI_UUID_CHARACTERS = 36
+MAX_PASTED = 200  # of a folio with what was copied along with it
+WRONG_UUID_LENGTH = "El folio fiscal debe tener 36 caracteres; escribió %(show_value)d"
 WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 
@@ -68,6 +71,7 @@ class TicketForm(FilesMixin):
         label="Folio fiscal (opcional)",
         help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
         required=False,
+        validators=[MaxLengthValidator(MAX_PASTED, WRONG_UUID_LENGTH)],
         widget=forms.TextInput(
             attrs={
                 "class": "textinput form-control fy-mono",

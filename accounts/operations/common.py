@@ -1,6 +1,7 @@
 """What the operations of accounts share."""
 
 from allauth.account.models import EmailAddress
+from django.db.models import Model
 
 from accounts.models import User
 
@@ -13,6 +14,18 @@ def require(allowed: bool, message: str) -> None:
     """Raise Refused unless `allowed`."""
     if not allowed:
         raise Refused(message)
+
+
+def fitting(model: type[Model], field: str, text: str) -> str:
+    """Return the text with single spaces. Raises Refused when the column holds less."""
+    line = " ".join(text.split())
+    column = model._meta.get_field(field)
+    most = getattr(column, "max_length", None)
+    require(
+        most is None or len(line) <= most,
+        f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.",
+    )
+    return line
 
 
 def current(actor: User) -> User:
@@ -32,12 +45,14 @@ def lock_user(pk: int) -> User:
 
 
 def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
-    """A user and the one address; raises IntegrityError when somebody has that address.
+    """A user and the one address; raises IntegrityError when somebody has that address, Refused what no column holds.
 
     `hashed` is the password's hash: it takes long on purpose, so it is made before the transaction.
     """
     person = User.objects.create(
-        email=email.strip().lower(), password=hashed, full_name=" ".join(full_name.split())
+        email=fitting(User, "email", email.lower()),
+        password=hashed,
+        full_name=fitting(User, "full_name", full_name),
     )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, Representative, User
-from accounts.operations.common import Refused, current, new_person, require
+from accounts.operations.common import Refused, current, fitting, new_person, require
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
@@ -41,7 +41,9 @@ def register_company(
             person = new_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
-                legal_name=unicodedata.normalize("NFC", " ".join(legal_name.split())),
+                legal_name=fitting(
+                    Customer, "legal_name", unicodedata.normalize("NFC", legal_name)
+                ),
                 registered_email=person.email,
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
@@ -82,7 +84,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
 
 def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
     """The company stays unverified, with the reason; its people keep their own tickets."""
-    reason = " ".join(reason.split())
+    reason = fitting(Customer, "refusal_reason", reason)
     require(bool(reason), "Escriba el motivo; la persona lo leerá.")
     with _undecided(pk, actor) as customer:
         customer.refused_at, customer.refusal_reason = now(), reason

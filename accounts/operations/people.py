@@ -18,6 +18,7 @@ from accounts.models import Contact, Invitation, RoleAssignment, User
 from accounts.operations.common import (
     Refused,
     current,
+    fitting,
     lock_user,
     new_person,
     require,
@@ -93,7 +94,7 @@ def rename(*, full_name: str, actor: User) -> User:
     """A person corrects the own name."""
     with transaction.atomic():
         person = lock_user(actor.pk)
-        before, person.full_name = person.full_name, " ".join(full_name.split())
+        before, person.full_name = person.full_name, fitting(User, "full_name", full_name)
         if before != person.full_name:
             person.save(update_fields=["full_name"])
             audit.record(

@@ -20,7 +20,14 @@ from accounts.models import (
     User,
 )
 from accounts.operations import people
-from accounts.operations.common import Refused, current, lock_user, require, require_superuser
+from accounts.operations.common import (
+    Refused,
+    current,
+    fitting,
+    lock_user,
+    require,
+    require_superuser,
+)
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -29,7 +36,7 @@ def invite_staff(
     *, email: str, office: str, provider: Provider | None = None, actor: User
 ) -> Invitation:
     """A superuser invites a person by mail to an office; the invited one chooses the password."""
-    email = email.strip().lower()
+    email = fitting(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
         _check_provider(office, provider)
@@ -104,7 +111,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """A superuser closes somebody's account; every session ends with the next request."""
-    reason = " ".join(reason.split())
+    reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -119,7 +126,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """A superuser opens a closed account again; old sessions stay ended."""
-    reason = " ".join(reason.split())
+    reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -146,7 +153,7 @@ def factor_enrolled(person: User) -> None:
 
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
     """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
-    reason = " ".join(reason.split())
+    reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(user.pk)
@@ -190,7 +197,7 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 def add_provider(*, name: str, actor: User) -> Provider:
     """A superuser adds a third party that gives the service (M3)."""
-    name = " ".join(name.split())
+    name = fitting(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
         require(bool(name), "Escriba el nombre del prestador.")

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.account.authentication import get_authentication_records
 from allauth.core.context import request_context
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import RequestFactory
+from django.urls import reverse
 
 from accounts import stepup
 from accounts.models import Office
@@ -44,3 +46,18 @@ def test_a_wrong_or_absent_password_and_too_many_of_them(request_of_elsa):
     assert stepup.TOO_MANY in said
     assert stepup.confirm(request_of_elsa, PASSWORD) == stepup.TOO_MANY
     assert not stepup.is_fresh(request_of_elsa)
+
+
+def test_signing_in_by_the_form_is_not_the_password_again(client, rf):
+    """House, mutation of `reauthenticated`: the same password a moment ago, and yet it is asked for."""
+    elsa = make_staff(Office.SECURITY_OFFICER)
+    signed_in = client.post(reverse("account_login"), {"login": elsa.email, "password": PASSWORD})
+    assert signed_in.status_code == 302
+    request = rf.post("/control/")
+    request.user, request.session = elsa, client.session
+    (record,) = get_authentication_records(request, elsa)
+    assert record["method"] == "password"
+    assert not stepup.is_fresh(request)
+    with request_context(request):
+        assert stepup.confirm(request, PASSWORD) == ""
+    assert stepup.is_fresh(request)

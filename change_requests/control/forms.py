@@ -18,6 +18,7 @@ MIN_REASON = 10
 MIN_CHANGE = 20  # of a change request
 MIN_WAIVER = 50
 MAX_REASON = 2000
+MAX_OUTCOME = 1000  # of a reason that ends a request: FormalRequest.outcome_reason holds no more
 APPROVE, CLARIFY, REJECT = "approve", "clarify", "reject"
 VERIFY, RETURN = "verify", "return"
 ITS_NAME_HERE = {"question": "reason"}  # field of an operation -> field of a form
@@ -32,20 +33,24 @@ def _card(words: str, consequence: str) -> str:
 class Reason(Text):
     """A written reason of so many characters, blanks at the ends not counted."""
 
-    def __init__(self, *, least: int = MIN_REASON, missing: str, rows: int = 3, **options: Any):
-        super().__init__(missing=missing, rows=rows, **options)
+    def __init__(
+        self,
+        *,
+        least: int = MIN_REASON,
+        most: int = MAX_REASON,
+        missing: str,
+        rows: int = 3,
+        **options: Any,
+    ):
+        super().__init__(missing=missing, rows=rows, most=most, **options)
         self.least = least
 
     def clean(self, value: Any) -> str:
-        """Single line breaks stay; the length is told when it is too short or too long."""
+        """Single line breaks stay; the length is told when it is too short."""
         text = str(super().clean(value)).strip()
         if 0 < len(text) < self.least:
             raise forms.ValidationError(
                 f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}"
-            )
-        if len(text) > MAX_REASON:
-            raise forms.ValidationError(
-                f"Son hasta {MAX_REASON} caracteres y escribió {len(text)}. Acorte el texto."
             )
         return text
 
@@ -150,6 +155,7 @@ class VerifyForm(ActForm):
     )
     reason = Reason(
         label="Qué revisó",
+        most=MAX_OUTCOME,
         help_text="Queda en el expediente. Si la devuelve, el cliente lo lee: diga qué debe corregir.",
         missing="Escriba qué revisó, o qué debe corregir el cliente",
     )
@@ -181,6 +187,7 @@ class DecideForm(ActForm):
     )
     reason = Reason(
         label="Razón de su decisión",
+        most=MAX_OUTCOME,
         help_text="Queda en el expediente y la lee el cliente. Obligatoria también al aprobar.",
         missing="Escriba la razón de su decisión",
     )
@@ -286,6 +293,7 @@ class ReturnForm(ActForm):
 
     reason = Reason(
         label="Qué debe corregir",
+        most=MAX_OUTCOME,
         help_text="Lo lee el cliente.",
         missing="Escriba qué debe corregir el cliente",
     )
@@ -295,8 +303,11 @@ class CancelForm(ActForm):
     """Why it ends here."""
 
     reason = Reason(
-        label="Por qué se cancela", help_text="Lo lee el cliente.", missing="Escriba por qué se cancela"
-    )  # fmt: skip
+        label="Por qué se cancela",
+        most=MAX_OUTCOME,
+        help_text="Lo lee el cliente.",
+        missing="Escriba por qué se cancela",
+    )
 
 
 class ResumeForm(ActForm):

@@ -203,6 +203,7 @@ class ReasonForm(FilesMixin):
         help_text="Por qué lo solicita. Lo leen quienes deciden: con un buen motivo no le preguntan.",
         missing="Escriba el motivo de la solicitud",
         rows=4,
+        most=2000,
     )
     effective_date = Day(label="¿Cuándo aplicarlo? (opcional)", required=False)
     files = FilesField("Evidencia (opcional)")  # type: ignore[assignment]
@@ -242,7 +243,12 @@ class SubmitForm(PortalForm):
     """Step 5; `seen` is what was reviewed."""
 
     confirm = Tick(label=CONFIRMATION, missing="Confirme que los datos son correctos")
-    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+    seen = forms.CharField(
+        required=False,
+        max_length=64,
+        widget=forms.HiddenInput,
+        error_messages={"max_length": "La página perdió su validez. Revise los datos de nuevo."},
+    )
 
 
 class AnswerForm(PortalForm):
@@ -264,6 +270,7 @@ class WithdrawForm(PortalForm):
         help_text="Queda en el expediente.",
         missing="Escriba por qué la retira",
         rows=3,
+        most=1000,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from django import forms
 
-from accounts.models import Representative
+from accounts.models import Customer, Representative
 from change_requests.customer.forms import Choice, Day, Line, Mail, Tick
 from factureya.core.forms import PortalForm
 
+MAX_ADDRESS: int = Customer._meta.get_field("fiscal_address").max_length or 0
 MISSING_ANY = "Marque al menos un dato y escriba su valor nuevo"
 MISSING_IDENTITY = "Escriba el RFC nuevo, la razón social nueva, o ambos"
 MONO = {
@@ -142,6 +143,12 @@ class DataForm(PortalForm):
         data = super().clean() or self.cleaned_data
         if not any(data.get(group.box) for group in GROUPS):
             self.add_error(None, MISSING_ANY)
+        address = {name: data.get(name, "") for name in ADDRESS.inputs}
+        if data.get("c_address") and (length := len(whole_address(**address))) > MAX_ADDRESS:
+            self.add_error(
+                "street",
+                f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo.",
+            )
         is_named = (
             data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
         )

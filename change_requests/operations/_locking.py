@@ -17,6 +17,8 @@ from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
 
+MAX_TEXT = 10_000  # characters that a person writes at most
+MAX_OUTCOME: int = FormalRequest._meta.get_field("outcome_reason").max_length or 0
 Status, Form, Kind = FormalRequest.Status, FormalRequest.Form, FormalRequest.Kind
 # Nothing more will be applied: other requests may touch the same assets.
 ENDED = frozenset(
@@ -117,9 +119,18 @@ def confirm_deadline() -> datetime:
     return now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
 
 
-def text_of(text: str, *, at_least: int, what: str, field: str) -> str:
-    """A text that a person must have written: paragraphs kept, ends cut. Raises Invalid when it is too short."""
+def text_of(text: str, *, at_least: int, what: str, field: str, at_most: int = MAX_TEXT) -> str:
+    """Return what a person must have written: paragraphs kept, ends cut. Raises Invalid when its length is wrong."""
     cleaned = "\n".join(" ".join(line.split()) for line in text.strip().splitlines()).strip()
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
+    if len(cleaned) > at_most:
+        raise Invalid(
+            {field: f"Son hasta {at_most} caracteres y escribió {len(cleaned)}. Acorte el texto."}
+        )
     return cleaned
+
+
+def outcome_of(reason: str) -> str:
+    """Return the written reason why a request ends, which one column holds. Raises Invalid as `text_of`."""
+    return text_of(reason, at_least=10, what="el motivo", field="reason", at_most=MAX_OUTCOME)

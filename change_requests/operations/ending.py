@@ -10,6 +10,7 @@ from change_requests.operations._locking import (
     current,
     locked,
     move,
+    outcome_of,
     refuse,
     restart_clock,
     stop_clock,
@@ -44,7 +45,7 @@ def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalReque
     with locked(request, *policy.WITHDRAWABLE, suspended=True) as fresh:
         actor = current(actor)
         refuse(policy.may_withdraw(actor, fresh))
-        fresh.outcome_reason = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
+        fresh.outcome_reason = outcome_of(reason)
         event = move(
             fresh, Status.CANCELLED, "request.withdrawn", actor=actor, due_at=None, saved=("outcome_reason",),
             reason=fresh.outcome_reason,
@@ -85,7 +86,7 @@ def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
         assert fresh.suspended_at is not None  # may_resume
         _go_on(fresh)
         event = audit.record(
-            "request.resumed", fresh, actor=actor, reason=text[:1000], revision=fresh.revision_no
+            "request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no
         )
         notifications.told("resumed", fresh, event, reason=text)
         if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile

@@ -12,6 +12,7 @@ from change_requests.operations._locking import (
     in_business_days,
     locked,
     move,
+    outcome_of,
     refuse,
     restart_clock,
     stop_clock,
@@ -51,7 +52,7 @@ def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> 
     with locked(request, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
         actor = current(actor)
         refuse(policy.may_return(actor, fresh))
-        fresh.outcome_reason = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
+        fresh.outcome_reason = outcome_of(reason)
         event = move(
             fresh, Status.RETURNED, "request.returned", actor=actor, due_at=None,
             saved=("outcome_reason",), reason=fresh.outcome_reason,

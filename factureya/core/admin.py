@@ -4,10 +4,12 @@ Who may open them: a superuser, or whoever has the model's permission. A superus
 (M16), so neither the text nor the subject of a mail is shown here, nor what happened inside a ticket.
 """
 
+import re
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,6 +19,7 @@ from factureya.core import numbers, outbox
 from factureya.core.models import Event, Holiday, OutboxMessage
 
 TICKET_PREFIX = "FY"
+_KEY = re.compile(r"[0-9]{1,18}")  # fits every integer column
 MOST_ROWS = 1000  # of one list; who looks for an older one searches
 
 
@@ -38,6 +41,16 @@ class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at ru
         expression or a NUL would be the database's error, not the visitor's."""
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
+    ) -> HttpResponse | None:
+        """Act on the selected rows; what is no key of a row selects none."""
+        posted = request.POST.copy()
+        keys = posted.getlist(ACTION_CHECKBOX_NAME)
+        posted.setlist(ACTION_CHECKBOX_NAME, [key for key in keys if _KEY.fullmatch(key)])
+        request.POST = posted  # type: ignore[assignment]  # only ever read from here on
+        return super().response_action(request, queryset, *where)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -1,5 +1,6 @@
 """The broker of the embedded run: kombu's folder of files, each of them whole when the worker first sees it."""
 
+import logging
 import time
 import uuid
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
+logger = logging.getLogger(__name__)
 PART = ".part"  # behind the name of a message that is still being written
 LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 
@@ -32,6 +34,27 @@ class Channel(filesystem.Channel):
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         part.replace(part.with_name(name))
+
+    def _get(self, queue: str, timeout: Any = None) -> Any:
+        """The next message; one that is damaged is dropped, because kombu has removed its file by then."""
+        while True:
+            try:
+                message = super()._get(queue)  # type: ignore[no-untyped-call]
+                if isinstance(message, dict) and {"body", "properties"} <= message.keys():
+                    return message
+                damage = "not a message"
+            except ValueError as error:  # no JSON, or no text
+                damage = str(error)
+            logger.warning("a damaged message of queue %s was dropped: %s", queue, damage)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        """Write down which queue hears an exchange; a damaged table is begun anew."""
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError):
+            logger.warning("the damaged table of exchange %s was begun anew", exchange)
+            self._exchange_file(exchange).unlink(missing_ok=True)  # type: ignore[no-untyped-call]
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[no-untyped-call]
 
 
 class Transport(filesystem.Transport):

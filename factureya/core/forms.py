@@ -53,16 +53,19 @@ class Textarea(forms.Textarea):
 
 
 class Text(forms.CharField):
-    """A text of at most MAX_TEXT characters; `missing` is said when it is empty."""
+    """A text of at most `most` characters; `missing` is said when it is empty."""
 
-    def __init__(self, *, missing: str = "", rows: int = 5, **options: Any) -> None:
+    def __init__(
+        self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any
+    ) -> None:
+        too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
         super().__init__(
             widget=Textarea(attrs={"class": "textarea form-control", "rows": rows}),
-            max_length=MAX_TEXT,
+            max_length=most,
             error_messages={
                 "required": missing,
-                "max_length": "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. "
-                "Acorte el texto o adjúntelo como archivo TXT.",
+                "max_length": too_long
+                + (" o adjúntelo como archivo TXT." if most == MAX_TEXT else "."),
                 "null_characters_not_allowed": "El texto trae un carácter que no se puede guardar. "
                 "Escríbalo de nuevo o péguelo sin formato.",
             },

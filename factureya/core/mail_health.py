@@ -25,12 +25,18 @@ def last_fetch() -> datetime | None:
 
 
 def fetch() -> dict[str, Check]:
-    """How long ago the polled mailbox was read to its end; no check when none is polled."""
+    """How long ago the polled mailbox was read to its end; no check when none is polled.
+
+    `mail_certificate` stands there, and is not ready, while the certificate of the mail server is refused.
+    """
     if not mailbox.name():
         return {}
     fetched = last_fetch()
     age = clock.now() - fetched if fetched else None
-    return {"fetch_mail": Check(ok=health.within(fetched, FETCH_MAX_AGE), age=age)}
+    checks = {"fetch_mail": Check(ok=health.within(fetched, FETCH_MAX_AGE), age=age)}
+    if refused_at := mailbox.bad_certificate_at():
+        checks["mail_certificate"] = Check(ok=False, age=clock.now() - refused_at)
+    return checks
 
 
 def overdue() -> QuerySet[OutboxMessage]:

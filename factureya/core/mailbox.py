@@ -5,7 +5,11 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-from factureya.core.models import MailFolder
+from factureya.core.models import Heartbeat, MailFolder
+
+BAD_CERTIFICATE = (
+    "mail_certificate"  # the Heartbeat that is there while the mail server does not prove its name
+)
 
 
 def name() -> str:
@@ -14,7 +18,8 @@ def name() -> str:
         return ""
     url = urlsplit(settings.MAIL_IN_IMAP_URL)
     folder = unquote(url.path.strip("/")) or "INBOX"
-    return f"{unquote(url.username or '')}@{url.hostname or ''}/{folder}"
+    whole = f"{unquote(url.username or '')}@{url.hostname or ''}/{folder}"
+    return whole[: MailFolder._meta.pk.max_length]
 
 
 def is_read_until(instant: datetime) -> bool:
@@ -22,3 +27,10 @@ def is_read_until(instant: datetime) -> bool:
     if not (mailbox := name()):
         return True
     return MailFolder.objects.filter(name=mailbox, read_until__gte=instant).exists()
+
+
+def bad_certificate_at() -> datetime | None:
+    """When the certificate of the mail server was last refused; None when it is well, or nothing is polled."""
+    if not name():
+        return None
+    return Heartbeat.objects.filter(name=BAD_CERTIFICATE).values_list("at", flat=True).first()

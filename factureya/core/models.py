@@ -348,10 +348,17 @@ class InboundReading(models.Model):
 
 
 class MailFolder(models.Model):
-    """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY."""
+    """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY.
+
+    `taken_over_at` is the first poll: what somebody read before it is not ours. Up to `old_uid` lay there then, or
+    when the mailbox was rebuilt; of these the `wanted` are taken, and all above.
+    """
 
     name = models.CharField(max_length=255, primary_key=True)  # user@host/folder, no password
     uid_validity = models.BigIntegerField()
+    taken_over_at = models.DateTimeField(default=clock.now)
+    old_uid = models.BigIntegerField(default=0)
+    wanted = models.JSONField(default=list, blank=True)
     last_uid = models.BigIntegerField(default=0)
     read_until = models.DateTimeField(null=True, blank=True)  # all that came before it was kept
 

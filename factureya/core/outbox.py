@@ -15,6 +15,7 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
@@ -30,6 +31,7 @@ from factureya.core.models import OutboxMessage
 logger = logging.getLogger(__name__)
 Status = OutboxMessage.Status
 DELIVER_TASK = "factureya.core.tasks.deliver"
+MAX_ADDRESS: int = OutboxMessage._meta.get_field("to").max_length or 0
 WIPED = "(borrado)\n"
 SWEEP_MAILS, SWEEP_SECONDS = (
     1000,
@@ -60,6 +62,8 @@ def enqueue(
     ValidationError for a `to` that is not one address.
     """
     validate_email(to)
+    if len(to) > MAX_ADDRESS:
+        raise ValidationError(f"an address has {MAX_ADDRESS} characters at most")
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key, message_id=message_id(key).strip("<>"), kind=kind, about=about, to=to, is_secret=is_secret,

@@ -11,6 +11,7 @@ from factureya.core import clock
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
 
 NUMBER_PREFIX = "FY"
+MAX_SEARCH_WORDS = 200  # characters
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -166,7 +167,7 @@ class Ticket(Chained):
     message_count = models.PositiveIntegerField("mensajes", default=0)
     last_excerpt = models.CharField("último mensaje", max_length=100, blank=True)
     search_words = models.CharField(
-        "para buscar", max_length=200, blank=True
+        "para buscar", max_length=MAX_SEARCH_WORDS, blank=True
     )  # subject, lower case, no accents
 
     objects = TicketQuerySet.as_manager()
@@ -299,8 +300,11 @@ def chain_of(number: str) -> str:
 
 
 def searchable(text: str) -> str:
-    """The text as it is compared: lower case, without accents, single spaces."""
+    """Return the text as it is compared: lower case, without accents, single spaces; as much as its column holds.
+
+    One character may become eighteen (U+FDFA).
+    """
     plain = "".join(
         c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c)
     )
-    return " ".join(plain.split())
+    return " ".join(plain.split())[:MAX_SEARCH_WORDS]

@@ -15,7 +15,7 @@ from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations import _drafts, _waiting
 from tickets.operations._drafts import Draft
 from tickets.operations._locking import CLOSED, OPEN, Channel, Side, locked
-from tickets.operations.errors import FormUsed
+from tickets.operations.errors import FormUsed, Incomplete
 
 MAX_NUMBER_TRIES = 5
 
@@ -88,6 +88,9 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
         draft.require_text("Describa el problema.")
     # One line: it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
+    most = Ticket._meta.get_field("subject").max_length or 0
+    if len(fields["subject"]) > most:
+        raise Incomplete(f"El problema va en una frase de hasta {most} caracteres.")
     for attempt in range(MAX_NUMBER_TRIES):
         number = numbers.new(NUMBER_PREFIX)
         try:

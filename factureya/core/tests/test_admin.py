@@ -217,3 +217,50 @@ def test_a_holiday_that_cannot_be_kept_says_why_in_our_words(root, day, name, sa
     assert says in page
     assert "Este campo" not in page
     assert Holiday.objects.count() == before
+
+
+ODD = [
+    "",
+    "abc",
+    "1.5",
+    "-1",
+    "٣",
+    "1" * 19,
+    "9" * 5000,
+    "1;2",
+    "a\0b",
+    "\ud800".encode("utf-8", "replace").decode(),
+]
+
+
+@pytest.mark.clause("M16")
+@pytest.mark.parametrize(
+    ("address", "action"),
+    [(MAILS, "retry"), (HOLIDAYS, "delete_selected"), (MAILS, "nada"), (EVENTS, "retry")],
+)
+@pytest.mark.parametrize("key", ODD)
+def test_servers_an_odd_key_among_the_selected_selects_nothing(root, address, action, key):
+    """A supervisor's or superuser's browser never sends one; a 500 it was."""
+    (mail,) = make_mails(status=Status.FAILED)
+    before = Holiday.objects.count()
+    chosen = {"action": action, "_selected_action": [key], "index": "0"}
+    assert root.post(address, chosen).status_code in (200, 302, 403)
+    assert root.post(address, {**chosen, "index": key}).status_code in (200, 302, 403)
+    mail.refresh_from_db()
+    assert (mail.status, Holiday.objects.count()) == (Status.FAILED, before)
+
+
+@pytest.mark.clause("M16")
+def test_servers_an_odd_key_beside_a_good_one_takes_nothing_from_it(root):
+    (mail,) = make_mails(status=Status.FAILED)
+    root.post(MAILS, {"action": "retry", "_selected_action": ["abc", mail.pk, "9" * 30]})
+    mail.refresh_from_db()
+    assert mail.status == Status.QUEUED
+
+
+@pytest.mark.clause("M16")
+@pytest.mark.parametrize("page", [MAILS, EVENTS, HOLIDAYS])
+@pytest.mark.parametrize("key", ["abc", "9" * 30, "-1", "a%00b", "1.5"])
+def test_servers_an_odd_key_in_the_address_is_no_row(root, page, key):
+    for end in ("change/", "delete/", "history/"):
+        assert root.get(f"{page}{key}/{end}").status_code in (302, 403, 404)

@@ -46,6 +46,23 @@ def test_a_copy_of_the_example_starts_once_it_has_a_key(tmp_path):
     assert started.returncode == 0, started.stderr
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("pool", ["on", "off"])
+def test_what_the_address_of_the_database_asks_for_holds(tmp_path, pool):
+    """Brother of finding A7: `sslmode=verify-full` was dropped without a word."""
+    url = "postgres://u:p@db.example/fy?sslmode=verify-full"
+    loaded = subprocess.run(
+        [sys.executable, "-c", "from factureya import settings as s; print(s.DATABASES)"],
+        cwd=ROOT,
+        env={"ENV_FILE": "", "SECRET_KEY": "x" * 50, "DATABASE_URL": url, "DATABASE_POOL": pool},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "'sslmode': 'verify-full'" in loaded.stdout
+    assert "'pool'" in loaded.stdout or "'connect_timeout'" in loaded.stdout
+
+
 def test_every_variable_is_explained():
     source = (ROOT / "factureya/settings.py").read_text()
     read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z_]+)"', source))

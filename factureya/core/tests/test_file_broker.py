@@ -41,9 +41,9 @@ def test_a_worker_never_reads_a_message_that_is_still_being_written(channel, mon
         rename(source, target)
 
     monkeypatch.setattr(Path, "replace", look_then_rename)
-    channel._put("celery", {"body": "ñ"})
+    channel._put("celery", {"body": "ñ", "properties": {}})
     assert len(seen) == 1
-    assert channel._get("celery") == {"body": "ñ"}
+    assert channel._get("celery") == {"body": "ñ", "properties": {}}
 
 
 @pytest.mark.once
@@ -61,3 +61,27 @@ def test_what_a_killed_process_left_half_written_is_removed_at_the_next_start(tm
         os.utime(path, (minutes_ago, minutes_ago))
     up.make_folders()
     assert set(messages.iterdir()) == {writing, whole}
+
+
+@pytest.mark.once
+@pytest.mark.clause("M6")
+@pytest.mark.parametrize("damage", [b"", b'{"bod', b"\xff\xfe\x00", b"null", b"[1]", b"{}"])
+def test_reports_25_a_damaged_message_does_not_end_the_worker(channel, tmp_path, damage):
+    """Empty, cut, no text, no message: dropped, and the next one is read."""
+    (tmp_path / "messages/1_a.celery.msg").write_bytes(damage)
+    channel._put("celery", {"body": "ñ", "properties": {}})
+    assert channel._get("celery") == {"body": "ñ", "properties": {}}
+    with pytest.raises(Empty):
+        channel._get("celery")
+
+
+@pytest.mark.once
+@pytest.mark.clause("M6")
+@pytest.mark.parametrize("damage", [b"", b'[["celery", "', b"\xff\xfe", b"null", b"[1]"])
+def test_reports_25_a_damaged_table_of_the_broker_does_not_keep_it_from_starting(
+    channel, tmp_path, damage
+):
+    """The table says who hears an exchange; whoever declares a queue writes it again."""
+    (tmp_path / "control/celery.exchange").write_bytes(damage)
+    channel._queue_bind("celery", "celery", "", "celery")
+    assert [q.queue for q in channel.get_table("celery")] == ["celery"]

@@ -40,16 +40,12 @@ def children(bind: str) -> list[dict[str, Any]]:
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
     worker = "celery -A factureya worker --pool threads --concurrency 2 --loglevel INFO"
     worker += " --without-gossip --without-mingle"
-    beat = "celery -A factureya beat --loglevel INFO --pidfile= --schedule"
+    beat = "celery -A factureya beat --loglevel INFO --pidfile="
     python = [sys.executable, "-m"]
     running: list[dict[str, Any]] = [
         {"name": "web", "argv": [*python, *web.split(), _memory_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
-        {
-            "name": "beat",
-            "argv": [*python, *beat.split(), str(settings.VAR_DIR / "celerybeat-schedule")],
-            "after": OTHERS_AFTER,
-        },
+        {"name": "beat", "argv": [*python, *beat.split()], "after": OTHERS_AFTER},
     ]
     if settings.MAIL_IN_LISTEN:
         mail = [sys.executable, str(settings.BASE_DIR / "manage.py"), "receive_smtp"]
