@@ -7,7 +7,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Contact, Customer, FactorReset, Invitation, User
-from factureya.core import outbox
+from factureya.core import outbox, own_links
 from factureya.core.models import Event
 
 
@@ -39,7 +39,7 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
         kind, url = "accounts/invited_with_account", url_of("account_login")
     else:
         kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
-        url = url_of("accounts:accept_invitation", token)
+        url = own_links.url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
         kind,

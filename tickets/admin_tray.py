@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Contact, User
-from factureya.core import mailed_files, numbers
+from factureya.core import mail_copies, mailed_files, numbers
 from factureya.core.forms import PortalForm
 from factureya.core.mailed_files import Kept
 from factureya.core.models import Event, InboundMessage
@@ -89,9 +89,12 @@ def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def original(request: HttpRequest, pk: int) -> HttpResponse:
-    """The mail's own bytes, to be saved: never shown by the browser on our origin (M17)."""
+    """Give the mail to be saved, without our links: never shown by the browser on our origin (M16, M17).
+
+    The untouched bytes leave by `manage.py export_mail` alone.
+    """
     inbound = _mail_or_404(request, pk)
-    response = HttpResponse(inbound.raw, content_type="message/rfc822")
+    response = HttpResponse(mail_copies.cut_mail(inbound.raw), content_type="message/rfc822")
     response["Content-Disposition"] = f'attachment; filename="correo-{inbound.pk}.eml"'
     for name, value in ORIGINAL_HEADERS.items():
         response[name] = value

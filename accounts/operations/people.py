@@ -23,13 +23,13 @@ from accounts.operations.common import (
     require,
     require_superuser,
 )
-from factureya.core import audit
+from factureya.core import audit, own_links
 from factureya.core.clock import now
 from factureya.core.models import Event
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
 UNUSABLE = "La invitación venció o ya se usó. Pida otra a quien le invitó."
-_signer = signing.Signer(salt="accounts.invitation")
+_signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:

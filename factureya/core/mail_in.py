@@ -3,19 +3,21 @@
 Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.intake`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 
+from factureya.core import mail_copies, own_links
 from factureya.core.mail_headers import HeadTooLong, addresses, read_head
 from factureya.core.mail_parts import Budget, LimitExceeded, Part, read_parts, uuencoded
 from factureya.core.mail_replies import reply_text
-from factureya.core.mail_robots import STATUS_TYPES, Bounce, read_bounce, robot_mark
+from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
 from factureya.core.mail_text import html_to_text
 
 __all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
+RETURNED_TYPES = HEADERS_TYPES | {"message/rfc822", "message/global"}
 FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:")
 
 
@@ -65,9 +67,12 @@ def parse(raw: bytes) -> InboundMail:
     budget = Budget()
     top = read_parts(raw, budget)
     text, files = _Reader(budget).read(top)
-    text = text[:MAX_TEXT]
+    bounce = read_bounce(top, text[:20_000])
+    text = own_links.cut(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
+    if bounce is not None:
+        text, files = mail_copies.report_words(text), [_without_returned(file) for file in files]
     head, senders = top.head, top.head.addresses("from")
-    subject = head.get("subject")
+    subject = own_links.cut(head.get("subject"))
     is_forward = subject.lower().lstrip().startswith(FORWARD_SUBJECTS)
     return InboundMail(
         message_id=next(iter(head.ids("message-id")), ""), references=head.ids("in-reply-to", "references"),
@@ -75,7 +80,7 @@ def parse(raw: bytes) -> InboundMail:
         recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
         subject=subject, date=_date(head.get("date")), text=text,
         new_text=reply_text(text, is_forward=is_forward), files=tuple(files),
-        robot=robot_mark(top), bounce=read_bounce(top, text[:20_000]),
+        robot=robot_mark(top), bounce=bounce,
         authentication=tuple(head.raw("authentication-results")),
     )  # fmt: skip
 
@@ -154,6 +159,13 @@ def _best(texts: list[tuple[str, str]]) -> str:
     written = [(kind, text) for kind, text in texts if text.strip()]
     plain = [text for kind, text in written if kind == "text/plain"]
     return next(iter(plain or [text for _, text in written]), "")
+
+
+def _without_returned(file: MailFile) -> MailFile:
+    """Return a file of a delivery report; of the mail that it returns, the head alone (M16)."""
+    if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
+        return replace(file, content=mail_copies.head_alone(file.content))
+    return file
 
 
 def _date(value: str) -> datetime | None:
