@@ -98,7 +98,7 @@ MATRIX = {
         lambda c, r: operations.submit(r, actor=c.ana), {DRAFT: SUBMITTED, RETURNED: SUBMITTED}
     ),
     "confirm_from_registered_email": Row(
-        lambda _c, r: operations.confirm_from_registered_email(r), {SUBMITTED: VERIFYING}
+        lambda c, r: operations.confirm_from_registered_email(r, actor=c.ana), {SUBMITTED: VERIFYING}
     ),
     "verify": Row(lambda c, r: operations.verify(r, actor=c.laura), {VERIFYING: IN_APPROVAL}),
     "return_to_requester": Row(

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
 from accounts.operations import Refused, accept_invitation, grant_office
 from accounts.tests.factories import make_customer, make_staff, make_superuser
-from change_requests import acuse, links, operations
+from change_requests import acuse, links, operations, policy
 from change_requests.customer import dossier
 from change_requests.models import Execution, FormalRequest
 from change_requests.tests import lives, pdfs
@@ -32,6 +32,7 @@ from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets.tests.letters import AUTHSERV, deliver
+from tickets.tests.pages import log_in
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -132,7 +133,43 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
     with clock.at(start + timedelta(days=5)):
         operations.resume(formal, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
 
-        assert operations.confirm_from_registered_email(links.read_confirm(_token(formal)))
+        assert operations.confirm_from_registered_email(
+            links.read_confirm(_token(formal)), actor=cast.ana
+        )
+
+
+@pytest.mark.clause("M8")
+def test_a2c_powers_that_ended_confirm_nothing(client: Client):
+    cast = Cast(ana=lives.representative_for(days=1))
+    formal = make(cast, Status.SUBMITTED)
+    link = f"/solicitudes/confirmar/{_token(formal)}/"
+    with clock.at(now() + timedelta(hours=47)):
+        log_in(client, cast.ana)
+        assert client.post(link).status_code == 403
+        with pytest.raises(operations.NotAllowed, match="poderes vigentes"):
+            operations.confirm_from_registered_email(formal, actor=cast.ana)
+
+
+@pytest.mark.clause("M8")
+def test_a2c_who_was_replaced_confirms_what_undoes_it(cast: Cast):
+    """Whoever stole the account brought a representative in: undoing that needs no word of his."""
+    rosa = cast.colleague(full_name="Rosa Nueva")
+    items = {
+        "representative_name": "Rosa Nueva", "representative_rfc": "NURO800101AB1", "representative_email": rosa.email,
+        "representative_power_kind": "attorney", "representative_instrument": "Escritura 9",
+        "representative_valid_from": "2026-01-01",
+    }  # fmt: skip
+    formal = lives.add_file(cast, lives.draft(cast, items=items))
+    for reached in lives.ORDER[1:5]:
+        formal = lives.step(cast, formal, reached)
+    undone = _applied(cast, formal)
+    with clock.at(undone.executed_at + timedelta(hours=1)):
+        undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
+        assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer) is None
+        with pytest.raises(operations.NotAllowed):
+            operations.confirm_from_registered_email(undoing, actor=cast.colleague())
+        confirmed = operations.confirm_from_registered_email(undoing, actor=cast.ana)
+        assert confirmed.status == Status.VERIFYING
 
 
 def _token(formal: FormalRequest) -> str:
