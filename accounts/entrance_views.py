@@ -61,6 +61,14 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
         return super().dispatch(request, *args, **kwargs)
 
 
+class ConfirmResetView(account.ConfirmPasswordResetCodeView):
+    """The code that was mailed, before a new password."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Add the address that the code was mailed to."""
+        return {**super().get_form_kwargs(), "email": self._process.state["email"]}
+
+
 class CompleteResetView(account.CompletePasswordResetView):
     """The new password after the code; then sign in with it."""
 

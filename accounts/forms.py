@@ -27,6 +27,11 @@ STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo d
 ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
 
 
+CODE_CAME_BACK = (
+    "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
+)
+
+
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
     """Add what is wrong with the new password of this person."""
     try:
@@ -175,9 +180,19 @@ class ResetPasswordForm(PlainForm, account.ResetPasswordForm):
 
 
 class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
-    """The code that allows a new password."""
+    """The code that allows a new password; one whose mail came back allows nothing (M16)."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_code(self) -> str:
+        """Return the code, if its mail arrived."""
+        if operations.code_came_back(self.email):
+            raise forms.ValidationError(CODE_CAME_BACK)
+        return str(super().clean_code())
 
 
 class NewPasswordForm(PlainForm, OnePasswordMixin, account.ResetPasswordKeyForm):

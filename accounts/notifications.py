@@ -51,6 +51,25 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
     )
 
 
+def invitation_undelivered(invitation: Invitation, event: Event) -> None:
+    """Tell who invited that the mail came back; when that account is closed, those who may invite instead."""
+    inviter = invitation.invited_by
+    if inviter.is_active:
+        people = [inviter]
+    elif invitation.customer is None:
+        people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
+    else:
+        held = invitation.customer.contacts.filter(
+            role=Contact.Role.REPRESENTATIVE, user__is_active=True
+        )
+        people = [contact.user for contact in held.select_related("user")]
+    page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
+    for person in people:
+        _send(
+            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=url_of(page),
+        )  # fmt: skip
+
+
 def factor_reset_requested(reset: FactorReset, event: Event) -> None:
     """Tell the person that somebody asked to take the second factor away."""
     _send("accounts/factor_reset_requested", event, reset.user, reset=reset)

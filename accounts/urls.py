@@ -45,7 +45,7 @@ urlpatterns = [
     path("contrasena/restablecer/", account.password_reset, name="account_reset_password"),
     path(
         "contrasena/restablecer/codigo/",
-        account.confirm_password_reset_code,
+        entrance.ConfirmResetView.as_view(),
         name="account_confirm_password_reset_code",
     ),
     path(

@@ -222,6 +222,12 @@ OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
 # What must be written in the same transaction as "sent": kind of mail -> callable(message).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
+# What is done when it was not delivered, by a bounce or by the mail server's refusal: its link may be in other hands.
+MAIL_UNDELIVERED = {
+    "accounts/invited": "accounts.operations.invitation_undelivered",
+    "accounts/invited_staff": "accounts.operations.invitation_undelivered",
+    "change_requests/set_password": "change_requests.operations.password_link_undelivered",
+}
 # What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
 OUTBOX_FILES = {
     "change_requests/confirm": "change_requests.acuse.attached",

@@ -9,6 +9,7 @@ from accounts.operations.by_request import (
     disable_by_request,
     invite_by_request,
     void_password,
+    void_password_link,
 )
 from accounts.operations.common import Refused
 from accounts.operations.companies import (
@@ -21,6 +22,8 @@ from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
+    code_came_back,
+    invitation_undelivered,
     limit_contact,
     mail_bounced,
     mail_works,
@@ -49,12 +52,14 @@ __all__ = [
     "cancel_invitation",
     "change_password",
     "change_role_by_request",
+    "code_came_back",
     "deactivate_user",
     "decline_factor_reset",
     "disable_by_request",
     "end_office",
     "factor_enrolled",
     "grant_office",
+    "invitation_undelivered",
     "invite_by_request",
     "invite_staff",
     "join_company",
@@ -70,4 +75,5 @@ __all__ = [
     "resend_invitation",
     "verify_company",
     "void_password",
+    "void_password_link",
 ]

@@ -150,7 +150,8 @@ MATRIX = {
 # Told apart below: they begin a request, are sweeps, need a special one, or refuse nothing.
 ELSEWHERE = {
     "create_draft", "confirm_new_email", "send_new_email_code", "check_waiver", "expire_due", "remind_due",
-    "set_asset_owner", "set_password", "overdue_checks", "not_me",
+    "set_asset_owner", "set_password", "password_link_undelivered", "overdue_checks",
+    "not_me",
 }  # fmt: skip
 
 

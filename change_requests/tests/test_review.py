@@ -33,6 +33,7 @@ from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from tickets.tests.letters import AUTHSERV, deliver
 from tickets.tests.pages import log_in
+from tickets.tests.test_bounces import bounce_of
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -452,3 +453,35 @@ def test_a_representative_withdraws_the_revert_he_asked_for(cast: Cast):
     undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.ana, reason=WHY)
     undoing = operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
     assert undoing.status == Status.CANCELLED
+
+
+# -- The link of a cambio de clave comes back (M7, M16) ----------------------------------------------
+
+
+@pytest.mark.clause("M6", "M7", "M16")
+def test_a2_the_link_of_a_cambio_de_clave_whose_mail_came_back_is_void(cast: Cast, client: Client):
+    make(cast, Status.EXECUTED, Form.ACCESS, Kind.CLAVE)
+    mail = OutboxMessage.objects.get(kind="change_requests/set_password")
+    found = re.search(r"/solicitudes/clave/(\S+)/", mail.body)
+    assert found is not None
+    assert client.get(found.group()).status_code == 200
+    deliver(bounce_of(mail))
+    assert client.get(found.group()).status_code == 410
+    with pytest.raises(links.BadLink):
+        operations.set_password(found.group(1), password="tormenta-de-julio-88")
+    told = OutboxMessage.objects.filter(kind="change_requests/link_undelivered")
+    assert {cast.laura.email, cast.ana.email} <= {mail.to for mail in told}
+    assert mail.to not in {mail.to for mail in told}
+    person = User.objects.get(email=mail.to)
+    assert "person.password_link_voided" in [event.verb for event in person.events()]
+
+
+@pytest.mark.clause("M7")
+def test_a2_a_link_that_was_used_before_the_bounce_stays_used(cast: Cast):
+    make(cast, Status.EXECUTED, Form.ACCESS, Kind.CLAVE)
+    mail = OutboxMessage.objects.get(kind="change_requests/set_password")
+    found = re.search(r"/solicitudes/clave/(\S+)/", mail.body)
+    assert found is not None
+    operations.set_password(found.group(1), password="tormenta-de-julio-88")
+    deliver(bounce_of(mail))
+    assert not OutboxMessage.objects.filter(kind="change_requests/link_undelivered").exists()
