@@ -22,6 +22,8 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys while rotating
+# Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
+FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
 HTTPS = env.bool("HTTPS", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])

@@ -41,6 +41,7 @@ from accounts.operations.staff import (
     grant_office,
     invite_staff,
     reactivate_user,
+    reencrypt_factors,
     request_factor_reset,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "mail_works",
     "open_invitation",
     "reactivate_user",
+    "reencrypt_factors",
     "refuse_company",
     "register_company",
     "rename",

@@ -28,7 +28,7 @@ from factureya.core.clock import now
 from factureya.core.models import Event, OutboxMessage
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
-RETURNED = "El correo de esta invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."
+RETURNED = "El correo de la invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."
 UNUSABLE = "La invitación venció o ya se usó. Pida otra a quien le invitó."
 RESET_MAILS = ("account/password_reset_code", "account/unknown_account")
 _signer = signing.Signer(salt=own_links.INVITATION.salt)
