@@ -44,7 +44,7 @@ def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
     def again(text: str) -> str:
         return fernet.rotate(text.encode()).decode()
 
-    changed = {name: again(data[name]) for name in SECRETS if name in data}
+    changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
     if codes := data.get("migrated_codes"):
         changed["migrated_codes"] = [again(code) for code in codes]
     return {**data, **changed}

@@ -12,7 +12,7 @@ from accounts.models import User
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import Invalid, NotAllowed, WrongStatus
 from change_requests.policy import Refusal
-from factureya.core import audit
+from factureya.core import audit, own_links
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
@@ -118,8 +118,12 @@ def confirm_deadline() -> datetime:
 
 
 def text_of(text: str, *, at_least: int, what: str, field: str) -> str:
-    """A text that a person must have written: paragraphs kept, ends cut. Raises Invalid when it is too short."""
-    cleaned = "\n".join(" ".join(line.split()) for line in text.strip().splitlines()).strip()
+    """A text that a person must have written: paragraphs kept, ends cut. Raises Invalid when it is too short.
+
+    A link of ours that was pasted into it is cut out: others read it (M16).
+    """
+    lines = own_links.cut(text).strip().splitlines()
+    cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
     return cleaned

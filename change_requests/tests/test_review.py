@@ -13,9 +13,9 @@ from django.test import Client
 from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
 from accounts.operations import Refused, accept_invitation, grant_office
 from accounts.tests.factories import make_customer, make_staff, make_superuser
-from change_requests import acuse, links, operations, policy
+from change_requests import acuse, content, links, operations, policy
 from change_requests.customer import dossier
-from change_requests.models import Execution, FormalRequest
+from change_requests.models import Clarification, Execution, FormalRequest
 from change_requests.tests import lives, pdfs
 from change_requests.tests.factories import decide, make_request, officer, own_assets
 from change_requests.tests.lives import Cast, Form, Kind, Status, make
@@ -28,9 +28,11 @@ from change_requests.tests.raw import (
     update,
 )
 from change_requests.tests.test_inbound import CHANGE, answers, letter
-from factureya.core import clock
+from factureya.core import clock, own_links
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
+from tickets import links as ticket_links
+from tickets.tests.factories import make_ticket
 from tickets.tests.letters import AUTHSERV, deliver
 from tickets.tests.pages import log_in
 from tickets.tests.test_bounces import bounce_of
@@ -485,3 +487,20 @@ def test_a2_a_link_that_was_used_before_the_bounce_stays_used(cast: Cast):
     operations.set_password(found.group(1), password="tormenta-de-julio-88")
     deliver(bounce_of(mail))
     assert not OutboxMessage.objects.filter(kind="change_requests/link_undelivered").exists()
+
+
+@pytest.mark.clause("M16")
+def test_a2_a_link_that_is_pasted_into_a_request_is_cut_out(cast: Cast):
+    ticket = make_ticket(requester=cast.ana)
+    url = ticket_links.url_for(cast.ana, ticket)
+    formal = lives.step(
+        cast, lives.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
+    )
+    formal = lives.step(cast, formal, Status.VERIFYING)
+    operations.ask_clarification(formal, actor=cast.laura, question=f"¿Es lo de {url}?")
+    token = url.split("/")[-2]
+    assert token not in content.revision_of(formal).payload
+    assert own_links.MARK in content.revision_of(formal).payload
+    asked = Clarification.objects.get(request=formal).body
+    assert own_links.MARK in asked
+    assert token not in asked

@@ -14,7 +14,9 @@ from factureya.core.mail_charsets import decode
 from factureya.core.mail_parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
 from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
-MAX_READ = 4 * 1024 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_READ = (
+    2 * 1024 * 1024
+)  # bytes of text of one mail that are read, as at intake; a copy leaves out the rest
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")

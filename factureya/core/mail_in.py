@@ -92,7 +92,7 @@ def peek(raw: bytes) -> tuple[str, str]:
     except HeadTooLong:
         return "", ""
     senders = [pair for value in head.raw("from") for pair in addresses(value)]
-    return (senders[0][1] if len(senders) == 1 else "", head.get("subject"))
+    return (senders[0][1] if len(senders) == 1 else "", own_links.cut(head.get("subject")))
 
 
 class _Reader:

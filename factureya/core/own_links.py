@@ -45,6 +45,7 @@ _LAST_FOLDERS = tuple({f"{kind.path.rpartition('/')[2]}/" for kind in KINDS})
 _SIGNED = re.compile(rf":([\w-]{{{LEAST_SIGNATURE},{SIGNATURE}}})", re.ASCII)
 _TOKEN_END = re.compile(r"[\w.:~-]*+", re.ASCII)  # of a reversed text
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]++={0,2}")
+_PRINTED = bytes([9, 10, 13, *range(32, 127)])
 _HIDDEN = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff"
 # What stands between or for the characters of a link; a group names what it stands for.
 _ESCAPED = re.compile(
@@ -161,9 +162,10 @@ def _decoded(run: str) -> Iterator[str]:
     standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     for skipped in range(4):
         rest = standard[skipped:]
-        content = binascii.a2b_base64(rest[: len(rest) // 4 * 4])
-        if b":" in content or b"%3" in content or b"=3" in content:
-            yield content.replace(b"\0", b"").decode("latin-1")
+        content = binascii.a2b_base64(rest[: len(rest) // 4 * 4]).replace(b"\0", b"")
+        # Of pictures and of a wrong beginning most is no text: they are not looked at.
+        if len(content.translate(None, _PRINTED)) * 4 < len(content):
+            yield content.decode("latin-1")
 
 
 def _has_token(text: str) -> bool:
