@@ -1,7 +1,8 @@
 """allauth's hooks: our mails, our words, our limits, our passwords, and where each person lands."""
 
 import base64
-import hashlib
+import logging
+import secrets
 from typing import Any
 from uuid import uuid4
 
@@ -9,20 +10,21 @@ import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
 
-from accounts import operations, passwords
+from accounts import factor_keys, operations, passwords
 from accounts.client import client_ip
 from accounts.landing import landing_of
 from accounts.models import User
 from accounts.notifications import url_of
 from factureya.core import outbox
 
+logger = logging.getLogger(__name__)
 TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
 WRONG_LOGIN = "El correo o la contraseña no son correctos. Revíselos y pruebe de nuevo."
 WRONG_CODE = "Ese código no es correcto. Revíselo en el correo más reciente que le enviamos."
@@ -147,19 +149,19 @@ class MFAAdapter(DefaultMFAAdapter):
         return str(image.to_string(encoding="unicode"))
 
     def encrypt(self, text: str) -> str:
-        """With a key made of SECRET_KEY."""
-        return _fernet().encrypt(text.encode()).decode()
+        """Encrypt with the first key of `factor_keys`."""
+        return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """With SECRET_KEY or one of SECRET_KEY_FALLBACKS."""
-        return _fernet().decrypt(encrypted_text.encode()).decode()
+        """Decrypt with any key; what none reads becomes a secret that no code fits, so that a code is just wrong."""
+        try:
+            return factor_keys.decrypt(encrypted_text)
+        except InvalidToken:
+            logger.exception(
+                "a second factor cannot be read with any key (docs/operations.md, Keys)"
+            )
+            return base64.b32encode(secrets.token_bytes(20)).decode()
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
         """Staff that needs a factor keeps it: a lost one is taken away by two people."""
         return not (settings.STAFF_MFA_REQUIRED and authenticator.user.is_staff)
-
-
-def _fernet() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

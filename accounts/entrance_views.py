@@ -7,18 +7,23 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.stages import EmailVerificationStage
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import AccessMixin
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import operations
+from accounts import factor_keys, operations
+from accounts.forms import FACTOR_UNREADABLE
 from accounts.landing import landing_of
 
 DEMO_PEOPLE = (
@@ -61,6 +66,14 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
         return super().dispatch(request, *args, **kwargs)
 
 
+class ConfirmResetView(account.ConfirmPasswordResetCodeView):
+    """The code that was mailed, before a new password."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Add the address that the code was mailed to."""
+        return {**super().get_form_kwargs(), "email": self._process.state["email"]}
+
+
 class CompleteResetView(account.CompletePasswordResetView):
     """The new password after the code; then sign in with it."""
 
@@ -85,6 +98,31 @@ class ActivateFactorView(totp.ActivateTOTPView):
         secret = context["form"].secret
         context["secret"] = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
         return context
+
+
+class ReadableCodesMixin(AccessMixin):
+    """Pages of the recovery codes; what no key reads is not shown, the way out is."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Lead back to the page of the second factor when the codes cannot be read."""
+        if not request.user.is_authenticated:
+            return self.handle_no_permission()
+        if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        messages.error(request, FACTOR_UNREADABLE)
+        return HttpResponseRedirect(reverse("mfa_index"))
+
+
+class ViewCodesView(ReadableCodesMixin, codes.ViewRecoveryCodesView):
+    """The recovery codes that are left."""
+
+
+class GenerateCodesView(ReadableCodesMixin, codes.GenerateRecoveryCodesView):
+    """Make new recovery codes."""
+
+
+class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
+    """The recovery codes as a text file."""
 
 
 @require_safe

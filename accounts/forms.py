@@ -6,12 +6,13 @@ from typing import Any
 
 from allauth.account import forms as account
 from allauth.mfa.base import forms as mfa
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms as totp
 from django import forms
 from django.core.validators import EmailValidator, MaxLengthValidator
 from django.http import HttpRequest
 
-from accounts import operations, passwords
+from accounts import factor_keys, operations, passwords
 from accounts.models import User
 from accounts.rfc import RFC, BadRFC, parse
 
@@ -29,6 +30,15 @@ CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S1
 WRITE_NAME = "Escriba su nombre completo."
 STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo de nuevo."
 ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
+
+
+FACTOR_UNREADABLE = (
+    "No podemos leer su verificación en dos pasos, porque cambió una clave del sistema. Su aplicación no tiene la "
+    "culpa: pida que se la restablezcan (lo aprueban dos personas) o llámenos: 01 800 63 22 887."
+)
+CODE_CAME_BACK = (
+    "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
+)
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
@@ -200,9 +210,19 @@ class ResetPasswordForm(PlainForm, account.ResetPasswordForm):
 
 
 class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
-    """The code that allows a new password."""
+    """The code that allows a new password; one whose mail came back allows nothing (M16)."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_code(self) -> str:
+        """Return the code, if its mail arrived."""
+        if operations.code_came_back(self.email):
+            raise forms.ValidationError(CODE_CAME_BACK)
+        return str(super().clean_code())
 
 
 class NewPasswordForm(PlainForm, OnePasswordMixin, account.ResetPasswordKeyForm):
@@ -226,8 +246,8 @@ class ReauthenticateForm(PlainForm, account.ReauthenticateForm):
     words = {"password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
-class FactorForm(CodeForm, mfa.AuthenticateForm):
-    """The second step of signing in."""
+class FactorCodeForm(CodeForm):
+    """A code of the second factor; where no key reads the factor any more, the way out is said."""
 
     words = {
         "code": (
@@ -236,12 +256,25 @@ class FactorForm(CodeForm, mfa.AuthenticateForm):
             "Escriba el código de su aplicación.",
         )
     }
+    user: User
+
+    def clean_code(self) -> str:
+        """Return the code, if one of the person's factors takes it."""
+        try:
+            return str(super().clean_code())  # type: ignore[misc]  # of allauth's form
+        except forms.ValidationError as wrong:
+            factors = Authenticator.objects.filter(user=self.user)
+            if all(map(factor_keys.is_readable, factors)):
+                raise
+            raise forms.ValidationError(FACTOR_UNREADABLE) from wrong
 
 
-class FactorAgainForm(CodeForm, mfa.ReauthenticateForm):
+class FactorForm(FactorCodeForm, mfa.AuthenticateForm):
+    """The second step of signing in."""
+
+
+class FactorAgainForm(FactorCodeForm, mfa.ReauthenticateForm):
     """The second factor again."""
-
-    words = FactorForm.words
 
 
 class ActivateFactorForm(CodeForm, totp.ActivateTOTPForm):

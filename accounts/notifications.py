@@ -7,7 +7,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Contact, Customer, FactorReset, Invitation, User
-from factureya.core import outbox
+from factureya.core import outbox, own_links
 from factureya.core.models import Event
 
 
@@ -39,7 +39,7 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
         kind, url = "accounts/invited_with_account", url_of("account_login")
     else:
         kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
-        url = url_of("accounts:accept_invitation", token)
+        url = own_links.url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
         kind,
@@ -49,6 +49,25 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
         context=context,
         is_secret=True,
     )
+
+
+def invitation_undelivered(invitation: Invitation, event: Event) -> None:
+    """Tell who invited that the mail came back; when that account is closed, those who may invite instead."""
+    inviter = invitation.invited_by
+    if inviter.is_active:
+        people = [inviter]
+    elif invitation.customer is None:
+        people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
+    else:
+        held = invitation.customer.contacts.filter(
+            role=Contact.Role.REPRESENTATIVE, user__is_active=True
+        )
+        people = [contact.user for contact in held.select_related("user")]
+    page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
+    for person in people:
+        _send(
+            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=url_of(page),
+        )  # fmt: skip
 
 
 def factor_reset_requested(reset: FactorReset, event: Event) -> None:

@@ -6,7 +6,6 @@ first password, manages a telephone or a passkey, and nothing is confirmed by a 
 
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa
-from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from django.urls import include, path
 
@@ -45,7 +44,7 @@ urlpatterns = [
     path("contrasena/restablecer/", account.password_reset, name="account_reset_password"),
     path(
         "contrasena/restablecer/codigo/",
-        account.confirm_password_reset_code,
+        entrance.ConfirmResetView.as_view(),
         name="account_confirm_password_reset_code",
     ),
     path(
@@ -58,15 +57,15 @@ urlpatterns = [
     path(f"{FACTOR}confirmar/", mfa.reauthenticate, name="mfa_reauthenticate"),
     path(f"{FACTOR}activar/", entrance.ActivateFactorView.as_view(), name="mfa_activate_totp"),
     path(f"{FACTOR}desactivar/", totp.deactivate_totp, name="mfa_deactivate_totp"),
-    path(f"{FACTOR}codigos/", codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path(f"{FACTOR}codigos/", entrance.ViewCodesView.as_view(), name="mfa_view_recovery_codes"),
     path(
         f"{FACTOR}codigos/nuevos/",
-        codes.generate_recovery_codes,
+        entrance.GenerateCodesView.as_view(),
         name="mfa_generate_recovery_codes",
     ),
     path(
         f"{FACTOR}codigos/descargar/",
-        codes.download_recovery_codes,
+        entrance.DownloadCodesView.as_view(),
         name="mfa_download_recovery_codes",
     ),
 ]

@@ -19,7 +19,7 @@ from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import compose, decompose
 from change_requests import payload
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core import clock
+from factureya.core import clock, own_links
 from factureya.core.models import Attachment
 
 Item = dict[str, str]
@@ -56,8 +56,9 @@ def clean(text: object) -> str:
 
 
 def clean_text(text: object) -> str:
-    """Lines kept, the spaces at their ends not; one form of each character."""
-    lines = [" ".join(line.split()) for line in str(text or "").strip().splitlines()]
+    """Lines kept, the spaces at their ends not; one form of each character, and no link of ours (M16)."""
+    written = own_links.cut(str(text or ""))
+    lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 

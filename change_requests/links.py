@@ -13,9 +13,9 @@ from django.core import signing
 
 from accounts.models import User
 from change_requests.models import FormalRequest
-from factureya.core import clock, keyed
+from factureya.core import clock, keyed, own_links
 
-CONFIRM, NOT_ME, PASSWORD = "requests.confirm", "requests.not-me", "requests.password"
+CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_links.PASSWORD.salt
 
 
 class BadLink(ValueError):
@@ -26,7 +26,7 @@ def confirm_url(request: FormalRequest) -> str:
     """The link that confirms this revision from the company's registered mail (M8)."""
     lasts = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     mail = keyed.digest(CONFIRM, confirmed_from(request).lower())
-    return _url("confirmar", CONFIRM, lasts, request.folio, request.revision_no, mail)
+    return _url(own_links.CONFIRM, lasts, request.folio, request.revision_no, mail)
 
 
 def confirmed_from(request: FormalRequest) -> str:
@@ -47,13 +47,13 @@ def confirmed_from(request: FormalRequest) -> str:
 def not_me_url(request: FormalRequest) -> str:
     """«No fui yo»: suspends the request."""
     lasts = timedelta(days=settings.NOT_ME_DAYS)
-    return _url("no-fui-yo", NOT_ME, lasts, request.folio)
+    return _url(own_links.NOT_ME, lasts, request.folio)
 
 
 def set_password_url(person: User, request: FormalRequest) -> str:
     """The link with which the person sets a new password, once (M7)."""
     lasts = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    return _url("clave", PASSWORD, lasts, request.folio, person.pk, _state(person))
+    return _url(own_links.PASSWORD, lasts, request.folio, person.pk, _state(person))
 
 
 def read_confirm(token: str) -> FormalRequest:
@@ -101,10 +101,10 @@ def _content(person: User) -> str:
     return f"{person.pk}:{person.email.lower()}:{person.password}:{person.session_epoch}"
 
 
-def _url(page: str, salt: str, lasts: timedelta, *values: Any) -> str:
+def _url(kind: own_links.Kind, lasts: timedelta, *values: Any) -> str:
     expires_at = (clock.now() + lasts).timestamp()
-    token = signing.dumps([*values, expires_at], salt=salt, compress=True)
-    return f"{settings.SITE_URL}/solicitudes/{page}/{token}/"
+    token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
+    return own_links.url(kind, token)
 
 
 def _read(salt: str, token: str) -> list[Any]:

@@ -82,6 +82,12 @@ def set_password(request: FormalRequest, event: Event, person: User) -> None:
     _send("set_password", request, event, [person.email], url=url, until=until)
 
 
+def link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
+    """Tell the company and mesa de control that the link of a cambio de clave came back and is void (M7)."""
+    others = {person.email for person in holders_of(Office.SUPERVISOR)} | _company(request)
+    _send("link_undelivered", request, event, sorted(others - {to.lower()}))
+
+
 # -- To staff ----------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 the lock. Nobody gets anything here by being superuser, developer, or a third party's agent.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,6 +106,19 @@ def may_request(user: User, customer: Customer) -> Refusal | None:
     return None
 
 
+def may_confirm(user: User, request: FormalRequest) -> Refusal | None:
+    """Say whether the person may confirm the request that the registered mail's link names: with powers of today (M8).
+
+    What undoes a change of representative may also be confirmed by the one whose powers it puts back: otherwise only
+    whom that change brought in could say yes to undoing it.
+    """
+    if powers_of(user, request.customer) is None and not _gets_powers_back(user, request):
+        return Refusal(
+            "La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta."
+        )
+    return None
+
+
 def may_reopen(user: User, request: FormalRequest) -> Refusal | None:
     """Whether the person may edit what was sent: who asked, with powers in force."""
     if request.status not in REOPENABLE:
@@ -139,6 +153,19 @@ def may_withdraw(user: User, request: FormalRequest) -> Refusal | None:
 
 def _may_act_for(user: User, request: FormalRequest) -> Refusal | None:
     return may_request(user, request.customer)
+
+
+def _gets_powers_back(user: User, request: FormalRequest) -> bool:
+    """Whether the request undoes another, and puts this active person of the company back as its representative."""
+    membership = user.membership
+    if request.revert_of_id is None or not user.is_active or membership is None:
+        return False
+    if membership.customer_id != request.customer_id:
+        return False
+    items = json.loads(request.revisions.get(no=request.revision_no).payload)["items"]
+    lines = {item["new"] for item in items if item["field"] == "representative"}
+    rows = Representative.objects.filter(user=user, customer=request.customer_id)
+    return any(row.line in lines for row in rows)
 
 
 # -- Mesa de control and the officers ----------------------------------------------------------------

@@ -15,6 +15,7 @@ OWN_SITE_URL = re.compile(r"^SITE_URL=http://(localhost|127\.0\.0\.1):\d+$", re.
 TEMPLATE = """\
 # Written by `make run` for a demo on this machine; .env.example explains every variable.
 SECRET_KEY={secret_key}
+FACTOR_KEYS={factor_key}
 DEBUG=off
 HTTPS=off
 STAFF_MFA_REQUIRED=off
@@ -34,7 +35,9 @@ def main(port: int) -> None:
             ENV_FILE.write_text(moved)
         return
     # urlsafe characters: nothing that a reader of .env files would take for a quote or a variable
-    text = TEMPLATE.format(secret_key=secrets.token_urlsafe(50), port=port)
+    text = TEMPLATE.format(
+        secret_key=secrets.token_urlsafe(50), factor_key=secrets.token_urlsafe(50), port=port
+    )
     with os.fdopen(os.open(ENV_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     print(f"wrote {ENV_FILE.name} with a new SECRET_KEY")

@@ -22,6 +22,8 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys while rotating
+# Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
+FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
 HTTPS = env.bool("HTTPS", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
@@ -228,6 +230,12 @@ OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
 # What must be written in the same transaction as "sent": kind of mail -> callable(message).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
+# What is done when it was not delivered, by a bounce or by the mail server's refusal: its link may be in other hands.
+MAIL_UNDELIVERED = {
+    "accounts/invited": "accounts.operations.invitation_undelivered",
+    "accounts/invited_staff": "accounts.operations.invitation_undelivered",
+    "change_requests/set_password": "change_requests.operations.password_link_undelivered",
+}
 # What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
 OUTBOX_FILES = {
     "change_requests/confirm": "change_requests.acuse.attached",

@@ -87,9 +87,17 @@ def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def original(request: HttpRequest, pk: int) -> HttpResponse:
-    """The mail's own bytes, to be saved: never shown by the browser on our origin (M17)."""
+    """Give the mail to be saved, without our links: never shown by the browser on our origin (M16, M17).
+
+    The untouched bytes leave by `manage.py export_mail` alone.
+    """
     inbound = _mail_or_404(request, pk)
-    response = HttpResponse(inbound.raw, content_type="message/rfc822")
+    content = readings.for_download(inbound)
+    if not content:
+        raise Http404(
+            "Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema."
+        )
+    response = HttpResponse(content, content_type="message/rfc822")
     response["Content-Disposition"] = f'attachment; filename="correo-{inbound.pk}.eml"'
     for name, value in ORIGINAL_HEADERS.items():
         response[name] = value

@@ -12,11 +12,11 @@ from django.conf import settings
 from django.core import signing
 
 from accounts.models import User
-from factureya.core import clock, keyed
+from factureya.core import clock, keyed, own_links
 from tickets import policy
 from tickets.models import Ticket
 
-SALT = "tickets.link"
+SALT = own_links.TICKET.salt
 
 
 class BadLink(ValueError):
@@ -45,7 +45,7 @@ def token_for(user: User, ticket: Ticket) -> str:
 
 def url_for(user: User, ticket: Ticket) -> str:
     """The absolute address of the link, for a mail (rendered without a request)."""
-    return f"{settings.SITE_URL}/enlace/{token_for(user, ticket)}/"
+    return own_links.url(own_links.TICKET, token_for(user, ticket))
 
 
 def read(token: str) -> Grant:

@@ -5,6 +5,7 @@ from django.core.validators import validate_email
 
 from accounts import operations as accounts
 from accounts import registered
+from factureya.core import outbox
 from factureya.core.clock import now
 from factureya.core.intake import Outcome
 from factureya.core.mail_in import Bounce, InboundMail
@@ -32,6 +33,7 @@ def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outc
     if unmarked.update(bounced_at=now()):
         if ticket and sent.kind != notifications.NEW_MESSAGE:  # that one went to an agent
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
+        outbox.undelivered(sent)  # first: it locks what the mail is about, and then people
         accounts.mail_bounced(sent.to, mail=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 

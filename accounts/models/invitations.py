@@ -44,6 +44,8 @@ class Invitation(Chained):
     expires_at = models.DateTimeField("vence")
     accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
     cancelled_at = models.DateTimeField("cancelada", null=True, blank=True)
+    # Its mail came back, and with it the link: that link opens nothing until another one is sent.
+    undelivered_at = models.DateTimeField("devuelta", null=True, blank=True)
 
     class Meta:
         verbose_name = "invitación"

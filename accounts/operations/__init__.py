@@ -9,6 +9,7 @@ from accounts.operations.by_request import (
     disable_by_request,
     invite_by_request,
     void_password,
+    void_password_link,
 )
 from accounts.operations.common import Refused
 from accounts.operations.companies import (
@@ -21,6 +22,8 @@ from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
+    code_came_back,
+    invitation_undelivered,
     limit_contact,
     mail_bounced,
     mail_works,
@@ -38,6 +41,7 @@ from accounts.operations.staff import (
     grant_office,
     invite_staff,
     reactivate_user,
+    reencrypt_factors,
     request_factor_reset,
 )
 
@@ -49,12 +53,14 @@ __all__ = [
     "cancel_invitation",
     "change_password",
     "change_role_by_request",
+    "code_came_back",
     "deactivate_user",
     "decline_factor_reset",
     "disable_by_request",
     "end_office",
     "factor_enrolled",
     "grant_office",
+    "invitation_undelivered",
     "invite_by_request",
     "invite_staff",
     "join_company",
@@ -63,6 +69,7 @@ __all__ = [
     "mail_works",
     "open_invitation",
     "reactivate_user",
+    "reencrypt_factors",
     "refuse_company",
     "register_company",
     "rename",
@@ -70,4 +77,5 @@ __all__ = [
     "resend_invitation",
     "verify_company",
     "void_password",
+    "void_password_link",
 ]

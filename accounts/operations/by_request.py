@@ -48,6 +48,17 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
     return person
 
 
+def void_password_link(pk: int, *, folio: str) -> bool:
+    """Make the link of a cambio de clave useless, because its mail was not delivered (M7); False when it was used."""
+    person = lock_user(pk)
+    if person.has_usable_password() or not person.is_active:
+        return False
+    person.session_epoch += 1  # the link is signed over it
+    person.save(update_fields=["session_epoch"])
+    audit.record("person.password_link_voided", person, actor=None, folio=folio)
+    return True
+
+
 def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
     """Who won or lost powers is shown as what he is now, and signs in again."""
     person = lock_user(pk)

@@ -24,13 +24,15 @@ from accounts.operations.common import (
     require,
     require_superuser,
 )
-from factureya.core import audit
+from factureya.core import audit, own_links
 from factureya.core.clock import now
-from factureya.core.models import Event
+from factureya.core.models import Event, OutboxMessage
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
+RETURNED = "El correo de la invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."
 UNUSABLE = "La invitación venció o ya se usó. Pida otra a quien le invitó."
-_signer = signing.Signer(salt="accounts.invitation")
+RESET_MAILS = ("account/password_reset_code", "account/unknown_account")
+_signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
@@ -71,6 +73,41 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
         else:
             _enter_company(person, invitation)
     return person
+
+
+def invitation_undelivered(mail: OutboxMessage) -> None:
+    """Void the invitation whose mail was not delivered, and tell who invited (M7, M16).
+
+    The link came back to others than the invited person. An earlier mail of it voids nothing: its link is dead. One
+    that was accepted all the same stays, and who invited is told so.
+    """
+    with transaction.atomic():
+        sent = Invitation.objects.select_for_update().filter(
+            email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
+        )
+        of_mail = [one for one in sent.order_by("-created_at") if one.chain == mail.about]
+        if not of_mail or _was_sent_again(mail):
+            return
+        invitation = of_mail[0]
+        invitation.undelivered_at = now()
+        invitation.save(update_fields=["undelivered_at"])
+        event = audit.record(
+            "invitation.undelivered", invitation, actor=None, email=invitation.email, mail=mail.key,
+            accepted=invitation.accepted_at is not None,
+        )  # fmt: skip
+        notifications.invitation_undelivered(invitation, event)
+
+
+def code_came_back(email: str) -> bool:
+    """Say whether the last mail with a code for a new password to this address was not delivered (M16).
+
+    Who has no account is sent a mail as well, so the answer tells nobody who has one.
+    """
+    mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
+    last = mails.only("bounced_at", "status").first()
+    return last is not None and (
+        last.bounced_at is not None or last.status == OutboxMessage.Status.FAILED
+    )
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
@@ -143,13 +180,20 @@ def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Even
     """Give the invitation a fresh link and mail it; the caller holds the lock. One event."""
     token = _signer.sign(secrets.token_urlsafe(32))
     invitation.token_hash = _hash(token)
-    invitation.created_at = now()
+    invitation.created_at, invitation.undelivered_at = now(), None
     invitation.expires_at = invitation.created_at + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()
     event = audit.record(verb, invitation, actor=actor, email=invitation.email, **data)
     taken = User.objects.filter(email=invitation.email).exists()
     notifications.invited(invitation, event, token=token, has_account=taken)
     return event
+
+
+def _was_sent_again(mail: OutboxMessage) -> bool:
+    later = OutboxMessage.objects.filter(
+        about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk
+    )
+    return later.exists()
 
 
 @contextmanager
@@ -178,6 +222,7 @@ def _usable(found: QuerySet[Invitation]) -> Invitation:
     invitation = found.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
+    require(invitation.undelivered_at is None, RETURNED)
     inviter = current(invitation.invited_by)
     if invitation.office:
         allowed = inviter.is_active and inviter.is_superuser

@@ -41,6 +41,7 @@ VERBS = {
     "request.executed": "Se aplicó lo aprobado",
     "request.failed": "No se aplicó: un dato había cambiado",
     "request.sent_back": "Volvió a aprobación",
+    "request.link_undelivered": "Se devolvió el correo con el enlace de la clave; se anuló",
     "request.closed": "Se cerró",
     "request.withdrawn": "Se canceló",
     "request.disowned": "Se avisó «no fui yo»",

@@ -1,16 +1,20 @@
-"""Pages reached by a signed link of a mail: GET shows, POST decides (M7, M8). No login is needed for them."""
+"""Pages reached by a signed link of a mail: GET shows, POST decides (M7, M8).
+
+«No fui yo» and a new password need no login; the confirmation needs one of somebody with powers.
+"""
 
 from typing import Any
 
 from allauth.core import ratelimit
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.mixins import PrivateView
-from change_requests import links, operations
+from change_requests import links, operations, policy
 from change_requests.customer import dossier
 from change_requests.customer.forms import NewPasswordForm
 from change_requests.customer.views_common import REFUSALS
@@ -42,13 +46,15 @@ class LinkView(PrivateView):
 
 
 class Confirm(LinkView):
-    """The confirmation from the company's registered mail (M8)."""
+    """The confirmation: the registered mail's link, and the login of somebody with powers in force (M8)."""
 
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """What is confirmed: old and new, so that nobody signs blindly."""
+        """Show what is confirmed, old and new, to who may confirm it; lead everybody else to the right login."""
         formal = links.read_confirm(token)
+        if elsewhere := self._not_for(formal):
+            return elsewhere
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
         context = {"formal": formal, "dossier": dossier.of(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
@@ -56,13 +62,24 @@ class Confirm(LinkView):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Confirm; saying it twice is harmless."""
         formal = links.read_confirm(token)
+        if elsewhere := self._not_for(formal):
+            return elsewhere
         try:
-            operations.confirm_from_registered_email(formal)
+            operations.confirm_from_registered_email(formal, actor=request.user)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
             messages.success(request, "Gracias. La solicitud quedó confirmada y pasó a revisión.")
         return redirect("requests:confirm", token=token)
+
+    def _not_for(self, formal: FormalRequest) -> HttpResponse | None:
+        """Return the page for who has the link alone, or an account without powers; None for who may confirm."""
+        person = self.request.user
+        if person.is_authenticated and policy.may_confirm(person, formal) is None:
+            return None
+        context = {"login_url": redirect_to_login(self.request.path).url}
+        status = 403 if person.is_authenticated or self.request.method == "POST" else 200
+        return render(self.request, PAGES + "confirm_login.html", context, status=status)
 
 
 class NotMe(LinkView):

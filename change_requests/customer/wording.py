@@ -269,6 +269,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.sent_back": ("Volvió a aprobación: {reason}", "swap"),
     "request.executed": ("Se aplicó", "check"),
     "request.failed": ("No se pudo aplicar: {reason}", "cross"),
+    "request.link_undelivered": (
+        "El correo con el enlace para elegir contraseña se devolvió; se anuló",
+        "mail",
+    ),
     "request.closed": ("Se cerró", "lock"),
     "request.withdrawn": ("Se retiró: {reason}", "cross"),
     "request.expired": ("Venció: {reason}", "clock"),

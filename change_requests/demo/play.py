@@ -113,7 +113,9 @@ def _designate(request: FormalRequest, people: People, step: Story) -> None:
 
 STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
     "submit": lambda request, _people, _step: operations.submit(request, actor=request.requester),
-    "confirm": lambda request, _people, _step: operations.confirm_from_registered_email(request),
+    "confirm": lambda request, _people, _step: operations.confirm_from_registered_email(
+        request, actor=request.requester
+    ),
     "code": _code,
     "verify": lambda r, people, step: operations.verify(
         r, actor=people["laura"], note=step["text"]

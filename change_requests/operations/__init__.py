@@ -31,7 +31,7 @@ from change_requests.operations.implementing import (
     grant_waiver,
     overdue_checks,
 )
-from change_requests.operations.passwords import set_password
+from change_requests.operations.passwords import password_link_undelivered, set_password
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
     confirm_new_email,
@@ -69,6 +69,7 @@ __all__ = [
     "grant_waiver",
     "not_me",
     "overdue_checks",
+    "password_link_undelivered",
     "reject",
     "remind_due",
     "remove_evidence",

@@ -12,7 +12,7 @@ from accounts.models import User
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import Invalid, NotAllowed, WrongStatus
 from change_requests.policy import Refusal
-from factureya.core import audit
+from factureya.core import audit, own_links
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
@@ -120,8 +120,12 @@ def confirm_deadline() -> datetime:
 
 
 def text_of(text: str, *, at_least: int, what: str, field: str, at_most: int = MAX_TEXT) -> str:
-    """Return what a person must have written: paragraphs kept, ends cut. Raises Invalid when its length is wrong."""
-    cleaned = "\n".join(" ".join(line.split()) for line in text.strip().splitlines()).strip()
+    """Return what a person must have written: paragraphs kept, ends cut, links of ours cut out (M16).
+
+    Raises Invalid when its length is wrong.
+    """
+    lines = own_links.cut(text).strip().splitlines()
+    cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
     if len(cleaned) > at_most:

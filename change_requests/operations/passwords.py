@@ -1,11 +1,15 @@
-"""Cambio de clave: the person sets a new password by the single-use link (M7)."""
+"""Cambio de clave: the person sets a new password by the single-use link, unless its mail came back (M7)."""
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from accounts import operations as accounts
 from accounts.models import User
-from change_requests import links
+from change_requests import links, notifications
+from change_requests.models import FormalRequest
+from change_requests.operations._locking import locked
 from factureya.core import audit
+from factureya.core.models import OutboxMessage
 
 
 def set_password(token: str, *, password: str) -> User:
@@ -21,3 +25,18 @@ def set_password(token: str, *, password: str) -> User:
         locked.save(update_fields=["password", "session_epoch"])
         audit.record("person.password_set_by_request", locked, actor=locked, folio=folio)
     return locked
+
+
+def password_link_undelivered(mail: OutboxMessage) -> None:
+    """Void the link whose mail was not delivered, and tell the company and mesa de control (M7, M16).
+
+    It came back to others than the person. One that was used before stays used.
+    """
+    request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()
+    person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()
+    if request is None or person is None:
+        return
+    with locked(request, *FormalRequest.Status, suspended=True) as fresh:
+        if accounts.void_password_link(person.pk, folio=fresh.folio):
+            event = audit.record("request.link_undelivered", fresh, actor=None, mail=mail.key)
+            notifications.link_undelivered(fresh, event, to=mail.to)

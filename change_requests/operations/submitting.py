@@ -106,15 +106,16 @@ def send(request: FormalRequest, items: list[content.Item], *, author: User) -> 
     notifications.submitted(request, event)
 
 
-def confirm_from_registered_email(
-    request: FormalRequest, *, actor: User | None = None
-) -> FormalRequest:
-    """The registered mail says that the request is the company's; mesa de control verifies it now (M8).
+def confirm_from_registered_email(request: FormalRequest, *, actor: User) -> FormalRequest:
+    """Record that the company says yes: by the registered mail's link, and the login of somebody with powers (M8).
 
-    Called with the request that `links.read_confirm` gave: the revision it names is the one that is confirmed. Raises
-    WrongStatus when that is not the current one, or its time has passed.
+    Mesa de control verifies it now. Called with the request that `links.read_confirm` gave: the revision it names is
+    the one that is confirmed. Raises NotAllowed (no powers in force), WrongStatus when that is not the current
+    revision, or its time has passed.
     """
     with locked(request, Status.SUBMITTED) as fresh:
+        actor = current(actor)
+        refuse(policy.may_confirm(actor, fresh))
         if fresh.revision_no != request.revision_no:
             raise WrongStatus(
                 "Ese enlace es de una versión anterior; use el del correo más reciente."
@@ -125,6 +126,7 @@ def confirm_from_registered_email(
         event = move(
             fresh, Status.VERIFYING, "request.confirmed", actor=actor,
             due_at=in_business_days(settings.VERIFY_BUSINESS_DAYS), saved=("confirmed_at",),
+            by_link=True,
         )  # fmt: skip
         notifications.told("confirmed", fresh, event, until=fresh.due_at)
         notifications.your_turn(fresh, event)

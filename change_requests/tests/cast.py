@@ -91,7 +91,7 @@ def submitted(cast: Cast, **answers: Any) -> FormalRequest:
 
 def verifying(cast: Cast, **answers: Any) -> FormalRequest:
     """Confirmed from the registered mail."""
-    return operations.confirm_from_registered_email(submitted(cast, **answers))
+    return operations.confirm_from_registered_email(submitted(cast, **answers), actor=cast.ana)
 
 
 def in_approval(cast: Cast, **answers: Any) -> FormalRequest:

@@ -117,7 +117,7 @@ def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     if status == Status.SUBMITTED:
         return operations.submit(request, actor=cast.ana)
     if status == Status.VERIFYING:
-        return prove_mail(operations.confirm_from_registered_email(request))
+        return prove_mail(operations.confirm_from_registered_email(request, actor=cast.ana))
     if status == Status.IN_APPROVAL:
         return operations.verify(request, actor=cast.laura)
     if status == Status.APPROVED:

@@ -225,7 +225,7 @@ def test_content_that_changed_meanwhile_is_shown_anew(desk, cast):
     operations.save_draft(formal, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
     operations.submit(formal, actor=cast.ana)
     formal = FormalRequest.objects.get()
-    operations.confirm_from_registered_email(formal)
+    operations.confirm_from_registered_email(formal, actor=cast.ana)
     operations.verify(formal, actor=cast.laura, note="Revisada otra vez.")
     page.fill("#id_decide_reason", WHY)
     page.fill("#id_decide_password", PASSWORD)

@@ -50,7 +50,7 @@ def test_each_step_waits_for_its_people(cast):
         return {person for person in everybody if request.folio in mine(person)}
 
     assert turns() == waits[Status.SUBMITTED]
-    operations.confirm_from_registered_email(request)
+    operations.confirm_from_registered_email(request, actor=cast.ana)
     assert turns() == waits[Status.VERIFYING]
     operations.verify(request, actor=cast.laura)
     assert turns() == waits[Status.IN_APPROVAL]

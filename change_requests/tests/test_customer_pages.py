@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import PASSWORD
+from accounts.tests.factories import PASSWORD, make_agent, make_representative, make_superuser
 from change_requests import operations
 from change_requests.customer import wording
 from change_requests.models import FormalRequest
@@ -427,7 +427,7 @@ def test_not_me_asks_then_stops_and_saying_it_twice_is_harmless(ana, cast):
 
 
 @pytest.mark.clause("M8", "M20")
-def test_the_registered_mail_confirms_get_shows_and_post_decides(client, cast):
+def test_the_registered_mail_confirms_get_shows_and_post_decides(client, ana, cast):
     formal = people.submitted(cast)
     link = link_in_mail("contacto@ocaso.mx", "confirmar")
     page = client.get(link)
@@ -442,8 +442,35 @@ def test_the_registered_mail_confirms_get_shows_and_post_decides(client, cast):
     assert "La solicitud está confirmada" in text_of(client.get(link))
 
 
+@pytest.mark.clause("M3", "M8", "M16")
+def test_a2c_the_link_alone_confirms_nothing_whoever_has_it(client, cast):
+    formal = people.submitted(cast)
+    link = link_in_mail("contacto@ocaso.mx", "confirmar")
+    shown = client.get(link)
+    assert "Ingrese para confirmar la solicitud" in text_of(shown)
+    assert "222 555 0178" not in shown.content.decode()  # no data without a login
+    way_back = re.search(r'href="(/cuenta/ingresar/[^"]+)"', shown.content.decode()).group(1)
+    assert client.post(link).status_code == 403
+    carla = make_representative(full_name="Carla Ajena")
+    for person in (cast.laura, cast.elsa, cast.beto, carla, make_agent(), make_superuser()):
+        log_in(client, person)
+        page = client.get(link)
+        assert (page.status_code, client.post(link).status_code) == (403, 403)
+        assert "Esta cuenta no puede confirmar la solicitud" in text_of(page)
+        assert "222 555 0178" not in page.content.decode()
+        with pytest.raises(operations.NotAllowed):
+            operations.confirm_from_registered_email(formal, actor=person)
+    assert fresh(formal).status == "submitted"
+    client.logout()
+    client.post(way_back, {"login": cast.ana.email, "password": PASSWORD})
+    assert "¿Confirma esta solicitud?" in text_of(client.get(link))
+    client.post(link)
+    event = formal.events().filter(verb="request.confirmed").get()
+    assert (event.actor, event.data["by_link"], event.data["revision"]) == (cast.ana, True, 1)
+
+
 @pytest.mark.clause("M8")
-def test_a_confirmation_of_an_older_version_or_too_late_explains_itself(client, cast):
+def test_a_confirmation_of_an_older_version_or_too_late_explains_itself(client, ana, cast):
     formal = people.submitted(cast)
     link = link_in_mail("contacto@ocaso.mx", "confirmar")
     with time_machine.travel(now() + timedelta(hours=48, seconds=1), tick=False):
@@ -457,7 +484,7 @@ def test_a_confirmation_of_an_older_version_or_too_late_explains_itself(client, 
 
 
 @pytest.mark.clause("M8")
-def test_a_withdrawn_or_stopped_request_cannot_be_confirmed(client, cast):
+def test_a_withdrawn_or_stopped_request_cannot_be_confirmed(client, ana, cast):
     formal = people.submitted(cast)
     link = link_in_mail("contacto@ocaso.mx", "confirmar")
     operations.not_me(formal)

@@ -220,7 +220,7 @@ def test_any_refusal_ends_it_and_its_reason_is_told():
 def test_a_new_registered_mail_is_proven_by_its_code_before_approval():
     cast = Cast()
     request = lives.make(cast, Status.SUBMITTED, items={"registered_email": "facturas@kemper.mx"})
-    request = operations.confirm_from_registered_email(request)
+    request = operations.confirm_from_registered_email(request, actor=cast.ana)
     request = operations.verify(request, actor=cast.laura)
     with pytest.raises(operations.Refused, match="correo nuevo"):
         approve(request, cast.fabian)
@@ -251,13 +251,16 @@ def test_the_confirmation_is_of_this_revision_and_in_time():
     request = lives.make(cast, Status.SUBMITTED)
     stale = FormalRequest.objects.get(pk=request.pk)
     with clock.at(request.due_at), pytest.raises(operations.WrongStatus):
-        operations.confirm_from_registered_email(request)
+        operations.confirm_from_registered_email(request, actor=cast.ana)
     operations.reopen_draft(request, actor=cast.ana)
     request = operations.submit(request, actor=cast.ana)
     with pytest.raises(operations.WrongStatus, match="anterior"):
-        operations.confirm_from_registered_email(stale)
+        operations.confirm_from_registered_email(stale, actor=cast.ana)
     with clock.at(request.due_at - timedelta(microseconds=1)):
-        assert operations.confirm_from_registered_email(request).status == Status.VERIFYING
+        assert (
+            operations.confirm_from_registered_email(request, actor=cast.ana).status
+            == Status.VERIFYING
+        )
 
 
 @pytest.mark.clause("M8")

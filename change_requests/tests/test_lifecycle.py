@@ -98,7 +98,7 @@ MATRIX = {
         lambda c, r: operations.submit(r, actor=c.ana), {DRAFT: SUBMITTED, RETURNED: SUBMITTED}
     ),
     "confirm_from_registered_email": Row(
-        lambda _c, r: operations.confirm_from_registered_email(r), {SUBMITTED: VERIFYING}
+        lambda c, r: operations.confirm_from_registered_email(r, actor=c.ana), {SUBMITTED: VERIFYING}
     ),
     "verify": Row(lambda c, r: operations.verify(r, actor=c.laura), {VERIFYING: IN_APPROVAL}),
     "return_to_requester": Row(
@@ -150,7 +150,8 @@ MATRIX = {
 # Told apart below: they begin a request, are sweeps, need a special one, or refuse nothing.
 ELSEWHERE = {
     "create_draft", "confirm_new_email", "send_new_email_code", "check_waiver", "expire_due", "remind_due",
-    "set_asset_owner", "set_password", "overdue_checks", "not_me",
+    "set_asset_owner", "set_password", "password_link_undelivered", "overdue_checks",
+    "not_me",
 }  # fmt: skip
 
 

@@ -13,9 +13,9 @@ from django.test import Client
 from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
 from accounts.operations import Refused, accept_invitation, grant_office
 from accounts.tests.factories import make_customer, make_staff, make_superuser
-from change_requests import acuse, links, operations
+from change_requests import acuse, content, links, operations, policy
 from change_requests.customer import dossier
-from change_requests.models import Execution, FormalRequest
+from change_requests.models import Clarification, Execution, FormalRequest
 from change_requests.tests import lives, pdfs
 from change_requests.tests.factories import decide, make_request, officer, own_assets
 from change_requests.tests.lives import Cast, Form, Kind, Status, make
@@ -28,10 +28,14 @@ from change_requests.tests.raw import (
     update,
 )
 from change_requests.tests.test_inbound import CHANGE, answers, letter
-from factureya.core import clock
+from factureya.core import clock, own_links
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
+from tickets import links as ticket_links
+from tickets.tests.factories import make_ticket
 from tickets.tests.letters import AUTHSERV, deliver
+from tickets.tests.pages import log_in
+from tickets.tests.test_bounces import bounce_of
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -132,7 +136,43 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
     with clock.at(start + timedelta(days=5)):
         operations.resume(formal, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
 
-        assert operations.confirm_from_registered_email(links.read_confirm(_token(formal)))
+        assert operations.confirm_from_registered_email(
+            links.read_confirm(_token(formal)), actor=cast.ana
+        )
+
+
+@pytest.mark.clause("M8")
+def test_a2c_powers_that_ended_confirm_nothing(client: Client):
+    cast = Cast(ana=lives.representative_for(days=1))
+    formal = make(cast, Status.SUBMITTED)
+    link = f"/solicitudes/confirmar/{_token(formal)}/"
+    with clock.at(now() + timedelta(hours=47)):
+        log_in(client, cast.ana)
+        assert client.post(link).status_code == 403
+        with pytest.raises(operations.NotAllowed, match="poderes vigentes"):
+            operations.confirm_from_registered_email(formal, actor=cast.ana)
+
+
+@pytest.mark.clause("M8")
+def test_a2c_who_was_replaced_confirms_what_undoes_it(cast: Cast):
+    """Whoever stole the account brought a representative in: undoing that needs no word of his."""
+    rosa = cast.colleague(full_name="Rosa Nueva")
+    items = {
+        "representative_name": "Rosa Nueva", "representative_rfc": "NURO800101AB1", "representative_email": rosa.email,
+        "representative_power_kind": "attorney", "representative_instrument": "Escritura 9",
+        "representative_valid_from": "2026-01-01",
+    }  # fmt: skip
+    formal = lives.add_file(cast, lives.draft(cast, items=items))
+    for reached in lives.ORDER[1:5]:
+        formal = lives.step(cast, formal, reached)
+    undone = _applied(cast, formal)
+    with clock.at(undone.executed_at + timedelta(hours=1)):
+        undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
+        assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer) is None
+        with pytest.raises(operations.NotAllowed):
+            operations.confirm_from_registered_email(undoing, actor=cast.colleague())
+        confirmed = operations.confirm_from_registered_email(undoing, actor=cast.ana)
+        assert confirmed.status == Status.VERIFYING
 
 
 def _token(formal: FormalRequest) -> str:
@@ -415,3 +455,52 @@ def test_a_representative_withdraws_the_revert_he_asked_for(cast: Cast):
     undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.ana, reason=WHY)
     undoing = operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
     assert undoing.status == Status.CANCELLED
+
+
+# -- The link of a cambio de clave comes back (M7, M16) ----------------------------------------------
+
+
+@pytest.mark.clause("M6", "M7", "M16")
+def test_a2_the_link_of_a_cambio_de_clave_whose_mail_came_back_is_void(cast: Cast, client: Client):
+    make(cast, Status.EXECUTED, Form.ACCESS, Kind.CLAVE)
+    mail = OutboxMessage.objects.get(kind="change_requests/set_password")
+    found = re.search(r"/solicitudes/clave/(\S+)/", mail.body)
+    assert found is not None
+    assert client.get(found.group()).status_code == 200
+    deliver(bounce_of(mail))
+    assert client.get(found.group()).status_code == 410
+    with pytest.raises(links.BadLink):
+        operations.set_password(found.group(1), password="tormenta-de-julio-88")
+    told = OutboxMessage.objects.filter(kind="change_requests/link_undelivered")
+    assert {cast.laura.email, cast.ana.email} <= {mail.to for mail in told}
+    assert mail.to not in {mail.to for mail in told}
+    person = User.objects.get(email=mail.to)
+    assert "person.password_link_voided" in [event.verb for event in person.events()]
+
+
+@pytest.mark.clause("M7")
+def test_a2_a_link_that_was_used_before_the_bounce_stays_used(cast: Cast):
+    make(cast, Status.EXECUTED, Form.ACCESS, Kind.CLAVE)
+    mail = OutboxMessage.objects.get(kind="change_requests/set_password")
+    found = re.search(r"/solicitudes/clave/(\S+)/", mail.body)
+    assert found is not None
+    operations.set_password(found.group(1), password="tormenta-de-julio-88")
+    deliver(bounce_of(mail))
+    assert not OutboxMessage.objects.filter(kind="change_requests/link_undelivered").exists()
+
+
+@pytest.mark.clause("M16")
+def test_a2_a_link_that_is_pasted_into_a_request_is_cut_out(cast: Cast):
+    ticket = make_ticket(requester=cast.ana)
+    url = ticket_links.url_for(cast.ana, ticket)
+    formal = lives.step(
+        cast, lives.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
+    )
+    formal = lives.step(cast, formal, Status.VERIFYING)
+    operations.ask_clarification(formal, actor=cast.laura, question=f"¿Es lo de {url}?")
+    token = url.split("/")[-2]
+    assert token not in content.revision_of(formal).payload
+    assert own_links.MARK in content.revision_of(formal).payload
+    asked = Clarification.objects.get(request=formal).body
+    assert own_links.MARK in asked
+    assert token not in asked

@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import FileField
 from django.utils.http import content_disposition_header
 
-from factureya.core import clock, filetypes
+from factureya.core import clock, filetypes, mail_copies
 from factureya.core.models import Attachment
 
 MAX_NAME = 150
@@ -153,7 +153,10 @@ def named_as(name: str, kind: filetypes.Kind) -> str:
 
 
 def _keep(name: str, kind: filetypes.Kind, stored: bytes, draft: str) -> Attachment:
-    """Write what passed into the store, and its row."""
+    """Write what passed into the store, and its row; links of ours are cut out of it (M16)."""
+    stored = mail_copies.cut_file(
+        stored, is_mail=kind == filetypes.EML, is_text=kind == filetypes.TEXT
+    )
     attachment = Attachment(
         token=secrets.token_urlsafe(TOKEN_BYTES), name=name, content_type=kind.content_type,
         size=len(stored), sha256=hashlib.sha256(stored).hexdigest(), draft=draft,

@@ -36,6 +36,10 @@ GUARDS = [
     triggers.Guard("core_inboundreading_no_delete", "core_inboundreading", "DELETE", message="mail is never deleted"),
     triggers.no_truncate("core_inboundreading"),
     triggers.no_replace("core_inboundreading", "message_id"),
+    triggers.Guard("core_inboundcopy_no_update", "core_inboundcopy", "UPDATE", message="a mail is copied once"),
+    triggers.Guard("core_inboundcopy_no_delete", "core_inboundcopy", "DELETE", message="mail is never deleted"),
+    triggers.no_truncate("core_inboundcopy"),
+    triggers.no_replace("core_inboundcopy", "message_id"),
 ]  # fmt: skip
 
 

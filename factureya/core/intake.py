@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from factureya.core import clock, mail_in, readings, sql
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
-from factureya.core.models import InboundMessage, InboundOriginal
+from factureya.core.models import InboundCopy, InboundMessage, InboundOriginal
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -163,7 +163,7 @@ def _storable(address: str) -> str:
 def _act_on(inbound: InboundMessage) -> Outcome:
     try:
         mail, plan = _read(inbound)
-        return _settle(inbound, mail, plan)
+        return _settle(inbound, mail, plan, copy=readings.copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
     except Exception as error:
@@ -223,7 +223,9 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
     return [import_string(path) for path in dict.fromkeys(paths or routes[settings.SUPPORT_EMAIL])]
 
 
-def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Outcome:
+def _settle(
+    inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None
+) -> Outcome:
     """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
     content = readings.content_digest(mail) if mail else None
     with transaction.atomic():
@@ -239,6 +241,8 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan) -> Ou
         )  # fmt: skip
         if mail:
             readings.store(inbound, mail, is_id_reused=bool(others) and not twin)
+        if copy is not None:
+            InboundCopy.objects.create(message=inbound, raw=copy)
     return outcome
 
 

@@ -3,6 +3,8 @@
 import logging
 import re
 
+from factureya.core import own_links
+
 # A token is longer than any folio, number or name in our addresses.
 _TOKEN = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")
 
@@ -13,6 +15,6 @@ class WithoutTokens(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Always let through, shortened."""
         text = record.getMessage()
-        if (short := _TOKEN.sub("…", text)) != text:
+        if (short := own_links.cut(_TOKEN.sub("…", text))) != text:
             record.msg, record.args = short, ()
         return True

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 
+from factureya.core import mail_copies, own_links
 from factureya.core.mail_headers import HeadTooLong, addresses, read_head
 from factureya.core.mail_parts import (
     MAX_TEXT_BYTES,
@@ -19,11 +20,12 @@ from factureya.core.mail_parts import (
     uuencoded,
 )
 from factureya.core.mail_replies import reply_text
-from factureya.core.mail_robots import STATUS_TYPES, Bounce, read_bounce, robot_mark
+from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
 from factureya.core.mail_text import MAX_HTML, html_to_text, without_tags
 
 __all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
+RETURNED_TYPES = HEADERS_TYPES | {"message/rfc822", "message/global"}
 FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:", "reenvío:", "reenvio:")
 ANSWER_SUBJECTS = ("re:", "aw:", "res:", "resp:")  # which may stand before those
 
@@ -36,6 +38,7 @@ class MailFile:
     content_type: str
     content: bytes
     place: Place
+    is_returned: bool = False  # the mail that a delivery report returns: its head alone is read
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,17 @@ def parse(raw: bytes) -> InboundMail:
     budget = Budget()
     top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
-    text = _presentable(text)
+    bounce = read_bounce(top, text[:20_000])
+    text = own_links.cut(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
+    if bounce is not None:
+        text, files = mail_copies.report_words(text), [_without_returned(file) for file in files]
     head, senders = top.head, top.head.addresses("from")
     return InboundMail(
         message_id=next(iter(head.ids("message-id")), ""), references=head.ids("in-reply-to", "references"),
         senders=tuple(address for _, address in senders), sender_name=senders[0][0] if senders else "",
         recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
-        subject=head.get("subject"), date=_date(head.get("date")), text=text, new_text=text, files=tuple(files),
-        robot=robot_mark(top), bounce=read_bounce(top, text[:20_000]),
+        subject=own_links.cut(head.get("subject")), date=_date(head.get("date")), text=text, new_text=text,
+        files=tuple(files), robot=robot_mark(top), bounce=bounce,
         authentication=tuple(head.raw("authentication-results")),
     )  # fmt: skip
 
@@ -100,17 +106,12 @@ def peek(raw: bytes) -> tuple[str, str]:
     except HeadTooLong:
         return "", ""
     senders = [pair for value in head.raw("from") for pair in addresses(value)]
-    return (senders[0][1] if len(senders) == 1 else "", head.get("subject"))
+    return (senders[0][1] if len(senders) == 1 else "", own_links.cut(head.get("subject")))
 
 
 def with_line_feeds(raw: bytes) -> bytes:
     """Return a mail of carriage returns alone with line feeds; what lies where stays the same."""
     return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
-
-
-def _presentable(text: str) -> str:
-    """Return what of a mail's text is stored and shown: every text of every mail passes here, and no other place."""
-    return text[:MAX_TEXT]
 
 
 def _is_forward(subject: str) -> bool:
@@ -201,6 +202,13 @@ def _best(texts: list[tuple[str, str]]) -> str:
     written = [(kind, text) for kind, text in texts if text.strip()]
     plain = [text for kind, text in written if kind == "text/plain"]
     return next(iter(plain or [text for _, text in written]), "")
+
+
+def _without_returned(file: MailFile) -> MailFile:
+    """Return a file of a delivery report; of the mail that it returns, the head alone (M16)."""
+    if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
+        return replace(file, content=mail_copies.head_alone(file.content), is_returned=True)
+    return file
 
 
 def _date(value: str) -> datetime | None:

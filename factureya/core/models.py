@@ -347,6 +347,26 @@ class InboundReading(models.Model):
         return (self.new_text if self.was_cut else self.text).strip()
 
 
+class InboundCopy(models.Model):
+    """The copy of a mail that a person may download, where it may not be the original: without our links (M16).
+
+    Made when the mail is read. A mail that was read and has no copy is given out as it came; one that was not read at
+    all leaves by `manage.py export_mail` alone.
+    """
+
+    message = models.OneToOneField(
+        InboundMessage, models.PROTECT, primary_key=True, related_name="copy", verbose_name="correo"
+    )
+    raw = models.BinaryField("copia")
+
+    class Meta:
+        verbose_name = "copia de un correo"
+        verbose_name_plural = "copias de correos"
+
+    def __str__(self) -> str:
+        return f"copia de {self.message_id}"
+
+
 class MailFolder(models.Model):
     """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY.
 

@@ -154,6 +154,12 @@ def requeue_stuck() -> int:
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
+def undelivered(message: OutboxMessage) -> None:
+    """Do what its kind asks for when a mail was not delivered (MAIL_UNDELIVERED); inside the caller's transaction."""
+    if hook := settings.MAIL_UNDELIVERED.get(message.kind):
+        import_string(hook)(message)
+
+
 def message_id(key: str) -> str:
     """The stable Message-ID of the mail with this key."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
@@ -280,5 +286,9 @@ def _answer(error: Exception) -> str:
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
     """Failed and visible; the text of a secret mail is wiped, so it cannot be retried: its code is dead by now."""
-    messages.filter(is_secret=True).update(body=WIPED)
-    messages.update(status=Status.FAILED, claimed_at=None, last_error=error)
+    with transaction.atomic():
+        # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
+        for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):
+            undelivered(message)
+        messages.filter(is_secret=True).update(body=WIPED)
+        messages.update(status=Status.FAILED, claimed_at=None, last_error=error)

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.conf import settings
 
+from factureya.core import mail_copies
 from factureya.core.mail_headers import BLANK
 from factureya.core.mail_in import InboundMail, MailFile, with_line_feeds
 from factureya.core.mail_parts import Place
-from factureya.core.models import InboundMessage, InboundReading
+from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 from factureya.core.verdicts import Verdict, verdict
 
 
@@ -55,6 +56,23 @@ def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> 
     )
 
 
+def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
+    """Return the copy of the mail that may be given out; None when that is the original itself (M16).
+
+    What was not read, because it is beyond the limits, has a copy of its own in any case: its beginning, as one text.
+    """
+    copy = mail_copies.cut_mail(raw) if mail else mail_copies.cut_whole(raw)
+    return None if mail and copy == raw else copy
+
+
+def for_download(inbound: InboundMessage) -> bytes:
+    """Return the bytes of the mail that a person may have; empty when none may leave but by `export_mail` (M16)."""
+    copy = InboundCopy.objects.filter(message=inbound).first()
+    if copy is not None:
+        return bytes(copy.raw)
+    return inbound.raw if InboundReading.objects.filter(message=inbound).exists() else b""
+
+
 def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
     """Take the mail's files out of its bytes, as they were found when it was read."""
     source = with_line_feeds(raw)
@@ -62,7 +80,10 @@ def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
     for file in reading.files:
         start, end, encoding, inner = file["place"]
         place = Place(start, end, encoding, tuple(inner) if inner else None)
-        found.append(MailFile(file["name"], file["type"], place.read(source), place))
+        content = place.read(source)
+        if file["is_returned"]:
+            content = mail_copies.head_alone(content)
+        found.append(MailFile(file["name"], file["type"], content, place, file["is_returned"]))
     return found
 
 
@@ -72,4 +93,5 @@ def _stored(file: MailFile) -> dict[str, Any]:
         "type": file.content_type,
         "size": len(file.content),
         "place": astuple(file.place),
+        "is_returned": file.is_returned,
     }

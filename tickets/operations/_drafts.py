@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
+from factureya.core import own_links
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from tickets.models import Message, Note, Ticket, TicketFile
@@ -15,7 +16,8 @@ from tickets.operations.errors import FilesGone, FormUsed, Incomplete
 class Draft:
     """A public message before it is written: who, what, the files uploaded with it, the form's one-time key.
 
-    `inbound` is the mail it came in, for a message that came by mail.
+    `inbound` is the mail it came in, for a message that came by mail. A link of ours that was pasted into the text
+    is cut out of it: whoever reads the message may be somebody else than whom the link is for (M16).
     """
 
     author: User
@@ -26,6 +28,9 @@ class Draft:
     form_key: str | None = None
     model: type[Message] | type[Note] = Message
     inbound: InboundMessage | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", own_links.cut(self.body))
 
     @property
     def trace(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 
 from accounts.models import Contact, Customer, Provider, User
-from factureya.core import audit, numbers
+from factureya.core import audit, numbers, own_links
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
@@ -53,7 +53,7 @@ def open_ticket(
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open(
         draft, customer, agent,
-        subject=subject, category=category, impact=impact, cfdi_uuid=cfdi_uuid,
+        subject=own_links.cut(subject), category=category, impact=impact, cfdi_uuid=cfdi_uuid,
     )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def test_make_run_writes_an_env_for_this_user_alone(env_file, capsys):
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     values = dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
     assert len(values.pop("SECRET_KEY")) >= 50
+    assert len(values.pop("FACTOR_KEYS")) >= 50
     assert values == {
         "DEBUG": "off",
         "HTTPS": "off",

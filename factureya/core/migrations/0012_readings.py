@@ -8,7 +8,7 @@ from factureya.core import guards
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("core", "0010_attempted_at"),
+        ("core", "0011_mailbox_taken_over"),
     ]
 
     operations = [
@@ -52,6 +52,27 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "lectura de un correo",
                 "verbose_name_plural": "lecturas de correos",
+            },
+        ),
+        migrations.CreateModel(
+            name="InboundCopy",
+            fields=[
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="copy",
+                        serialize=False,
+                        to="core.inboundmessage",
+                        verbose_name="correo",
+                    ),
+                ),
+                ("raw", models.BinaryField(verbose_name="copia")),
+            ],
+            options={
+                "verbose_name": "copia de un correo",
+                "verbose_name_plural": "copias de correos",
             },
         ),
         migrations.AddField(

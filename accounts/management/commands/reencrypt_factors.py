@@ -1,0 +1,20 @@
+"""`manage.py reencrypt_factors`: encrypt every second factor with the new key, before an old one goes."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import operations
+
+
+class Command(BaseCommand):
+    help = "Encrypt the secrets of all second factors with the first key; exit 1 when a key that is needed is missing."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        changed, unreadable = operations.reencrypt_factors()
+        self.stdout.write(f"{changed} second factors encrypted with the first key")
+        if unreadable:
+            raise CommandError(
+                f"{len(unreadable)} cannot be read with any key. Put the old key back, or let two people reset them: "
+                + ", ".join(unreadable)
+            )
