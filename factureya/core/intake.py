@@ -163,7 +163,7 @@ def _storable(address: str) -> str:
 def _act_on(inbound: InboundMessage) -> Outcome:
     try:
         mail, plan = _read(inbound)
-        return _settle(inbound, mail, plan, copy=readings.copy_without_links(inbound.raw, mail))
+        return _settle(inbound, mail, plan, readings.copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
     except Exception as error:
