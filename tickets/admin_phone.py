@@ -23,9 +23,10 @@ FORM = "telefono"
 class PhoneForm(TicketForm):
     """The customer's guided form, as an agent fills it in while he listens: the steps may be missing."""
 
+    asks_steps = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["steps"].required = False
         self.fields["steps"].label = "¿Qué pasos siguió? (opcional)"
         self.fields["steps"].help_text = "Uno por renglón, como los va diciendo."
         self.fields[
