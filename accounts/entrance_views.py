@@ -18,7 +18,7 @@ from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import operations
+from accounts import drafts, operations
 from accounts.landing import landing_of
 
 DEMO_PEOPLE = (
@@ -41,10 +41,13 @@ class LoginView(account.LoginView):
     """Sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the demo's accounts, when DEMO is on."""
+        """With the demo's accounts, when DEMO is on; and whether something typed waits for who signs in."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
-            demo_people=demo, demo_password=DEMO_PASSWORD if demo else "", **kwargs
+            demo_people=demo,
+            demo_password=DEMO_PASSWORD if demo else "",
+            keeps_words=bool(drafts.everything(self.request.session)),
+            **kwargs,
         )
 
 

@@ -132,5 +132,4 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
         attachments.store_all(uploads, key.key)
         drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
-        messages.info(request, returning.HELD)
     return redirect_to_login(after)

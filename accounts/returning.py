@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -81,16 +80,33 @@ def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
         if under is not None and under.owner == key.owner and uploads:
             attachments.store_all(uploads, under.key)
     drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
-    messages.info(request, HELD)
 
 
-def held(request: HttpRequest, page: str = "") -> dict[str, str]:
+def held(request: HttpRequest) -> dict[str, str]:
     """Return what was kept of a form of this page, which has no key of its own; empty for anybody but its owner."""
-    user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
-    if user is None or not user.is_authenticated:
-        return {}
-    found = drafts.find(request.session, user, _form_of(page or request.path))
+    user: Any = request.user
+    found = drafts.find(request.session, user, _form_of(request.path))
     return found[1] if found else {}
+
+
+def to_show(request: HttpRequest) -> dict[str, str]:
+    """Return what was kept for this page; else what its owner has not been shown yet, wherever he came back to.
+
+    A page may lead elsewhere by now (somebody else acted), and the words must not be lost with it.
+    """
+    user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return {}
+    for form, _fields in drafts.everything(request.session):
+        found = drafts.find(request.session, user, form)
+        if found is None or not form.startswith(_form_of("")):
+            continue
+        key, fields, why = found
+        if form == _form_of(request.path) or why == drafts.RECOVERED:
+            if why == drafts.RECOVERED:
+                drafts.keep(request.session, key, fields, why=drafts.BESIDE)
+            return fields
+    return {}
 
 
 def forget(request: HttpRequest) -> None:

@@ -59,7 +59,7 @@ class PhoneTicket(FormWithFiles):
     def fill_in(self, contact: Contact) -> HttpResponse:
         """Show the form for this person: empty, or as it was when the agent's session ended (M17)."""
         found = drafts.find(self.request.session, self.agent, FORM)
-        if found is None or found[1].get("contacto") != str(contact.pk):
+        if found is None or found[1].get("contacto") != str(contact.user_id):
             blank = PhoneForm(initial={"impact": None})
             return self._page(contact, blank, formkeys.new(self.agent, FORM), [])
         key, fields, _why = found

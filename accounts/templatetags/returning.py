@@ -13,6 +13,6 @@ register = template.Library()
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
     """Print what was kept of a form of this page for the person who is signed in; nothing otherwise (M17)."""
-    fields = dict(returning.held(context["request"])) if "request" in context else {}
+    fields = dict(returning.to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
     return {"posted_to": posted_to, "fields": fields, "texts": texts(fields)}
