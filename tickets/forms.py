@@ -98,7 +98,9 @@ class TicketForm(FilesMixin):
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
         },
     )
-    files = FilesField("Imágenes de la pantalla y archivos (opcional)")  # type: ignore[assignment]
+    files = FilesField(  # type: ignore[assignment]
+        _by_kind("Imágenes de la pantalla y archivos (opcional)", "Archivos (opcional)")
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
