@@ -14,15 +14,19 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import admin_companies, admin_people, policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
+from accounts.returning import post_only
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
 
 show = require_safe
+send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
+send_of_list = post_only("admin:accounts_user_changelist")
+send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
 Page = tuple[str, Callable[..., Any], str]
 
@@ -72,9 +76,9 @@ class CustomerToVerifyAdmin(OwnPages):
     pages = (
         ("", show(admin_companies.to_verify), "changelist"),
         ("<int:pk>/", show(admin_companies.decide), "change"),
-        ("<int:pk>/verificar/", require_POST(admin_companies.verify), "verify"),
-        ("<int:pk>/unir/", require_POST(admin_companies.join), "join"),
-        ("<int:pk>/no-aceptar/", require_POST(admin_companies.refuse), "refuse"),
+        ("<int:pk>/verificar/", send_of_company(admin_companies.verify), "verify"),
+        ("<int:pk>/unir/", send_of_company(admin_companies.join), "join"),
+        ("<int:pk>/no-aceptar/", send_of_company(admin_companies.refuse), "refuse"),
     )
 
     def allows(self, user: Any) -> bool:
@@ -105,27 +109,27 @@ class UserAdmin(OwnPages):
         ("invitar/", show_or_send(admin_people.invite), "invite"),
         (
             "invitaciones/<int:pk>/reenviar/",
-            require_POST(partial(admin_people.change_invitation, verb="reenviar")),
+            send_of_list(partial(admin_people.change_invitation, verb="reenviar")),
             "resend",
         ),
         (
             "invitaciones/<int:pk>/cancelar/",
-            require_POST(partial(admin_people.change_invitation, verb="cancelar")),
+            send_of_list(partial(admin_people.change_invitation, verb="cancelar")),
             "cancel",
         ),
         ("<int:pk>/", show(admin_people.user_page), "change"),
-        ("<int:pk>/cargos/", require_POST(admin_people.grant), "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", require_POST(admin_people.end), "end"),
-        ("<int:pk>/cuenta/", require_POST(admin_people.close), "close"),
-        ("<int:pk>/factor/", require_POST(admin_people.request_reset), "request_reset"),
+        ("<int:pk>/cargos/", send_of_person(admin_people.grant), "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(admin_people.end), "end"),
+        ("<int:pk>/cuenta/", send_of_person(admin_people.close), "close"),
+        ("<int:pk>/factor/", send_of_person(admin_people.request_reset), "request_reset"),
         (
             "<int:pk>/factor/<int:reset>/aprobar/",
-            require_POST(partial(admin_people.decide_reset, verb="aprobar")),
+            send_of_person(partial(admin_people.decide_reset, verb="aprobar")),
             "approve_reset",
         ),
         (
             "<int:pk>/factor/<int:reset>/rechazar/",
-            require_POST(partial(admin_people.decide_reset, verb="rechazar")),
+            send_of_person(partial(admin_people.decide_reset, verb="rechazar")),
             "decline_reset",
         ),
     )

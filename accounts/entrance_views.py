@@ -22,7 +22,7 @@ from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import factor_keys, operations
+from accounts import drafts, factor_keys, operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.landing import landing_of
 
@@ -46,10 +46,13 @@ class LoginView(account.LoginView):
     """Sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the demo's accounts, when DEMO is on."""
+        """With the demo's accounts, when DEMO is on; and whether something typed waits for who signs in."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
-            demo_people=demo, demo_password=DEMO_PASSWORD if demo else "", **kwargs
+            demo_people=demo,
+            demo_password=DEMO_PASSWORD if demo else "",
+            keeps_words=bool(drafts.everything(self.request.session)),
+            **kwargs,
         )
 
 

@@ -32,6 +32,11 @@ class FormKey:
         return keyed.matches(SALT, str(user.pk), self.owner)
 
     @property
+    def name_in_browser(self) -> str:
+        """Return what the browser keeps the typed text under: whose it is, and which form."""
+        return f"{self.owner}:{self.form}"
+
+    @property
     def token(self) -> str:
         """The hidden field's value."""
         return signing.dumps([self.key, self.form, self.owner], salt=SALT)
@@ -39,12 +44,12 @@ class FormKey:
 
 def new(user: User, form: str) -> FormKey:
     """A fresh key for a form given to this person now."""
-    return FormKey(secrets.token_urlsafe(16), form, keyed.digest(SALT, str(user.pk)))
+    return FormKey(secrets.token_urlsafe(16), form, owner_of(user))
 
 
 def adopt(key: str, user: User, form: str) -> FormKey:
     """The same key in another form of the same person, so that what was uploaded there follows."""
-    return FormKey(key, form, keyed.digest(SALT, str(user.pk)))
+    return FormKey(key, form, owner_of(user))
 
 
 def read(token: str, form: str, user: User | None) -> FormKey | None:
@@ -52,11 +57,24 @@ def read(token: str, form: str, user: User | None) -> FormKey | None:
 
     Without a user (the session expired) it must be younger than ORPHAN_FORM_AGE; whose it is is asked at login.
     """
-    try:
-        parts = signing.loads(token, salt=SALT, max_age=None if user else ORPHAN_FORM_AGE)
-    except signing.BadSignature:
-        return None
-    found = FormKey(*parts)
-    if found.form != form or (user is not None and not found.belongs_to(user)):
+    found = _signed(token, None if user else ORPHAN_FORM_AGE)
+    if found is None or found.form != form or (user is not None and not found.belongs_to(user)):
         return None
     return found
+
+
+def read_orphan(token: str) -> FormKey | None:
+    """Return the key of a form that arrives after its session expired, whichever form it is of; None when forged."""
+    return _signed(token, ORPHAN_FORM_AGE)
+
+
+def owner_of(user: User) -> str:
+    """Return the digest that stands for this person in a key."""
+    return keyed.digest(SALT, str(user.pk))
+
+
+def _signed(token: str, max_age: timedelta | None) -> FormKey | None:
+    try:
+        return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
+    except signing.BadSignature:
+        return None

@@ -1,12 +1,11 @@
 """What pages share: the second factor asked of staff, who enters /control/, private pages, forms with a key."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.mixins import AccessMixin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -14,14 +13,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views import View
 
-from accounts import drafts, formkeys
+from accounts import drafts, formkeys, returning
 from accounts.formkeys import FormKey
 from accounts.models import User
 from factureya.core import attachments
 from factureya.core.models import Attachment
-
-# Fields of a post that are not of the person's text.
-_NOT_TEXT = frozenset({"csrfmiddlewaretoken", "key", "quitar", "agregar_a", "otro", "resolved"})
+from factureya.core.typed import kept_fields
 
 
 def factor_passed(request: HttpRequest) -> bool:
@@ -32,33 +29,47 @@ def factor_passed(request: HttpRequest) -> bool:
     return any(record["method"] == "mfa" for record in records)
 
 
-def ask_factor(request: HttpRequest) -> HttpResponseBase:
-    """Send staff to enrol a second factor, or to show the one they have; they come back where they were."""
+def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
+    """Send staff to enrol a second factor, or to show the one they have; they come back to where the form stands.
+
+    What they posted is kept as when a session ends (M17).
+    """
+    page = page or request.get_full_path()
+    if request.method == "POST":
+        returning.hold(request, page, cast(User, request.user))
     has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
     if has_one:
-        page, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
+        step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
     else:
-        page = "mfa_activate_totp"
+        step = "mfa_activate_totp"
         text = "El personal necesita la verificación en dos pasos. Actívela para continuar."
     messages.info(request, text)
-    query = urlencode({"next": request.get_full_path()}) if request.method == "GET" else ""
-    return HttpResponseRedirect(f"{reverse(page)}?{query}")
+    return HttpResponseRedirect(f"{reverse(step)}?{urlencode({'next': page})}")
 
 
-class ControlMixin(AccessMixin):
+class ControlMixin:
     """Pages of /control/: the offices of mesa de control, each page its own; others 403, strangers to login."""
 
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Login, then office, then second factor."""
+        """Login, then office, then second factor; a post comes back to the page that holds its form."""
+        page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
-            return self.handle_no_permission()
+            return returning.ask_login(request, page)
         if not request.user.works_in_control:
             raise PermissionDenied
         if not factor_passed(request):
-            return ask_factor(request)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            return ask_factor(request, page)
+        if request.method == "POST":
+            returning.forget(request)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        returning.remember(request, response)
+        return response
+
+    def form_page(self) -> str:
+        """Return the address that holds the form of a post."""
+        return self.request.get_full_path()
 
 
 class PrivateView(View):
@@ -70,11 +81,20 @@ class PrivateView(View):
         """Whether this address answers to the method: asked before who comes, so that 405 is 405 for everybody."""
         return (request.method or "").lower() in self.http_method_names
 
+    def form_page(self) -> str:
+        """Return the address that holds the form of a post; it answers to GET."""
+        return self.request.get_full_path()
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, and tell caches to forget it. Staff needs its second factor here as in the admin."""
-        if request.user.is_authenticated and request.user.is_staff and not factor_passed(request):
-            return ask_factor(request)
+        is_staff = request.user.is_authenticated and request.user.is_staff
+        if is_staff and not factor_passed(request):
+            return ask_factor(request, self.form_page())
+        if is_staff and request.method == "POST":
+            returning.forget(request)
         response = super().dispatch(request, *args, **kwargs)
+        if is_staff:
+            returning.remember(request, response)
         response["Cache-Control"] = "private, no-store"
         return response
 
@@ -99,8 +119,8 @@ class KeyedForm:
 
 
 def posted_text(request: HttpRequest) -> dict[str, str]:
-    """What the person wrote in a posted form."""
-    return {name: str(text) for name, text in request.POST.items() if name not in _NOT_TEXT}
+    """Return what the person wrote and chose in a posted form, without secrets and buttons."""
+    return kept_fields(request.POST)
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from accounts import returning
 from accounts.mixins import ask_factor, factor_passed
 
 
@@ -34,9 +35,16 @@ class FactureyaAdminSite(AdminSite):
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            page = returning.page_of_form(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
-                return self._turn_away(request)
-            return inner(request, *args, **kwargs)
+                return self._turn_away(request, page)
+            if request.method == "POST":
+                if not request.user.is_authenticated and request.path != self._logout_address:
+                    return returning.ask_login(request, page)
+                returning.forget(request)
+            response: HttpResponseBase = inner(request, *args, **kwargs)
+            returning.remember(request, response)
+            return response
 
         return guarded
 
@@ -69,7 +77,11 @@ class FactureyaAdminSite(AdminSite):
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and user.works_in_admin)
 
-    def _turn_away(self, request: HttpRequest) -> HttpResponseBase:
+    @property
+    def _logout_address(self) -> str:
+        return reverse("admin:logout", current_app=self.name)
+
+    def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
         if not self._works_here(request):
             raise PermissionDenied
-        return ask_factor(request)
+        return ask_factor(request, page)

@@ -1,5 +1,6 @@
 """Our own pages of /cuenta/: the profile, the people of my company, and an invitation's link."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.account.utils import perform_login
@@ -17,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
-from accounts import operations, policy
+from accounts import operations, policy, returning
 from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
 
@@ -54,16 +55,20 @@ class Home(LoginRequiredMixin, FormView):
         )
 
 
-class RepresentativeMixin(LoginRequiredMixin):
+class RepresentativeMixin:
     """Only the representative of a verified company; who reads alone once its service ended."""
 
     request: HttpRequest
     customer: Customer
+    http_method_names: Sequence[str]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Strangers to login, everybody else 403."""
         if not request.user.is_authenticated:
-            return self.handle_no_permission()
+            is_page = "get" in self.http_method_names
+            return returning.ask_login(
+                request, request.get_full_path() if is_page else reverse("accounts:people")
+            )
         membership = request.user.membership
         if membership is None or not policy.may_manage_people(request.user, membership.customer):
             raise PermissionDenied
@@ -71,7 +76,7 @@ class RepresentativeMixin(LoginRequiredMixin):
         if request.method == "POST" and self.customer.is_suspended:
             context = {"customer": self.customer}
             return render(request, "accounts/suspended.html", context, status=403)
-        return super().dispatch(request, *args, **kwargs)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
 
 class People(RepresentativeMixin, TemplateView):

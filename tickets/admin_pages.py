@@ -38,13 +38,12 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
-    """The ticket's page, remembering the list the agent came from."""
-    query = place.start.query
-    return (
-        reverse("admin:tickets_ticket_change", args=[pk]) + (f"?{query}" if query else "") + anchor
-    )
+    """The ticket's page, remembering the list the agent came from and the place in it."""
+    address = reverse("admin:tickets_ticket_change", args=[pk])
+    return address + (f"?{place.query}" if place.query else "") + anchor
 
 
 def queue_url(place: Place) -> str:
     """The queue at this place."""
-    return reverse("admin:tickets_ticket_changelist") + (f"?{place.query}" if place.query else "")
+    query = place.page.query
+    return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")

@@ -1,11 +1,13 @@
 """«Ticket por teléfono»: find who calls, then write down the problem for him (M3, M17)."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts import drafts
 from accounts.mixins import posted_text
 from accounts.models import Contact, User
 from factureya.core import attachments
@@ -23,9 +25,10 @@ FORM = "telefono"
 class PhoneForm(TicketForm):
     """The customer's guided form, as an agent fills it in while he listens: the steps may be missing."""
 
+    asks_steps = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["steps"].required = False
         self.fields["steps"].label = "¿Qué pasos siguió? (opcional)"
         self.fields["steps"].help_text = "Uno por renglón, como los va diciendo."
         self.fields[
@@ -54,10 +57,14 @@ class PhoneTicket(FormWithFiles):
         return TemplateResponse(self.request, "admin/tickets/phone_search.html", context)
 
     def fill_in(self, contact: Contact) -> HttpResponse:
-        """An empty form for this person."""
-        return self._page(
-            contact, PhoneForm(initial={"impact": None}), formkeys.new(self.agent, FORM), []
-        )
+        """Show the form for this person: empty, or as it was when the agent's session ended (M17)."""
+        found = drafts.find(self.request.session, self.agent, FORM)
+        if found is None or found[1].get("contacto") != str(contact.user_id):
+            blank = PhoneForm(initial={"impact": None})
+            return self._page(contact, blank, formkeys.new(self.agent, FORM), [])
+        key, fields, _why = found
+        form = PhoneForm(initial=fields)
+        return self._page(contact, form, key, attachments.drafts(key.key), is_recovered=True)
 
     def receive(self, contact: Contact) -> HttpResponse:
         """Open the ticket, or show again, complete, what cannot be stored yet."""
@@ -75,6 +82,7 @@ class PhoneTicket(FormWithFiles):
                     author=contact.user, customer=contact.customer, agent=self.agent, channel=Ticket.Channel.PHONE,
                     form_key=key.key, **form.opening(),
                 )  # fmt: skip
+                drafts.forget(self.request.session, key)
                 return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
             except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
                 form.add_error(None, str(refusal))
@@ -83,17 +91,29 @@ class PhoneTicket(FormWithFiles):
         return self._page(contact, form, key, kept)
 
     def _page(
-        self, contact: Contact, form: PhoneForm, key: formkeys.FormKey, kept: Any
+        self,
+        contact: Contact,
+        form: PhoneForm,
+        key: formkeys.FormKey,
+        kept: Any,
+        *,
+        is_recovered: bool = False,
     ) -> HttpResponse:
         context = page_context(
             self.request,
             "Ticket por teléfono",
             contact=contact,
             form=form,
-            key=key.token,
+            key=key,
             kept=kept,
+            is_recovered=is_recovered,
         )
         return TemplateResponse(self.request, "admin/tickets/phone.html", context)
+
+
+def call_of(request: HttpRequest, _arguments: dict[str, Any]) -> str:
+    """Return the address of the form of the person who calls."""
+    return f"{request.path}?{urlencode({'contacto': request.POST.get('contacto', '')})}"
 
 
 def phone_ticket(request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,7 @@ class Row:
         """The row of a ticket at this instant."""
         return cls(
             ticket,
-            workspace_url(ticket.pk, place),
+            workspace_url(ticket.pk, place.at(ticket)),
             queue_words.waiting_for_us(ticket, instant),
             queue_words.last_message(ticket),
             queue_words.goal(ticket, instant),
@@ -76,6 +76,11 @@ def _counts(agent: User) -> tuple[dict[str, int], mail_state.MailState | None]:
         return queue.counts_by_view(sql.ask(views)), None
     answers = sql.ask([*views, *mail_state.questions()])
     return queue.counts_by_view(answers[: len(views)]), mail_state.state(answers[len(views) :])
+
+
+def list_of(request: HttpRequest, _arguments: dict[str, Any]) -> str:
+    """Return the address of the list that the chosen rows were on."""
+    return queue_url(queue.Place.parse(request.POST.dict()))
 
 
 def assign_selected(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from accounts.models import Provider
 from factureya.core.forms import PortalForm
 from factureya.core.templatetags.fy import when
 from tickets import operations, policy, queue
+from tickets.admin_composer import keep_words
 from tickets.admin_pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
 from tickets.admin_people import contacts_of
 from tickets.models import Ticket
@@ -90,6 +91,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
     """Try again to send a mail of the ticket that could not be sent (M6)."""
     ticket = ticket_or_404(request, pk)
+    keep_words(request, ticket)
     try:
         operations.retry_mail(ticket.pk, agent=agent_of(request), mail_pk=mail)
         messages.success(request, "El correo está en cola de nuevo.")
@@ -101,6 +103,7 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a held close run again, or, if the customer's own mails held it, take the ticket to Abierto (M6, M15)."""
     ticket = ticket_or_404(request, pk)
+    keep_words(request, ticket)
     try:
         released = operations.release_close(ticket.pk, agent=agent_of(request))
         messages.success(request, _released(released))

@@ -52,6 +52,8 @@ class DiscardForm(PortalForm):
 class MailTicketForm(TicketForm):
     """What a mail does not say of itself: what it is about and how it hurts. Its words are its own."""
 
+    asks_steps = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for name in ("description", "steps", "expected", "cfdi_uuid", "files"):

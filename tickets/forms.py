@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from factureya.core import attachments, numbers
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
@@ -21,12 +23,29 @@ WRONG_UUID_LENGTH = "El folio fiscal debe tener 36 caracteres; escribió %(show_
 WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 
+def _by_kind(problem: str, question: str) -> SafeString:
+    """Return both wordings; the stylesheet shows the one that fits what was chosen, without a script."""
+    return format_html(
+        '<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>',
+        problem,
+        question,
+    )
+
+
 class TicketForm(FilesMixin):
-    """A new ticket, guided (M17): the problem, what it is about, how it hurts, what happened, the steps."""
+    """A new ticket, guided (M17): what it is about, how it hurts, what happened; the steps of a problem (M4)."""
+
+    NO_DESCRIPTION = "Escriba qué pasó"
+    NO_QUESTION = "Escriba qué necesita saber"
+    NO_STEPS = "Escriba los pasos que siguió, para que podamos reproducir el problema"
+    asks_steps = True  # a form that an agent fills in asks nobody for them
 
     subject = forms.CharField(
-        label="¿Cuál es el problema?",
-        help_text="Una frase con un solo problema. Si tiene dos, levante dos tickets.",
+        label=_by_kind("¿Cuál es el problema?", "¿De qué se trata?"),
+        help_text=_by_kind(
+            "Una frase con un solo problema. Si tiene dos, levante dos tickets.",
+            "Una frase con un solo asunto. Si tiene dos, levante dos tickets.",
+        ),
         max_length=MAX_SUBJECT,
         widget=forms.TextInput(attrs={"class": "textinput form-control"}),
         error_messages={
@@ -55,14 +74,14 @@ class TicketForm(FilesMixin):
         },
     )
     description = Text(
-        label="¿Qué pasó?",
-        help_text="Copie tal cual el mensaje de error, si aparece.",
-        missing="Escriba qué pasó",
+        label=_by_kind("¿Qué pasó?", "¿Qué necesita saber?"),
+        help_text=_by_kind("Copie tal cual el mensaje de error, si aparece.", ""),
+        missing=NO_DESCRIPTION,
     )
     steps = Text(
         label="¿Qué pasos siguió?",
         help_text="Uno por renglón, desde que entró hasta que falló. Con esto lo reproducimos sin llamarle.",
-        missing="Escriba los pasos que siguió, para que podamos reproducir el problema",
+        required=False,
     )
     expected = Text(
         label="¿Qué esperaba que pasara? (opcional)", required=False, rows=2,
@@ -83,7 +102,34 @@ class TicketForm(FilesMixin):
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
         },
     )
-    files = FilesField("Imágenes de la pantalla y archivos (opcional)")  # type: ignore[assignment]
+    files = FilesField(  # type: ignore[assignment]
+        _by_kind("Imágenes de la pantalla y archivos (opcional)", "Archivos (opcional)")
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("steps", "expected"):  # by it the stylesheet tells an empty box
+            self.fields[name].widget.attrs["placeholder"] = " "
+
+    def full_clean(self) -> None:
+        """Ask a question in its own words before anything is found missing."""
+        if self.is_bound and self.is_question and "description" in self.fields:
+            self.fields["description"].error_messages["required"] = self.NO_QUESTION
+        super().full_clean()
+
+    @property
+    def is_question(self) -> bool:
+        """Whether what was chosen is a question or a sale, which needs no steps (M4)."""
+        is_doubt = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
+        return is_doubt or self["category"].value() == Ticket.Category.SALES
+
+    def clean(self) -> dict[str, Any]:
+        """Require the steps of a problem, as far as the case permits them (M17)."""
+        data = super().clean() or {}
+        is_missing = not data.get("steps") and "steps" not in self.errors
+        if self.asks_steps and is_missing and not self.is_question:
+            self.add_error("steps", self.NO_STEPS)
+        return data
 
     def clean_subject(self) -> str:
         """One line, single spaces."""

@@ -136,10 +136,11 @@ class Place:
     agent: str = ""  # "", NOBODY, or the key of a user
     after: Cursor | None = None
     before: Cursor | None = None
+    row: Cursor | None = None  # where the ticket stood in the list when it was opened
 
     @classmethod
     def parse(cls, params: Mapping[str, str], default: View = FIRST_VIEW) -> "Place":
-        """Read ?vista, q, categoria, agente, despues and antes; `default` is the view when none is named."""
+        """Read ?vista, q, categoria, agente, despues, antes and lugar; `default` is the view when none is named."""
         search = " ".join(params.get("q", "").replace("\0", "").split())[:MAX_QUERY]
         category, agent = params.get("categoria", ""), params.get("agente", "")
         return cls(
@@ -149,6 +150,7 @@ class Place:
             agent=agent if agent == NOBODY or _is_key(agent) else "",
             after=Cursor.parse(params.get("despues", "")),
             before=Cursor.parse(params.get("antes", "")),
+            row=Cursor.parse(params.get("lugar", "")),
         )
 
     @property
@@ -156,7 +158,7 @@ class Place:
         """The place as names and values, for a form's hidden fields."""
         pairs = {
             "vista": self.view.slug, "q": self.search, "categoria": self.category, "agente": self.agent,
-            "despues": str(self.after or ""), "antes": str(self.before or ""),
+            "despues": str(self.after or ""), "antes": str(self.before or ""), "lugar": str(self.row or ""),
         }  # fmt: skip
         return [(name, value) for name, value in pairs.items() if value]
 
@@ -167,8 +169,22 @@ class Place:
 
     @property
     def start(self) -> "Place":
-        """The same list from its first page: what a link to one of its tickets carries."""
-        return replace(self, after=None, before=None)
+        """The same list from its first page."""
+        return replace(self, after=None, before=None, row=None)
+
+    @property
+    def page(self) -> "Place":
+        """The page of the list, without the ticket that was opened from it."""
+        return replace(self, row=None)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list at all: a view or a search."""
+        return bool(self.view.slug or self.search)
+
+    def at(self, ticket: Ticket) -> "Place":
+        """The place of this ticket in the list: kept while it is worked on, as an answer moves it (M13)."""
+        return replace(self, row=self.row or Cursor.of(ticket)) if self.is_list else self
 
     @property
     def is_filtered(self) -> bool:
@@ -221,11 +237,17 @@ def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
 
 
 def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
-    """The tickets before and after this one in the list the agent came from; none for a search. For `sql.ask`."""
-    if not place.view.slug:
+    """The tickets before and after the place that this one had in the list the agent came from. For `sql.ask`.
+
+    Counted from there and not from where the ticket stands now: an answer moves it, often out of the list (M13). A
+    search takes one statement more, which looks for companies.
+    """
+    if not place.is_list:
         return [sql.Question("NULL"), sql.Question("NULL")]
-    tickets = _filtered(place, user)
-    here = Cursor.of(ticket)
+    tickets = (_found(place, user) if place.search else _filtered(place, user)).exclude(
+        pk=ticket.pk
+    )
+    here = place.row or Cursor.of(ticket)
     return [
         sql.first_pk(_beyond(tickets, place.view, here, backwards=True)),
         sql.first_pk(_beyond(tickets, place.view, here, backwards=False)),

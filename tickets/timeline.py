@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from factureya.core import calendar
-from factureya.core.models import Event
+from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
 from tickets.bodies import Block, blocks
 from tickets.models import Message, Ticket
@@ -39,6 +39,9 @@ class File(NamedTuple):
     name: str
     size: int
     token: str
+    is_picture: bool
+    width: int | None
+    height: int | None
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,22 @@ def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
         file_size=F(f"{attachment}size"),
         file_token=F(f"{attachment}token"),
         was_cut=F("inbound__reading__was_cut"),
+        file_type=F(f"{attachment}content_type"),
+        file_width=F(f"{attachment}width"),
+        file_height=F(f"{attachment}height"),
     )
     for _, same in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
         first, *others = same
         named = [row for row in (first, *others) if row.file_token is not None]
-        files = [File(row.file_name, row.file_size, row.file_token) for row in named]
+        files = [_file(row) for row in named]
         yield first, files, bool(first.was_cut)
+
+
+def _file(row: Any) -> File:
+    is_picture = is_picture_type(row.file_type)
+    return File(
+        row.file_name, row.file_size, row.file_token, is_picture, row.file_width, row.file_height
+    )
 
 
 def _message(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:

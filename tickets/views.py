@@ -79,7 +79,7 @@ class NewTicket(FormWithFiles, PersonView):
         """The form with its kept files."""
         context = {"similar": [], "asks": False, "is_recovered": False, **more}
         may_have_files = self.request.method == "POST" or context["is_recovered"]
-        context |= {"form": form, "key": key.token, "person": self.user}
+        context |= {"form": form, "key": key, "person": self.user}
         context["kept"] = attachments.drafts(key.key) if may_have_files else []
         context["first_reply"] = wording.first_reply()
         return render(self.request, "tickets/new.html", context)

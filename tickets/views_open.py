@@ -9,11 +9,14 @@ from django.shortcuts import redirect, render
 from accounts.client import client_ip
 from accounts.mixins import PrivateView
 from factureya.core import attachments
+from factureya.core.models import Attachment
 from factureya.portal.errors import too_many_requests
 from tickets import access, links, lookup, timeline, wording
 from tickets.forms import LookUpForm
 from tickets.models import Ticket, TicketFile
 
+SMALL = "miniatura"
+PICTURE_VIEWS = frozenset({SMALL, "completa"})
 NEUTRAL = (
     "No encontramos un ticket con ese número y ese correo. Compare el número con el del correo "
     "«Recibimos su ticket» y escriba el correo que registró en Factureya."
@@ -94,7 +97,7 @@ class OpenLink(PrivateView):
 
 
 class Download(PrivateView):
-    """A file, by the policy of its ticket; as an attachment, sandboxed (M17)."""
+    """A file, by the policy of its ticket, sandboxed (M17): as an attachment; a picture also in place or in a tab."""
 
     http_method_names = ["get", "head"]
 
@@ -110,12 +113,15 @@ class Download(PrivateView):
             or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists()
         ):
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return self.send(file)
+        return self.send(file.attachment, request.GET.get("ver", ""))
 
-    def send(self, file: TicketFile) -> FileResponse:
+    def send(self, file: Attachment, view: str) -> FileResponse:
         """Stream it with the store's headers, set after FileResponse guessed its own."""
         try:
-            headers, content = attachments.open_for_download(file.attachment)
+            if file.is_picture and view in PICTURE_VIEWS:
+                headers, content = attachments.open_picture(file, small=view == SMALL)
+            else:
+                headers, content = attachments.open_for_download(file)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
         response = FileResponse(content)

@@ -45,7 +45,7 @@ class TicketPage(FormWithFiles, TicketView):
             else None
         )
         context = self.context(
-            form=form, key=key.token, entries=timeline.of(ticket, user), turn=wording.turn(ticket),
+            form=form, key=key, entries=timeline.of(ticket, user), turn=wording.turn(ticket),
             state=wording.state(ticket), follows=follows, **_clock(ticket),
             is_writer=self.may_write(ticket) and not ticket.customer.is_suspended,
             next_step=f"tickets/partials/next_{ticket.status}.html", reminder_hours=settings.REMINDER_HOURS,
@@ -218,7 +218,7 @@ class FollowUp(FormWithFiles, TicketView):
 
     def page(self, form: FollowUpForm, key: FormKey, **more: Any) -> HttpResponse:
         """The form with its kept files."""
-        context = self.context(form=form, key=key.token, **{"kept": [], "why": "", **more})
+        context = self.context(form=form, key=key, **{"kept": [], "why": "", **more})
         return render(self.request, "tickets/follow_up.html", context)
 
 

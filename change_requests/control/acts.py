@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts import returning
 from accounts.models import User
 from change_requests.control.dossier import Dossier
 from change_requests.control.forms import ActForm
@@ -52,15 +53,22 @@ class Act:
     is_bad: bool = False
 
     def form_for(self, request: HttpRequest, seen: Dossier, data: Any = None) -> ActForm:
-        """The form, blank or as sent."""
+        """Return the form as sent, or blank but for what was typed when a session ended (M17)."""
         options = self.options(seen, request.user)  # type: ignore[arg-type]
-        return self.form(request, data, auto_id=f"id_{self.name}_%s", **options)
+        form = self.form(request, data, auto_id=f"id_{self.name}_%s", **options)
+        kept = returning.held(request)
+        if kept.get("posted_to") == self.url(seen):
+            form.initial.update(kept)
+        return form
+
+    def url(self, seen: Dossier) -> str:
+        """Return the address that the form is sent to."""
+        return reverse(f"control:{self.name}", args=[seen.folio])
 
     def offer(self, seen: Dossier, form: ActForm) -> Offer:
         """The act as the page shows it."""
-        url = reverse(f"control:{self.name}", args=[seen.folio])
         return Offer(
-            self.name, url, self.title, self.lead(seen), self.button, form, self.is_bad,
+            self.name, self.url(seen), self.title, self.lead(seen), self.button, form, self.is_bad,
             self._link(seen),
         )  # fmt: skip
 

@@ -4,13 +4,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import returning
 from accounts.mixins import PrivateView
 from accounts.models import Office
 from change_requests import operations, words
@@ -28,7 +28,7 @@ class AssetsView(PrivateView):
             return self.http_method_not_allowed(request)
         user: Any = request.user
         if not user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return returning.ask_login(request, self.form_page())
         if not (user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

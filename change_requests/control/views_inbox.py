@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views import View
 from django.views.generic import TemplateView
 
@@ -57,6 +58,10 @@ class DecideFactorReset(ControlMixin, View):
     """POST: the security officer approves or declines that a lost second factor be taken away."""
 
     http_method_names = ["post"]
+
+    def form_page(self) -> str:
+        """Return the list that holds the two buttons."""
+        return reverse("control:inbox")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The operation asks again, under the lock."""

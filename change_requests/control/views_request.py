@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts import returning
 from accounts.mixins import PrivateView
 from accounts.models import User
 from change_requests import expediente, operations, policy
@@ -30,11 +30,7 @@ class FolioView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            is_get = request.method in {"GET", "HEAD"}
-            page = reverse(
-                "control:request", args=[kwargs["folio"]]
-            )  # an act is not repeated by a GET
-            return redirect_to_login(request.get_full_path() if is_get else page)
+            return returning.ask_login(request, self.form_page())
         self.user = request.user
         folio = folios.canonical(kwargs["folio"])
         if not self.user.works_in_control or folio is None:
@@ -46,6 +42,12 @@ class FolioView(PrivateView):
             raise Http404("No hay una solicitud con ese folio para usted.")
         self.formal = found
         return super().dispatch(request, *args, **kwargs)
+
+    def form_page(self) -> str:
+        """Return the request's page for a post, as an act is not repeated by a GET; else this address."""
+        if self.request.method != "POST":
+            return self.request.get_full_path()
+        return reverse("control:request", args=[self.kwargs["folio"]])
 
 
 class RequestPage(FolioView):
@@ -67,6 +69,10 @@ class ActView(FolioView):
     def takes(self, request: HttpRequest) -> bool:
         """A GET only of an act with its own page."""
         return request.method == "POST" or (super().takes(request) and self.act.has_page)
+
+    def form_page(self) -> str:
+        """Return this address when the act has a page of its own."""
+        return self.request.get_full_path() if self.act.has_page else super().form_page()
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The page of the act, for who may do it now."""

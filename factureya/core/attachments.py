@@ -29,6 +29,7 @@ MAX_NAME = 150
 TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
 _PURGE_BATCH = 500
+_SMALL = ".small"
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "-"))
 
 
@@ -49,16 +50,16 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
     name = clean_name(upload.name or "")
     content = _read(upload, name)
     try:
-        kind, stored = filetypes.examine(_extension(name), content)
+        found = filetypes.examine(_extension(name), content)
     except filetypes.Unacceptable as reason:
         raise _refused(name, str(reason)) from reason
-    return _keep(named_as(name, kind), kind, stored, draft)
+    return _keep(named_as(name, found.kind), found, draft)
 
 
 def store_as(upload: "UploadedFile[Any]", kind: filetypes.Kind, *, draft: str) -> Attachment:
     """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes. Raises Refused."""
     name = clean_name(upload.name or "")
-    return _keep(named_as(name, kind), kind, _read(upload, name), draft)
+    return _keep(named_as(name, kind), filetypes.Examined(kind, _read(upload, name)), draft)
 
 
 def store_all(
@@ -119,6 +120,29 @@ def download_headers(attachment: Attachment) -> dict[str, str]:
     }
 
 
+def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
+    """Return the headers and the open file of a picture that is shown in place or in a tab of its own.
+
+    Only what we re-encoded ourselves: anything else, and what the store lost, raises FileNotFoundError. A missing small
+    copy is no loss: the picture itself is sent.
+    """
+    if attachment.content_type not in filetypes.PICTURES:
+        raise FileNotFoundError(attachment.token)
+    headers = {
+        **download_headers(attachment),
+        "Content-Disposition": content_disposition_header(False, attachment.name) or "inline",
+        # The browser's own page around a picture has styles in it; nothing else may run or load.
+        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    }
+    path = _small_path(str(attachment.file.name))
+    if small and _storage().exists(path):
+        size = str(_storage().size(path))
+        return headers | {"Content-Type": "image/webp", "Content-Length": size}, _storage().open(
+            path
+        )
+    return headers, _storage().open(str(attachment.file.name))
+
+
 def purge_orphans() -> int:
     """Remove rows and files of abandoned forms, and stray files without a row, once they are 24 h ⚙ old; how many."""
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
@@ -152,18 +176,31 @@ def named_as(name: str, kind: filetypes.Kind) -> str:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _keep(name: str, kind: filetypes.Kind, stored: bytes, draft: str) -> Attachment:
-    """Write what passed into the store, and its row; links of ours are cut out of it (M16)."""
+def _keep(name: str, found: filetypes.Examined, draft: str) -> Attachment:
+    """Write what passed into the store, and its row; a picture with its size and its small copy.
+
+    Links of ours are cut out of it (M16).
+    """
+    kind, picture = found.kind, found.picture
     stored = mail_copies.cut_file(
-        stored, is_mail=kind == filetypes.EML, is_text=kind == filetypes.TEXT
+        found.stored, is_mail=kind == filetypes.EML, is_text=kind == filetypes.TEXT
     )
     attachment = Attachment(
-        token=secrets.token_urlsafe(TOKEN_BYTES), name=name, content_type=kind.content_type,
+        token=secrets.token_urlsafe(TOKEN_BYTES), name=name, content_type=found.kind.content_type,
         size=len(stored), sha256=hashlib.sha256(stored).hexdigest(), draft=draft,
+        width=picture.width if picture else None, height=picture.height if picture else None,
     )  # fmt: skip
     attachment.file.name = _write(attachment, stored)
+    if picture and picture.small:
+        with suppress(OSError):  # without it the picture itself is shown
+            _storage().save(_small_path(attachment.file.name), ContentFile(picture.small))
     attachment.save(force_insert=True)
     return attachment
+
+
+def _small_path(path: str) -> str:
+    """Return where the small copy of a stored picture is."""
+    return f"{path}{_SMALL}"
 
 
 def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
@@ -223,14 +260,16 @@ def _remove(**which: Any) -> int:
 
 def _delete_on_commit(path: str) -> None:
     transaction.on_commit(lambda: _storage().delete(path), robust=True)
+    transaction.on_commit(lambda: _storage().delete(_small_path(path)), robust=True)
 
 
 def _strays() -> Iterator[str]:
     """Paths in the store that no row knows, folder by folder: left by a transaction that did not commit."""
     for folder in _listed("")[0]:
-        files = _listed(folder)[1]
-        known = set(Attachment.objects.filter(token__in=files).values_list("token", flat=True))
-        yield from (f"{folder}/{file}" for file in files if file not in known)
+        tokens = {file: file.removesuffix(_SMALL) for file in _listed(folder)[1]}
+        rows = Attachment.objects.filter(token__in=set(tokens.values()))
+        known = set(rows.values_list("token", flat=True))
+        yield from (f"{folder}/{file}" for file, token in tokens.items() if token not in known)
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:

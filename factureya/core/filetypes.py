@@ -32,6 +32,24 @@ class Kind:
     extensions: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """How large a re-encoded picture is, in pixels, and a small copy of it; empty when the picture is light enough."""
+
+    width: int
+    height: int
+    small: bytes
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a file that is good: its kind, what is to be stored of it, and its picture if it is one."""
+
+    kind: Kind
+    stored: bytes
+    picture: Picture | None = None
+
+
 PNG = Kind("image/png", ("png",))
 JPEG = Kind("image/jpeg", ("jpg", "jpeg"))
 WEBP = Kind("image/webp", ("webp",))
@@ -39,6 +57,9 @@ PDF = Kind("application/pdf", ("pdf",))
 XML = Kind("application/xml", ("xml",))
 TEXT = Kind("text/plain", ("txt",))
 KINDS = (PNG, JPEG, WEBP, PDF, XML, TEXT)
+PICTURES = frozenset(kind.content_type for kind in (PNG, JPEG, WEBP))  # re-encoded by us, always
+SMALL_SIDE = 512  # pixels of the longer side: twice what a page shows, for dense screens
+SMALL_FROM_BYTES = 48 * 1024  # a lighter picture is its own small copy
 # By mail only, kept byte by byte and served as a download of no particular type.
 EML = Kind("message/rfc822", ("eml",))
 TNEF = Kind("application/ms-tnef", ("dat", "tnef"))
@@ -86,8 +107,8 @@ _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over
 _decoding = threading.BoundedSemaphore(2)
 
 
-def examine(extension: str, content: bytes) -> tuple[Kind, bytes]:
-    """The kind of a file and what is to be stored of it. Raises Unacceptable.
+def examine(extension: str, content: bytes) -> Examined:
+    """Tell the kind of a file and what is to be stored of it. Raises Unacceptable.
 
     An image is known by its content, whatever its name; PDF, XML and TXT need both the content and the extension.
     """
@@ -98,7 +119,7 @@ def examine(extension: str, content: bytes) -> tuple[Kind, bytes]:
             "no es una imagen, aunque su nombre lo diga. Tome la captura de nuevo, guárdela como PNG o JPG y súbala."
         )
     if check := _CHECKS.get(extension):
-        return check(content), content
+        return Examined(check(content), content)
     raise Unacceptable(_why_not(extension, content))
 
 
@@ -113,8 +134,8 @@ def _picture_format(content: bytes) -> str:
     return "WEBP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
 
 
-def _reencode(picture: str, content: bytes) -> tuple[Kind, bytes]:
-    """Pixels only: first frame, upright, alpha kept, without metadata."""
+def _reencode(picture: str, content: bytes) -> Examined:
+    """Keep pixels only: first frame, upright, alpha kept, without metadata; and make the small copy of them."""
     kind, how = _WRITTEN[picture]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
     if picture == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:
@@ -127,6 +148,8 @@ def _reencode(picture: str, content: bytes) -> tuple[Kind, bytes]:
             plain.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, transparency
             out = BytesIO()
             plain.save(out, **how)
+            width, height = plain.size
+            small = _small(plain) if out.tell() > SMALL_FROM_BYTES else b""
     except Unacceptable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -135,7 +158,17 @@ def _reencode(picture: str, content: bytes) -> tuple[Kind, bytes]:
         Exception
     ) as error:  # a decoder fed with a hostile file raises nearly anything; none of it is ours
         raise damaged from error
-    return kind, out.getvalue()
+    return Examined(kind, out.getvalue(), Picture(width, height, small))
+
+
+def _small(image: Image.Image) -> bytes:
+    """Return a WebP with a longer side of SMALL_SIDE pixels; the image itself is used up."""
+    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
+    image = _plain_mode(image, "WEBP")
+    image.thumbnail((SMALL_SIDE, SMALL_SIDE))
+    out = BytesIO()
+    image.save(out, format="WEBP", quality=80)
+    return out.getvalue()
 
 
 def _check_pixels(width: int, height: int) -> None:

@@ -132,6 +132,11 @@ def _attachment_path(attachment: "Attachment", _name: str) -> str:
     return f"{attachment.token[:2]}/{attachment.token}"
 
 
+def is_picture_type(content_type: str) -> bool:
+    """Tell a stored picture by its type: no other file of ours is kept as an image, and all of them are re-encoded."""
+    return content_type.startswith("image/")
+
+
 class Attachment(models.Model):
     """A file that passed the limits of `core.attachments`; stored under a random name, served by its owner's policy.
 
@@ -146,6 +151,9 @@ class Attachment(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64)
     draft = models.CharField("borrador", max_length=80, blank=True, db_index=True)
     created_at = models.DateTimeField("subido", default=clock.now)
+    # Of a picture, in pixels; none of what is no picture, and of pictures older than these columns.
+    width = models.PositiveIntegerField("ancho", null=True, blank=True)
+    height = models.PositiveIntegerField("alto", null=True, blank=True)
 
     class Meta:
         verbose_name = "archivo adjunto"
@@ -156,6 +164,11 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture that we re-encoded, the only kind of file that is shown in place."""
+        return is_picture_type(self.content_type)
 
 
 class Holiday(models.Model):

@@ -15,10 +15,10 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from factureya.core.typed import kept_fields, texts
+
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-KEPT_FIELD_CHARS = 40  # shorter fields of a refused form are quicker to type again than to copy
-NEVER_SHOWN = ("csrf", "password", "token", "code", "key")
 
 LAST_RESORT = (
     '<!doctype html><html lang="es-MX"><head><meta charset="utf-8"><title>Error – Factureya</title></head>'
@@ -75,19 +75,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose protection lapsed; what was typed comes back, to be copied."""
     came_from = request.headers.get("Referer", "")
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
-    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": _kept(request), "back": back}
+    context = {
+        "no_cookie": reason == REASON_NO_CSRF_COOKIE,
+        "kept": texts(kept_fields(request.POST)),
+        "back": back,
+    }
     return render(request, "403_csrf.html", context, status=403)
-
-
-def _kept(request: HttpRequest) -> list[str]:
-    """The long texts of the refused form; nothing that could be a secret."""
-    return [
-        value
-        for name, value in request.POST.items()
-        if isinstance(value, str)
-        and len(value) >= KEPT_FIELD_CHARS
-        and not any(word in name.lower() for word in NEVER_SHOWN)
-    ]
 
 
 def _standalone(template: str, status: int) -> HttpResponse:

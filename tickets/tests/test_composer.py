@@ -242,3 +242,115 @@ def test_a_file_that_was_purged_meanwhile_is_asked_for_again(client, monkeypatch
     answer = reply(client, ticket, body="Vea", after="detalle", files=[png("uno.png")])
     assert "Un archivo ya no está disponible" in text_of(answer)
     assert "uno.png" not in text_of(answer)
+
+
+# -- People H1: what stands in the form stays, whatever button is pressed ------------------------------
+
+
+def written(page, **fields):
+    """Both texts as a browser sends them with every button of the page."""
+    composer = page.context["composer"]
+    return {
+        "key": composer.reply.key.token, "note_key": composer.note.key.token, "seen": "1",
+        "kind": "respuesta", "body": "Una respuesta", "note": "Una nota", "after": "detalle", **fields,
+    }  # fmt: skip
+
+
+def texts_of(page):
+    form = page.context["form"]
+    return form["body"].value(), form["note"].value()
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("button", ["properties", "release_close"])
+def test_people_h1_other_buttons_keep_both_texts_and_their_files(client, button):
+    agent_in(client)
+    ticket = make_ticket()
+    sent = written(
+        client.get(page_of(ticket)),
+        files=[png("r.png")],
+        note_files=[png("n.png")],
+        category="access",
+    )
+    page = client.post(page_of(ticket, button), sent, follow=True)
+    assert texts_of(page) == ("Una respuesta", "Una nota")
+    assert page.context["form"]["after"].value() == "detalle"
+    composer = page.context["composer"]
+    assert [file.name for file in composer.reply.files] == ["r.png"]
+    assert [file.name for file in composer.note.files] == ["n.png"]
+    assert texts_of(client.get(page_of(ticket))) == ("Una respuesta", "Una nota")
+    assert not Message.objects.filter(ticket=ticket, seq__gt=1).exists()
+
+
+@pytest.mark.clause("M13", "M17")
+def test_people_h1_a_note_leaves_the_reply_and_the_reply_leaves_the_note(client):
+    agent_in(client)
+    for kind, left in (("nota", ("Una respuesta", "")), ("respuesta", ("", "Una nota"))):
+        ticket = make_ticket()
+        sent = written(
+            client.get(page_of(ticket)), kind=kind, files=[png("r.png")], note_files=[png("n.png")]
+        )
+        page = client.post(page_of(ticket, "write"), sent, follow=True)
+        assert texts_of(page) == left
+        note, reply = Note.objects.filter(ticket=ticket), ticket.messages.filter(seq=2)
+        assert (note.count(), reply.count()) == ((1, 0) if kind == "nota" else (0, 1))
+        files = [file.attachment.name for file in TicketFile.objects.filter(ticket=ticket)]
+        assert files == ["n.png" if kind == "nota" else "r.png"]
+        other = {"kind": "respuesta" if kind == "nota" else "nota", "seen": "1"}
+        body, note_text = left
+        again = written(page, **other, body=body, note=note_text)
+        client.post(page_of(ticket, "write"), again)
+        assert (note.count(), reply.count(), TicketFile.objects.filter(ticket=ticket).count()) == (
+            1,
+            1,
+            2,
+        )
+        assert texts_of(client.get(page_of(ticket))) == ("", "")
+        assert "form.draft" not in client.session
+
+
+@pytest.mark.clause("M15", "M17")
+def test_people_h1_what_was_chosen_beside_the_text_is_saved_with_it(client):
+    agent_in(client)
+    ticket = make_ticket()
+    sent = written(
+        client.get(page_of(ticket)),
+        category="access",
+        category_was="stamping",
+        impact="1",
+        impact_was="3",
+    )
+    client.post(page_of(ticket, "write"), sent)
+    assert (fresh(ticket).category, fresh(ticket).impact, fresh(ticket).status) == (
+        "access",
+        1,
+        "waiting",
+    )
+
+
+@pytest.mark.clause("M12", "M17")
+def test_people_h1_a_reply_to_a_ticket_that_closed_meanwhile_stands_in_the_note(client):
+    agent_in(client)
+    ticket = make_ticket()
+    sent = written(client.get(page_of(ticket)), files=[png("r.png")])
+    operations.confirm_resolved(ticket.pk, author=ticket.requester)
+    page = client.post(page_of(ticket, "write"), sent)
+    assert texts_of(page) == ("", "Una nota\n\nUna respuesta")
+    assert [file.name for file in page.context["composer"].note.files] == ["r.png"]
+
+
+@pytest.mark.clause("M17")
+def test_people_h1_a_file_of_the_wrong_type_is_told_when_another_button_is_pressed(client):
+    agent_in(client)
+    ticket = make_ticket()
+    sent = written(client.get(page_of(ticket)), files=[SimpleUploadedFile("dos.exe", b"MZ")])
+    page = client.post(page_of(ticket, "properties"), sent, follow=True)
+    assert "«dos.exe» es un programa" in text_of(page)
+
+
+@pytest.mark.clause("M17")
+def test_a_page_from_before_this_version_posts_its_note_as_body(client):
+    agent_in(client)
+    ticket = make_ticket()
+    reply(client, ticket, kind="nota", body="De una página vieja")
+    assert Note.objects.get().body == "De una página vieja"

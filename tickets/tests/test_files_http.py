@@ -1,14 +1,19 @@
 """Files leave by their ticket's policy only, as attachments, sandboxed (M16, M17)."""
 
+from io import BytesIO
+
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from PIL import Image
 
-from accounts.models import Office
+from accounts.models import Office, Provider
 from accounts.tests.factories import make_agent, make_contact, make_customer, make_staff
 from factureya.core import attachments
 from tickets import links, operations
 from tickets.models import TicketFile
+from tickets.tests.desk import page_of
 from tickets.tests.factories import make_ticket
 from tickets.tests.pages import log_in, png
 
@@ -109,3 +114,76 @@ def test_a_file_that_the_store_lost_is_404(client, ana, url):
     default_storage.delete(TicketFile.objects.get().attachment.file.name)
     log_in(client, ana)
     assert status(client, url) == 404
+
+
+def got(client, address):
+    """The answer and its bytes."""
+    response = client.get(address)
+    return response, b"".join(response.streaming_content) if response.streaming else b""
+
+
+@pytest.mark.clause("M17")
+def test_people_h4_a_picture_is_shown_in_place_and_in_a_tab(client, ana, ticket):
+    noise = Image.effect_noise((1600, 900), 60).convert("RGB")
+    data = BytesIO()
+    noise.save(data, "PNG")
+    file = attachments.store(SimpleUploadedFile("ruido.png", data.getvalue()), draft="a" * 22)
+    operations.add_information(ticket.pk, author=ana, body="Va", files=[file])
+    url = reverse("tickets:file", args=[file.token])
+    log_in(client, ana)
+    whole, content = got(client, f"{url}?ver=completa")
+    assert whole.headers["Content-Type"] == "image/png"
+    assert content == got(client, url)[1]
+    small, content = got(client, f"{url}?ver=miniatura")
+    assert small.headers["Content-Type"] == "image/webp"
+    assert int(small.headers["Content-Length"]) == len(content) < 60_000
+    assert max(Image.open(BytesIO(content)).size) == 512
+    for answer in (whole, small):
+        assert answer.headers["Content-Disposition"].startswith("inline")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert "no-store" in answer.headers["Cache-Control"]
+    for page in (reverse("tickets:detail", args=[ticket.number]), page_of(ticket)):
+        html = client.get(page).content.decode()
+        assert (
+            f'src="{url}?ver=miniatura" width="256" height="144" alt="Imagen: ruido.png" loading="lazy"'
+            in html
+        )
+        assert f'href="{url}?ver=completa" target="_blank" rel="noopener"' in html
+        assert f'href="{url}">Descargar' in html
+        log_in(client, make_agent())
+    default_storage.delete(f"{file.file.name}.small")  # a lost small copy is no loss
+    assert got(client, f"{url}?ver=miniatura")[1] == got(client, url)[1]
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("view", ["completa", "miniatura"])
+def test_people_h4_only_pictures_are_shown(client, ana, ticket, view):
+    file = attachments.store(SimpleUploadedFile("a.xml", b"<a/>"), draft="a" * 22)
+    operations.add_information(ticket.pk, author=ana, body="Va", files=[file])
+    log_in(client, ana)
+    response, _content = got(client, reverse("tickets:file", args=[file.token]) + f"?ver={view}")
+    assert response.headers["Content-Disposition"].startswith("attachment")
+
+
+@pytest.mark.clause("M16")
+@pytest.mark.parametrize("view", ["completa", "miniatura"])
+def test_people_h4_a_picture_is_shown_to_whom_the_file_is_given(client, ana, ticket, view):
+    agent, third = make_agent(), make_staff(Office.THIRD_PARTY_AGENT, provider=other_provider())
+    file = attachments.store(png("interna.png"), draft="b" * 22)
+    operations.add_note(ticket.pk, agent=agent, body="Ojo", files=[file])
+    shown = attachments.store(png("suya.png"), draft="c" * 22)
+    operations.add_information(ticket.pk, author=ana, body="Va", files=[shown])
+    internal, public = (
+        f"{reverse('tickets:file', args=[one.token])}?ver={view}" for one in (file, shown)
+    )
+    assert client.get(public).url.startswith(reverse("account_login"))
+    client.get(f"/enlace/{links.token_for(ana, ticket)}/")
+    assert (status(client, internal), status(client, public)) == (404, 200)
+    for person, expected in ((ana, (404, 200)), (third, (404, 404)), (agent, (200, 200))):
+        log_in(client, person)
+        assert (status(client, internal), status(client, public)) == expected
+
+
+def other_provider():
+    return Provider.objects.create(name="Soporte Externo")

@@ -346,3 +346,36 @@ def _sent(response) -> Ticket:
     assert response.status_code == 302, text_of(response)
     assert response.url.endswith("/creado/")
     return Ticket.objects.get(number=response.url.split("/")[2])
+
+
+@pytest.mark.clause("M4", "M17")
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"impact": "1"},
+        {"category": "sales", "impact": "1"},
+        {"category": "sales"},
+        {"category": "sales", "impact": "2"},
+    ],
+)
+def test_people_h5_a_question_and_a_sale_need_no_steps(send, chosen):
+    response = send(**chosen, steps="", description="¿Cuánto cuesta el paquete de 500?")
+    assert response.status_code == 302
+    assert Ticket.objects.get().messages.get().body == "¿Cuánto cuesta el paquete de 500?"
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("impact", ["2", "3"])
+def test_people_h5_a_problem_still_needs_its_steps(send, impact):
+    response = send(impact=impact, steps=" ")
+    assert "Escriba los pasos que siguió" in text_of(response)
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.clause("M4", "M17")
+def test_people_h5_a_question_is_asked_in_its_own_words_and_keeps_every_word(send):
+    response = send(impact="1", description="", steps="Abrí la tienda")
+    assert "Escriba qué necesita saber" in text_of(response)
+    assert "¿Qué necesita saber?" in text_of(response)
+    response = send(impact="1", description="¿Dónde está?", steps="Abrí la tienda")
+    assert Ticket.objects.get().messages.get().body.endswith("1. Abrí la tienda")

@@ -247,3 +247,12 @@ def test_a_link_is_void_once_the_ticket_is_not_his_to_see():
     operations.move_to_customer(ticket.customer, make_customer(), actor=make_agent())
     with pytest.raises(links.BadLink, match="not his ticket"):
         links.holder(grant)
+
+
+@pytest.mark.clause("M16")
+def test_house_d4_an_account_closed_while_the_page_was_open_opens_no_ticket():
+    stale = make_contact()  # as the page read the person, before the account was closed
+    User.objects.filter(pk=stale.pk).update(is_active=False)
+    with pytest.raises(policy.NotAllowed):
+        make_ticket(requester=stale)
+    assert not Ticket.objects.exists()

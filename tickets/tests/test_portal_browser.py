@@ -192,3 +192,68 @@ def test_look_up_link_and_explanations_pass_axe(page, live_server, ana):
     assert page.url.endswith(f"/tickets/{ticket.number}/")
     accessible(page)
     assert lookup.find(ticket.number, "ana@ocaso.mx") == ticket
+
+
+@pytest.mark.clause("M17")
+def test_people_h1_a_customers_reply_stays_until_it_is_sent(page, live_server, enter, ana):
+    ticket = make_ticket("waiting", requester=ana)
+    enter(ana)
+    address = f"{live_server.url}/tickets/{ticket.number}/"
+    page.goto(address)
+    page.fill("#id_body", "Sigue igual desde la mañana")
+    page.click("text=Mis tickets >> nth=0")
+    page.wait_for_url("**/tickets/")
+    page.goto(address)
+    assert page.input_value("#id_body") == "Sigue igual desde la mañana"
+    page.click("main .fy-btn--primary:has-text('Enviar respuesta')")
+    page.wait_for_selector("text=Recibimos su mensaje")
+    assert page.input_value("#id_body") == ""
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    page.fill("#id_body", "Ahora sí, gracias")
+    page.click("text=Enviar y confirmar que se resolvió")
+    page.wait_for_load_state()
+    assert Ticket.objects.get().is_closed
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+
+
+@pytest.mark.clause("M17")
+def test_people_h1_a_reply_that_never_arrived_comes_back(page, live_server, enter, ana):
+    ticket = make_ticket("waiting", requester=ana)
+    enter(ana)
+    address = f"{live_server.url}/tickets/{ticket.number}/"
+    page.goto(address)
+    page.fill("#id_body", "Esto se quedó en el camino")
+    page.route("**/informacion/", lambda route: route.abort())
+    page.click("main .fy-btn--primary:has-text('Enviar respuesta')")
+    page.wait_for_timeout(300)
+    page.goto(address)
+    assert page.input_value("#id_body") == "Esto se quedó en el camino"
+
+
+@pytest.mark.clause("M16", "M17")
+def test_people_h1_the_next_person_in_this_browser_finds_no_text(page, live_server, enter, ana):
+    ticket = make_ticket("waiting", requester=ana)
+    beto = make_contact(ana.contact.customer, email="beto@ocaso.mx")
+    enter(ana)
+    page.goto(f"{live_server.url}/tickets/{ticket.number}/")
+    page.fill("#id_body", "Solo de Ana")
+    enter(beto)
+    page.goto(f"{live_server.url}/tickets/{ticket.number}/")
+    assert page.input_value("#id_body") == ""
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+
+
+@pytest.mark.clause("M4", "M17")
+def test_people_h5_a_question_shows_no_steps_and_loses_none(page, live_server, enter, ana):
+    enter(ana)
+    page.goto(f"{live_server.url}/tickets/nuevo/")
+    assert page.locator("#id_steps").is_visible()
+    page.check("#id_impact_2")
+    assert not page.locator("#id_steps").is_visible()
+    assert page.get_by_text("¿Qué necesita saber?").is_visible()
+    assert not page.get_by_text("¿Qué pasó?").is_visible()
+    accessible(page)
+    page.check("#id_impact_0")
+    page.fill("#id_steps", "Entré")
+    page.select_option("#id_category", "sales")
+    assert page.locator("#id_steps").is_visible()

@@ -211,3 +211,74 @@ def test_an_agents_office_that_ended_opens_nothing(client):
         assignment.save()
         assert client.get(page_of(ticket)).status_code == 403
     assert queue.colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
+
+
+# -- People H3: after an answer, «Siguiente» is the next of the list the agent came from ---------------
+
+
+def opened_from(client, place):
+    """The addresses of the list's rows, as the queue links them."""
+    page = client.get(f"/admin/tickets/ticket/?{place}")
+    return [row.url for row in page.context["rows"]]
+
+
+def pk_in(url):
+    return int(re.search(r"/(\d+)/change/", url).group(1)) if url else None
+
+
+@pytest.mark.clause("M13")
+@pytest.mark.parametrize(
+    "place", ["vista=abiertos", "q=timbrar", "vista=por-asignar&categoria=stamping"]
+)
+def test_people_h3_after_an_answer_next_is_the_next_of_the_list(client, place):
+    agent_in(client)
+    for number in range(4):
+        make_ticket(subject=f"No puedo timbrar {number}")
+    rows = opened_from(client, place)
+    here = client.get(rows[1])
+    assert (pk_in(here.context["previous_url"]), pk_in(here.context["next_url"])) == (
+        pk_in(rows[0]), pk_in(rows[2]),
+    )  # fmt: skip
+    action = re.search(r'id="f-escribir"[^>]*action="([^"]+)"', here.content.decode()).group(1)
+    form = here.context["form"]
+    data = {
+        "key": here.context["composer"].reply.key.token, "seen": form["seen"].value(), "kind": "respuesta",
+        "body": "Hecho.", "after": "confirmacion",
+    }  # fmt: skip
+    answered = client.post(action.replace("&amp;", "&"), data, follow=True)
+    assert answered.context["ticket"].is_waiting
+    assert (pk_in(answered.context["previous_url"]), pk_in(answered.context["next_url"])) == (
+        pk_in(rows[0]), pk_in(rows[2]),
+    )  # fmt: skip
+    following = client.get(answered.context["next_url"])
+    assert pk_in(following.context["next_url"]) == pk_in(rows[3])
+    assert following.context["list_url"].endswith(place)
+
+
+@pytest.mark.clause("M13")
+def test_people_h3_the_crumb_leads_back_to_the_page_of_the_view(client, monkeypatch):
+    monkeypatch.setattr(queue, "PAGE_ROWS", 2)
+    agent_in(client)
+    for _ in range(5):
+        make_ticket()
+    first = client.get("/admin/tickets/ticket/?vista=abiertos")
+    second = client.get(first.context["next_url"])
+    ticket = client.get(second.context["rows"][0].url)
+    assert ticket.context["list_url"] == first.context["next_url"]
+    saved = client.post(
+        page_of(ticket.context["ticket"], "properties") + "?" + ticket.context["place"].query,
+        {"category": "access"}, follow=True,
+    )  # fmt: skip
+    assert saved.context["list_url"] == first.context["next_url"]
+
+
+@pytest.mark.clause("M13")
+def test_people_h3_who_came_from_no_list_has_no_neighbours(client):
+    agent_in(client)
+    ticket, _other = make_ticket(), make_ticket()
+    page = client.get(page_of(ticket) + "?lugar=1-1")
+    assert (page.context["previous_url"], page.context["next_url"], page.context["list_url"]) == (
+        "",
+        "",
+        "",
+    )

@@ -1,6 +1,7 @@
 """How the pages write dates, durations, sizes, names and states; portal and admin alike. All in local time."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, TypedDict
@@ -16,10 +17,12 @@ from django.utils.safestring import SafeString
 
 from factureya.core import clock
 from factureya.core.icons import ICONS
+from factureya.core.models import Attachment
 from factureya.core.words import MONTHS, WEEKDAYS
 
 register = template.Library()
 
+PICTURE_WIDTH = 256  # pixels of a page
 DAYS = {0: "hoy", -1: "ayer", 1: "mañana"}
 STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "ok", "bad": "bad"}
 
@@ -28,6 +31,38 @@ STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "o
 def icon(name: str) -> SafeString:
     """The inline SVG of an icon of `core.icons`; decorative, hidden from assistive technology."""
     return ICONS[name]
+
+
+@register.simple_tag
+def file_type(file: Attachment) -> SafeString:
+    """Print what a file is as a word; its name says it to assistive technology."""
+    word = file.name.rpartition(".")[2].upper()[:4]
+    css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
+    return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
+
+
+@register.simple_tag
+def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
+    """Part files into those shown in place and those named by their type."""
+    every = list(files)
+    return {
+        "pictures": [file for file in every if file.is_picture],
+        "others": [file for file in every if not file.is_picture],
+    }
+
+
+@register.simple_tag
+def picture(file: Attachment, url: str) -> SafeString:
+    """Print the small copy of a picture, with its room on the page when its size is known."""
+    room = SafeString("")
+    if file.width and file.height:
+        scale = min(1, PICTURE_WIDTH / file.width)
+        width, height = max(1, round(file.width * scale)), max(1, round(file.height * scale))
+        room = format_html(' width="{}" height="{}"', width, height)
+    return format_html(
+        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">',
+        url, room, file.name,
+    )  # fmt: skip
 
 
 @register.simple_tag

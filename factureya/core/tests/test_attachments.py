@@ -448,3 +448,54 @@ def test_a_download_is_an_attachment_that_runs_nothing():
 def test_a_type_outside_the_list_is_not_repeated():
     attachment = Attachment(name="a.html", content_type="text/html", size=1)
     assert attachments.download_headers(attachment)["Content-Type"] == "application/octet-stream"
+
+
+# -- Pictures: their size and their small copy (people H4) ---------------------------------------------
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+def test_people_h4_a_heavy_picture_has_a_small_copy_that_goes_with_it(
+    media, mode, monkeypatch, django_capture_on_commit_callbacks
+):
+    monkeypatch.setattr(filetypes, "SMALL_FROM_BYTES", 10)
+    data = BytesIO()
+    Image.new(mode, (1500, 375)).save(data, "PNG")
+    file = kept("ancha.png", data.getvalue())
+    assert (file.width, file.height) == (1500, 375)
+    headers, small = attachments.open_picture(file, small=True)
+    assert headers["Content-Type"] == "image/webp"
+    with small:
+        assert Image.open(small).size == (512, 128)
+    with django_capture_on_commit_callbacks(execute=True):
+        attachments.discard(file.draft, file.token)
+    assert not [path for path in media.rglob("*") if path.is_file()]
+
+
+@pytest.mark.clause("M17")
+def test_people_h4_a_light_picture_is_its_own_small_copy(media):
+    file = kept("ligera.png", picture())
+    assert [path.name for path in media.rglob("*") if path.is_file()] == [file.token]
+    headers, small = attachments.open_picture(file, small=True)
+    small.close()
+    assert headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.clause("M17")
+def test_the_purge_leaves_a_small_copy_with_its_row_and_takes_a_stray_one(media, monkeypatch):
+    monkeypatch.setattr(filetypes, "SMALL_FROM_BYTES", 10)
+    file = kept("ancha.png", picture())
+    Attachment.objects.filter(pk=file.pk).update(draft="")  # a message took it
+    stray = media / str(file.file.name).replace(file.token, "otro.small")
+    stray.write_bytes(b"x")
+    for path in media.rglob("*"):
+        os.utime(path, (0, 0))
+    assert attachments.purge_orphans() == 1
+    assert not stray.exists()
+    assert default_storage.exists(f"{file.file.name}.small")
+
+
+def test_nothing_but_a_picture_is_opened_to_be_shown():
+    file = kept("a.xml", b"<a/>")
+    with pytest.raises(FileNotFoundError):
+        attachments.open_picture(file)

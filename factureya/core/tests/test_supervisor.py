@@ -32,9 +32,10 @@ def test_a_child_that_dies_young_waits_longer_each_time(capsys):
         assert child.process is None
         child.start(now)
         child.process.wait(10)
-    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    # A difference of two large floats: exact only where the machine has been up for a short time.
+    assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
     child.look(child.started_at + supervisor.LONG_ENOUGH)
-    assert child.backoff == 1.0
+    assert child.backoff == pytest.approx(1)
     assert "x      | ended with 1; again in 30 s" in capsys.readouterr().out
 
 
