@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from factureya.core import clock, mail_in, sql
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
-from factureya.core.models import InboundMessage, InboundOriginal
+from factureya.core.models import InboundMessage
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -92,7 +92,7 @@ def keep(
         if known := kept.first():
             return known, False
         raise
-    InboundOriginal(message=inbound, raw=raw)  # so that `inbound.raw` need not be read back
+    inbound.raw = raw  # so that it need not be read back
     return inbound, True
 
 

@@ -1,6 +1,7 @@
 """The ways in, as processes: a pipe that ends with 0 or 75, a listener that says 250 after the commit (M6)."""
 
 import asyncio
+import base64
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -282,8 +284,9 @@ def test_the_listener_keeps_before_it_says_250(listen, scratch):
     assert process.wait(20) == 0
 
 
-def test_lmtp_answers_for_each_recipient(listen, scratch):
-    port, _ = listen("--lmtp")
+@pytest.mark.parametrize("arguments", [[], ["--lmtp"]])
+def test_servers_b2_lmtp_answers_for_each_recipient(listen, scratch, arguments):
+    port, _ = listen(*arguments)
     with smtplib.LMTP("127.0.0.1", port) as server:
         server.ehlo_or_helo_if_needed()
         assert server.mail("ana@ejemplo.mx")[0] == 250
@@ -293,6 +296,73 @@ def test_lmtp_answers_for_each_recipient(listen, scratch):
         assert server.getreply()[0] == 250
         assert server.noop()[0] == 250
     assert len(rows(scratch, "SELECT id FROM core_inboundmessage")) == 1
+
+
+def test_servers_b2_one_listener_takes_both_protocols(listen, scratch):
+    """A mail server that is set to SMTP or LMTP is served by the same listener, and may change its mind."""
+    port, _ = listen("--lmtp")
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as server:
+        recipients = ["soporte@factureya.com", "mesadecontrol@factureya.com"]
+        assert server.sendmail("ana@ejemplo.mx", recipients, mail()) == {}
+        assert server.helo("mx")[0] == 250
+        assert server.docmd("LHLO", "mx")[0] == 250
+        assert server.mail("ana@ejemplo.mx")[0] == 250
+        for address in recipients:
+            assert server.rcpt(address)[0] == 250
+        assert [server.data(mail("dos", Message_ID="<2@x>"))[0], server.getreply()[0]] == [250, 250]
+        server.ehlo()
+        assert server.sendmail("ana@ejemplo.mx", recipients, mail("3", Message_ID="<3@x>")) == {}
+    assert len(rows(scratch, "SELECT id FROM core_inboundmessage")) == 3
+
+
+@pytest.mark.once
+def test_what_the_listener_reads_is_what_was_sent(listen, scratch):
+    """Dots, lines of any length, an empty mail; and the commands that come too early."""
+    port, _ = listen()
+    lines = [b"." * 3, b"x" * (3 * 1024 * 1024), b".", b"bare\nfeed", b"", b"..x"]
+    raw = mail(b"\r\n".join(lines))
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as server:
+        assert server.docmd("DATA")[0] == 503
+        server.ehlo()
+        assert server.docmd("DATA")[0] == 503
+        server.mail("ana@ejemplo.mx")
+        server.rcpt("soporte@factureya.com")
+        assert server.docmd("DATA", "x")[0] == 501
+        assert server.docmd("DATA")[0] == 354
+        server.send(raw.replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n")
+        assert server.getreply()[0] == 250
+        server.mail("ana@ejemplo.mx")
+        server.rcpt("soporte@factureya.com")
+        assert server.docmd("DATA")[0] == 354
+        assert server.docmd(".")[0] == 250
+    prefix = b"Return-Path: <ana@ejemplo.mx>\r\n"
+    kept = [
+        bytes(one) for (one,) in rows(scratch, "SELECT raw FROM core_inboundoriginal ORDER BY 1")
+    ]
+    assert sorted(kept, key=len) == [prefix, prefix + raw + b"\r\n"]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", [smtplib.SMTP, smtplib.LMTP])
+def test_a_mail_that_is_too_large_is_refused_for_each_recipient(listen, scratch, kind):
+    port, _ = listen()
+    with kind("127.0.0.1", port, timeout=60) as server:
+        server.ehlo_or_helo_if_needed()
+        server.mail("ana@ejemplo.mx")
+        for address in ("soporte@factureya.com", "mesadecontrol@factureya.com"):
+            server.rcpt(address)
+        assert server.data(mail(b"x" * 998 + b"\r\n") + b"y" * intake.MAX_KEPT)[0] == 552
+        if kind is smtplib.LMTP:
+            assert server.getreply()[0] == 552
+        assert server.noop()[0] == 250
+    assert rows(scratch, "SELECT id FROM core_inboundmessage") == []
+
+
+def test_what_nobody_foresaw_in_the_listener_means_try_again():
+    async def fail() -> str:
+        return await mail_listener.Handler().handle_exception(ValueError("x"))
+
+    assert asyncio.run(fail()).startswith("451")
 
 
 def test_a_port_that_is_taken_is_a_warning_and_is_tried_again(listen):
@@ -476,7 +546,7 @@ def test_a_session_from_greeting_to_term(monkeypatch, is_lmtp):
         taken_port.listen()
         threading.Timer(0.5, taken_port.close).start()
         threading.Timer(0.6, thread.start).start()
-        asyncio.run(mail_listener.serve("127.0.0.1", port, is_lmtp=is_lmtp))
+        asyncio.run(mail_listener.serve("127.0.0.1", port))
     thread.join(20)
     assert said == [250]
     assert taken == [(b"Return-Path: <>\r\n" + mail() + b"\r\n", ["soporte@factureya.com"])]
@@ -487,4 +557,36 @@ def test_term_while_the_port_is_taken_ends_it():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        asyncio.run(mail_listener.serve("127.0.0.1", taken.getsockname()[1], is_lmtp=False))
+        asyncio.run(mail_listener.serve("127.0.0.1", taken.getsockname()[1]))
+
+
+# -- What the listener keeps in memory -------------------------------------------------------------------
+
+
+def peak_megabytes(process: subprocess.Popen[bytes]) -> float:
+    """The most memory that the process ever had."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@pytest.mark.clause("M6")
+def test_servers_h7_large_mails_eight_at_once_stay_in_300_megabytes(listen, scratch):
+    """Mails of 24 MB; the listener keeps all of them. Measured with 50 as well."""
+    port, process = listen()
+    body = base64.encodebytes(os.urandom(1024) * 18_200).replace(b"\n", b"\r\n")
+    head = 'Content-Type: application/pdf; name="a.pdf"\nContent-Transfer-Encoding: base64\n\n'
+    left = iter(range(10))
+
+    def send() -> None:
+        for number in left:
+            raw = multipart(
+                head.encode() + body, From="x@nadie.example", Message_ID=f"<{number}@x>"
+            )
+            with smtplib.SMTP("127.0.0.1", port, timeout=300) as server:
+                server.sendmail("x@nadie.example", ["soporte@factureya.com"], raw)
+
+    with ThreadPoolExecutor(8) as clients:
+        for client in [clients.submit(send) for _ in range(8)]:
+            client.result()
+    assert len(rows(scratch, "SELECT id FROM core_inboundmessage WHERE disposition <> ''")) == 10
+    assert peak_megabytes(process) <= 300
