@@ -19,6 +19,7 @@ from django.db.models import F
 from django.utils.module_loading import import_string
 
 from factureya.core import clock, mail_in, sql
+from factureya.core.attachments import Unstorable
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
 from factureya.core.models import InboundMessage
@@ -163,6 +164,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
         return _settle(inbound, mail, plan)
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
+    except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)
+        raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
         if inbound.attempts >= MAX_ATTEMPTS:
