@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+import mail_pipe
 from accounts.tests.factories import make_contact, own_provider
-from factureya import pipe
 from factureya.core import mail_in
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail
@@ -66,13 +66,15 @@ def bring(settings, monkeypatch, tmp_path, capsys, caplog) -> Bring:
         return read
 
     monkeypatch.setattr(mail_in, "parse", storable)
-    monkeypatch.setattr(pipe, "execute_from_command_line", lambda argv: call_command(*argv[1:]))
+    monkeypatch.setattr(
+        "django.core.management.execute_from_command_line", lambda argv: call_command(*argv[1:])
+    )
 
     def give(raw: bytes) -> None:
         monkeypatch.setattr("sys.stdin", Stdin(raw))
         capsys.readouterr()
         caplog.clear()
-        code = pipe.main(["manage.py", pipe.COMMAND, "--json"])
+        code = mail_pipe.main(["manage.py", mail_pipe.COMMAND, "--json"])
         said, complaint = capsys.readouterr()
         assert code == 0, (raw, complaint)  # 75 is for want of a database, and we have one
         assert "Traceback" not in complaint

@@ -13,10 +13,10 @@ from typing import Any
 
 import django
 
-from factureya import pipe
+import mail_pipe
 
 if __name__ == "__main__":
-    os.environ.update({"DJANGO_SETTINGS_MODULE": "factureya.settings"} | pipe.LEAN)
+    os.environ.update({"DJANGO_SETTINGS_MODULE": "factureya.settings"} | mail_pipe.LEAN)
     django.setup()
 
 from celery import current_app
@@ -62,9 +62,9 @@ def live(given: dict[str, Any]) -> int:
     """One process, as `manage.py` runs it; its exit code."""
     connection.settings_dict.update(HOST="127.0.0.1", PORT=given["port"], OPTIONS=PLAIN)
     argv = ["manage.py", *given["command"]]
-    if argv[1] == pipe.COMMAND:
+    if argv[1] == mail_pipe.COMMAND:
         with Path(given["mail"]).open() as sys.stdin:
-            return pipe.main(argv)
+            return mail_pipe.main(argv)
     settings.MAIL_IN_LISTEN = f"127.0.0.1:{given['listen']}"
     execute_from_command_line(argv)
     return 0
