@@ -34,6 +34,11 @@ pytestmark = [
     pytest.mark.xdist_group("mailserver"),
 ]
 SUPPORT, DESK = "soporte@factureya.com", "mesadecontrol@factureya.com"
+# What delivers the customers' mail: one has no such mailbox (EX_NOUSER), the other cannot write to it (EX_CANTCREAT).
+CUSTOMERS = f"""\
+nobody unix - n n - - pipe user={USER} argv=/bin/sh -c {{exit 67}}
+full unix - n n - - pipe user={USER} argv=/bin/sh -c {{exit 73}}
+"""
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
 
@@ -129,7 +134,7 @@ def configuration(made: Office) -> dict[str, Any]:
         f"# /etc/postfix/factureya-transport, by {made.way.replace('lmtp', 'LMTP')}"
     )
     customers = (
-        "ejemplo.mx error:5.1.1 no existe ese buzon\nlleno.example error:5.2.2 buzon lleno\n"
+        "ejemplo.mx nobody:\nlleno.example full:\n"
         f"fuera.example smtp:[127.0.0.1]:{made.outside.port}\n"
     )
     master = documented("# /etc/postfix/master.cf, by pipe")
@@ -139,7 +144,7 @@ def configuration(made: Office) -> dict[str, Any]:
     )
     return {
         "main": main,
-        "master": master if made.way == "pipe" else "",
+        "master": CUSTOMERS + (master if made.way == "pipe" else ""),
         "maps": {
             "factureya-recipients": documented("# /etc/postfix/factureya-recipients"),
             "factureya-transport": transport.replace(":8025", f":{made.listen}") + customers,
@@ -218,7 +223,7 @@ def test_servers_h8_a_delivery_report_holds_no_line_of_ours(running):
     mail_servers.wait_until(lambda: len(running.outside.took) == 2, 20, lambda: running.server.log)
     for report in running.outside.took:
         text = report.decode()
-        assert "Action: delivered" in text
+        assert "Action: delivered" in text or "Action: relayed" in text
         for word in (
             "INFO",
             "WARNING",
