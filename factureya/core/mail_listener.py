@@ -68,7 +68,7 @@ class MailServer(SMTP):
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
         for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
             await self.push(status)
-        self._set_post_data_state()
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
 
     async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
         """Read to the line with a dot; None when it was too large. A large mail holds one of the few places until
