@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Contact, User
-from factureya.core import mailed_files, numbers, readings
+from factureya.core import attachments, mailed_files, numbers, readings
 from factureya.core.forms import PortalForm
 from factureya.core.models import Event, InboundMessage
 from tickets import mail_words, operations, policy, queue, sql, tray
@@ -31,7 +31,7 @@ ORIGINAL_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
-Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
+Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed, attachments.Unstorable)
 
 
 class DiscardForm(PortalForm):
@@ -138,8 +138,8 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
     )
     if form.is_valid():
-        words = _Words(inbound)
         try:
+            words = _Words(inbound)
             operations.link_mail(
                 ticket.pk, agent=agent, inbound_pk=pk, body=words.body, files=words.kept.files,
                 contact=people.get(form.cleaned_data["chosen"]),
@@ -164,8 +164,8 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
         initial={"subject": mail_words.subject_line(inbound.subject), "impact": None},
     )
     if form.is_valid():
-        words = _Words(inbound)
         try:
+            words = _Words(inbound)
             ticket = operations.open_from_mail(
                 pk, agent=agent, contact=contact.user, subject=form.cleaned_data["subject"], body=words.body,
                 category=form.cleaned_data["category"], impact=form.cleaned_data["impact"], files=words.kept.files,

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,3 +7,7 @@ class CoreConfig(AppConfig):
     name = "factureya.core"
     label = "core"
     verbose_name = "Bitácora y correo"
+
+    def ready(self) -> None:
+        """Have the check of the folders of a server registered."""
+        import_module("factureya.core.checks")

@@ -6,6 +6,7 @@ A draft key must be unguessable and belong to one person: whoever knows it can a
 """
 
 import hashlib
+import logging
 import math
 import secrets
 import unicodedata
@@ -25,6 +26,7 @@ from django.utils.http import content_disposition_header
 from factureya.core import clock, filetypes, mail_copies
 from factureya.core.models import Attachment
 
+logger = logging.getLogger(__name__)
 MAX_NAME = 150
 TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
@@ -42,8 +44,12 @@ class Refused(Exception):
         self.name = name
 
 
+class Unstorable(Refused):
+    """The store is full or cannot be written: a person tries again in some minutes, a mail waits."""
+
+
 def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
-    """Check a file, re-encode an image, and keep it for the form with this key (M17). Raises Refused.
+    """Check a file, re-encode an image, and keep it for the form with this key (M17). Raises Refused and Unstorable.
 
     `size` and `sha256` are of what was stored, which for an image is not what was sent.
     """
@@ -57,7 +63,10 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 
 
 def store_as(upload: "UploadedFile[Any]", kind: filetypes.Kind, *, draft: str) -> Attachment:
-    """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes. Raises Refused."""
+    """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes.
+
+    Raises Refused and Unstorable.
+    """
     name = clean_name(upload.name or "")
     return _keep(named_as(name, kind), filetypes.Examined(kind, _read(upload, name)), draft)
 
@@ -222,7 +231,7 @@ def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
 
 
 def _write(attachment: Attachment, content: bytes) -> str:
-    """Put the content in the store; its path there. Raises Refused when the store is full or cannot be written."""
+    """Put the content in the store; its path there. Raises Unstorable when the store is full or cannot be written."""
     storage = attachment.file.storage
     path = attachment.file.field.generate_filename(attachment, attachment.token)
     try:
@@ -230,10 +239,9 @@ def _write(attachment: Attachment, content: bytes) -> str:
     except OSError as error:
         with suppress(OSError):
             storage.delete(path)  # the half that fitted
-        raise _refused(
-            attachment.name,
-            "no se pudo guardar por un problema nuestro. Inténtelo de nuevo en unos minutos.",
-        ) from error
+        logger.exception("a file of %s bytes was not stored", len(content))
+        reason = "no se pudo guardar por un problema nuestro. Inténtelo de nuevo en unos minutos."
+        raise Unstorable(f"«{attachment.name}» {reason}", attachment.name) from error
 
 
 def _refused(name: str, reason: str) -> Refused:

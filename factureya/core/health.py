@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from celery import current_app
 from django.conf import settings
@@ -13,6 +15,7 @@ from factureya.core import clock
 from factureya.core.models import Heartbeat, OutboxMessage
 
 logger = logging.getLogger(__name__)
+MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail brings up to 25 MB
 OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
 SWEEP_MAX_AGE = {
     "sweep_outbox": timedelta(minutes=5),
@@ -59,6 +62,15 @@ def broker() -> Check:
         logger.warning("broker not ready: %s", error)
         return Check(ok=False)
     return Check(ok=True)
+
+
+def media() -> Check:
+    """Files can be stored: their folder, or the one it will be made in, can be written and has room (M17)."""
+    folder = Path(settings.MEDIA_ROOT)
+    while not folder.exists():
+        folder = folder.parent
+    is_writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return Check(ok=is_writable and shutil.disk_usage(folder).free > MIN_FREE_BYTES)
 
 
 def outbox() -> Check:

@@ -21,9 +21,10 @@ from django.db.models import F
 from django.utils.module_loading import import_string
 
 from factureya.core import clock, mail_in, readings, sql
+from factureya.core.attachments import Unstorable
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
-from factureya.core.models import InboundCopy, InboundMessage, InboundOriginal
+from factureya.core.models import InboundCopy, InboundMessage
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -95,7 +96,7 @@ def keep(
         if known := kept.first():
             return known, False
         raise
-    InboundOriginal(message=inbound, raw=raw)  # so that `inbound.raw` need not be read back
+    inbound.raw = raw  # so that it need not be read back
     return inbound, True
 
 
@@ -166,6 +167,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
         return _settle(inbound, mail, plan, readings.copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
+    except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)
+        raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
         if inbound.attempts >= MAX_ATTEMPTS:

@@ -1,4 +1,4 @@
-"""The mail listener: SMTP or LMTP from our own mail server, 250 only after the mail is committed (M6).
+"""The mail listener: SMTP and LMTP from our own mail server, 250 only after the mail is committed (M6).
 
 It listens on the machine itself (`MAIL_IN_LISTEN`), asks for no password and relays nothing: whatever it is given
 is a mail to us. The database is spoken to in threads of its own, each with a connection of its own.
@@ -7,10 +7,11 @@ is a mail to us. The database is spoken to in threads of its own, each with a co
 import asyncio
 import logging
 import signal
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 
-from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 
@@ -19,7 +20,11 @@ from factureya.core.models import InboundMessage
 
 logger = logging.getLogger(__name__)
 THREADS = 4
-LONGEST_LINE = 1024 * 1024  # bytes; the standard says 998, real mail does not
+LONGEST_LINE = 1024 * 1024  # bytes that are buffered of one connection
+LARGE = (
+    1024 * 1024
+)  # bytes; of mails beyond that only LARGE_AT_ONCE are in memory, because each takes several times its size
+LARGE_AT_ONCE = 2
 RETRY_SECONDS = 30.0  # until a port that was taken is tried again
 GRACE_SECONDS = 15.0  # for deliveries under way when the process is to end
 KEPT = "250 2.0.0 kept"
@@ -27,41 +32,100 @@ TRY_AGAIN = "451 4.3.0 the mail could not be kept; try again later"
 TOO_LARGE = "552 5.3.4 the mail is larger than is kept"
 
 
-class MailSMTP(SMTP):
-    """SMTP that takes the long lines of real mail."""
+class MailServer(SMTP):
+    """SMTP after HELO or EHLO, LMTP after LHLO: a mail server that is set to the other one is not refused (M6)."""
 
-    line_length_limit = LONGEST_LINE
+    line_length_limit = LONGEST_LINE  # of a command; a line of a mail may be of any length
+    is_lmtp = False
+    handler: "Handler"
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        """Begin SMTP: one answer after the mail."""
+        self.is_lmtp = False
+        await super().smtp_HELO(hostname)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        """Begin SMTP: one answer after the mail."""
+        self.is_lmtp = False
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
+        """Begin LMTP (RFC 2033): after the mail an answer for each recipient."""
+        self.is_lmtp = True
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        """Take a mail into one buffer, have it kept, and say whether it was."""
+        envelope = self.envelope
+        if await self.check_helo_needed():
+            return
+        if arg or envelope is None or not envelope.rcpt_tos:
+            await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        async with AsyncExitStack() as held:
+            raw = await self._read_mail(envelope, held)
+            status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
+        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
+            await self.push(status)
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
+
+    async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
+        """Read to the line with a dot; None when it was too large. A large mail holds one of the few places until
+        it was kept: while it waits, the other side is not read, and waits too.
+        """
+        # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
+        path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
+        mail = bytearray(b"Return-Path: <%s>\r\n" % path)
+        is_large = is_too_large = False
+        async for piece in _lines(self._reader):
+            if len(mail) + len(piece) > intake.MAX_KEPT:
+                is_too_large = True
+                mail.clear()
+            if not is_too_large:
+                mail += piece
+            if len(mail) > LARGE and not is_large:
+                is_large = True
+                await held.enter_async_context(self.handler.large)
+        return None if is_too_large else bytes(mail)
 
 
-class MailLMTP(LMTP):
-    """LMTP that takes the long lines of real mail."""
-
-    line_length_limit = LONGEST_LINE
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a mail without the dots that SMTP adds; a line that is longer than the buffer comes in pieces."""
+    is_begin = True
+    while True:
+        try:
+            piece = await reader.readuntil(b"\r\n")
+        except asyncio.LimitOverrunError as overrun:
+            piece = await reader.readexactly(overrun.consumed)
+        if is_begin and piece == b".\r\n":
+            return
+        yield piece[1:] if is_begin and piece.startswith(b".") else piece
+        is_begin = piece.endswith(b"\r\n")
 
 
 class Handler:
-    """Takes mails; `is_lmtp` answers once for every recipient, as LMTP wants it."""
+    """Keeps mails in threads of its own, and counts those that are being kept."""
 
-    def __init__(self, *, is_lmtp: bool = False) -> None:
-        self.is_lmtp = is_lmtp
+    def __init__(self) -> None:
         self.under_way = 0
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
+        self.large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def keep(self, raw: bytes, envelope: Envelope) -> str:
         """Keep the mail, dispose of it, and say whether it was kept."""
-        content = envelope.original_content or b""
-        path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
         recipients = [str(address) for address in envelope.rcpt_tos]
         self.under_way += 1
         try:
-            # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
-            raw = b"Return-Path: <%s>\r\n%s" % (path, content)
-            status = await asyncio.get_running_loop().run_in_executor(
-                self.threads, take, raw, recipients
-            )
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, take, raw, recipients)
         finally:
             self.under_way -= 1
-        return "\r\n".join([status] * len(recipients)) if self.is_lmtp else status
+
+    async def handle_exception(self, _error: Exception) -> str:
+        """Answer what nobody foresaw: whoever brings the mail keeps it and comes again, instead of returning it."""
+        logger.exception("a session of the mail listener failed")
+        return TRY_AGAIN
 
 
 def take(raw: bytes, recipients: list[str]) -> str:
@@ -99,12 +163,12 @@ def address(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-async def serve(host: str, port: int, *, is_lmtp: bool) -> None:
+async def serve(host: str, port: int) -> None:
     """Listen until TERM or INT; then let what is under way end. A port that is taken is tried again for ever."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    handler = Handler(is_lmtp=is_lmtp)
+    handler = Handler()
     server = await _listen(host, port, handler, stop)
     await stop.wait()
     if server:
@@ -123,8 +187,7 @@ async def _listen(
     loop, warned = asyncio.get_running_loop(), False
 
     def protocol() -> SMTP:
-        kind = MailLMTP if handler.is_lmtp else MailSMTP
-        return kind(
+        server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
             enable_SMTPUTF8=True,
@@ -132,6 +195,8 @@ async def _listen(
             ident="mail",
             loop=loop,
         )
+        server.handler = handler
+        return server
 
     while not stop.is_set():
         try:
@@ -142,9 +207,7 @@ async def _listen(
             warned = True
             await _wait(stop, RETRY_SECONDS)
         else:
-            logger.info(
-                "mail is taken on %s:%s (%s)", host, port, "LMTP" if handler.is_lmtp else "SMTP"
-            )
+            logger.info("mail is taken on %s:%s (SMTP and LMTP)", host, port)
             return server
     return None
 

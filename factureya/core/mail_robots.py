@@ -56,6 +56,12 @@ class Bounce:
     is_final: bool = True
 
 
+def has_null_sender(head: Head) -> bool:
+    """Say whether it came from nobody (`MAIL FROM:<>`), which pipe(8) of Postfix writes as MAILER-DAEMON (M13)."""
+    paths = {value.strip().lower() for value in head.raw("return-path")}
+    return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
+
+
 def robot_mark(top: Part) -> str:
     """Which mark says that no person wrote this, or an empty text. `X-Auto-Response-Suppress` alone is none."""
     head = top.head
@@ -76,7 +82,7 @@ def _quieter_mark(top: Part, head: Head) -> str:
         return "list"
     if top.parameter("report-type").lower() == "disposition-notification":
         return "mdn"
-    if any(value.strip() == "<>" for value in head.raw("return-path")):
+    if has_null_sender(head):
         return "return-path"
     return "subject" if AWAY.match(head.get("subject")) else ""
 
@@ -103,13 +109,12 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
 def _is_report(head: Head, report_type: str) -> bool:
     """Without a machine-readable part: by its type, its sender, or an empty return path and a subject that says so."""
     senders = " ".join(head.all("from"))
-    empty_path = any(value.strip() == "<>" for value in head.raw("return-path"))
     return bool(
         report_type == "delivery-status"
         or BOUNCER.search(senders)
         or any("mailer-daemon" in address.split("@")[0] for _, address in head.addresses("from"))
         or head.get("x-failed-recipients")
-        or (empty_path and FAILED_SUBJECT.match(head.get("subject")))
+        or (has_null_sender(head) and FAILED_SUBJECT.match(head.get("subject")))
     )
 
 

@@ -28,7 +28,10 @@ class Kept:
 
 
 def store(files: Sequence[MailFile], *, draft: str) -> Kept:
-    """Keep the good files under `draft`; nobody can send the others again, so each refusal says its reason."""
+    """Keep the good files under `draft`; nobody can send the others again, so each refusal says its reason.
+
+    Raises Unstorable when the store is full or cannot be written: then the whole mail waits (M17).
+    """
     kept: list[Attachment] = []
     refusals: list[str] = []
     accepted: list[bool] = []
@@ -40,6 +43,8 @@ def store(files: Sequence[MailFile], *, draft: str) -> Kept:
                 )
             kept.append(_store(file, draft))
             accepted.append(True)
+        except attachments.Unstorable:
+            raise
         except attachments.Refused as refusal:
             refusals.append(refusal.message)
             accepted.append(False)

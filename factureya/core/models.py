@@ -1,5 +1,7 @@
 """Facts that every app leaves: chained events, outgoing mail, files, holidays, heartbeats. No HTTP here."""
 
+from functools import cached_property
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -290,10 +292,10 @@ class InboundMessage(Chained):
     def chain(self) -> str:
         return f"mail:{self.pk}"
 
-    @property
+    @cached_property
     def raw(self) -> bytes:
-        """The bytes as they came."""
-        return bytes(self.original.raw)
+        """The bytes as they came. Not through `original`: two rows that know each other keep them in memory."""
+        return bytes(InboundOriginal.objects.values_list("raw", flat=True).get(pk=self.pk))
 
     @property
     def is_in_tray(self) -> bool:

@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from factureya.core import audit, clock
+from factureya.core import audit, clock, sending
 from factureya.core.models import OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -102,19 +102,17 @@ def retry_by(actor: Any, pk: int) -> bool:
     return queued
 
 
-def deliver(pk: int) -> bool:
-    """Send one queued mail that is due; True when this call sent it.
+def deliver(pk: int, line: sending.Line | None = None) -> bool:
+    """Send one queued mail that is due, over this connection or one of its own; True when this call sent it.
 
     A failure queues it again with a growing delay; after OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
-    claimed = OutboxMessage.objects.filter(
-        pk=pk, status=Status.QUEUED, due_at__lte=clock.now()
-    ).update(status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1)
-    if not claimed:
+    message = _claimed(pk)
+    if message is None:
         return False
-    message = OutboxMessage.objects.get(pk=pk)
+    line = line or sending.Line()
     try:
-        _as_email(message).send()
+        line.send(_as_email(message))
     except Exception as error:  # whatever the mail server does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
         _failed(message, error)
@@ -130,15 +128,44 @@ def deliver(pk: int) -> bool:
 
 
 def sweep() -> int:
-    """Send what is due, after queueing again what hangs, for SWEEP_SECONDS at most; the number sent."""
+    """Send what is due, after queueing again what hangs; the number sent."""
     requeue_stuck()
+    return drain()
+
+
+def drain() -> int:
+    """Send what is due for SWEEP_SECONDS at most, unless somebody else on this machine does; the number sent (M6).
+
+    After the lock is given back it looks once more: a mail that was queued meanwhile rang in vain.
+    """
+    sent, until = 0, monotonic() + SWEEP_SECONDS
+    while monotonic() < until and (due := _due()):
+        with sending.only_sender() as is_mine:
+            if not is_mine:
+                break
+            sent += _send(due, until)
+    return sent
+
+
+def _due() -> list[int]:
     due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
-    until = monotonic() + SWEEP_SECONDS
-    sent = 0
-    for pk in list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS]):
+    return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS])
+
+
+def _send(due: list[int], until: float) -> int:
+    """Send these over one connection, until the time is over; the number sent.
+
+    When no connection can be had, the one wait for it is a failed try of all of them: not each waits EMAIL_TIMEOUT.
+    """
+    line, sent = sending.Line(), 0
+    for pk in due:
         if monotonic() > until:
             break
-        sent += deliver(pk)
+        if line.fault is None:
+            sent += deliver(pk, line)
+        elif message := _claimed(pk):
+            _failed(message, line.fault)
+    line.close()
     return sent
 
 
@@ -168,18 +195,17 @@ def message_id(key: str) -> str:
 
 
 class _Bell:
-    """Wakes a worker for one mail. A broker that failed is not asked again for BELL_REST_SECONDS."""
+    """Wakes a worker: there is a mail to send. A broker that failed is not asked again for BELL_REST_SECONDS."""
 
     def __init__(self) -> None:
         self.rests_until = 0.0
 
-    def ring(self, pk: int) -> None:
+    def ring(self, _pk: int) -> None:
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
             current_app.send_task(
                 DELIVER_TASK,
-                args=[pk],
                 ignore_result=True,
                 retry=False,
                 expires=BELL_EXPIRES_SECONDS,
@@ -236,6 +262,14 @@ def _subject(text: str) -> str:
     if text.isascii() or not first.isascii():
         return text
     return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
+
+
+def _claimed(pk: int) -> OutboxMessage | None:
+    """Claim a mail that is due for one try; None when somebody else has it, or it is not due."""
+    claimed = OutboxMessage.objects.filter(
+        pk=pk, status=Status.QUEUED, due_at__lte=clock.now()
+    ).update(status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1)
+    return OutboxMessage.objects.get(pk=pk) if claimed else None
 
 
 def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:

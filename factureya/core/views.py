@@ -18,11 +18,11 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Database, broker, age of the oldest overdue mail, of each sweep and of the last fetch; which, never why.
+    """Say whether database, broker, folder of files, outbox, each sweep and the last fetch work; which, never why.
 
     How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
     """
-    checks = {"broker": health.broker()}
+    checks = {"broker": health.broker(), "media": health.media()}
     tray: dict[str, int] = {}
     try:
         checks |= {"database": health.database(), "outbox": health.outbox(), **health.sweeps()}

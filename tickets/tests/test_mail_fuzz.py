@@ -98,7 +98,9 @@ def bring(settings, monkeypatch, tmp_path, capsys, caplog) -> Iterator[Bring]:
         return read
 
     monkeypatch.setattr(mail_in, "parse", storable)
-    monkeypatch.setattr(pipe, "execute_from_command_line", lambda argv: call_command(*argv[1:]))
+    monkeypatch.setattr(
+        "django.core.management.execute_from_command_line", lambda argv: call_command(*argv[1:])
+    )
 
     def give(raw: bytes) -> None:
         monkeypatch.setattr("sys.stdin", Stdin(raw))

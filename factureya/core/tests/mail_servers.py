@@ -237,7 +237,7 @@ def postfix(
 
     `{conf}` in `main` stands for the folder of its configuration.
     """
-    with _folder("postfix") as folder:
+    with open_folder("postfix") as folder:
         server = Postfix(folder, [port or free_port()])
         for name in ("conf", "queue", "data"):
             (folder / name).mkdir(mode=0o755)
@@ -260,7 +260,7 @@ def dovecot(
 
     `is_tls` opens a port for IMAP over TLS; `extra` then says `ssl = yes`, `ssl_cert = <FILE` and `ssl_key = <FILE`.
     """
-    with _folder("dovecot") as folder:
+    with open_folder("dovecot") as folder:
         imap, lmtp = free_port(), free_port()
         imaps = free_port() if is_tls else 0
         server = Dovecot(folder, [imap, lmtp, *([imaps] if is_tls else [])])
@@ -317,7 +317,7 @@ def wait_until(holds: Callable[[], bool], seconds: float, why: Callable[[], str]
 
 
 @contextmanager
-def _folder(name: str) -> Iterator[Path]:
+def open_folder(name: str) -> Iterator[Path]:
     """A folder that other users can enter, which pytest's own are not; removed at the end."""
     folder = Path(tempfile.gettempdir()) / f"factureya-{name}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o755)

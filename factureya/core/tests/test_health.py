@@ -39,6 +39,7 @@ def test_just_started_is_ready(client: Client, monkeypatch: pytest.MonkeyPatch, 
             "close_unanswered": {"ok": True},
             "database": {"ok": True},
             "expire_due": {"ok": True},
+            "media": {"ok": True},
             "outbox": {"ok": True, "age_seconds": 0},
             "remind_due": {"ok": True},
             "sweep_inbound": {"ok": True},
@@ -106,6 +107,22 @@ def test_a_broker_that_is_down_is_said(client: Client, settings, tmp_path):
     assert response.json()["checks"]["broker"] == {"ok": False}
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_in": str(tmp_path)}
     assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.clause("M17")
+def test_servers_h9_a_folder_of_files_that_cannot_be_written_is_said(
+    client: Client, settings, tmp_path, monkeypatch
+):
+    settings.MEDIA_ROOT = tmp_path / "media"  # nobody has sent a file yet
+    assert client.get("/readyz").json()["checks"]["media"] == {"ok": True}
+    monkeypatch.setattr(health, "MIN_FREE_BYTES", 2**60)
+    assert client.get("/readyz").json()["checks"]["media"] == {"ok": False}
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("")
+    settings.MEDIA_ROOT = tmp_path / "file" / "media"
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["checks"]["media"]) == (503, {"ok": False})
 
 
 @pytest.mark.django_db

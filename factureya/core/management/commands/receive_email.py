@@ -15,16 +15,17 @@ from factureya.core.models import InboundMessage, InboundReading
 
 
 class Command(BaseCommand):
-    help = "Take one RFC 5322 message on stdin. Exit 0: kept and disposed of; 75: try again (nothing else)."
+    help = "Take one RFC 5322 message on stdin. Exit 0: kept and disposed of; 75: try again; 64: wrong call."
     requires_system_checks: list[str] = []  # a mail must not wait for them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--to",
-            action="append",
+            action="extend",
+            nargs="+",
             default=[],
             metavar="ADDRESS",
-            help="of the envelope; repeatable",
+            help="of the envelope; several, and repeatable (pipe(8) of Postfix gives all that a mail has)",
         )
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="say what became of it"
@@ -40,7 +41,7 @@ class Command(BaseCommand):
 
 
 def _log_in_single_lines() -> None:
-    """What is logged here lands in the mail server's log, and in what it tells the sender: no traceback."""
+    """Log without tracebacks: each record is one line of the system's log, among those of the mail server."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(_without_traceback)
 

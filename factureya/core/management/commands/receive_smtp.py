@@ -1,6 +1,7 @@
 """`manage.py receive_smtp`: the mail listener; `manage.py up` keeps it running."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 from typing import Any
@@ -11,24 +12,41 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from factureya.core import mail_listener
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+
 
 class Command(BaseCommand):
-    help = "Take mail by SMTP (or LMTP) on MAIL_IN_LISTEN; 250 only after the message is committed."
+    help = "Take mail by SMTP and LMTP on MAIL_IN_LISTEN; 250 only after the message is committed."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--lmtp", action="store_true", help="LMTP instead of SMTP")
+        parser.add_argument(
+            "--lmtp", action="store_true", help="accepted, and not needed: the listener takes both"
+        )
 
-    def handle(self, *_args: Any, lmtp: bool, **_options: Any) -> None:
-        logging.getLogger("mail.log").setLevel(
-            logging.WARNING
-        )  # aiosmtpd: a line per command, with addresses
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        # aiosmtpd writes a line per command, with addresses
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
             host, port = mail_listener.address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
+        _give_back_large_blocks()
         _collect_seldom()
-        asyncio.run(mail_listener.serve(host, port, is_lmtp=lmtp))
+        asyncio.run(mail_listener.serve(host, port))
+
+
+def _give_back_large_blocks() -> None:
+    """Tell the C library to keep one arena, and to take large blocks from the system and give them back at once.
+
+    Left to itself it raises the size of what it keeps with the first large mail, in an arena for each thread, and the
+    process never gets small again. Where there is no such call (not glibc) nothing is done.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option:
+        set_option(M_ARENA_MAX, 1)
+        set_option(M_MMAP_THRESHOLD, 256 * 1024)
+        set_option(M_TRIM_THRESHOLD, 1024 * 1024)
 
 
 def _collect_seldom() -> None:

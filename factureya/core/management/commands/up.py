@@ -38,7 +38,7 @@ def children(bind: str) -> list[dict[str, Any]]:
     """
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
-    worker = "celery -A factureya worker --pool threads --concurrency 2 --loglevel INFO"
+    worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"
     worker += " --without-gossip --without-mingle"
     beat = "celery -A factureya beat --loglevel INFO --pidfile="
     python = [sys.executable, "-m"]

@@ -1,0 +1,33 @@
+"""What `manage.py check --deploy` says of the folders of a server."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register
+
+
+@register(Tags.staticfiles, deploy=True)
+def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
+    """Warn when the web process could not start, because `collectstatic` was run by somebody else or not at all.
+
+    Root reads everything: to it a folder is wrong that is closed to others and not of the owner of VAR_DIR.
+    """
+    folder = Path(settings.STATIC_ROOT)
+    if not folder.is_dir():
+        problem = f"{folder} is missing."
+    elif not os.access(folder, os.R_OK | os.X_OK) or _is_closed_to_the_service(folder):
+        problem = f"{folder} cannot be read by the service."
+    else:
+        return []
+    hint = (
+        "Run `manage.py collectstatic --noinput` as the user of the service (docs/operations.md)."
+    )
+    return [Warning(problem, hint=hint, id="core.W001")]
+
+
+def _is_closed_to_the_service(folder: Path) -> bool:
+    of_folder, of_var = folder.stat(), Path(settings.VAR_DIR).stat()
+    return of_folder.st_uid != of_var.st_uid and not of_folder.st_mode & stat.S_IXOTH
