@@ -16,6 +16,7 @@ from change_requests.slots import Slot, slots_of
 __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visible_to"]
 
 Status, Form = FormalRequest.Status, FormalRequest.Form
+CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
 NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
     Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD,
@@ -145,8 +146,11 @@ def _may_act_for(user: User, request: FormalRequest) -> Refusal | None:
 
 
 def may_verify(user: User, request: FormalRequest) -> Refusal | None:
-    """A supervisor, on a confirmed request."""
-    return _office(user, request, Office.SUPERVISOR, Status.VERIFYING)
+    """A supervisor, on a confirmed request, who will not check its waiver (M25)."""
+    refusal = _office(user, request, Office.SUPERVISOR, Status.VERIFYING)
+    if refusal is None and is_checker(user, request):
+        return Refusal(CHECKER_APART)
+    return refusal
 
 
 def may_return(user: User, request: FormalRequest) -> Refusal | None:
@@ -165,6 +169,8 @@ def may_decide(
         return Refusal("Quien solicita no decide su propia solicitud.")
     if user.pk == request.implementer_id:
         return Refusal("Quien implementa no decide.")
+    if is_checker(user, request):
+        return Refusal(CHECKER_APART)
     if not user.is_active or office_for(user, slots or slots_of(request)) is None:
         return Refusal("Con sus cargos de hoy no le toca decidir esta versión, o ya la decidió.")
     return None
@@ -196,6 +202,19 @@ def may_designate(user: User, request: FormalRequest) -> Refusal | None:
 def may_waive(user: User, request: FormalRequest) -> Refusal | None:
     """The security officer (M25)."""
     return may_designate(user, request)
+
+
+def is_checker(user: User, request: FormalRequest) -> bool:
+    """Whether the waiver in force names this person as its independent checker (M25)."""
+    return request.waiver is not None and request.waiver.checker_id == user.pk
+
+
+def took_part(request: FormalRequest) -> set[int]:
+    """Return the keys of whoever asked, wrote, verified, decided or designated: none checks a waiver of it (M25)."""
+    people = {request.requester_id, request.verified_by_id, request.designated_by_id}
+    people |= set(request.revisions.values_list("author_id", flat=True))
+    people |= set(request.decisions.values_list("decider_id", flat=True))
+    return {pk for pk in people if pk is not None}
 
 
 def may_check(user: User, request: FormalRequest) -> Refusal | None:

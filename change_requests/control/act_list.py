@@ -176,7 +176,10 @@ def _verification(seen: Dossier, _user: User) -> dict[str, Any]:
 
 def _under_waiver(seen: Dossier, user: User) -> dict[str, Any]:
     chosen: QuerySet[User] = people.developers(_involved(seen) | {user.pk})
-    return {"people": chosen, "checkers": people.checkers({seen.formal.requester_id})}
+    return {
+        "people": chosen,
+        "checkers": people.checkers(policy.took_part(seen.formal) | {user.pk}),
+    }
 
 
 def _involved(seen: Dossier) -> set[int]:

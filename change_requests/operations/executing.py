@@ -19,7 +19,7 @@ from change_requests.operations._locking import (
     refuse,
 )
 from change_requests.operations.errors import NotAllowed, SentBack, WrongStatus
-from change_requests.operations.implementing import why_not
+from change_requests.operations.implementing import require_independent_checker, why_not
 from change_requests.operations.submitting import hold_customer
 from change_requests.slots import OFFICE_OF, holders
 from factureya.core import audit
@@ -40,6 +40,8 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
         refuse(policy.may_execute(actor, fresh))
         if problem := why_not(fresh, actor, None, waived=_is_waived(fresh)):
             raise NotAllowed(problem)
+        if _is_waived(fresh):
+            require_independent_checker(fresh)
         _hold_what_it_undoes(fresh)
         hold_customer(fresh)
         outcome = _expired(fresh) or _sent_back(fresh, actor)

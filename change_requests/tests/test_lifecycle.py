@@ -48,7 +48,7 @@ def developer() -> User:
 
 def waive(cast: Cast, request: FormalRequest) -> Any:
     return operations.grant_waiver(
-        request, actor=cast.elsa, implementer=developer(), checker=cast.laura,
+        request, actor=cast.elsa, implementer=developer(), checker=cast.jorge,
         reason="Nadie más está disponible hoy y la empresa no puede esperar a mañana.",
         controls="Lo acompaña Laura y revisa el registro.",
     )  # fmt: skip

@@ -9,9 +9,9 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from time_machine import travel
 
-from accounts.models import Office, RoleAssignment
+from accounts.models import RoleAssignment
 from accounts.operations import end_office
-from accounts.tests.factories import make_staff, make_superuser
+from accounts.tests.factories import make_superuser
 from change_requests import checks, links, operations, tasks
 from change_requests.models import FormalRequest
 from change_requests.tests import lives
@@ -198,7 +198,7 @@ def test_the_other_notices_are_sent():
 def test_who_is_late_is_told_and_people_are_added():
     with travel(MONDAY, tick=False):
         cast = Cast()
-        jorge = make_staff(Office.IT_HEAD)
+        jorge = cast.jorge
         request = lives.make(cast, Status.IN_APPROVAL)
     told: Counter[str] = Counter()
     deadline = MONDAY + timedelta(days=2)
