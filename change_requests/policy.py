@@ -7,15 +7,19 @@ the lock. Nobody gets anything here by being superuser, developer, or a third pa
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
 from change_requests.models import FormalRequest
 from change_requests.slots import Slot, slots_of
+from factureya.core.calendar import attention_hours
+from factureya.core.clock import now
 
 __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visible_to"]
 
 Status, Form = FormalRequest.Status, FormalRequest.Form
+STOP, REPORT = "stop", "report"  # what «no fui yo» does
 CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
 NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
@@ -247,6 +251,28 @@ def may_resume(user: User, request: FormalRequest) -> Refusal | None:
         return Refusal("La solicitud no está detenida.", is_status=True)
     if not user.holds(Office.SECURITY_OFFICER):
         return Refusal("La reanuda el Responsable de Seguridad Informática.")
+    return None
+
+
+def not_me_does(request: FormalRequest) -> str:
+    """Say what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
+    over = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
+    if not request.revision_no or request.status in over:
+        return ""
+    return REPORT if request.status in (Status.EXECUTED, Status.CLOSED) else STOP
+
+
+def alarm_until(request: FormalRequest) -> datetime:
+    """Return by when an officer looks at «no fui yo» after the execution: as soon as mesa de control verifies (M8)."""
+    return attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
+
+
+def may_see_alarm(user: User, request: FormalRequest) -> Refusal | None:
+    """Whether the person marks a «no fui yo» after the execution as seen: the security officer (M8)."""
+    if request.alarmed_at is None:
+        return Refusal("No hay un aviso «no fui yo» por revisar.", is_status=True)
+    if not user.holds(Office.SECURITY_OFFICER):
+        return Refusal("El aviso lo revisa el Responsable de Seguridad Informática.")
     return None
 
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 
 from accounts.models import Customer, User
 from change_requests import content, policy, words
@@ -22,6 +23,7 @@ from change_requests.models import (
     FormalRequest,
     RequestRevision,
 )
+from change_requests.recipients import Role
 from change_requests.slots import Slot, slots_of
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
@@ -74,6 +76,16 @@ class Outcome:
     first: str
     second: str
     rows: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """«No fui yo» after the execution: since when, by when an officer looks, who said it, where it is undone."""
+
+    at: datetime
+    until: datetime
+    mailboxes: Sequence[str]
+    revert_url: str
 
 
 @dataclass
@@ -146,6 +158,19 @@ class Dossier:
     def marks(self) -> list[str]:
         """What is wrong, in red."""
         return state.marks(self.formal)
+
+    @cached_property
+    def alarm(self) -> Alarm | None:
+        """«No fui yo» after the execution, until an officer looks at it (M8)."""
+        if self.formal.alarmed_at is None:
+            return None
+        said = self.formal.events().filter(verb="request.disowned", at__gte=self.formal.alarmed_at)
+        may_revert = policy.may_revert(self.user, self.formal) is None
+        return Alarm(
+            self.formal.alarmed_at, policy.alarm_until(self.formal),
+            [_mailbox(data) for data in said.order_by("seq").values_list("data", flat=True)],
+            reverse("control:revert", args=[self.folio]) if may_revert else "",
+        )  # fmt: skip
 
     # -- The content ---------------------------------------------------------------------------------
 
@@ -303,6 +328,13 @@ def files(formal: FormalRequest) -> list[File]:
         File(row.attachment.token, row.attachment.name, row.attachment.size, row.sha256)
         for row in shown
     ]
+
+
+def _mailbox(data: dict[str, Any]) -> str:
+    """«ana@ocaso.mx (quien solicita)», as far as it is known who said it."""
+    role = Role(data["role"]).label if data.get("role") else ""
+    address = data.get("mailbox") or "un correo que no se pudo identificar"
+    return f"{address} ({role})" if role else address
 
 
 def _execution(formal: FormalRequest) -> Execution | None:

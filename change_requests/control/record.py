@@ -44,6 +44,7 @@ VERBS = {
     "request.closed": "Se cerró",
     "request.withdrawn": "Se canceló",
     "request.disowned": "Se avisó «no fui yo»",
+    "request.alarm_seen": "Se revisó el aviso «no fui yo»",
     "request.resumed": "Se reanudó",
     "request.expired": "Venció",
     "request.reverted": "La revirtió otra solicitud",

@@ -49,9 +49,9 @@ class Dossier:
         return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
 
     @property
-    def may_be_stopped(self) -> bool:
-        """Whether «no fui yo» still stops something."""
-        return may_be_stopped(self.formal)
+    def not_me_does(self) -> str:
+        """What «no fui yo» would do now: stop, report, or nothing."""
+        return not_me_does(self.formal)
 
     @property
     def form_url(self) -> str:
@@ -77,9 +77,11 @@ def form_url(formal: FormalRequest) -> str:
     return f"{reverse(name)}?folio={formal.folio}"
 
 
-def may_be_stopped(formal: FormalRequest) -> bool:
-    """Whether the request is on its way and was not stopped before."""
-    return formal.status in FormalRequest.WITH_PEOPLE and formal.suspended_at is None
+def not_me_does(formal: FormalRequest) -> str:
+    """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
+    if formal.suspended_at is not None or formal.alarmed_at is not None:
+        return ""
+    return policy.not_me_does(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:

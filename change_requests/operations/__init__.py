@@ -14,7 +14,14 @@ from change_requests.operations.drafting import (
     reopen_draft,
     save_draft,
 )
-from change_requests.operations.ending import close, not_me, resume, revert, withdraw
+from change_requests.operations.ending import (
+    close,
+    mark_alarm_seen,
+    not_me,
+    resume,
+    revert,
+    withdraw,
+)
 from change_requests.operations.errors import (
     Invalid,
     NoPeople,
@@ -67,6 +74,7 @@ __all__ = [
     "execute",
     "expire_due",
     "grant_waiver",
+    "mark_alarm_seen",
     "not_me",
     "overdue_checks",
     "reject",

@@ -143,8 +143,7 @@ def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
     )  # fmt: skip
     is_later = request.execute_after > request.approved_at
     after = request.execute_after if is_later else None
-    notifications.told("approved", request, event, after=after, until=request.execute_before)
-    notifications.affected(request, event)
+    notifications.approved(request, event, after=after, until=request.execute_before)
     notifications.your_turn(request, event)
 
 

@@ -32,6 +32,10 @@ def sent(request: FormalRequest, *verbs: str) -> list[tuple[str, str]]:
     return [pair for pair in pairs if not verbs or pair[0] in verbs]
 
 
+def token_of(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
+
+
 def to_company(cast: Cast, verb: str) -> set[tuple[str, str]]:
     return {(verb, cast.customer.registered_email), (verb, cast.ana.email)}
 
@@ -87,7 +91,7 @@ def test_the_acuse_says_what_was_asked_its_hash_and_what_comes_next():
     submitted = OutboxMessage.objects.get(kind="change_requests/submitted")
     assert "/solicitudes/confirmar/" not in submitted.body
     (token,) = re.findall(r"/solicitudes/no-fui-yo/([^/\s]+)/", submitted.body)
-    assert links.read_not_me(token) == request
+    assert links.read_not_me(token) == (request, (cast.ana.email, "requester"))
 
 
 @pytest.mark.clause("M8")
@@ -105,10 +109,10 @@ def test_the_confirmation_link_is_of_one_revision_one_mail_and_48_hours():
         with pytest.raises(links.BadLink):
             links.read_confirm(token)
         with pytest.raises(links.BadLink):
-            links.read_confirm(links.not_me_url(request).rstrip("/").rpartition("/")[2])
+            links.read_confirm(token_of(links.not_me_url(request, cast.ana.email, "requester")))
         with pytest.raises(links.BadLink):
             links.read_not_me(
-                links.not_me_url(FormalRequest(folio="SC-0000-0000")).rstrip("/").rpartition("/")[2]
+                token_of(links.not_me_url(FormalRequest(folio="SC-0000-0000"), "a@b.mx", ""))
             )
 
 
@@ -121,10 +125,11 @@ def test_the_old_mail_is_told_when_it_is_asked_and_when_it_is_done(settings):
     assert ("confirm", old) in sent(request)
     asked = OutboxMessage.objects.get(kind="change_requests/confirm")
     assert "cambia el correo registrado" in asked.body
-    assert ("executed_old_mail", old) in sent(request)
+    assert ("warn_executed", old) in sent(request)
     assert ("executed", "facturas@kemper.mx") in sent(request)
+    assert ("submitted", old) not in sent(request)
     for mail in OutboxMessage.objects.filter(
-        kind__in=["change_requests/confirm", "change_requests/executed_old_mail"]
+        kind__in=["change_requests/confirm", "change_requests/warn_executed"]
     ):
         assert "/solicitudes/no-fui-yo/" in mail.body
 
@@ -140,7 +145,8 @@ def test_whom_it_touches_hears_at_approval_without_data():
     assert "cambio de domicilio fiscal y teléfono" in body
     assert not [value for value in NEW.values() if value in body]
     baja = lives.make(cast, Status.APPROVED, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
-    assert sent(baja, "affected") == [("affected", beto.email)]
+    assert sent(baja, "affected") == []
+    assert sent(baja, "warn_approved") == [("warn_approved", beto.email)]
     lives.step(cast, request, Status.EXECUTED)
     service = lives.make(cast, Status.APPROVED, Form.CHANGE, Kind.BAJA, effective_date="")
     body = (
