@@ -163,6 +163,12 @@ def objectors(request: FormalRequest) -> set[str]:
     return {data["mailbox"] for data in said if data.get("mailbox")}
 
 
+def evidence_altered(request: FormalRequest, event: Event) -> None:
+    """A stored file is not the one that was sent: the security officers and mesa de control look at it (M21)."""
+    people = holders_of(Office.SECURITY_OFFICER, Office.SUPERVISOR)
+    _send("evidence_altered", request, event, [p.email for p in people], url=control_url(request))
+
+
 def check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
     """The independent check of a waiver: its checker, by when (M25)."""
     until, url = waiver.check_due, control_url(request)

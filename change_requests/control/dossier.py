@@ -12,13 +12,12 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts.models import Customer, User
-from change_requests import content, policy, words
+from change_requests import content, evidence, policy, words
 from change_requests.control import checks, state, steps
 from change_requests.control.checks import Checks
 from change_requests.control.steps import Step, Turn
 from change_requests.models import (
     Clarification,
-    Evidence,
     Execution,
     FormalRequest,
     RequestRevision,
@@ -60,6 +59,7 @@ class File:
     name: str
     size: int
     sha256: str
+    is_as_sent: bool = True  # its stored bytes were read when the page was made
 
     @property
     def short_hash(self) -> str:
@@ -322,12 +322,13 @@ def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
 
 def files(formal: FormalRequest) -> list[File]:
     """The files of the version that is shown."""
-    rows = Evidence.objects.filter(request=formal, revision_no__lte=formal.revision_no)
-    shown = rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk")
     return [
-        File(row.attachment.token, row.attachment.name, row.attachment.size, row.sha256)
-        for row in shown
-    ]
+        File(
+            row.attachment.token, row.attachment.name, row.attachment.size, row.sha256,
+            evidence.is_as_sent(row.attachment, row.sha256),
+        )
+        for row in evidence.of_version(formal)
+    ]  # fmt: skip
 
 
 def _mailbox(data: dict[str, Any]) -> str:

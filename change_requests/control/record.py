@@ -22,6 +22,7 @@ VERBS = {
     "request.saved": "Se guardó el borrador",
     "request.evidence_added": "Se agregó evidencia",
     "request.evidence_dropped": "Se quitó evidencia",
+    "request.evidence_altered": "La evidencia guardada no es la que se envió",
     "request.submitted": "Se envió",
     "request.code_sent": "Se envió un código al correo nuevo",
     "request.new_mail_proven": "Se confirmó el correo nuevo",

@@ -137,7 +137,7 @@ class EvidenceFile(FolioView):
         evidence = found.select_related("attachment").first()
         if evidence is None:
             raise Http404("Ese archivo no es de esta solicitud.")
-        return send(evidence.attachment)
+        return send(request, self.user, self.formal, evidence.attachment, evidence.sha256)
 
 
 class ExpedientePage(FolioView):

@@ -23,6 +23,7 @@ from change_requests.operations.ending import (
     withdraw,
 )
 from change_requests.operations.errors import (
+    AlteredEvidence,
     Invalid,
     NoPeople,
     NotAllowed,
@@ -38,6 +39,7 @@ from change_requests.operations.implementing import (
     grant_waiver,
     overdue_checks,
 )
+from change_requests.operations.integrity import report_altered_evidence
 from change_requests.operations.passwords import set_password
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
@@ -54,6 +56,7 @@ from change_requests.operations.verifying import (
 )
 
 __all__ = [
+    "AlteredEvidence",
     "Invalid",
     "NoPeople",
     "NotAllowed",
@@ -81,6 +84,7 @@ __all__ = [
     "remind_due",
     "remove_evidence",
     "reopen_draft",
+    "report_altered_evidence",
     "resume",
     "return_to_requester",
     "revert",
