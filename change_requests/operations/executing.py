@@ -33,7 +33,7 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
     """The designated implementer applies the approved content (M24); `ok`, or `drift` when an old value has changed.
 
     With drift nothing is written and the request is *fallida*. Raises NotAllowed, WrongStatus (not approved, frozen,
-    too late), AlteredEvidence, and SentBack when an approval no longer holds: the request is in approval again, which is
+    too late), AlteredEvidence, and SentBack when an approval no longer holds: it is in approval again, which is
     committed.
     """
     _record_intent(request, actor)
