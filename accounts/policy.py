@@ -16,7 +16,7 @@ def may_see_customers(user: User) -> bool:
 
 
 def may_manage_people(user: User, customer: Customer) -> bool:
-    """Whether the person invites and limits the people of this verified company: its representative, with powers today (M8)."""
+    """Whether the person invites and limits people of this verified company: its representative, with powers today."""
     membership = user.membership
     return (
         user.is_active

@@ -115,8 +115,14 @@ def your_turn(request: FormalRequest, event: Event, slots: list[Slot] | None = N
     people = deciders(request, slots)
     _send(
         "your_turn", request, event, [p.email for p in people],
-        task=turn.task, until=turn.until, url=control_url(request),
+        task=turn.task, until=turn.until, url=control_url(request), has_words=_has_words(request),
     )  # fmt: skip
+
+
+def mail_kept(request: FormalRequest, event: Event) -> None:
+    """Words came by mail with a request that is not on its way to be verified: mesa de control reads them (M20)."""
+    people = holders_of(Office.SUPERVISOR)
+    _send("mail_kept", request, event, [p.email for p in people], url=control_url(request))
 
 
 def deadline(request: FormalRequest, event: Event, *, level: int) -> None:
@@ -242,8 +248,16 @@ def _send_each(
         )  # fmt: skip
 
 
+def _has_words(request: FormalRequest) -> bool:
+    """Whether whoever verifies it has words or files of a mail to read."""
+    is_verified = request.status != Status.VERIFYING
+    return not is_verified and request.mail_texts.exclude(body="", files__isnull=True).exists()
+
+
 def title_of(request: FormalRequest) -> str:
-    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»."""
+    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»; of a draft, its form's name."""
+    if not request.revision_no:
+        return request.get_form_display()
     return words.title(request.form, request.kind, content.payload_of(request)["items"])
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
-from change_requests.models import FormalRequest
+from change_requests.models import FormalRequest, MailText
 from change_requests.slots import Slot, slots_of
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
@@ -65,7 +65,10 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
     if not user.is_active:
         return requests.none()
     if user.is_staff:
-        return requests.filter(_of_staff(user)).exclude(revision_no=0)
+        with_words = Exists(
+            MailText.objects.filter(request=OuterRef("pk"))
+        )  # also of a draft: nobody else reads them
+        return requests.filter(_of_staff(user)).filter(Q(revision_no__gt=0) | with_words)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
         return requests.none()

@@ -20,6 +20,7 @@ from change_requests.models import (
     Clarification,
     Execution,
     FormalRequest,
+    MailText,
     RequestRevision,
 )
 from change_requests.recipients import Role
@@ -98,6 +99,7 @@ class Dossier:
     slots: list[Slot]  # of this version
     clarifications: Sequence[Clarification]
     evidence: Sequence[File]
+    mails: Sequence[MailText]
     execution: Execution | None
     payload: dict[str, Any] = field(default_factory=dict)
 
@@ -302,6 +304,7 @@ def of(formal: FormalRequest, user: User) -> Dossier:
         slots_of(formal) if revision else [],
         list(Clarification.objects.filter(request=formal).order_by("pk")),
         files(formal),
+        mails(formal),
         _execution(formal),
         json.loads(revision.payload) if revision else {},
     )
@@ -336,6 +339,12 @@ def _mailbox(data: dict[str, Any]) -> str:
     role = Role(data["role"]).label if data.get("role") else ""
     address = data.get("mailbox") or "un correo que no se pudo identificar"
     return f"{address} ({role})" if role else address
+
+
+def mails(formal: FormalRequest) -> list[MailText]:
+    """The words, and the files that are no evidence, of the mails that brought its form; one statement without any."""
+    kept = MailText.objects.filter(request=formal).exclude(body="", files__isnull=True)
+    return list(kept.distinct().prefetch_related("files__attachment").order_by("pk"))
 
 
 def _execution(formal: FormalRequest) -> Execution | None:

@@ -27,6 +27,7 @@ VERBS = {
     "request.code_sent": "Se envió un código al correo nuevo",
     "request.new_mail_proven": "Se confirmó el correo nuevo",
     "request.confirmed": "Se confirmó desde el correo registrado",
+    "request.mail_kept": "Se guardó lo que decía el correo",
     "request.verified": "Mesa de control la verificó",
     "request.returned": "Se devolvió al cliente",
     "request.reopened": "El cliente la abrió para corregirla",

@@ -300,7 +300,7 @@ VERBS: dict[str, tuple[str, str]] = {
 HIDDEN = frozenset(
     {
         "request.saved", "request.evidence_added", "request.evidence_dropped", "request.reminded", "request.waived",
-        "request.waiver_checked", "request.evidence_altered", "request.execution_intended",
+        "request.waiver_checked", "request.evidence_altered", "request.mail_kept", "request.execution_intended",
     }
 )  # fmt: skip
 

@@ -40,6 +40,7 @@ from change_requests.operations.implementing import (
     overdue_checks,
 )
 from change_requests.operations.integrity import report_altered_evidence
+from change_requests.operations.mailing import keep_mail_text
 from change_requests.operations.passwords import set_password
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
@@ -77,6 +78,7 @@ __all__ = [
     "execute",
     "expire_due",
     "grant_waiver",
+    "keep_mail_text",
     "mark_alarm_seen",
     "not_me",
     "overdue_checks",

@@ -154,7 +154,7 @@ MATRIX = {
 # Told apart below: they begin a request, are sweeps, need a special one, or refuse nothing.
 ELSEWHERE = {
     "create_draft", "confirm_new_email", "send_new_email_code", "check_waiver", "expire_due", "remind_due",
-    "set_asset_owner", "set_password", "overdue_checks", "not_me", "report_altered_evidence",
+    "set_asset_owner", "set_password", "overdue_checks", "not_me", "report_altered_evidence", "keep_mail_text",
 }  # fmt: skip
 
 
