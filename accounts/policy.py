@@ -33,7 +33,7 @@ def with_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
     """Read the powers in force of every contact of a list in the same statement (`Contact.power_today`)."""
     held = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
     kinds = held.in_force().order_by("pk").values("power_kind")[:1]
-    return contacts.annotate(power_today=Subquery(kinds))
+    return contacts.annotate(power_listed=Subquery(kinds))
 
 
 def may_decide_factor_reset(user: User) -> bool:

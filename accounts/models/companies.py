@@ -200,7 +200,9 @@ class Contact(models.Model):
 
     @cached_property
     def power_today(self) -> str | None:
-        """The kind of the powers in force now, None without any (M8); lists annotate it (`policy.with_powers`)."""
+        """The kind of the powers in force now, None without any (M8); of lists, see `policy.with_powers`."""
+        if "power_listed" in self.__dict__:
+            return self.__dict__["power_listed"]  # type: ignore[no-any-return]
         held = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
         return kind
