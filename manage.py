@@ -15,7 +15,8 @@ def load_pipe() -> ModuleType:
     spec = spec_from_file_location(
         "pipe", Path(__file__).resolve().parent / "factureya" / "pipe.py"
     )
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     pipe = module_from_spec(spec)
     spec.loader.exec_module(pipe)
     return pipe

@@ -1,6 +1,6 @@
 """*Clientes por verificar* and *Clientes*: what staff decides about a sign-up; registered data are only shown."""
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 from accounts import operations, policy
 from accounts.admin_pages import ROWS, attempt, page_context, require, searched
 from accounts.forms_admin import RefuseForm
-from accounts.models import Customer
+from accounts.models import Contact, Customer
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
@@ -87,13 +87,17 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
-        contacts=customer.contacts.select_related("user").order_by("-role", "user__full_name")[
-            :ROWS
-        ],
+        contacts=_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
         may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
+
+
+def _people(customer: Customer) -> QuerySet[Contact]:
+    """The people of the company, each with the powers in force today."""
+    people = policy.with_powers(customer.contacts.select_related("user"))
+    return people.order_by("-role", "user__full_name")
 
 
 def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
@@ -102,7 +106,7 @@ def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> 
         customer.legal_name,
         customer=customer,
         known=Customer.objects.verified_with(customer.rfc).first(),
-        contacts=customer.contacts.select_related("user"),
+        contacts=_people(customer),
         form=form,
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)

@@ -6,7 +6,7 @@ A link or a code is a secret: its mail's text is wiped once it is sent.
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.models import Contact, Customer, FactorReset, Invitation, User
+from accounts.models import Contact, Customer, FactorReset, Invitation, Representative, User
 from factureya.core import outbox, own_links
 from factureya.core.models import Event
 
@@ -27,10 +27,9 @@ def company_joined(people: list[User], customer: Customer, event: Event) -> None
     """Tell the people who moved which company they belong to now, and its representatives who came."""
     for person in people:
         _send("accounts/company_joined", event, person, customer=customer)
-    for contact in customer.contacts.select_related("user").filter(
-        role=Contact.Role.REPRESENTATIVE, user__is_active=True
-    ):
-        _send("accounts/people_joined", event, contact.user, customer=customer, people=people)
+    held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
+    for representative in User.objects.filter(pk__in=held.values("user")).order_by("pk"):
+        _send("accounts/people_joined", event, representative, customer=customer, people=people)
 
 
 def invited(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:

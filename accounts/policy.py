@@ -1,6 +1,8 @@
 """Who may do what to accounts, asked on objects in hand."""
 
-from accounts.models import Customer, Office, User
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from accounts.models import Contact, Customer, Office, Representative, User
 
 
 def may_verify(user: User) -> bool:
@@ -14,15 +16,24 @@ def may_see_customers(user: User) -> bool:
 
 
 def may_manage_people(user: User, customer: Customer) -> bool:
-    """Whether the person invites and limits the people of this verified company: its representative."""
+    """Whether the person invites and limits people of this verified company: its representative, with powers today."""
     membership = user.membership
     return (
         user.is_active
+        and not user.is_staff
         and membership is not None
-        and membership.is_representative
         and membership.customer_id == customer.pk
         and customer.is_verified
+        and membership.is_representative
+        and membership.has_powers
     )
+
+
+def with_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Read the powers in force of every contact of a list in the same statement (`Contact.power_today`)."""
+    held = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
+    kinds = held.in_force().order_by("pk").values("power_kind")[:1]
+    return contacts.annotate(power_listed=Subquery(kinds))
 
 
 def may_decide_factor_reset(user: User) -> bool:

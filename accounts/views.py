@@ -56,7 +56,7 @@ class Home(LoginRequiredMixin, FormView):
 
 
 class RepresentativeMixin:
-    """Only the representative of a verified company; who reads alone once its service ended."""
+    """Only who has powers in force of a verified company; who reads alone once its service ended."""
 
     request: HttpRequest
     customer: Customer
@@ -86,9 +86,8 @@ class People(RepresentativeMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """People and pending invitations, two queries."""
-        contacts = self.customer.contacts.select_related("user").order_by(
-            "-role", "user__full_name"
-        )
+        people = self.customer.contacts.select_related("user")
+        contacts = policy.with_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(
             accepted_at__isnull=True, cancelled_at__isnull=True
         )

@@ -39,6 +39,7 @@ solicitud.json      la solicitud y su estado
 versiones/          el contenido de cada versión, tal como se aprobó y se ejecutó
 decisiones.json     quién aprobó o rechazó, con qué cargo, qué versión y por qué
 aclaraciones.json   preguntas y respuestas
+correos.json        lo que decía el correo que trajo el formato
 dispensas.json      excepciones a la separación de funciones
 ejecuciones.json    qué se aplicó: antes y después
 bitacora.json       todos los eventos, cada uno con la huella del anterior
@@ -64,6 +65,9 @@ def collect(request: FormalRequest) -> dict[str, Any]:
         "decisiones": list(_decisions(request)),
         "aclaraciones": [_plain(one, "pk", "answers_id", "author_id", "author_name", "body", "at")
                          for one in request.clarifications.order_by("pk")],
+        "correos": [_plain(one, "pk", "author_id", "author_name", "body", "at")
+                    | {"files": [{"name": file.attachment.name, "sha256": file.sha256} for file in one.files.all()]}
+                    for one in request.mail_texts.prefetch_related("files__attachment").order_by("pk")],
         "dispensas": [_plain(one, "reason", "controls", "implementer_id", "approved_by_id", "approved_at", "checker_id",
                              "check_due", "checked_at", "findings", "conform")
                       for one in request.waivers.order_by("pk")],
@@ -120,6 +124,7 @@ def _contents(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[st
         "solicitud",
         "decisiones",
         "aclaraciones",
+        "correos",
         "dispensas",
         "ejecuciones",
         "bitacora",

@@ -19,7 +19,7 @@ from change_requests.words import FIELDS
 from factureya.core import outbox
 from factureya.core.clock import now
 from factureya.core.intake import Outcome
-from factureya.core.mail_in import InboundMail
+from factureya.core.mail_in import InboundMail, MailFile
 from factureya.core.models import InboundMessage, OutboxMessage
 
 Disposition = InboundMessage.Disposition
@@ -47,9 +47,21 @@ def refused(
         _answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
 
 
+def faulty(
+    inbound: InboundMessage, mail: InboundMail, file: MailFile, fault: Unreadable, requests: Sequence[FormalRequest],
+    *, place: int,
+) -> None:  # fmt: skip
+    """A form with a fault came beside a good one: its file by name, its own fault, and what to do."""
+    _answer(
+        "refused", inbound, mail, requests[0].chain if requests else "", place=f"faulty-{place}", file=file.name,
+        answer=str(fault), details=_lines(fault.details),
+    )  # fmt: skip
+
+
 def held(
-    inbound: InboundMessage, mail: InboundMail, request: FormalRequest | None, refusal: Refused
-) -> None:
+    inbound: InboundMessage, mail: InboundMail, request: FormalRequest | None, refusal: Refused,
+    *, file: MailFile, place: int,
+) -> None:  # fmt: skip
     """It was read and could not be sent; a draft was kept, if there is one, to be corrected."""
     if isinstance(refusal, Invalid):
         text, details = "Faltan datos o alguno no es posible.", _lines(refusal.errors)
@@ -61,26 +73,36 @@ def held(
         mail,
         request.chain if request else "",
         request,
+        place=str(place),
+        file=file.name,
         answer=text,
         details=details,
     )
 
 
-def already(inbound: InboundMessage, mail: InboundMail, request: FormalRequest) -> None:
+def already(
+    inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, place: int
+) -> None:
     """«Ya recibida»: the same folio, or the same file, was sent before by whichever way."""
-    _answer("already", inbound, mail, request.chain, request)
+    _answer("already", inbound, mail, request.chain, request, place=str(place))
 
 
 def left_out(
-    inbound: InboundMessage, mail: InboundMail, request: FormalRequest, refusals: Sequence[str]
-) -> None:
-    """The request was taken, but not all of its files."""
-    if refusals:
-        _answer("left_out", inbound, mail, request.chain, request, details=list(refusals))
+    inbound: InboundMessage, mail: InboundMail, requests: Sequence[FormalRequest], *, refusals: Sequence[str],
+    for_desk: Sequence[str], unread: Sequence[str],
+) -> None:  # fmt: skip
+    """Name the files that are evidence of no request: not kept, read by mesa de control, or not looked at."""
+    if refusals or unread or (for_desk and requests):
+        first = requests[0] if requests else None
+        _answer(
+            "left_out", inbound, mail, first.chain if first else "", first, details=list(refusals),
+            for_desk=list(for_desk) if requests else [], unread=list(unread), requests=list(requests),
+        )  # fmt: skip
 
 
 def _answer(
-    verb: str, inbound: InboundMessage, mail: InboundMail, about: str, request: FormalRequest | None = None, **more: Any
+    verb: str, inbound: InboundMessage, mail: InboundMail, about: str, request: FormalRequest | None = None, *,
+    place: str = "0", **more: Any,
 ) -> None:  # fmt: skip
     if not _may_answer(mail.sender):
         return
@@ -95,7 +117,8 @@ def _answer(
     if _PRINTABLE.fullmatch(mail.message_id):
         headers |= {"In-Reply-To": f"<{mail.message_id}>", "References": f"<{mail.message_id}>"}
     outbox.enqueue(
-        KINDS + verb, key=f"form:{inbound.pk}:{verb}", to=mail.sender, about=about, context=context, headers=headers
+        KINDS + verb, key=f"form:{inbound.pk}:{verb}:{place}", to=mail.sender, about=about, context=context,
+        headers=headers,
     )  # fmt: skip
 
 

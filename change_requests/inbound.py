@@ -1,63 +1,42 @@
 """A filled form that comes by mail is the same request as one made in the portal (M7, M8, M20).
 
-mesadecontrol@ takes both forms, soporte@ the access form. Who wrote is proven as for any mail (M5); what the form says
-is a proposal (`pdf_read`). A form with a fault applies nothing: its mail goes on to become a ticket that a person
-reads, and its sender gets an answer of its own. Everything else goes on untouched.
+mesadecontrol@ takes both forms, soporte@ the access form. Who wrote is proven as for any mail (M5); what a form says is
+a proposal (`pdf_read`). Every readable form of a mail is a request of its own. A mail whose forms all have a fault goes
+on to become a ticket that a person reads; a faulty form beside a good one is answered by its file's name. The words of
+the mail are kept with its requests (`mailed_forms`). Everything else goes on untouched.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 
 from accounts import registered
 from accounts.models import Customer, User
-from change_requests import content, form_answers, operations, pdf_fields, pdf_read, policy
+from change_requests import content, form_answers, mailed_forms, pdf_fields, pdf_read, policy
+from change_requests.mailed_forms import Form, MailedForms, Others
 from change_requests.models import FormalRequest
 from change_requests.pdf_read import Fault, OnFile, Proposal, Unreadable
 from factureya.core import mailed_files, numbers
-from factureya.core.intake import Aside, Outcome, Plan
+from factureya.core.intake import Aside, Plan
 from factureya.core.mail_in import InboundMail, MailFile
-from factureya.core.mailed_files import Kept
 from factureya.core.models import InboundMessage
 from factureya.core.verdicts import Verdict, verdict
 
-Disposition = InboundMessage.Disposition
-MAX_FORMS = 4  # PDFs of one mail that are read in search of the form
+MAX_FORMS = (
+    4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
+)
+_FOLIO = re.compile(r"\bS[AC][-_ ]?[0-9A-Z]{4}[-_ ]?[0-9A-Z]{4}(?![0-9A-Za-z])", re.IGNORECASE)
+# As our forms are saved: a folio with more words may be anything that belongs to it.
+_FORM_NAME = re.compile(
+    r"control-de-acceso|baja-o-cambio|^S[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}( ?\(\d{1,3}\))?\.pdf$",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(
     r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A readable form of a proven sender: who asks, for which draft if it names one, and what."""
-
-    inbound: InboundMessage
-    mail: InboundMail
-    person: User
-    proposal: Proposal
-    kind: str
-    draft: dict[str, Any]
-    request: FormalRequest | None
-    file: MailFile
-    kept: Kept
-
-    @property
-    def accepted(self) -> tuple[bool, ...]:
-        """Of each file of the mail, whether it was taken."""
-        others = iter(self.kept.accepted)
-        return tuple(file is self.file or next(others, False) for file in self.mail.files)
-
-    @property
-    def key(self) -> str:
-        """One request for the same file of the same person, however often it is sent."""
-        return f"form:{self.person.pk}:{hashlib.sha256(self.file.content).hexdigest()[:40]}"
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
@@ -66,18 +45,19 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     if not people:
         return None
     is_desk = settings.CONTROL_DESK_EMAIL in _mailboxes(inbound, mail)
-    files = [file for file in mail.files if _may_be_form(file, is_desk)][:MAX_FORMS]
+    files = [file for file in mail.files if _may_be_form(file, is_desk)]
     if not files:
         return Aside(partial(form_answers.missing, inbound, mail)) if is_desk else None
-    try:
-        file, proposal = _first_form(files)
-        if proposal.form == pdf_fields.CHANGE and not is_desk:
-            raise Unreadable(Fault.WRONG_BOX)
-        return partial(_take, _understood(inbound, mail, people, file, proposal))
-    except Unreadable as fault:
-        if not (is_desk or fault.fault in _OURS or any(_NAMED.search(file.name) for file in files)):
-            return None  # any PDF, sent to soporte@ with a ticket
-        return Aside(partial(form_answers.refused, inbound, mail, fault))
+    first = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
+    forms, faults = _read(people, [files[n] for n in sorted(first)], is_desk)
+    if forms:
+        rest = [file for n, file in enumerate(files) if n not in first and _looks_like_form(file)]
+        return partial(mailed_forms.take, _gathered(inbound, mail, forms, faults, rest))
+    vague = {Fault.SCAN, Fault.FOREIGN}
+    fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in vague)
+    if not (is_desk or fault.fault in _OURS or any(_NAMED.search(file.name) for file in files)):
+        return None  # any PDF, sent to soporte@ with a ticket
+    return Aside(partial(form_answers.refused, inbound, mail, fault))
 
 
 def folio_of(chain: str) -> str | None:
@@ -126,22 +106,28 @@ def _may_be_form(file: MailFile, is_desk: bool) -> bool:
     return is_desk or b"/AcroForm" in file.content or bool(_NAMED.search(name))
 
 
-def _first_form(files: Sequence[MailFile]) -> tuple[MailFile, Proposal]:
-    """The first PDF that is a form of ours, and what it says. Raises Unreadable: the fault that says most."""
-    faults: list[Unreadable] = []
+Fault_of = tuple[MailFile, Unreadable]
+
+
+def _read(
+    people: list[User], files: Sequence[MailFile], is_desk: bool
+) -> tuple[list[Form], list[Fault_of]]:
+    """The forms that can be taken, in their order, and what is wrong with each of the other files."""
+    forms: list[Form] = []
+    faults: list[Fault_of] = []
     for file in files:
         try:
-            return file, pdf_read.read(file.content)
+            proposal = pdf_read.read(file.content)
+            if proposal.form == pdf_fields.CHANGE and not is_desk:
+                raise Unreadable(Fault.WRONG_BOX)
+            forms.append(_understood(people, file, proposal))
         except Unreadable as fault:
-            faults.append(fault)
-    vague = {Fault.SCAN, Fault.FOREIGN}
-    raise min(faults, key=lambda fault: fault.fault in vague)
+            faults.append((file, fault))
+    return forms, faults
 
 
-def _understood(
-    inbound: InboundMessage, mail: InboundMail, people: list[User], file: MailFile, proposal: Proposal
-) -> Letter:  # fmt: skip
-    """Compare the form with what is on file, and keep the other files. Raises Unreadable."""
+def _understood(people: list[User], file: MailFile, proposal: Proposal) -> Form:
+    """Compare the form with what is on file. Raises Unreadable."""
     request = _named(proposal)
     person = _sender(people, request, proposal)
     customer = person.contact.customer
@@ -159,9 +145,52 @@ def _understood(
     draft = answers.draft | {"declares": True}
     if proposal.form == pdf_fields.ACCESS and answers.kind != FormalRequest.Kind.ALTA:
         draft["person"] = {"user": _colleague(customer, answers.person_email)}
-    others = [other for other in mail.files if other is not file]
+    return Form(person, proposal, answers.kind, draft, request, file)
+
+
+def _gathered(
+    inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[Fault_of], unread: list[MailFile],
+) -> MailedForms:  # fmt: skip
+    """Tell the forms of a mail from its other files, and keep those.
+
+    Beside the only form they are its evidence. With several (one with a fault, or one that was not read, counts) a file
+    is the evidence of the draft whose folio its name has; nobody guesses for the others: mesa de control reads them.
+    """
+    faulty = [(file, fault) for file, fault in faults if _is_form(file, fault)]
+    apart = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
+    others = [file for file in mail.files if not any(file is one for one in apart)]
+    is_alone = len(apart) == 1
+    places: list[int | None] = [0 if is_alone else _place(file, forms) for file in others]
     kept = mailed_files.store(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
-    return Letter(inbound, mail, person, proposal, answers.kind, draft, request, file, kept)
+    files = iter(kept.files)
+    stored = [next(files) if taken else None for taken in kept.accepted]
+    found = Others(tuple(zip(others, stored, places, strict=True)), kept.refusals)
+    return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), found)
+
+
+def _is_form(file: MailFile, fault: Unreadable) -> bool:
+    """Whether a PDF that could not be taken is one of our forms, and so nobody's evidence."""
+    return (
+        fault.fault in _OURS or bool(_FORM_NAME.search(file.name)) or b"/AcroForm" in file.content
+    )
+
+
+def _looks_like_form(file: MailFile) -> bool:
+    """Whether a PDF is named like a form, has fields, or packs its objects so that fields cannot be seen."""
+    has_fields = b"/AcroForm" in file.content or b"/ObjStm" in file.content
+    return has_fields or bool(_FORM_NAME.search(file.name))
+
+
+def _place(file: MailFile, forms: Sequence[Form]) -> int | None:
+    """Which form's draft a file names by its folio; None when it names none of them."""
+    named = _FOLIO.search(file.name)
+    if named is None:
+        return None
+    folio = re.sub(r"[^0-9A-Z]", "", named.group().upper())
+    for place, form in enumerate(forms):
+        if form.request is not None and form.request.folio.replace("-", "") == folio:
+            return place
+    return None
 
 
 def _named(proposal: Proposal) -> FormalRequest | None:
@@ -199,43 +228,3 @@ def _colleague(customer: Customer, email: str) -> int:
             {"person_email": "No hay una persona activa de su empresa con ese correo."},
         )
     return person.pk
-
-
-# -- Writing: in the transaction that says what became of the mail -----------------------------------
-
-
-def _take(letter: Letter) -> Outcome:
-    """The draft, its answers and files, and the submission; what is refused is told, and the draft is kept."""
-    try:
-        request = letter.request or _begun(letter)
-    except operations.Refused as refusal:
-        form_answers.held(letter.inbound, letter.mail, None, refusal)
-        return Outcome(Disposition.MALFORMED, "form-refused", "", letter.accepted)
-    try:  # each of them all or nothing: what was saved stays, to be corrected
-        operations.save_draft(request, actor=letter.person, draft=letter.draft)
-        if letter.kept.files:
-            operations.add_evidence(request, actor=letter.person, files=letter.kept.files)
-        operations.submit(request, actor=letter.person, channel=FormalRequest.Channel.EMAIL)
-    except operations.Refused as refusal:
-        return _refused(letter, request, refusal)
-    form_answers.left_out(letter.inbound, letter.mail, request, letter.kept.refusals)
-    return Outcome(Disposition.REQUEST, "", request.chain, letter.accepted)
-
-
-def _begun(letter: Letter) -> FormalRequest:
-    return operations.create_draft(
-        actor=letter.person, customer=letter.person.contact.customer, form=letter.proposal.form, kind=letter.kind,
-        key=letter.key, channel=FormalRequest.Channel.EMAIL,
-    )  # fmt: skip
-
-
-def _refused(letter: Letter, request: FormalRequest, refusal: operations.Refused) -> Outcome:
-    """Sent before, by whichever way: «ya recibida». Else the draft waits to be corrected."""
-    request.refresh_from_db()
-    if request.status in FormalRequest.EDITABLE:
-        form_answers.held(letter.inbound, letter.mail, request, refusal)
-        return Outcome(Disposition.REQUEST, "form-draft", request.chain, letter.accepted)
-    form_answers.already(letter.inbound, letter.mail, request)
-    return Outcome(
-        Disposition.REQUEST, "form-already", request.chain, (False,) * len(letter.mail.files)
-    )

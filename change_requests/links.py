@@ -6,7 +6,7 @@ POST acts.
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import signing
@@ -14,8 +14,16 @@ from django.core import signing
 from accounts.models import User
 from change_requests.models import FormalRequest
 from factureya.core import clock, keyed, own_links
+from factureya.core.models import OutboxMessage
 
 CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_links.PASSWORD.salt
+
+
+class Objector(NamedTuple):
+    """Who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
+
+    mailbox: str = ""
+    role: str = ""
 
 
 class BadLink(ValueError):
@@ -44,10 +52,11 @@ def confirmed_from(request: FormalRequest) -> str:
     return old[0] if old and old[0] else request.customer.registered_email
 
 
-def not_me_url(request: FormalRequest) -> str:
-    """«No fui yo»: suspends the request."""
+def not_me_url(request: FormalRequest, address: str, role: str) -> str:
+    """Return the link «no fui yo» of one mailbox: it stops the request or reports it, and names who objects (M8)."""
     lasts = timedelta(days=settings.NOT_ME_DAYS)
-    return _url(own_links.NOT_ME, lasts, request.folio)
+    mailbox = keyed.digest(NOT_ME, address.lower())
+    return _url(own_links.NOT_ME, lasts, request.folio, str(role), mailbox)
 
 
 def set_password_url(person: User, request: FormalRequest) -> str:
@@ -66,10 +75,15 @@ def read_confirm(token: str) -> FormalRequest:
     return request
 
 
-def read_not_me(token: str) -> FormalRequest:
-    """The request of a «no fui yo»; whether there is still something to stop is asked of the operation."""
-    (folio,) = _read(NOT_ME, token)
-    return _request(folio)
+def read_not_me(token: str) -> tuple[FormalRequest, Objector]:
+    """Return the request of a «no fui yo» and whose mailbox says it; what it does is asked of the operation.
+
+    The links of before named nobody.
+    """
+    folio, *who = _read(NOT_ME, token)
+    role, mailbox = who if len(who) == 2 else ("", "")
+    request = _request(folio)
+    return request, Objector(_address(request, mailbox), role)
 
 
 def read_set_password(token: str) -> tuple[User, str]:
@@ -115,6 +129,15 @@ def _read(salt: str, token: str) -> list[Any]:
     if expires_at <= clock.now().timestamp():
         raise BadLink("expired")
     return values
+
+
+def _address(request: FormalRequest, mailbox: str) -> str:
+    """Return the address of a digest, among those that were told about the request; empty when none is."""
+    told = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
+    for address in told.order_by("to").distinct():
+        if mailbox and keyed.matches(NOT_ME, address.lower(), mailbox):
+            return str(address)
+    return ""
 
 
 def _request(folio: str) -> FormalRequest:

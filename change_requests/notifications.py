@@ -1,19 +1,21 @@
 """Mails about formal requests, one function per verb; rendered in the operation's transaction.
 
-To staff: the folio and whose turn it is, no data. To the company: its registered mail and whoever asked.
+To staff: the folio and whose turn it is, no data. To the company: its registered mail, whoever asked, and whoever it
+takes something from (`recipients`), each with a link «no fui yo» of his own.
 """
 
 import hashlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
 from accounts.models import Office, RoleAssignment, User
 from accounts.models.representatives import decompose
-from change_requests import content, links, policy, words
+from change_requests import content, links, policy, recipients, words
 from change_requests.models import FormalRequest, Waiver
+from change_requests.recipients import Readers, Role
 from change_requests.slots import Slot
 from factureya.core import clock, outbox
 from factureya.core.models import Event
@@ -35,10 +37,15 @@ def submitted(request: FormalRequest, event: Event) -> None:
         "until": request.due_at,
         "is_old_mail": bool(_assets(payload) & {"registered_email", "representative"}),
     }
-    to = links.confirmed_from(request)
-    _send("confirm", request, event, [to], confirm_url=links.confirm_url(request), **more)
-    others = _company(request) - {to.lower()}
-    _send("submitted", request, event, sorted(others), **more)
+    to = links.confirmed_from(request).lower()
+    confirm_url = links.confirm_url(request)
+    _send_each("confirm", request, event, {to: Role.REGISTERED}, confirm_url=confirm_url, **more)
+    others = recipients.of_company(request)
+    others.pop(to, None)
+    _send_each("submitted", request, event, others, **more)
+    warned = recipients.warned(request)
+    warned.pop(to, None)
+    _send_each("warn_submitted", request, event, warned, **more)
 
 
 def new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) -> None:
@@ -48,30 +55,36 @@ def new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) 
 
 def told(verb: str, request: FormalRequest, event: Event, **more: Any) -> None:
     """One of the notices of progress to the company: what happened, what comes next and by when."""
-    _send(verb, request, event, sorted(_company(request)), **more)
+    _send_each(verb, request, event, recipients.of_company(request), **more)
 
 
 def executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
-    """It was applied; when the mail or the representative changed, the old mail is told as well."""
+    """It was applied: tell the company and, with a way to object, whoever lost a mail, powers or access."""
     told("executed", request, event)
-    touched = _assets(content.payload_of(request))
-    if touched & {"registered_email", "representative"}:
-        # Whoever went is told too: his mail may be the only one that a thief did not have.
-        gone = {old_mail.lower(), request.representative.email.lower()} - _company(request)
-        _send("executed_old_mail", request, event, sorted(gone))
+    warned = recipients.warned(request, old_mail=old_mail)
+    if request.kind == Kind.CLAVE:  # he gets the link to set a password, which says it too
+        warned = {address: role for address, role in warned.items() if role != Role.PERSON}
+    _send_each("warn_executed", request, event, warned)
 
 
-def affected(request: FormalRequest, event: Event) -> None:
-    """Tell whom it touches, at approval; it delays nothing."""
+def approved(request: FormalRequest, event: Event, **more: Any) -> None:
+    """It was approved: tell the company, whoever it takes something from, and the other people it touches."""
+    told("approved", request, event, **more)
+    warned = recipients.warned(request)
+    _send_each("warn_approved", request, event, warned, **more)
+    if request.form == Form.CHANGE:
+        _affected(request, event, not_these=set(warned))
+
+
+def _affected(request: FormalRequest, event: Event, *, not_these: set[str]) -> None:
+    """Tell the other people of the company, at approval; it delays nothing."""
     payload = content.payload_of(request)
-    is_service = request.form == Form.CHANGE and request.kind == Kind.BAJA
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id)
-    if request.form == Form.ACCESS:
-        people = people.filter(email__in=[item["old"] for item in payload["items"] if item["old"]])
     others = people.exclude(pk=request.requester_id).values_list("email", flat=True)
     _send(
-        "affected", request, event, sorted(set(others)),
-        is_service=is_service, on=words.day(payload["effective_date"]), subject=_subject(request, payload),
+        "affected", request, event, sorted(set(others) - not_these - set(recipients.of_company(request))),
+        is_service=request.kind == Kind.BAJA, on=words.day(payload["effective_date"]),
+        subject=_subject(request, payload),
     )  # fmt: skip
 
 
@@ -79,12 +92,25 @@ def set_password(request: FormalRequest, event: Event, person: User) -> None:
     """The single-use link of a cambio de clave, to the person's own mail (M7)."""
     until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
     url = links.set_password_url(person, request)
-    _send("set_password", request, event, [person.email], url=url, until=until)
+    to = {person.email.lower(): Role.PERSON}
+    _send_each("set_password", request, event, to, url=url, until=until)
+
+
+def alarm_received(request: FormalRequest, event: Event, *, to: str, until: datetime) -> None:
+    """Answer «no fui yo» after the execution, to the mailbox it came from: what follows and by when (M8)."""
+    _send("alarm_received", request, event, [to], until=until)
+
+
+def alarm_seen(request: FormalRequest, event: Event) -> None:
+    """Tell the mailboxes that said «no fui yo» after the execution that an officer looked at it."""
+    _send("alarm_seen", request, event, sorted(objectors(request)))
 
 
 def link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
     """Tell the company and mesa de control that the link of a cambio de clave came back and is void (M7)."""
-    others = {person.email for person in holders_of(Office.SUPERVISOR)} | _company(request)
+    others = {person.email for person in holders_of(Office.SUPERVISOR)} | set(
+        recipients.of_company(request)
+    )
     _send("link_undelivered", request, event, sorted(others - {to.lower()}))
 
 
@@ -97,8 +123,14 @@ def your_turn(request: FormalRequest, event: Event, slots: list[Slot] | None = N
     people = deciders(request, slots)
     _send(
         "your_turn", request, event, [p.email for p in people],
-        task=turn.task, until=turn.until, url=control_url(request),
+        task=turn.task, until=turn.until, url=control_url(request), has_words=_has_words(request),
     )  # fmt: skip
+
+
+def mail_kept(request: FormalRequest, event: Event) -> None:
+    """Words came by mail with a request that is not on its way to be verified: mesa de control reads them (M20)."""
+    people = holders_of(Office.SUPERVISOR)
+    _send("mail_kept", request, event, [p.email for p in people], url=control_url(request))
 
 
 def deadline(request: FormalRequest, event: Event, *, level: int) -> None:
@@ -121,14 +153,34 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 }
 
 
-def disowned(request: FormalRequest, event: Event) -> None:
-    """«No fui yo»: the security officers look at it."""
-    people = holders_of(Office.SECURITY_OFFICER)
-    is_suspended = request.suspended_at is not None
-    _send(
-        "disowned", request, event, [p.email for p in people],
-        is_suspended=is_suspended, url=control_url(request),
-    )  # fmt: skip
+def disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
+    """«No fui yo»: the security officers look at it; after the execution mesa de control and superusers hear too."""
+    is_applied = request.executed_at is not None
+    offices = [Office.SECURITY_OFFICER, *([Office.SUPERVISOR] if is_applied else [])]
+    people = {
+        person.email: Office.SECURITY_OFFICER for person in holders_of(Office.SECURITY_OFFICER)
+    }
+    people |= {p.email: "" for p in holders_of(*offices) if p.email not in people}
+    if is_applied:
+        roots = User.objects.filter(is_active=True, is_superuser=True).order_by("pk")
+        people |= {person.email: "" for person in roots if person.email not in people}
+    for address, office in people.items():
+        _send(
+            "disowned", request, event, [address], is_applied=is_applied, is_officer=bool(office),
+            can_be_reverted=request.form == Form.CHANGE, until=until, url=control_url(request),
+        )  # fmt: skip
+
+
+def objectors(request: FormalRequest) -> set[str]:
+    """Return the mailboxes that said «no fui yo», as far as they are known."""
+    said = request.events().filter(verb="request.disowned").values_list("data", flat=True)
+    return {data["mailbox"] for data in said if data.get("mailbox")}
+
+
+def evidence_altered(request: FormalRequest, event: Event) -> None:
+    """A stored file is not the one that was sent: the security officers and mesa de control look at it (M21)."""
+    people = holders_of(Office.SECURITY_OFFICER, Office.SUPERVISOR)
+    _send("evidence_altered", request, event, [p.email for p in people], url=control_url(request))
 
 
 def check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
@@ -181,10 +233,7 @@ def _send(
 ) -> None:
     """One mail per address, rendered now; a link that acts is wiped once it was sent."""
     kind = f"change_requests/{verb}"
-    whole = {
-        "request": request, "url": portal_url(request), "title": title_of(request),
-        "not_me_url": links.not_me_url(request), **context,
-    }  # fmt: skip
+    whole = {"request": request, "url": portal_url(request), "title": title_of(request), **context}
     for address in to:
         outbox.enqueue(
             kind,
@@ -196,17 +245,28 @@ def _send(
         )
 
 
+def _send_each(
+    verb: str, request: FormalRequest, event: Event, to: Readers, **context: Any
+) -> None:
+    """One mail per address with a link «no fui yo» of its own, so that it is known who objected (M8)."""
+    for address, role in sorted(to.items()):
+        _send(
+            verb, request, event, [address], not_me_url=links.not_me_url(request, address, role),
+            why=recipients.reason_for(request, address, role), **context,
+        )  # fmt: skip
+
+
+def _has_words(request: FormalRequest) -> bool:
+    """Whether whoever verifies it has words or files of a mail to read."""
+    is_verified = request.status != Status.VERIFYING
+    return not is_verified and request.mail_texts.exclude(body="", files__isnull=True).exists()
+
+
 def title_of(request: FormalRequest) -> str:
-    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»."""
+    """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»; of a draft, its form's name."""
+    if not request.revision_no:
+        return request.get_form_display()
     return words.title(request.form, request.kind, content.payload_of(request)["items"])
-
-
-def _company(request: FormalRequest) -> set[str]:
-    """The registered mail, and whoever asked while the account is active."""
-    addresses = {request.customer.registered_email.lower()}
-    if request.requester.is_active:
-        addresses.add(request.requester.email.lower())
-    return addresses
 
 
 def _assets(payload: dict[str, Any]) -> set[str]:
@@ -215,8 +275,6 @@ def _assets(payload: dict[str, Any]) -> set[str]:
 
 def _subject(request: FormalRequest, payload: dict[str, Any]) -> str:
     """What is changed, without a value."""
-    if request.form == Form.ACCESS:
-        return request.get_kind_display().lower() + " de acceso"
     title = words.title(request.form, request.kind, payload["items"])
     return title[0].lower() + title[1:]
 

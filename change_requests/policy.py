@@ -8,15 +8,20 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
-from change_requests.models import FormalRequest
+from change_requests.models import FormalRequest, MailText
 from change_requests.slots import Slot, slots_of
+from factureya.core.calendar import attention_hours
+from factureya.core.clock import now
 
 __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visible_to"]
 
 Status, Form = FormalRequest.Status, FormalRequest.Form
+STOP, REPORT = "stop", "report"  # what «no fui yo» does
+CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
 NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
     Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD,
@@ -61,7 +66,10 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
     if not user.is_active:
         return requests.none()
     if user.is_staff:
-        return requests.filter(_of_staff(user)).exclude(revision_no=0)
+        with_words = Exists(
+            MailText.objects.filter(request=OuterRef("pk"))
+        )  # also of a draft: nobody else reads them
+        return requests.filter(_of_staff(user)).filter(Q(revision_no__gt=0) | with_words)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
         return requests.none()
@@ -172,8 +180,11 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
 
 
 def may_verify(user: User, request: FormalRequest) -> Refusal | None:
-    """A supervisor, on a confirmed request."""
-    return _office(user, request, Office.SUPERVISOR, Status.VERIFYING)
+    """A supervisor, on a confirmed request, who will not check its waiver (M25)."""
+    refusal = _office(user, request, Office.SUPERVISOR, Status.VERIFYING)
+    if refusal is None and is_checker(user, request):
+        return Refusal(CHECKER_APART)
+    return refusal
 
 
 def may_return(user: User, request: FormalRequest) -> Refusal | None:
@@ -192,6 +203,8 @@ def may_decide(
         return Refusal("Quien solicita no decide su propia solicitud.")
     if user.pk == request.implementer_id:
         return Refusal("Quien implementa no decide.")
+    if is_checker(user, request):
+        return Refusal(CHECKER_APART)
     if not user.is_active or office_for(user, slots or slots_of(request)) is None:
         return Refusal("Con sus cargos de hoy no le toca decidir esta versión, o ya la decidió.")
     return None
@@ -225,6 +238,19 @@ def may_waive(user: User, request: FormalRequest) -> Refusal | None:
     return may_designate(user, request)
 
 
+def is_checker(user: User, request: FormalRequest) -> bool:
+    """Whether the waiver in force names this person as its independent checker (M25)."""
+    return request.waiver is not None and request.waiver.checker_id == user.pk
+
+
+def took_part(request: FormalRequest) -> set[int]:
+    """Return the keys of whoever asked, wrote, verified, decided or designated: none checks a waiver of it (M25)."""
+    people = {request.requester_id, request.verified_by_id, request.designated_by_id}
+    people |= set(request.revisions.values_list("author_id", flat=True))
+    people |= set(request.decisions.values_list("decider_id", flat=True))
+    return {pk for pk in people if pk is not None}
+
+
 def may_check(user: User, request: FormalRequest) -> Refusal | None:
     """The person whom the waiver names, after the execution, once (M25)."""
     waiver = request.waiver
@@ -255,6 +281,28 @@ def may_resume(user: User, request: FormalRequest) -> Refusal | None:
         return Refusal("La solicitud no está detenida.", is_status=True)
     if not user.holds(Office.SECURITY_OFFICER):
         return Refusal("La reanuda el Responsable de Seguridad Informática.")
+    return None
+
+
+def not_me_does(request: FormalRequest) -> str:
+    """Say what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
+    over = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
+    if not request.revision_no or request.status in over:
+        return ""
+    return REPORT if request.status in (Status.EXECUTED, Status.CLOSED) else STOP
+
+
+def alarm_until(request: FormalRequest) -> datetime:
+    """Return by when an officer looks at «no fui yo» after the execution: as soon as mesa de control verifies (M8)."""
+    return attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
+
+
+def may_see_alarm(user: User, request: FormalRequest) -> Refusal | None:
+    """Whether the person marks a «no fui yo» after the execution as seen: the security officer (M8)."""
+    if request.alarmed_at is None:
+        return Refusal("No hay un aviso «no fui yo» por revisar.", is_status=True)
+    if not user.holds(Office.SECURITY_OFFICER):
+        return Refusal("El aviso lo revisa el Responsable de Seguridad Informática.")
     return None
 
 

@@ -50,7 +50,8 @@ def slots_of(request: FormalRequest) -> list[Slot]:
     filled, decided = _filled(request)
     authors = request.revisions.values("author_id")
     held = holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, but=authors)
-    barred = decided | {request.requester_id, request.implementer_id}
+    checker = request.waiver.checker_id if request.waiver is not None else None
+    barred = decided | {request.requester_id, request.implementer_id, checker}
     assets = assets_of(request)
     owners = _owner_slots(assets, held[Office.INFORMATION_OWNER] - barred, filled)
     own = {pk for asset in assets for pk in asset.decider_ids()}

@@ -21,7 +21,7 @@ from pathlib import Path
 MANIFEST, MANIFEST_HASH = "manifiesto.json", "manifiesto.sha256"
 REQUEST, VERSIONS, DECISIONS = "solicitud.json", "versiones.json", "decisiones.json"
 EXECUTIONS, EVENTS = "ejecuciones.json", "bitacora.json"
-CLARIFICATIONS, WAIVERS = "aclaraciones.json", "dispensas.json"
+CLARIFICATIONS, MAILS, WAIVERS = "aclaraciones.json", "correos.json", "dispensas.json"
 GENESIS = "0" * 64
 MAX_BYTES = 2 * 1024**3
 APPROVED = {"approved", "executed", "closed", "failed", "reverted"}
@@ -269,6 +269,7 @@ def check_texts(check):
     for name, texts in (
         (DECISIONS, [one["reason"] for one in check.load(DECISIONS, [])]),
         (CLARIFICATIONS, [one["body"] for one in check.load(CLARIFICATIONS, [])]),
+        (MAILS, [one["body"] for one in check.load(MAILS, [])]),
         (WAIVERS, [text for one in check.load(WAIVERS, []) for text in _waiver_texts(one)]),
     ):
         if any(sha256(text.encode("utf-8")) not in known for text in texts):

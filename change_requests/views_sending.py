@@ -1,18 +1,34 @@
-"""How a file of a request leaves: as an attachment, sandboxed (M17). The caller has asked the policy."""
+"""How a file of a request leaves: read and compared first, as an attachment, sandboxed (M17, M20). The caller asked."""
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 
-from factureya.core import attachments
+from accounts.models import User
+from change_requests import evidence, operations
+from change_requests.models import FormalRequest
 from factureya.core.models import Attachment
 
+CONFLICT = 409
 
-def send(attachment: Attachment) -> FileResponse:
-    """Stream it with the store's headers, set after FileResponse guessed its own."""
+
+def send(
+    request: HttpRequest, user: User, formal: FormalRequest, attachment: Attachment, sha256: str
+) -> HttpResponseBase:
+    """Stream it with the store's headers; a file that is missing or altered is refused, recorded and told."""
     try:
-        headers, content = attachments.open_for_download(attachment)
-    except FileNotFoundError as error:
-        raise Http404("El archivo ya no está.") from error
+        headers, content = evidence.open_as_sent(attachment, sha256)
+    except evidence.Altered:
+        operations.report_altered_evidence(formal, actor=user, names=[attachment.name])
+        return _refused(request, formal, attachment)
     response = FileResponse(content)
-    for name, value in headers.items():
+    for name, value in headers.items():  # after FileResponse guessed its own
         response[name] = value
+    return response
+
+
+def _refused(request: HttpRequest, formal: FormalRequest, attachment: Attachment) -> HttpResponse:
+    context = {"formal": formal, "name": attachment.name}
+    page = "change_requests/evidence_altered.html"
+    response = render(request, page, context, status=CONFLICT)
+    response["Cache-Control"] = "private, no-store"
     return response

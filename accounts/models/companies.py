@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.utils.functional import cached_property
 
 from factureya.core import clock
 from factureya.core.models import Chained
@@ -153,6 +154,13 @@ class CustomerToVerify(Customer):
         verbose_name_plural = "clientes por verificar"
 
 
+class Power(models.TextChoices):
+    """In which capacity a person represents a company (M8)."""
+
+    LEGAL_REPRESENTATIVE = "legal_representative", "Representante legal"
+    ATTORNEY = "attorney", "Apoderado"
+
+
 class Contact(models.Model):
     """A person's place in a company: the representative, or a contact who may be limited to his own tickets."""
 
@@ -187,5 +195,26 @@ class Contact(models.Model):
 
     @property
     def is_representative(self) -> bool:
-        """Whether this is the company's representative."""
+        """Whether this person is, or was, the company's representative; `has_powers` says whether he is today."""
         return self.role == self.Role.REPRESENTATIVE
+
+    @cached_property
+    def power_today(self) -> str | None:
+        """The kind of the powers in force now, None without any (M8); of lists, see `policy.with_powers`."""
+        if "power_listed" in self.__dict__:
+            return self.__dict__["power_listed"]  # type: ignore[no-any-return]
+        held = self.user.representations.filter(customer_id=self.customer_id).in_force()
+        kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
+        return kind
+
+    @property
+    def has_powers(self) -> bool:
+        """Whether this person represents the company today (M8)."""
+        return self.power_today is not None
+
+    @property
+    def standing(self) -> str:
+        """«Representante legal», «Apoderado» or «Contacto», as it is today; powers that ended are named."""
+        if self.power_today is not None:
+            return str(Power(self.power_today).label)
+        return "Contacto (sus poderes terminaron)" if self.is_representative else "Contacto"

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.models.companies import Customer
+from accounts.models.companies import Customer, Power
 from factureya.core import clock
 from factureya.core.models import Attachment
 
@@ -35,9 +35,7 @@ class Representative(models.Model):
     written by `verify_company`, just before the company becomes verified.
     """
 
-    class Power(models.TextChoices):
-        LEGAL_REPRESENTATIVE = "legal_representative", "Representante legal"
-        ATTORNEY = "attorney", "Apoderado"
+    Power = Power
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="representatives", verbose_name="empresa"

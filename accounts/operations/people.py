@@ -36,8 +36,13 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Send a new link for a pending invitation; the old link stops working."""
+    """Send a new link for a pending invitation; the old link stops working.
+
+    Of a company's, whoever sends it again answers for it: the link holds while his powers do (M8).
+    """
     with _pending(pk, actor) as invitation:
+        if invitation.customer is not None:
+            invitation.invited_by = actor
         send(invitation, "invitation.resent", actor=actor)
     return invitation
 
@@ -115,7 +120,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
         require(policy.may_manage_people(current(actor), contact.customer), NOT_YOURS)
-        require(not contact.is_representative, "El representante ve todos los tickets.")
+        require(not contact.has_powers, "El representante ve todos los tickets.")
         if contact.own_tickets_only == own_tickets_only:
             return contact
         contact.own_tickets_only = own_tickets_only

@@ -62,7 +62,9 @@ def make_contact(
     own_tickets_only: bool = False,
     **user: Any,
 ) -> User:
-    """A contact's user; `.contact.customer` is the company."""
+    """A contact's user; `.contact.customer` is the company. A representative of a new company has powers in force."""
+    if representative and customer is None:
+        return make_representative(own_tickets_only=own_tickets_only, **user)
     person = make_user(**user)
     Contact.objects.create(
         user=person, customer=customer or make_customer(), own_tickets_only=own_tickets_only,

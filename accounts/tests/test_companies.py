@@ -12,6 +12,7 @@ from accounts.tests.factories import (
     make_agent,
     make_contact,
     make_customer,
+    make_representative,
     make_staff,
     make_superuser,
     own_provider,
@@ -77,7 +78,7 @@ def test_a_company_is_decided_once():
 
 
 def test_a_second_company_with_the_rfc_is_joined_not_verified():
-    known = make_contact(make_customer(RFC), representative=True, email="ana@ejemplo.mx")
+    known = make_representative(make_customer(RFC, verified=False), email="ana@ejemplo.mx")
     carla, agent = signed_up(), make_agent()
     with pytest.raises(operations.Refused, match="Ya hay una empresa verificada"):
         operations.verify_company(company_of(carla).pk, actor=agent)

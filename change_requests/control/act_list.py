@@ -24,6 +24,10 @@ RESUME_LEAD = (
     "La detuvo un aviso «no fui yo». Reanúdela solo si comprobó con la empresa, por otro medio, que es "
     "legítima."
 )
+ALARM_LEAD = (
+    "Compruebe con la empresa, por teléfono, quién la pidió. Si no fue ella, pida que mesa de control la revierta; "
+    "después escriba aquí qué comprobó."
+)
 WAIVE_LEAD = (
     "Implementa alguien de Desarrollo, con controles adicionales: su actividad queda registrada y otra "
     "persona lo revisa en 1 día hábil. Mientras no se revise, la solicitud queda en rojo."
@@ -150,6 +154,11 @@ def _revert(formal: FormalRequest, user: User, form: Any) -> str:
     return f"Se preparó la solicitud {fresh.folio}, que revierte {formal.folio}."
 
 
+def _mark_seen(formal: FormalRequest, user: User, form: Any) -> str:
+    operations.mark_alarm_seen(formal, actor=user, reason=form.cleaned_data["reason"])
+    return "Registramos lo que comprobó; avisamos a quien dijo «no fui yo»."
+
+
 def _resume(formal: FormalRequest, user: User, form: Any) -> str:
     operations.resume(formal, actor=user, reason=form.cleaned_data["reason"])
     return "La solicitud sigue su curso."
@@ -176,7 +185,21 @@ def _verification(seen: Dossier, _user: User) -> dict[str, Any]:
 
 def _under_waiver(seen: Dossier, user: User) -> dict[str, Any]:
     chosen: QuerySet[User] = people.developers(_involved(seen) | {user.pk})
-    return {"people": chosen, "checkers": people.checkers({seen.formal.requester_id})}
+    return {
+        "people": chosen,
+        "checkers": people.checkers(policy.took_part(seen.formal) | {user.pk}),
+    }
+
+
+def _why_undone(seen: Dossier, _user: User) -> dict[str, Any]:
+    """After a «no fui yo» the reason is there already, to be completed."""
+    if seen.formal.alarmed_at is None:
+        return {}
+    return {
+        "initial": {
+            "reason": f"La empresa avisó «no fui yo» de {seen.folio}, que ya se había aplicado."
+        }
+    }
 
 
 def _involved(seen: Dossier) -> set[int]:
@@ -196,6 +219,15 @@ ACTS = {
             _allowed(policy.may_resume),
             _resume,
             lead=lambda _seen: RESUME_LEAD,
+        ),
+        Act(
+            "alarm",
+            forms.AlarmForm,
+            "Aviso «no fui yo» después de aplicarse",
+            "Marcar como revisado",
+            _allowed(policy.may_see_alarm),
+            _mark_seen,
+            lead=lambda _seen: ALARM_LEAD,
         ),
         Act(
             "verify",
@@ -291,6 +323,7 @@ ACTS = {
             "Preparar la reversión",
             _allowed(policy.may_revert),
             _revert,
+            options=_why_undone,
             has_page=True,
             is_bad=True,
             lead=lambda _seen: REVERT_LEAD,

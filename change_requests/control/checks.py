@@ -71,10 +71,12 @@ def _integrity(found: Checks, seen: "Dossier") -> None:
     )
     signed = {(file["name"], file["sha256"]) for file in seen.payload.get("evidence", ())}
     if signed or seen.evidence:
+        wrong = signed ^ {(file.name, file.sha256) for file in seen.evidence if file.is_as_sent}
+        names = ", ".join(f"«{name}»" for name in sorted({name for name, _ in wrong}))
         found.note(
-            signed == {(file.name, file.sha256) for file in seen.evidence},
+            not wrong,
             "La evidencia es la que se envió",
-            "La evidencia no es la que se envió: no decida y avise a Seguridad",
+            f"La evidencia no es la que se envió: {names}. No decida y avise a Seguridad",
         )
 
 

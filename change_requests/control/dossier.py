@@ -3,25 +3,27 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 
 from accounts.models import Customer, User
-from change_requests import content, policy, words
+from change_requests import content, evidence, policy, words
 from change_requests.control import checks, state, steps
 from change_requests.control.checks import Checks
 from change_requests.control.steps import Step, Turn
 from change_requests.models import (
     Clarification,
-    Evidence,
     Execution,
     FormalRequest,
+    MailText,
     RequestRevision,
 )
+from change_requests.recipients import Role
 from change_requests.slots import Slot, slots_of
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
@@ -58,6 +60,7 @@ class File:
     name: str
     size: int
     sha256: str
+    is_as_sent: bool = True  # its stored bytes were read when the page was made
 
     @property
     def short_hash(self) -> str:
@@ -76,6 +79,16 @@ class Outcome:
     rows: Sequence[tuple[str, str, str]]
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """«No fui yo» after the execution: since when, by when an officer looks, who said it, where it is undone."""
+
+    at: datetime
+    until: datetime
+    mailboxes: Sequence[str]
+    revert_url: str
+
+
 @dataclass
 class Dossier:
     """One request as a member of mesa de control sees it now."""
@@ -86,6 +99,7 @@ class Dossier:
     slots: list[Slot]  # of this version
     clarifications: Sequence[Clarification]
     evidence: Sequence[File]
+    mails: Sequence[MailText]
     execution: Execution | None
     payload: dict[str, Any] = field(default_factory=dict)
 
@@ -146,6 +160,19 @@ class Dossier:
     def marks(self) -> list[str]:
         """What is wrong, in red."""
         return state.marks(self.formal)
+
+    @cached_property
+    def alarm(self) -> Alarm | None:
+        """«No fui yo» after the execution, until an officer looks at it (M8)."""
+        if self.formal.alarmed_at is None:
+            return None
+        said = self.formal.events().filter(verb="request.disowned", at__gte=self.formal.alarmed_at)
+        may_revert = policy.may_revert(self.user, self.formal) is None
+        return Alarm(
+            self.formal.alarmed_at, policy.alarm_until(self.formal),
+            [_mailbox(data) for data in said.order_by("seq").values_list("data", flat=True)],
+            reverse("control:revert", args=[self.folio]) if may_revert else "",
+        )  # fmt: skip
 
     # -- The content ---------------------------------------------------------------------------------
 
@@ -277,6 +304,7 @@ def of(formal: FormalRequest, user: User) -> Dossier:
         slots_of(formal) if revision else [],
         list(Clarification.objects.filter(request=formal).order_by("pk")),
         files(formal),
+        mails(formal),
         _execution(formal),
         json.loads(revision.payload) if revision else {},
     )
@@ -297,12 +325,26 @@ def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
 
 def files(formal: FormalRequest) -> list[File]:
     """The files of the version that is shown."""
-    rows = Evidence.objects.filter(request=formal, revision_no__lte=formal.revision_no)
-    shown = rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk")
     return [
-        File(row.attachment.token, row.attachment.name, row.attachment.size, row.sha256)
-        for row in shown
-    ]
+        File(
+            row.attachment.token, row.attachment.name, row.attachment.size, row.sha256,
+            evidence.is_as_sent(row.attachment, row.sha256),
+        )
+        for row in evidence.of_version(formal)
+    ]  # fmt: skip
+
+
+def _mailbox(data: dict[str, Any]) -> str:
+    """«ana@ocaso.mx (quien solicita)», as far as it is known who said it."""
+    role = Role(data["role"]).label if data.get("role") else ""
+    address = data.get("mailbox") or "un correo que no se pudo identificar"
+    return f"{address} ({role})" if role else address
+
+
+def mails(formal: FormalRequest) -> list[MailText]:
+    """The words, and the files that are no evidence, of the mails that brought its form; one statement without any."""
+    kept = MailText.objects.filter(request=formal).exclude(body="", files__isnull=True)
+    return list(kept.distinct().prefetch_related("files__attachment").order_by("pk"))
 
 
 def _execution(formal: FormalRequest) -> Execution | None:

@@ -320,6 +320,16 @@ class ResumeForm(ActForm):
     )
 
 
+class AlarmForm(ActForm):
+    """What was found out about a «no fui yo» after the execution (M8)."""
+
+    reason = Reason(
+        label="Qué comprobó y qué sigue",
+        help_text="Queda en el expediente. La marca roja se quita.",
+        missing="Escriba qué comprobó con la empresa y qué sigue",
+    )
+
+
 class ExecuteForm(ActForm):
     """One button."""
 

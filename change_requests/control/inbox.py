@@ -166,6 +166,7 @@ def _mine(user: User) -> Q:
     running = Q(suspended_at__isnull=True)
     if user.holds(Office.SUPERVISOR):
         found |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
+        found |= _alarmed()
     if user.holds(Office.INFORMATION_OWNER):
         found |= _to_decide(user) & Q(Exists(_owned(user, open_only=True)))
     if user.holds(Office.SECURITY_OFFICER):
@@ -173,6 +174,7 @@ def _mine(user: User) -> Q:
         found |= _to_decide(user) & unfilled & Q(~Exists(_owned(user)))
         found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
         found |= Q(suspended_at__isnull=False) & ~Q(status__in=ENDED)
+        found |= _alarmed()
     ripe = Q(execute_after__lte=clock.now())
     found |= running & ripe & Q(status=Status.APPROVED, implementer=user)
     found |= Q(
@@ -180,6 +182,11 @@ def _mine(user: User) -> Q:
         status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
     )  # fmt: skip
     return found & ~Q(requester=user)
+
+
+def _alarmed() -> Q:
+    """Applied, and somebody said «no fui yo»: until an officer marks it as seen (M8)."""
+    return Q(alarmed_at__isnull=False)
 
 
 def _to_decide(user: User) -> Q:
@@ -279,8 +286,8 @@ def _for_rows(found: Requests) -> Requests:
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
     shown = (
         "folio", "form", "kind", "status", "due_at", "due_minutes_left", "suspended_at", "submitted_at",
-        "revision_no", "customer__legal_name", "customer__rfc", "requester__full_name", "requester__email",
-        "waiver__checked_at", "waiver__check_due",
+        "alarmed_at", "revision_no", "customer__legal_name", "customer__rfc", "requester__full_name",
+        "requester__email", "waiver__checked_at", "waiver__check_due",
     )  # fmt: skip
     return (
         found.select_related("customer", "requester", "waiver")

@@ -18,7 +18,7 @@ def developers(not_these: Iterable[int]) -> QuerySet[User]:
 
 
 def checkers(not_these: Iterable[int]) -> QuerySet[User]:
-    """Who may check independently what was done under a waiver (M25): officers of mesa de control."""
+    """Who may check independently what was done under a waiver (M25): officers who took no part in the request."""
     return _holding(CONTROL_OFFICES, not_these)
 
 

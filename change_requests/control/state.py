@@ -35,6 +35,8 @@ def marks(formal: FormalRequest) -> list[str]:
     found = []
     if formal.suspended_at is not None:
         found.append("Suspendida: «no fui yo»")
+    if formal.alarmed_at is not None:
+        found.append("«No fui yo» después de aplicarse")
     if is_overdue(formal):
         found.append("Vencida")
     waiver = formal.waiver

@@ -59,6 +59,7 @@ urlpatterns = [
     *_act("close", "cerrar"),
     *_act("revert", "revertir"),
     *_act("resume", "reanudar"),
+    *_act("alarm", "aviso"),
     *_act("return", "devolver"),
     *_act("withdraw", "cancelar"),
 ]

@@ -13,7 +13,7 @@ from accounts.models import User
 from change_requests import expediente, operations, policy
 from change_requests.control import act_list, acts, dossier, folios, record
 from change_requests.control.forms import ActForm
-from change_requests.models import Evidence, FormalRequest
+from change_requests.models import Evidence, FormalRequest, MailTextFile
 from change_requests.views_sending import send
 
 CONFLICT = 409
@@ -139,11 +139,13 @@ class EvidenceFile(FolioView):
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
         """The file, or 404: another request's files are none of this one's."""
-        found = Evidence.objects.filter(request=self.formal, attachment__token=token)
-        evidence = found.select_related("attachment").first()
+        named = {"attachment__token": token}
+        found = Evidence.objects.filter(request=self.formal, **named).select_related("attachment")
+        beside = MailTextFile.objects.filter(text__request=self.formal, **named)
+        evidence = found.first() or beside.select_related("attachment").first()
         if evidence is None:
             raise Http404("Ese archivo no es de esta solicitud.")
-        return send(evidence.attachment)
+        return send(request, self.user, self.formal, evidence.attachment, evidence.sha256)
 
 
 class ExpedientePage(FolioView):

@@ -11,7 +11,13 @@ from accounts.models import User
 from change_requests import policy, words
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
-from change_requests.models import Clarification, Decision, FormalRequest, RequestRevision
+from change_requests.models import (
+    Clarification,
+    Decision,
+    FormalRequest,
+    MailText,
+    RequestRevision,
+)
 from factureya.core.models import Attachment, Event
 
 MOST_EVENTS = 300
@@ -34,6 +40,7 @@ class Dossier:
     files: list[Attachment]
     clarifications: Sequence[Clarification]
     question: Clarification | None
+    mails: Sequence[MailText]
     decisions: Sequence[Decision]
     history: list[Entry]
     is_hers: bool  # the reader began it: who edits it and sends it
@@ -49,9 +56,9 @@ class Dossier:
         return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
 
     @property
-    def may_be_stopped(self) -> bool:
-        """Whether «no fui yo» still stops something."""
-        return may_be_stopped(self.formal)
+    def not_me_does(self) -> str:
+        """What «no fui yo» would do now: stop, report, or nothing."""
+        return not_me_does(self.formal)
 
     @property
     def form_url(self) -> str:
@@ -77,9 +84,11 @@ def form_url(formal: FormalRequest) -> str:
     return f"{reverse(name)}?folio={formal.folio}"
 
 
-def may_be_stopped(formal: FormalRequest) -> bool:
-    """Whether the request is on its way and was not stopped before."""
-    return formal.status in FormalRequest.WITH_PEOPLE and formal.suspended_at is None
+def not_me_does(formal: FormalRequest) -> str:
+    """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
+    if formal.suspended_at is not None or formal.alarmed_at is not None:
+        return ""
+    return policy.not_me_does(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:
@@ -87,7 +96,7 @@ def _may_be_reopened(formal: FormalRequest) -> bool:
 
 
 def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
-    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
+    """Everything of it for this reader (None: who came by a link); six queries, whatever its length."""
     revision = (
         formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
     )
@@ -106,7 +115,7 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
         ),
         rows=wording.rows(said["items"]), reason=said["reason"], effective=words.day(said["effective_date"]),
         sha256=revision.sha256 if revision else "", files=_files(formal), clarifications=messages,
-        question=question, decisions=decisions, history=wording.history(events), is_hers=is_hers,
+        question=question, mails=_mails(formal), decisions=decisions, history=wording.history(events), is_hers=is_hers,
     )  # fmt: skip
 
 
@@ -123,6 +132,11 @@ def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
+
+
+def _mails(formal: FormalRequest) -> list[MailText]:
+    """What was written in the mails that brought its form."""
+    return list(formal.mail_texts.exclude(body="").order_by("pk"))
 
 
 def _new_mail(formal: FormalRequest, items: Sequence[words.Item]) -> str:

@@ -11,9 +11,11 @@ from accounts import drafts, formkeys
 from accounts.formkeys import FormKey
 from accounts.mixins import KeyedForm
 from change_requests import operations, policy
-from change_requests.customer import dossier, forms
+from change_requests.customer import dossier, forms, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.links import Objector
 from change_requests.models import FormalRequest
+from change_requests.recipients import Role
 from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
@@ -208,7 +210,7 @@ class Withdraw(KeyedForm, RequestView):
 
 
 class NotMeHere(RequestView):
-    """«No fui yo», logged in: GET asks, POST stops the request."""
+    """«No fui yo», logged in: GET asks, POST stops the request, or reports it once it was applied (M8)."""
 
     url_name = "not_me_here"
     http_method_names = ["get", "head", "post"]
@@ -216,18 +218,26 @@ class NotMeHere(RequestView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The question."""
         formal = self.find()
-        if not dossier.may_be_stopped(formal):
+        does = dossier.not_me_does(formal)
+        if not does:
             return self.to_detail("La solicitud ya no se puede detener.")
-        return render(request, PAGES + "not_me.html", {"formal": formal, "action": request.path})
+        context = {
+            "formal": formal,
+            "action": request.path,
+            "does": does,
+            "until": policy.alarm_until(formal),
+        }
+        return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Stop it; saying it twice is harmless."""
+        """Stop or report it; saying it twice is harmless."""
         formal = self.find()
+        said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            operations.not_me(formal)
+            formal = operations.not_me(formal, actor=self.user, said_by=said_by)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
-        return self.to_detail("La detuvimos. Nada se aplica mientras se revisa.", messages.SUCCESS)
+        return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
 
 
 class Correct(RequestView):

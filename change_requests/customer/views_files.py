@@ -86,11 +86,13 @@ class EvidenceFile(PrivateView):
         membership = None if user.is_staff else user.membership
         if membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        found = Evidence.objects.select_related("attachment").filter(attachment__token=token)
+        found = Evidence.objects.select_related("attachment", "request").filter(
+            attachment__token=token
+        )
         file = found.filter(request__in=policy.visible_to(user)).first()
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return send(file.attachment)
+        return send(request, user, file.request, file.attachment, file.sha256)
 
 
 def _pdf(data: bytes, name: str) -> HttpResponse:

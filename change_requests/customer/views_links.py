@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.mixins import PrivateView
 from change_requests import links, operations, policy
-from change_requests.customer import dossier
+from change_requests.customer import dossier, wording
 from change_requests.customer.forms import NewPasswordForm
 from change_requests.customer.views_common import REFUSALS
 from change_requests.models import FormalRequest
@@ -83,29 +83,28 @@ class Confirm(LinkView):
 
 
 class NotMe(LinkView):
-    """«No fui yo»: whoever has the mail stops the request (M8)."""
+    """«No fui yo»: whoever has the mail stops the request, or reports it once it was applied (M8)."""
 
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """What would be stopped."""
-        formal = links.read_not_me(token)
+        """What would be stopped or reported, and what follows by when."""
+        formal, _ = links.read_not_me(token)
         context = {
-            "formal": formal,
-            "action": request.path,
-            "may_stop": dossier.may_be_stopped(formal),
-        }
+            "formal": formal, "action": request.path, "does": dossier.not_me_does(formal),
+            "until": policy.alarm_until(formal),
+        }  # fmt: skip
         return render(request, PAGES + "not_me_link.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Stop it; saying it twice is harmless."""
-        formal = links.read_not_me(token)
+        """Stop or report it; saying it twice is harmless."""
+        formal, objector = links.read_not_me(token)
         try:
-            operations.not_me(formal)
+            formal = operations.not_me(formal, said_by=objector)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
-            messages.success(request, "Detuvimos la solicitud y avisamos a Seguridad Informática.")
+            messages.success(request, wording.not_me_done(formal))
         return redirect("requests:not_me", token=token)
 
 

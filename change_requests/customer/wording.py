@@ -61,6 +61,16 @@ class Entry(NamedTuple):
     icon: str
 
 
+def not_me_done(formal: FormalRequest) -> str:
+    """Say what «no fui yo» did, once it is written."""
+    if formal.alarmed_at is not None:
+        until = when_long(policy.alarm_until(formal))
+        return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
+    if formal.suspended_at is not None:
+        return "La detuvimos y avisamos a Seguridad Informática. Nada se aplica mientras se revisa."
+    return "Ya no hay qué detener: la solicitud terminó sin aplicarse, o ya se revirtió."
+
+
 def chip(formal: FormalRequest) -> tuple[str, str]:
     """The chip's look and words; a stopped request says so."""
     if formal.suspended_at is not None and formal.is_open:
@@ -160,6 +170,13 @@ def turn(
             "La detuvimos porque alguien avisó «No fui yo»",
             "Nada se aplica mientras tanto. El Responsable de Seguridad Informática la revisa y le escribe.",
             "bad",
+        )
+    if formal.alarmed_at is not None:
+        return Turn(
+            "Recibimos un aviso «No fui yo»",
+            "El Responsable de Seguridad Informática lo revisa con su empresa; lo que se aplicó se puede revertir.",
+            "bad",
+            until=policy.alarm_until(formal),
         )
     if question is not None:
         return Turn(
@@ -277,13 +294,17 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.withdrawn": ("Se retiró: {reason}", "cross"),
     "request.expired": ("Venció: {reason}", "clock"),
     "request.disowned": ("Alguien avisó «No fui yo»", "shield"),
+    "request.alarm_seen": (
+        "El Responsable de Seguridad Informática revisó el aviso «No fui yo»",
+        "check",
+    ),
     "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
     "request.reverted": ("Se revirtió", "swap"),
 }
 HIDDEN = frozenset(
     {
         "request.saved", "request.evidence_added", "request.evidence_dropped", "request.reminded", "request.waived",
-        "request.waiver_checked", "request.execution_intended",
+        "request.waiver_checked", "request.evidence_altered", "request.mail_kept", "request.execution_intended",
     }
 )  # fmt: skip
 

@@ -4,6 +4,8 @@ from change_requests.guards.notation import (
     ASSET,
     CLARIFICATION,
     EVIDENCE,
+    MAIL_FILE,
+    MAIL_TEXT,
     REQUEST,
     REQUESTED,
     REVISION,
@@ -104,6 +106,13 @@ GUARDS = [
         f"""NEW.answers_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {CLARIFICATION} c
             WHERE c.id = NEW.answers_id AND c.request_id = NEW.request_id AND c.answers_id IS NULL)""",
         "responde a otra solicitud",
+    ),
+    *triggers.append_only(MAIL_TEXT),
+    *triggers.append_only(MAIL_FILE, "text_id, attachment_id"),
+    guard(
+        "mail_file_is_its_file", MAIL_FILE, "INSERT",
+        """NOT EXISTS (SELECT 1 FROM core_attachment t WHERE t.id = NEW.attachment_id AND t.sha256 = NEW.sha256)""",
+        "el hash no es el del archivo",
     ),
     guard(
         "asset_never_changes", ASSET, "UPDATE", changed("id", "code", "fields"),

@@ -7,6 +7,7 @@ from change_requests.guards.notation import (
     REQUESTED,
     REVISION,
     SLOT,
+    WAIVER,
     changed,
     decider_in_office,
     guard,
@@ -51,9 +52,16 @@ GUARDS = [
         of_the_request("f.implementer_id = NEW.decider_id"), "quien la implementa no la decide",
     ),
     guard(
+        "decision_not_by_checker", DECISION, "INSERT",
+        f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {WAIVER} w ON w.id = f.waiver_id
+            WHERE f.id = NEW.request_id AND w.checker_id = NEW.decider_id)""",
+        "quien revisará la dispensa no decide",
+    ),
+    guard(
         "decision_of_security_not_by_owner", DECISION, "INSERT",
         f"""NEW.office = 'security' AND EXISTS (SELECT 1 FROM {REQUESTED} q JOIN {ASSET} a ON a.id = q.asset_id
-            WHERE q.request_id = NEW.request_id AND a.owner_id = NEW.decider_id)""",
+            WHERE q.request_id = NEW.request_id AND (a.owner_id = NEW.decider_id OR (a.alternate_id = NEW.decider_id
+              AND T[a.alternate_from] <= T[NEW.decided_at] AND T[a.alternate_until] > T[NEW.decided_at])))""",
         "el propietario no decide por Seguridad",
     ),
     guard(

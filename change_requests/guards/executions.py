@@ -42,6 +42,16 @@ GUARDS = [
         "la dispensa la aprueba Seguridad Informática",
     ),
     guard(
+        "waiver_checked_by_an_outsider", WAIVER, "INSERT",
+        f"""NEW.checker_id = NEW.approved_by_id
+            OR {of_the_request("NEW.checker_id IN (f.requester_id, f.verified_by_id, f.designated_by_id)")}
+            OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
+              AND NEW.checker_id IN (r.author_id, r.requester_id))
+            OR EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.request_id
+              AND d.decider_id = NEW.checker_id)""",
+        "quien revisa la dispensa no tomó parte en la solicitud",
+    ),
+    guard(
         "waiver_never_changes", WAIVER, "UPDATE",
         changed("id", "request_id", "implementer_id", "reason", "controls", "approved_by_id", "approved_at",
                 "checker_id")

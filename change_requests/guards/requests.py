@@ -146,6 +146,13 @@ GUARDS = [
         "el implementador no es de Desarrollo",
     ),
     guard(
+        "request_without_its_checker", REQUEST, "UPDATE",
+        f"""{changed("waiver_id", "implementer_id", "designated_by_id", "verified_by_id")}
+            AND EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = NEW.waiver_id
+              AND w.checker_id IN (NEW.implementer_id, NEW.designated_by_id, NEW.verified_by_id, NEW.requester_id))""",
+        "quien revisará la dispensa no toma parte en la solicitud",
+    ),
+    guard(
         "request_executed_by_execution", REQUEST, "UPDATE",
         f"""(NEW.status = 'executed' AND OLD.status <> 'executed' AND NOT EXISTS (SELECT 1 FROM {EXECUTION} e
               WHERE e.request_id = NEW.id AND e.result = 'ok' AND e.executor_id = NEW.implementer_id

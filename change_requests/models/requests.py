@@ -108,6 +108,8 @@ class FormalRequest(Chained):
     # Reminders of this turn that went out: 0 none, 1 half, 2 due, 3 overdue.
     reminded = models.PositiveSmallIntegerField("recordatorios", default=0)
     suspended_at = models.DateTimeField("suspendida («no fui yo»)", null=True, blank=True)
+    # «No fui yo» after the execution: since when, until an officer marks it as seen.
+    alarmed_at = models.DateTimeField("aviso «no fui yo» por revisar", null=True, blank=True)
     outcome_reason = models.CharField("motivo del resultado", max_length=1000, blank=True)
 
     created_at = models.DateTimeField("creada", default=clock.now)
@@ -228,6 +230,10 @@ class FormalRequest(Chained):
                 name="verifier_is_not_requester",
                 condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester")),
             ),
+            models.CheckConstraint(
+                name="request_alarm_follows_its_execution",
+                condition=Q(alarmed_at__isnull=True) | Q(executed_at__isnull=False),
+            ),
             models.CheckConstraint(name="request_does_not_revert_itself", condition=~Q(revert_of=F("id"))),
         ]  # fmt: skip
         indexes = [
@@ -240,6 +246,7 @@ class FormalRequest(Chained):
                 name="request_due", fields=["due_at", "id"],
                 condition=Q(status__in=["submitted", "verifying", "in_approval", "approved", "returned"]),
             ),
+            models.Index(name="request_alarmed", fields=["alarmed_at"], condition=Q(alarmed_at__isnull=False)),
             models.Index(
                 name="request_of_implementer", fields=["implementer", "due_at"], condition=Q(status="approved")
             ),

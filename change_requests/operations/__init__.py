@@ -14,8 +14,16 @@ from change_requests.operations.drafting import (
     reopen_draft,
     save_draft,
 )
-from change_requests.operations.ending import close, not_me, resume, revert, withdraw
+from change_requests.operations.ending import (
+    close,
+    mark_alarm_seen,
+    not_me,
+    resume,
+    revert,
+    withdraw,
+)
 from change_requests.operations.errors import (
+    AlteredEvidence,
     Invalid,
     NoPeople,
     NotAllowed,
@@ -31,6 +39,8 @@ from change_requests.operations.implementing import (
     grant_waiver,
     overdue_checks,
 )
+from change_requests.operations.integrity import report_altered_evidence
+from change_requests.operations.mailing import keep_mail_text
 from change_requests.operations.passwords import password_link_undelivered, set_password
 from change_requests.operations.submitting import (
     confirm_from_registered_email,
@@ -47,6 +57,7 @@ from change_requests.operations.verifying import (
 )
 
 __all__ = [
+    "AlteredEvidence",
     "Invalid",
     "NoPeople",
     "NotAllowed",
@@ -67,6 +78,8 @@ __all__ = [
     "execute",
     "expire_due",
     "grant_waiver",
+    "keep_mail_text",
+    "mark_alarm_seen",
     "not_me",
     "overdue_checks",
     "password_link_undelivered",
@@ -74,6 +87,7 @@ __all__ = [
     "remind_due",
     "remove_evidence",
     "reopen_draft",
+    "report_altered_evidence",
     "resume",
     "return_to_requester",
     "revert",

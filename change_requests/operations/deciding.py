@@ -21,6 +21,7 @@ from change_requests.operations._locking import (
     text_of,
 )
 from change_requests.operations.errors import Refused, StaleContent, WrongStatus
+from change_requests.operations.integrity import altered_evidence
 from change_requests.operations.submitting import new_mail_of
 from change_requests.operations.verifying import WORDS
 from change_requests.payload import text_digest
@@ -36,7 +37,7 @@ def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str)
     """Approve the current revision in one's office; with the last approval the request is *aprobada* (M21).
 
     `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one,
-    NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet).
+    NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet), AlteredEvidence.
     """
     with locked(request, Status.IN_APPROVAL) as fresh:
         if fresh.due_minutes_left is not None:
@@ -44,16 +45,11 @@ def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str)
         actor, slots = current(actor), slots_of(fresh)
         revision = _require_decider(actor, fresh, slots, seen_hash)
         _require_new_mail(fresh, revision)
-        decision = _decide(fresh, revision, slots, actor, Verdict.APPROVE, reason)
-        office = str(decision.office)
-        if policy.pending(slots_of(fresh)):
-            audit.record(
-                "request.approved_by", fresh, actor=actor,
-                office=office, revision=revision.no, sha256=revision.sha256,
-                text_sha256=text_digest(decision.reason),
-            )  # fmt: skip
-        else:
-            _approved(fresh, decision, actor)
+        altered = altered_evidence(fresh, actor)
+        if altered is None:
+            _approve(fresh, _decide(fresh, revision, slots, actor, Verdict.APPROVE, reason), actor)
+    if altered is not None:
+        raise altered  # outside: that it was found is committed
     return fresh
 
 
@@ -131,6 +127,17 @@ def _decide(
     return decision
 
 
+def _approve(request: FormalRequest, decision: Decision, actor: User) -> None:
+    """Record the approval; with the last one the request is approved."""
+    if policy.pending(slots_of(request)):
+        audit.record(
+            "request.approved_by", request, actor=actor, office=str(decision.office),
+            revision=decision.revision_no, sha256=decision.sha256, text_sha256=text_digest(decision.reason),
+        )  # fmt: skip
+    else:
+        _approved(request, decision, actor)
+
+
 def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Every slot is filled: from when and until when it may be applied, and who is told."""
     request.approved_at, request.outcome_reason = now(), ""
@@ -143,8 +150,7 @@ def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
     )  # fmt: skip
     is_later = request.execute_after > request.approved_at
     after = request.execute_after if is_later else None
-    notifications.told("approved", request, event, after=after, until=request.execute_before)
-    notifications.affected(request, event)
+    notifications.approved(request, event, after=after, until=request.execute_before)
     notifications.your_turn(request, event)
 
 

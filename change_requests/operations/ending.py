@@ -2,6 +2,7 @@
 
 from accounts.models import Representative, User
 from change_requests import content, notifications, policy
+from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.operations._locking import (
     TURN,
@@ -23,6 +24,9 @@ from change_requests.operations.verifying import WORDS
 from factureya.core import audit
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
+from factureya.core.models import Event
+
+NOBODY = Objector()
 
 
 def close(request: FormalRequest, *, actor: User) -> FormalRequest:
@@ -55,25 +59,41 @@ def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalReque
     return fresh
 
 
-def not_me(request: FormalRequest) -> FormalRequest:
-    """«No fui yo», from a notice: what is under way stops, and the security officers look at it. Works again: nothing.
+def not_me(
+    request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY
+) -> FormalRequest:
+    """Stop what is under way, or alarm about what was applied, because somebody says «no fui yo» (M8).
 
-    What was applied already cannot be stopped; they are told all the same.
+    The event says which mailbox objected, as far as it is known. The same mailbox again changes nothing until an
+    officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
     with locked(request, *Status, suspended=True) as fresh:
-        ended = fresh.status in (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
-        if fresh.suspended_at is not None or ended or not fresh.revision_no or _was_said(fresh):
+        does = policy.not_me_does(fresh)
+        if not does or _was_said(fresh, said_by):
             return fresh
-        if fresh.status not in (Status.EXECUTED, Status.CLOSED):
-            fresh.suspended_at = now()
-            fresh.save(update_fields=["suspended_at"])
+        column = "suspended_at" if does == policy.STOP else "alarmed_at"
+        is_first = getattr(fresh, column) is None
+        if is_first:
+            setattr(fresh, column, now())
+            fresh.save(update_fields=[column])
         event = audit.record(
-            "request.disowned", fresh, actor=None,
-            status=fresh.status, suspended=fresh.suspended_at is not None,
+            "request.disowned", fresh, actor=actor, status=fresh.status, suspended=does == policy.STOP,
+            mailbox=said_by.mailbox, role=said_by.role,
         )  # fmt: skip
-        notifications.disowned(fresh, event)
-        if fresh.suspended_at is not None:
-            notifications.told("suspended", fresh, event)
+        _tell_who_looks(fresh, event, said_by, does, is_first)
+    return fresh
+
+
+def mark_alarm_seen(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+    """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
+    with locked(request, *Status, suspended=True) as fresh:
+        actor = current(actor)
+        refuse(policy.may_see_alarm(actor, fresh))
+        text = text_of(reason, at_least=WORDS, what="lo que comprobó", field="reason")
+        fresh.alarmed_at = None
+        fresh.save(update_fields=["alarmed_at"])
+        event = audit.record("request.alarm_seen", fresh, actor=actor, reason=text[:1000])
+        notifications.alarm_seen(fresh, event)
     return fresh
 
 
@@ -135,11 +155,30 @@ def _in_whose_name(request: FormalRequest, actor: User) -> Representative:
     return found
 
 
-def _was_said(request: FormalRequest) -> bool:
-    """Of what was applied: told once."""
-    applied = request.status in (Status.EXECUTED, Status.CLOSED)
-    said = request.events().filter(verb="request.disowned", data__suspended=False)
-    return applied and said.exists()
+def _was_said(request: FormalRequest, said_by: Objector) -> bool:
+    """Whether this mailbox (or nobody known) said it already, and no officer has looked at it since."""
+    since = request.suspended_at or request.alarmed_at
+    if since is None:
+        return False
+    said = request.events().filter(verb="request.disowned", at__gte=since)
+    return any(
+        data.get("mailbox", "") == said_by.mailbox for data in said.values_list("data", flat=True)
+    )
+
+
+def _tell_who_looks(
+    request: FormalRequest, event: Event, said_by: Objector, does: str, is_first: bool
+) -> None:
+    """Tell the officers each time, and the company what follows: of a stop once, of a report its own mailbox."""
+    if does == policy.STOP:
+        notifications.disowned(request, event)
+        if is_first:
+            notifications.told("suspended", request, event)
+        return
+    until = policy.alarm_until(request)
+    notifications.disowned(request, event, until=until)
+    if said_by.mailbox:
+        notifications.alarm_received(request, event, to=said_by.mailbox, until=until)
 
 
 def _go_on(request: FormalRequest) -> None:

@@ -1,6 +1,6 @@
 """Why an operation refused. Nothing was written; the text of each is for the person who asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class Refused(Exception):
@@ -25,6 +25,16 @@ class StaleContent(WrongStatus):
     def __init__(self) -> None:
         super().__init__(
             "La solicitud cambió desde que abrió esta página. Lea el contenido nuevo antes de decidir."
+        )
+
+
+class AlteredEvidence(WrongStatus):
+    """A stored file is missing or not the one that was sent; that this was found is committed."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        listed = ", ".join(f"«{name}»" for name in dict.fromkeys(names))
+        super().__init__(
+            f"La evidencia no es la que se envió: {listed}. No se registró nada y avisamos a Seguridad Informática."
         )
 
 

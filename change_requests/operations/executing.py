@@ -19,7 +19,8 @@ from change_requests.operations._locking import (
     refuse,
 )
 from change_requests.operations.errors import NotAllowed, SentBack, WrongStatus
-from change_requests.operations.implementing import why_not
+from change_requests.operations.implementing import require_independent_checker, why_not
+from change_requests.operations.integrity import altered_evidence
 from change_requests.operations.submitting import hold_customer
 from change_requests.slots import OFFICE_OF, holders
 from factureya.core import audit
@@ -32,7 +33,8 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
     """The designated implementer applies the approved content (M24); `ok`, or `drift` when an old value has changed.
 
     With drift nothing is written and the request is *fallida*. Raises NotAllowed, WrongStatus (not approved, frozen,
-    too late), and SentBack when an approval no longer holds: the request is in approval again, and that is committed.
+    too late), AlteredEvidence, and SentBack when an approval no longer holds: it is in approval again, which is
+    committed.
     """
     _record_intent(request, actor)
     with locked(request, Status.APPROVED) as fresh:
@@ -40,9 +42,11 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
         refuse(policy.may_execute(actor, fresh))
         if problem := why_not(fresh, actor, None, waived=_is_waived(fresh)):
             raise NotAllowed(problem)
+        if _is_waived(fresh):
+            require_independent_checker(fresh)
         _hold_what_it_undoes(fresh)
         hold_customer(fresh)
-        outcome = _expired(fresh) or _sent_back(fresh, actor)
+        outcome = _expired(fresh) or _sent_back(fresh, actor) or altered_evidence(fresh, actor)
         if outcome is None:
             return _apply(fresh, actor)
     raise outcome  # outside: what it says is committed

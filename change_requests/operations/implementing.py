@@ -115,13 +115,34 @@ def _require_lawful(request: FormalRequest, actor: User, chosen: User, checks: U
         )
     if problem := why_not(request, chosen, actor, waived=True):
         raise Invalid({"implementer": problem})
-    if problem := _why_no_checker(request, chosen, checks):
+    if problem := _why_no_checker(request, chosen, checks, granter=actor):
         raise Invalid({"checker": problem})
 
 
-def _why_no_checker(request: FormalRequest, implementer: User, checker: User) -> str:
-    if checker.pk in (implementer.pk, request.requester_id):
+def require_independent_checker(request: FormalRequest) -> None:
+    """Refuse to apply it while the waiver's checker took part in the request (M25). Raises Refused."""
+    waiver = request.waiver
+    if waiver is None:
+        return
+    if waiver.checker_id in policy.took_part(request) | {
+        waiver.approved_by_id,
+        waiver.implementer_id,
+    }:
+        raise Refused(
+            "Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona."
+        )
+
+
+def _why_no_checker(
+    request: FormalRequest, implementer: User, checker: User, *, granter: User
+) -> str:
+    """Say why this person's check would not be independent, or nothing (M25)."""
+    if checker.pk == implementer.pk:
         return "La revisión la hace otra persona que quien implementa."
+    if checker.pk == granter.pk:
+        return "La revisión la hace otra persona que quien autoriza la excepción."
+    if checker.pk in policy.took_part(request):
+        return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
     if not checker.works_in_control or not checker.is_active:
         return "Elija a alguien de mesa de control o con cargo."
     return ""

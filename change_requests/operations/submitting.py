@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Customer, User
-from change_requests import content, notifications, payload, policy
+from change_requests import content, evidence, notifications, payload, policy
 from change_requests.models import (
     Evidence,
     FormalRequest,
@@ -73,6 +73,9 @@ def submit(
             raise NotAllowed(SUSPENDED)
         if errors := content.problems(fresh, evidence=len(files)):
             raise Invalid(errors)
+        if lost := [file.name for file in files if not evidence.is_as_sent(file, file.sha256)]:
+            listed = ", ".join(f"«{name}»" for name in lost)
+            raise Invalid({"evidence": f"No se pudo leer {listed}: quítelo y súbalo de nuevo."})
         fresh.channel = channel
         send(fresh, content.items_of(fresh, {}), author=actor)
     return fresh

@@ -19,6 +19,7 @@ from change_requests.operations._locking import (
     text_of,
 )
 from change_requests.operations.errors import WrongStatus
+from change_requests.operations.integrity import altered_evidence
 from change_requests.payload import text_digest
 from change_requests.slots import slots_of
 from factureya.core import audit
@@ -36,15 +37,23 @@ def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequ
             raise WrongStatus("Falta que la empresa responda la aclaración.")
         if policy.powers_of(current(fresh.requester), fresh.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
-        fresh.verified_at, fresh.verified_by, fresh.outcome_reason = now(), actor, ""
-        event = move(
-            fresh, Status.IN_APPROVAL, "request.verified", actor=actor, note=" ".join(note.split()),
-            due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
-            saved=("verified_at", "verified_by", "outcome_reason"),
-        )  # fmt: skip
-        notifications.told("verified", fresh, event, until=fresh.due_at)
-        notifications.your_turn(fresh, event, slots_of(fresh))
+        altered = altered_evidence(fresh, actor)
+        if altered is None:
+            _verified(fresh, actor, note)
+    if altered is not None:
+        raise altered  # outside: that it was found is committed
     return fresh
+
+
+def _verified(request: FormalRequest, actor: User, note: str) -> None:
+    request.verified_at, request.verified_by, request.outcome_reason = now(), actor, ""
+    event = move(
+        request, Status.IN_APPROVAL, "request.verified", actor=actor, note=" ".join(note.split()),
+        due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
+        saved=("verified_at", "verified_by", "outcome_reason"),
+    )  # fmt: skip
+    notifications.told("verified", request, event, until=request.due_at)
+    notifications.your_turn(request, event, slots_of(request))
 
 
 def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:

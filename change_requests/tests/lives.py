@@ -35,7 +35,7 @@ ORDER = (
 
 @dataclass
 class Cast:
-    """Ana asks, Laura is mesa de control, Fabián owns the information, Elsa is security, Gina implements."""
+    """Ana asks, Laura is mesa de control, Fabián owns the data, Elsa is security, Gina implements; Jorge checks."""
 
     ana: User = field(default_factory=lambda: make_representative(full_name="Ana Ocaso"))
     laura: User = field(
@@ -47,6 +47,10 @@ class Cast:
     )
     gina: User = field(
         default_factory=lambda: make_staff(Office.IMPLEMENTER, full_name="Gina Aplica")
+    )
+
+    jorge: User = field(
+        default_factory=lambda: make_staff(Office.IT_HEAD, full_name="Jorge Revisa")
     )
 
     @property

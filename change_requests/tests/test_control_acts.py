@@ -100,7 +100,7 @@ def test_drift_is_explained_and_nothing_is_written(cast):
 @pytest.mark.clause("M25")
 def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
     request = make(cast, Status.APPROVED)
-    jorge = make_staff(Office.IT_HEAD, full_name="Jorge Revisa")
+    jorge = cast.jorge
     waiver = {
         "implementer": hugo.pk,
         "reason": NO_SEGREGATION,

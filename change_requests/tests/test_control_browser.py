@@ -168,7 +168,7 @@ def as_approved(formal: FormalRequest) -> None:
     assert (customer.phone, customer.registered_email) == ("222 555 0178", NEW)
     assert customer.fiscal_address.startswith("Blvd. Atlixco 3505")
     told = set(OutboxMessage.objects.filter(to=OLD).values_list("kind", flat=True))
-    assert {"change_requests/confirm", "change_requests/executed_old_mail"} <= told
+    assert {"change_requests/confirm", "change_requests/warn_executed"} <= told
     for pk in OutboxMessage.objects.filter(status="queued").values_list("pk", flat=True):
         outbox.deliver(pk)
     mails = OutboxMessage.objects.values_list("status", flat=True)

@@ -13,6 +13,7 @@ from change_requests.models import Decision, DecisionSlot, FormalRequest, Inform
 from change_requests.tests import lives
 from change_requests.tests.lives import NEW, WHY, Cast, seen
 from factureya.core import clock
+from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,24 @@ def test_access_is_approved_by_the_security_officer_alone():
     cast = Cast()
     request = lives.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)
     with pytest.raises(operations.NotAllowed):
+        approve(request, cast.fabian)
+    assert approve(request, cast.elsa).status == Status.APPROVED
+
+
+@pytest.mark.clause("M21")
+def test_d5_an_owner_is_not_offered_securitys_decision():
+    cast = Cast()
+    jorge = make_staff(Office.INFORMATION_OWNER)
+    InformationAsset.objects.exclude(code="access").update(
+        alternate=jorge, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(9)
+    )
+    for owner in (cast.fabian, jorge):
+        grant(owner, Office.SECURITY_OFFICER)
+    request = lives.make(cast, Status.IN_APPROVAL)
+    security = policy.slots_of(request)[-1]
+    assert security.deciders == {cast.elsa.pk}
+    approve(request, jorge)
+    with pytest.raises(operations.NotAllowed):  # the owner's place is taken; security's is not his
         approve(request, cast.fabian)
     assert approve(request, cast.elsa).status == Status.APPROVED
 

@@ -224,7 +224,7 @@ def test_an_execution_is_about_one_company(request_: FormalRequest):
         update(make_customer(), **NEW)
 
 
-def test_the_old_value_must_still_be_the_approved_one(request_: FormalRequest):
+def test_a_value_is_written_once_and_by_its_own_request(request_: FormalRequest):
     other = make_request(Status.APPROVED, requester=request_.requester, new={"legal_name": "Nueva"})
     attempt(other)
     with executing(request_):
@@ -233,6 +233,20 @@ def test_the_old_value_must_still_be_the_approved_one(request_: FormalRequest):
             update(request_.customer, phone="")  # back, and again
     with executing(other), refused_by(BY_EXECUTION):
         update(request_.customer, phone="222 000 0000")
+
+
+@every_way
+def test_d5_an_approval_overwrites_no_value_that_it_never_saw(write: Callable[..., None]):
+    customer = make_customer(verified=False, phone="222 111 1111")
+    person = make_contact(customer, representative=True)
+    represent(customer, person)
+    formal = make_request(Status.APPROVED, requester=person, new={"phone": NEW["phone"]})
+    update(customer, phone="222 333 3333")  # corrected while it is not verified yet
+    update(customer, verified_at=now(), verified_by_id=make_superuser().pk)
+    customer.refresh_from_db()
+    attempt(formal)
+    with executing(formal), refused_by(BY_EXECUTION):
+        write(customer, phone=NEW["phone"])
 
 
 def test_outside_the_block_nothing_is_written(request_: FormalRequest):

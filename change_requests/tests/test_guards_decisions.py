@@ -115,12 +115,14 @@ def test_one_person_does_not_decide_in_two_offices(formal: FormalRequest, first:
     fabian = own_assets()
     give(fabian, Office.SECURITY_OFFICER)
     own_assets(officer(Office.INFORMATION_OWNER))
-    hers = InformationAsset.objects.get(code="identity")
-    InformationAsset.objects.filter(pk=hers.pk).update(
-        alternate=fabian, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(1)
-    )
+    assets = InformationAsset.objects.filter(code="identity")
+    span = {"alternate_from": now() - timedelta(1), "alternate_until": now() + timedelta(1)}
+    stands_in = {"alternate": fabian, **span}
+    stands_in_no_more = {"alternate": None, "alternate_from": None, "alternate_until": None}
     second = {"owner": "security", "security": "owner"}[first]
+    assets.update(**(stands_in if first == "owner" else stands_in_no_more))
     decide(formal, fabian, first)
+    assets.update(**(stands_in if second == "owner" else stands_in_no_more))
     with refused_by(*ONCE):
         decide(formal, fabian, second)
 
@@ -129,6 +131,12 @@ def test_an_owner_does_not_decide_for_security(formal: FormalRequest, fabian: Us
     give(fabian, Office.SECURITY_OFFICER)
     with refused_by("decision_of_security_not_by_owner"):
         decide(formal, fabian, "security")
+    jorge = officer(Office.SECURITY_OFFICER)
+    InformationAsset.objects.exclude(code="access").update(
+        alternate=jorge, alternate_from=now() - timedelta(1), alternate_until=now() + timedelta(1)
+    )
+    with refused_by("decision_of_security_not_by_owner"):
+        decide(formal, jorge, "security")
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])

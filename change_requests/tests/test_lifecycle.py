@@ -48,7 +48,7 @@ def developer() -> User:
 
 def waive(cast: Cast, request: FormalRequest) -> Any:
     return operations.grant_waiver(
-        request, actor=cast.elsa, implementer=developer(), checker=cast.laura,
+        request, actor=cast.elsa, implementer=developer(), checker=cast.jorge,
         reason="Nadie más está disponible hoy y la empresa no puede esperar a mañana.",
         controls="Lo acompaña Laura y revisa el registro.",
     )  # fmt: skip
@@ -142,6 +142,10 @@ MATRIX = {
         lambda c, r: operations.resume(r, actor=c.elsa, reason="La empresa lo confirmó por teléfono."),
         {status: status for status in SENT}, suspend,
     ),
+    "mark_alarm_seen": Row(
+        lambda c, r: operations.mark_alarm_seen(r, actor=c.elsa, reason="La empresa confirmó que sí la pidió."),
+        {EXECUTED: EXECUTED, CLOSED: CLOSED}, suspend,
+    ),
     "revert": Row(
         lambda c, r: operations.revert(r, actor=c.laura, reason="Se pidió por error, según la empresa."),
         {EXECUTED: EXECUTED, CLOSED: CLOSED},
@@ -150,8 +154,8 @@ MATRIX = {
 # Told apart below: they begin a request, are sweeps, need a special one, or refuse nothing.
 ELSEWHERE = {
     "create_draft", "confirm_new_email", "send_new_email_code", "check_waiver", "expire_due", "remind_due",
-    "set_asset_owner", "set_password", "password_link_undelivered", "overdue_checks",
-    "not_me",
+    "set_asset_owner", "set_password", "password_link_undelivered", "overdue_checks", "not_me",
+    "report_altered_evidence", "keep_mail_text",
 }  # fmt: skip
 
 
@@ -217,11 +221,15 @@ def test_not_me_stops_what_is_under_way_and_tells_of_what_was_applied(status):
     assert (request.suspended_at is not None) == (status in SENT)
     assert trace(request)[0] == before + (not ended)
     told = OutboxMessage.objects.filter(kind="change_requests/disowned", about=request.chain)
-    assert [mail.to for mail in told] == ([] if ended else [cast.elsa.email])
+    applied = {cast.laura.email, make_superuser().email} if status in (EXECUTED, CLOSED) else set()
+    assert {mail.to for mail in told} == (set() if ended else {cast.elsa.email} | applied)
+    assert told.count() == (0 if ended else 1 + len(applied))
 
 
 @pytest.mark.clause("M21")
-@pytest.mark.parametrize("name", sorted(set(MATRIX) - {"withdraw", "resume", "revert", "close"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(MATRIX) - {"withdraw", "resume", "mark_alarm_seen", "revert", "close"})
+)
 def test_while_it_is_stopped_nothing_moves(name, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     row, cast = MATRIX[name], Cast()

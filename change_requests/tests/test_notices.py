@@ -9,9 +9,9 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from time_machine import travel
 
-from accounts.models import Office, RoleAssignment
+from accounts.models import RoleAssignment
 from accounts.operations import end_office
-from accounts.tests.factories import make_staff, make_superuser
+from accounts.tests.factories import make_superuser
 from change_requests import checks, links, operations, tasks
 from change_requests.models import FormalRequest
 from change_requests.tests import lives
@@ -30,6 +30,10 @@ def sent(request: FormalRequest, *verbs: str) -> list[tuple[str, str]]:
     mails = OutboxMessage.objects.filter(about=request.chain, kind__startswith="change_requests/")
     pairs = [(mail.kind.partition("/")[2], mail.to) for mail in mails.order_by("pk")]
     return [pair for pair in pairs if not verbs or pair[0] in verbs]
+
+
+def token_of(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
 
 
 def to_company(cast: Cast, verb: str) -> set[tuple[str, str]]:
@@ -87,7 +91,7 @@ def test_the_acuse_says_what_was_asked_its_hash_and_what_comes_next():
     submitted = OutboxMessage.objects.get(kind="change_requests/submitted")
     assert "/solicitudes/confirmar/" not in submitted.body
     (token,) = re.findall(r"/solicitudes/no-fui-yo/([^/\s]+)/", submitted.body)
-    assert links.read_not_me(token) == request
+    assert links.read_not_me(token) == (request, (cast.ana.email, "requester"))
 
 
 @pytest.mark.clause("M8")
@@ -105,10 +109,10 @@ def test_the_confirmation_link_is_of_one_revision_one_mail_and_48_hours():
         with pytest.raises(links.BadLink):
             links.read_confirm(token)
         with pytest.raises(links.BadLink):
-            links.read_confirm(links.not_me_url(request).rstrip("/").rpartition("/")[2])
+            links.read_confirm(token_of(links.not_me_url(request, cast.ana.email, "requester")))
         with pytest.raises(links.BadLink):
             links.read_not_me(
-                links.not_me_url(FormalRequest(folio="SC-0000-0000")).rstrip("/").rpartition("/")[2]
+                token_of(links.not_me_url(FormalRequest(folio="SC-0000-0000"), "a@b.mx", ""))
             )
 
 
@@ -121,10 +125,11 @@ def test_the_old_mail_is_told_when_it_is_asked_and_when_it_is_done(settings):
     assert ("confirm", old) in sent(request)
     asked = OutboxMessage.objects.get(kind="change_requests/confirm")
     assert "cambia el correo registrado" in asked.body
-    assert ("executed_old_mail", old) in sent(request)
+    assert ("warn_executed", old) in sent(request)
     assert ("executed", "facturas@kemper.mx") in sent(request)
+    assert ("submitted", old) not in sent(request)
     for mail in OutboxMessage.objects.filter(
-        kind__in=["change_requests/confirm", "change_requests/executed_old_mail"]
+        kind__in=["change_requests/confirm", "change_requests/warn_executed"]
     ):
         assert "/solicitudes/no-fui-yo/" in mail.body
 
@@ -140,7 +145,8 @@ def test_whom_it_touches_hears_at_approval_without_data():
     assert "cambio de domicilio fiscal y teléfono" in body
     assert not [value for value in NEW.values() if value in body]
     baja = lives.make(cast, Status.APPROVED, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
-    assert sent(baja, "affected") == [("affected", beto.email)]
+    assert sent(baja, "affected") == []
+    assert sent(baja, "warn_approved") == [("warn_approved", beto.email)]
     lives.step(cast, request, Status.EXECUTED)
     service = lives.make(cast, Status.APPROVED, Form.CHANGE, Kind.BAJA, effective_date="")
     body = (
@@ -198,7 +204,7 @@ def test_the_other_notices_are_sent():
 def test_who_is_late_is_told_and_people_are_added():
     with travel(MONDAY, tick=False):
         cast = Cast()
-        jorge = make_staff(Office.IT_HEAD)
+        jorge = cast.jorge
         request = lives.make(cast, Status.IN_APPROVAL)
     told: Counter[str] = Counter()
     deadline = MONDAY + timedelta(days=2)

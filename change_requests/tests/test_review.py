@@ -227,7 +227,7 @@ def test_address_phone_and_registered_mail_by_a_mailed_form_end_as_in_the_portal
     assert (customer.registered_email, customer.phone) == (new, "222 555 0178")
     assert customer.fiscal_address == " ".join(pdfs.ADDRESS.split())
     told = set(OutboxMessage.objects.filter(to=old).values_list("kind", flat=True))
-    assert {"change_requests/confirm", "change_requests/executed_old_mail"} <= told
+    assert {"change_requests/confirm", "change_requests/warn_executed"} <= told
 
 
 # -- The link of an ALTA works once (M7) -------------------------------------------------------------

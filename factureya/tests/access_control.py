@@ -50,7 +50,7 @@ ROWS: dict[str, list[Row]] = {
     "control:expediente_zip": [Row(SEEN, folio)],
 }
 # Acts: by POST alone, but for those with a page of their own, which only shows it to whom it is for.
-for act in ("verify", "decide", "designate", "execute", "check", "close", "resume"):
+for act in ("verify", "decide", "designate", "execute", "check", "close", "resume", "alarm"):
     ROWS[f"control:{act}"] = [Row(OFFICERS_POST, folio), Row(REFUSED, folio, method="post")]
 for act, for_whom in (
     ("waive", {}), ("return", {"laura": 200}), ("withdraw", {"laura": 200}), ("revert", {}),

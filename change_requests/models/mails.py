@@ -1,0 +1,52 @@
+"""What came in a mail beside a form: its words, and the files that are evidence of no request (M20)."""
+
+from django.conf import settings
+from django.db import models
+
+from change_requests.models.requests import FormalRequest
+from factureya.core import clock
+from factureya.core.models import Attachment
+
+
+class MailText(models.Model):
+    """The words of a mail that brought a form, kept with its request; append-only. They are no part of the content."""
+
+    request = models.ForeignKey(
+        FormalRequest, models.PROTECT, related_name="mail_texts", verbose_name="solicitud"
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor"
+    )
+    author_name = models.CharField("nombre del autor", max_length=150)
+    body = models.TextField("mensaje", blank=True)
+    at = models.DateTimeField("cuándo", default=clock.now)
+
+    class Meta:
+        verbose_name = "texto de un correo"
+        verbose_name_plural = "textos de correos"
+
+    def __str__(self) -> str:
+        return f"texto {self.pk}"
+
+
+class MailTextFile(models.Model):
+    """A file of such a mail that is evidence of no request; mesa de control reads it. Append-only.
+
+    The same file stands beside the words in every request of its mail.
+    """
+
+    text = models.ForeignKey(MailText, models.PROTECT, related_name="files", verbose_name="texto")
+    attachment = models.ForeignKey(
+        Attachment, models.PROTECT, related_name="+", verbose_name="archivo"
+    )
+    sha256 = models.CharField("SHA-256", max_length=64)
+
+    class Meta:
+        verbose_name = "archivo de un correo"
+        verbose_name_plural = "archivos de correos"
+        constraints = [
+            models.UniqueConstraint(name="mail_file_once_per_text", fields=["text", "attachment"])
+        ]
+
+    def __str__(self) -> str:
+        return f"archivo {self.pk}"
