@@ -239,7 +239,7 @@ def test_hostile_html_costs_little(html):
 
 
 @pytest.mark.parametrize(
-    ("page", "text"),
+    ("html", "text"),
     [
         (
             "<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>",
@@ -254,8 +254,8 @@ def test_hostile_html_costs_little(html):
         ("<div>" * 5000 + "hola</div> fin", "hola fin"),  # deeper than the parser goes
     ],
 )
-def test_a3_html_keeps_its_words_and_lines(page, text):
-    assert html_to_text(page) == text
+def test_a3_html_keeps_its_words_and_lines(html, text):
+    assert html_to_text(html) == text
 
 
 @pytest.mark.parametrize(
