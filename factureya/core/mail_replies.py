@@ -17,9 +17,14 @@ FORWARD = re.compile(
     re.IGNORECASE,
 )
 ORIGINALS = {
-    "original message", "mensaje original", "message d'origine", "ursprüngliche nachricht", "mensagem original",
-    "messaggio originale", "oorspronkelijk bericht",
-}  # fmt: skip
+    "original message",
+    "mensaje original",
+    "message d'origine",
+    "ursprüngliche nachricht",
+    "mensagem original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+}
 VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
 DATED = re.compile(
     r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d",
@@ -54,10 +59,30 @@ LABEL = re.compile(
 RULES = "-_=*#~+.•"  # signs of which a line is drawn
 HEADER_LINE = re.compile(r"^(?:[A-Za-z][A-Za-z-]*:|\s+\S)")
 SENT_FROM = (
-    "sent from", "sent via", "sent with", "get outlook", "get bluemail", "enviado desde", "enviado con", "enviado de",
-    "enviado por", "enviado do", "obtén", "obten", "obtener", "descarga", "descargar", "descargue", "envoyé de",
-    "envoyé depuis", "diese nachricht wurde von meinem", "von meinem", "gesendet von", "inviato da", "verzonden vanaf",
-)  # fmt: skip
+    "sent from",
+    "sent via",
+    "sent with",
+    "get outlook",
+    "get bluemail",
+    "enviado desde",
+    "enviado con",
+    "enviado de",
+    "enviado por",
+    "enviado do",
+    "obtén",
+    "obten",
+    "obtener",
+    "descarga",
+    "descargar",
+    "descargue",
+    "envoyé de",
+    "envoyé depuis",
+    "diese nachricht wurde von meinem",
+    "von meinem",
+    "gesendet von",
+    "inviato da",
+    "verzonden vanaf",
+)
 # Names of devices and mail programs; the line of a telephone consists of them and of the words that join them.
 DEVICES = frozenset(
     "iphone ipad ipod android samsung galaxy huawei motorola moto xiaomi redmi nokia blackberry oppo vivo honor pixel "

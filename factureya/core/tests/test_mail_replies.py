@@ -127,13 +127,21 @@ def test_f1_a_sentence_that_begins_like_a_telephones_line_stays(line):
 @pytest.mark.parametrize(
     "line",
     [
-        "Enviado desde mi iPhone", "Enviado desde mi iPhone 13 Pro Max.", "Sent from my Samsung Galaxy S21",
-        "Enviado desde mi Huawei de Telcel", "Get Outlook for iOS<https://aka.ms/o0ukef>", "Sent from Outlook",
-        "Obtener Outlook para Android <https://aka.ms/AAb9ysg>", "Descargue Outlook para Android",
-        "Enviado desde Yahoo Mail para iPhone", "Enviado desde Correo para Windows", "Enviado desde mi celular",
-        "Diese Nachricht wurde von meinem Android-Mobiltelefon mit K-9 Mail gesendet.", "Envoyé de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Enviado desde mi iPhone 13 Pro Max.",
+        "Sent from my Samsung Galaxy S21",
+        "Enviado desde mi Huawei de Telcel",
+        "Get Outlook for iOS<https://aka.ms/o0ukef>",
+        "Sent from Outlook",
+        "Obtener Outlook para Android <https://aka.ms/AAb9ysg>",
+        "Descargue Outlook para Android",
+        "Enviado desde Yahoo Mail para iPhone",
+        "Enviado desde Correo para Windows",
+        "Enviado desde mi celular",
+        "Diese Nachricht wurde von meinem Android-Mobiltelefon mit K-9 Mail gesendet.",
+        "Envoyé de mon iPhone",
     ],
-)  # fmt: skip
+)
 def test_f1_a_telephones_line_is_cut(line):
     assert reply_text(f"Listo\n\n{line}\n") == "Listo"
 
@@ -239,7 +247,7 @@ def test_hostile_html_costs_little(html):
 
 
 @pytest.mark.parametrize(
-    ("page", "text"),
+    ("html", "text"),
     [
         (
             "<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>",
@@ -254,8 +262,8 @@ def test_hostile_html_costs_little(html):
         ("<div>" * 5000 + "hola</div> fin", "hola fin"),  # deeper than the parser goes
     ],
 )
-def test_a3_html_keeps_its_words_and_lines(page, text):
-    assert html_to_text(page) == text
+def test_a3_html_keeps_its_words_and_lines(html, text):
+    assert html_to_text(html) == text
 
 
 @pytest.mark.parametrize(

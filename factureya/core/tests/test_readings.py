@@ -49,9 +49,14 @@ def entries() -> int:
 def test_a_reading_holds_what_the_mail_said(settings):
     settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
     receive(
-        mail("Hola\n-- \nAna", To="soporte@factureya.com, x@y.mx", Date="Tue, 24 Mar 2026 12:00:00 -0600",
-             Authentication_Results="mx.factureya.com; dmarc=pass header.from=ejemplo.mx", Subject="a" * 400)
-    )  # fmt: skip
+        mail(
+            "Hola\n-- \nAna",
+            To="soporte@factureya.com, x@y.mx",
+            Date="Tue, 24 Mar 2026 12:00:00 -0600",
+            Authentication_Results="mx.factureya.com; dmarc=pass header.from=ejemplo.mx",
+            Subject="a" * 400,
+        )
+    )
     reading = InboundReading.objects.get()
     assert (reading.senders, reading.date, reading.verdict) == (["ana@ejemplo.mx"], NOON, "pass")
     assert reading.recipients == ["soporte@factureya.com", "x@y.mx"]
@@ -66,18 +71,41 @@ def test_a_reading_holds_what_the_mail_said(settings):
 
 
 FILES = {
-    "base64": (f"{TEXT}Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=a.txt\n\n"
-               + base64.b64encode("señal\0".encode()).decode() + "\n", ["señal\0".encode()]),
-    "broken base64": ("Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n", [b"%PDF"]),
-    "quoted": ("Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n", [b"a=b"]),
+    "base64": (
+        f"{TEXT}Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=a.txt\n\n"
+        + base64.b64encode("señal\0".encode()).decode()
+        + "\n",
+        ["señal\0".encode()],
+    ),
+    "broken base64": (
+        "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n",
+        [b"%PDF"],
+    ),
+    "quoted": (
+        "Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n",
+        [b"a=b"],
+    ),
     "plain": ("Content-Type: application/x\n\nuno\ndos\n", [b"uno\r\ndos"]),
-    "message": ("Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n", [b"Subject: x\r\n\r\nadentro"]),
-    "uuencoded part": (f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}", [b"Cat"]),
+    "message": (
+        "Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n",
+        [b"Subject: x\r\n\r\nadentro"],
+    ),
+    "uuencoded part": (
+        f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}",
+        [b"Cat"],
+    ),
     "in a text": (f"{TEXT}\nHola\n{UU}y\n{UU}fin\n", [b"Cat", b"Cat"]),
-    "in an encoded text": (f"{TEXT}Content-Transfer-Encoding: base64\n\n"
-                           + base64.b64encode(f"Hola\n{UU}fin".encode()).decode() + "\n", [b"Cat"]),
-    "in a quoted text": (f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n", [b"Cat"]),
-}  # fmt: skip
+    "in an encoded text": (
+        f"{TEXT}Content-Transfer-Encoding: base64\n\n"
+        + base64.b64encode(f"Hola\n{UU}fin".encode()).decode()
+        + "\n",
+        [b"Cat"],
+    ),
+    "in a quoted text": (
+        f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n",
+        [b"Cat"],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -152,10 +180,17 @@ def hops() -> list[bytes]:
     first = encoded("8bit")
     added = [
         "Envelope-to: soporte@factureya.com\r\nDelivery-date: Mon, 23 Nov 2026 10:05:40 -0600\r\n",
-        "Received-SPF: pass (x)\r\n", "List-Id: <soporte>\r\nResent-From: x@y\r\n", "Status: RO\r\nLines: 3\r\n",
-    ]  # fmt: skip
-    return [first, *(line.encode() + first for line in added), encoded("quoted-printable"), encoded("base64"),
-            first.replace(b"muy muy ", b"muy\r\n muy ")]  # fmt: skip
+        "Received-SPF: pass (x)\r\n",
+        "List-Id: <soporte>\r\nResent-From: x@y\r\n",
+        "Status: RO\r\nLines: 3\r\n",
+    ]
+    return [
+        first,
+        *(line.encode() + first for line in added),
+        encoded("quoted-printable"),
+        encoded("base64"),
+        first.replace(b"muy muy ", b"muy\r\n muy "),
+    ]
 
 
 def test_reports_2_one_mail_whatever_each_delivery_adds():
