@@ -16,13 +16,23 @@ PIECE = 256 * 1024  # bytes read at a time
 
 
 class Altered(Exception):
-    """The stored file is missing, or its bytes are not those that were sent."""
+    """The stored file is missing (`is_missing`), or its bytes are not those that were sent."""
+
+    is_missing = False
+
+
+class Missing(Altered):
+    """The store has no such file."""
+
+    is_missing = True
 
 
 def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], IO[Any]]:
     """Return the headers and the open file, at its beginning, once its bytes gave this hash. Raises Altered."""
     try:
         headers, file = attachments.open_for_download(attachment)
+    except FileNotFoundError as error:
+        raise Missing(attachment.name) from error
     except OSError as error:
         raise Altered(attachment.name) from error
     try:

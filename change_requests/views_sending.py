@@ -8,7 +8,7 @@ from change_requests import evidence, operations
 from change_requests.models import FormalRequest
 from factureya.core.models import Attachment
 
-CONFLICT = 409
+GONE, CONFLICT = 404, 409
 
 
 def send(
@@ -17,18 +17,20 @@ def send(
     """Stream it with the store's headers; a file that is missing or altered is refused, recorded and told."""
     try:
         headers, content = evidence.open_as_sent(attachment, sha256)
-    except evidence.Altered:
+    except evidence.Altered as problem:
         operations.report_altered_evidence(formal, actor=user, names=[attachment.name])
-        return _refused(request, formal, attachment)
+        return _refused(request, formal, attachment, GONE if problem.is_missing else CONFLICT)
     response = FileResponse(content)
     for name, value in headers.items():  # after FileResponse guessed its own
         response[name] = value
     return response
 
 
-def _refused(request: HttpRequest, formal: FormalRequest, attachment: Attachment) -> HttpResponse:
+def _refused(
+    request: HttpRequest, formal: FormalRequest, attachment: Attachment, status: int
+) -> HttpResponse:
     context = {"formal": formal, "name": attachment.name}
     page = "change_requests/evidence_altered.html"
-    response = render(request, page, context, status=CONFLICT)
+    response = render(request, page, context, status=status)
     response["Cache-Control"] = "private, no-store"
     return response

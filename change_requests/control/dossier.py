@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
@@ -290,7 +290,9 @@ def with_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
     # Under the name where content.revision_of keeps it.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
-        kept_revision=current, recent_changes=Coalesce(Subquery(count), 0)
+        has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),
+        kept_revision=current,
+        recent_changes=Coalesce(Subquery(count), 0),
     ).select_related(*related)
 
 
@@ -342,7 +344,9 @@ def _mailbox(data: dict[str, Any]) -> str:
 
 
 def mails(formal: FormalRequest) -> list[MailText]:
-    """The words, and the files that are no evidence, of the mails that brought its form; one statement without any."""
+    """The words, and the files that are no evidence, of the mails that brought its form."""
+    if not getattr(formal, "has_mails", True):  # `with_names` asked it
+        return []
     kept = MailText.objects.filter(request=formal).exclude(body="", files__isnull=True)
     return list(kept.distinct().prefetch_related("files__attachment").order_by("pk"))
 

@@ -96,7 +96,7 @@ def _may_be_reopened(formal: FormalRequest) -> bool:
 
 
 def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
-    """Everything of it for this reader (None: who came by a link); six queries, whatever its length."""
+    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
     revision = (
         formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
     )
@@ -136,6 +136,8 @@ def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
 
 def _mails(formal: FormalRequest) -> list[MailText]:
     """What was written in the mails that brought its form."""
+    if not getattr(formal, "has_mails", True):  # the page's own statement asked it
+        return []
     return list(formal.mail_texts.exclude(body="").order_by("pk"))
 
 

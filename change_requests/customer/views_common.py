@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.urls import reverse
 from accounts.mixins import PrivateView, login_keeping_draft
 from accounts.models import Customer, Representative, User
 from change_requests import operations, policy
-from change_requests.models import FormalRequest
+from change_requests.models import FormalRequest, MailText
 from factureya.core import numbers
 
 # What an operation may answer to a form that was filled in well; the page shows it again with the reason.
@@ -92,7 +93,8 @@ class RequestView(RequesterView):
         visible = policy.visible_to(self.user).select_related(
             "requester", "representative", "implementer"
         )
-        formal = visible.filter(folio=self.folio).first()
+        has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
+        formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
         if formal is None:
             raise Http404(NOT_YOURS)
         formal.customer = self.customer  # the visible ones are of this company: no query for it
