@@ -1,9 +1,9 @@
-"""`manage.py receive_email` for a mail server's pipe: it ends with 0, 64 or 75, and tells the sender nothing of ours.
+"""`manage.py receive_email` for a mail server's pipe: it ends with 0 or 75, and tells the sender nothing of ours.
 
-Sendmail's and Postfix's word for «keep it and try again» is 75 (EX_TEMPFAIL), for a call that can never work 64
-(EX_USAGE); any other code returns the mail to its sender. What a pipe prints goes into the reports that senders get
-(`NOTIFY=SUCCESS`, «delayed»), so all of it goes to the system's log instead. Standard library alone, and loaded
-without the package, which loads Celery: a broken installation must not return mail either.
+Sendmail's and Postfix's word for «keep it and try again» is 75 (EX_TEMPFAIL); any other code returns the mail to its
+sender, and no setting of ours that is wrong may do that. What a pipe prints goes into the reports that senders get
+(`NOTIFY=SUCCESS`, «delayed»), so all of it goes to the system's log instead; a call that can never work is found there.
+Standard library alone, and loaded without the package, which loads Celery: a broken installation returns no mail.
 """
 
 import importlib
@@ -11,12 +11,11 @@ import os
 import sys
 import syslog
 
-EX_USAGE, EX_TEMPFAIL = 64, 75
+EX_TEMPFAIL = 75
 COMMAND = "receive_email"
 # Commands that take mail and show no page: they load no admin, and their threads keep a connection each.
 LEAN_COMMANDS = {COMMAND, "receive_smtp"}
 LEAN = {"PAGES": "off", "DATABASE_POOL": "off"}
-TOLD = {EX_USAGE: "wrong arguments", EX_TEMPFAIL: "try again later"}
 MAX_LOGGED = 100_000  # bytes
 
 
@@ -35,7 +34,7 @@ def run(arguments: list[str]) -> int:
     sys.stderr.flush()
     _log(os.pread(said, MAX_LOGGED, 0).decode(errors="replace"), code)
     if code:
-        os.write(told, f"{COMMAND}: {TOLD[code]}\n".encode())
+        os.write(told, f"{COMMAND}: try again later\n".encode())
     return code
 
 
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
-        return {0: 0, None: 0, 2: EX_USAGE}.get(end.code, EX_TEMPFAIL)  # type: ignore[call-overload, no-any-return]
+        return 0 if end.code in {0, None} else EX_TEMPFAIL
     except BaseException as error:
         sys.stderr.write(
             " ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n"

@@ -15,7 +15,7 @@ from factureya.core.models import InboundMessage, InboundReading
 
 
 class Command(BaseCommand):
-    help = "Take one RFC 5322 message on stdin. Exit 0: kept and disposed of; 75: try again; 64: wrong call."
+    help = "Take one RFC 5322 message on stdin. Exit 0: kept and disposed of; 75: try again."
     requires_system_checks: list[str] = []  # a mail must not wait for them
 
     def add_arguments(self, parser: CommandParser) -> None:
