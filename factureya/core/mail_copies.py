@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 
 from factureya.core import own_links
 from factureya.core.mail_charsets import decode
-from factureya.core.mail_parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
+from factureya.core.mail_parts import (
+    MAX_DEPTH,
+    MAX_PARTS,
+    Budget,
+    LimitExceeded,
+    Part,
+    read_parts,
+    uuencoded,
+)
 from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
 MAX_READ = (
@@ -21,6 +29,7 @@ LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
 WIDE = ("utf-16", "utf-32", "utf16", "utf32", "utf-7", "ucs-2", "unicode-1-1-utf-7")
+ASCII = b"enlace/a:b"  # as any charset has it that holds ASCII
 # Where a report repeats the mail it returns: a line of its head, or the words before it.
 _HEAD_LINE = re.compile(
     r"[>|\s]{0,10}(?:return-path|received|message-id|mime-version|x-factureya-loop|auto-submitted|dkim-signature)\s?:",
@@ -62,7 +71,7 @@ class _Copy:
         """Return text bytes without our links, as far as the mail's text may be read."""
         size = min(len(text), self.left)
         self.left -= size
-        is_wide = charset.startswith(WIDE)
+        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
         cut = (
             _cut_wide(text[:size], charset, self.checks)
             if is_wide
@@ -152,10 +161,19 @@ def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
     if not (is_text or part.kind in STATUS_TYPES):
         return _mask(content)
+    if b"begin " in content:
+        content = _without_uuencoded(content)
     shown = copy.cut(content, part.parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
         return _report(shown)
     return shown
+
+
+def _without_uuencoded(content: bytes) -> bytes:
+    """Return a text without the files written into it, when one of them holds a link of ours."""
+    found, rest = uuencoded(content)
+    holds = any(_cut(file.content) != file.content for file in found[:MAX_PARTS])
+    return rest + LEFT_OUT if holds or len(found) > MAX_PARTS else content
 
 
 def _report(content: bytes) -> bytes:

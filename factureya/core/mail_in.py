@@ -189,7 +189,7 @@ class _Reader:
 
     def _add(self, part: Part) -> None:
         """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
-        name = part.file_name
+        name = own_links.cut(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(
                 c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_"

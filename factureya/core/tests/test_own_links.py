@@ -1,6 +1,7 @@
 """Our links are cut out of every text and copy, whatever mail programs made of them (security A2; M16)."""
 
 import base64
+import binascii
 import quopri
 import re
 import time
@@ -302,6 +303,28 @@ def test_a2_words_after_the_announcement_without_a_head_are_left_out():
         "550 User unknown\n----- Original message -----\n\nSu código es ABCD-EFGH\n"
     )
     assert "ABCD-EFGH" not in text
+
+
+def test_attack_a2_a_link_in_a_uuencoded_file_is_not_in_the_copy():
+    lines = [URL.encode()[at : at + 45] for at in range(0, len(URL), 45)]
+    written = b"".join(binascii.b2a_uu(line) for line in lines)
+    raw = mail(b"antes\r\nbegin 644 a.txt\r\n" + written.replace(b"\n", b"\r\n") + b"`\r\nend\r\n")
+    copy = mail_copies.cut_mail(raw)
+    assert written[:60] in raw.replace(b"\r\n", b"\n")
+    assert written[:60] not in copy.replace(b"\r\n", b"\n")
+    assert b"antes" in copy
+
+
+def test_attack_a2_a_link_in_a_charset_without_ascii_is_not_in_the_copy():
+    raw = mail(f"Hola {URL} gracias".encode("cp037"), Content_Type="text/plain; charset=cp037")
+    copy = mail_copies.cut_mail(raw).partition(b"\r\n\r\n")[2].decode("cp037")
+    assert TICKET[-43:] not in copy
+    assert "gracias" in copy
+
+
+def test_attack_a2_a_link_in_a_files_name_is_cut():
+    raw = mail("x", Content_Type=f'application/octet-stream; name="{TICKET}.html"')
+    assert TICKET[-43:] not in mail_in.parse(raw).files[0].name
 
 
 # A stranger's signatures, in the ways that cost the most: behind breaks, between tags, as base64 (attack on A1, A2).
