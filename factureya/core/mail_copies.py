@@ -14,7 +14,10 @@ from factureya.core.mail_charsets import decode
 from factureya.core.mail_parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
 from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
-MAX_READ = 1024 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_READ = 512 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_ENCODED = (
+    4 * MAX_READ
+)  # bytes of one text part that are decoded: more than MAX_READ of any encoding
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
@@ -144,7 +147,7 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
     elif _is_binary(part) and not _holds_token(part):
         copy.bodies.append((part.start, part.end, None))
     else:
-        content = part.content()
+        content = part.content(None if part.is_message else MAX_ENCODED)
         shown = _shown(copy, part, content, depth)
         body = None if shown == content else _encoded(part, shown)
         copy.bodies.append((part.start, part.end, body))

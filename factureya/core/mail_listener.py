@@ -24,7 +24,7 @@ LONGEST_LINE = 1024 * 1024  # bytes that are buffered of one connection
 LARGE = (
     1024 * 1024
 )  # bytes; of mails beyond that only LARGE_AT_ONCE are in memory, because each takes several times its size
-LARGE_AT_ONCE = 1
+LARGE_AT_ONCE = 2
 RETRY_SECONDS = 30.0  # until a port that was taken is tried again
 GRACE_SECONDS = 15.0  # for deliveries under way when the process is to end
 KEPT = "250 2.0.0 kept"

@@ -51,7 +51,7 @@ def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
 def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
     """Write down what the mail says, once; in the transaction that says what became of it."""
     InboundReading.objects.create(
-        message=inbound,
+        message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
         subject=mail.subject,
         senders=list(mail.senders),
         recipients=list(mail.recipients),
