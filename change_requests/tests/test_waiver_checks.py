@@ -188,7 +188,7 @@ def test_h13_raw_sql_brings_back_no_waiver_whose_checker_decided_meanwhile():
 
 def test_h13_raw_sql_names_no_granter_of_before_as_checker():
     request = make_request(Status.IN_APPROVAL)
-    first = waive(request, officer(Office.DEVELOPER))
     second = officer(Office.SECURITY_OFFICER)
+    first = waive(request, officer(Office.DEVELOPER))
     with refused_by("waiver_checked_by_an_outsider"):
         insert(first, approved_by_id=second.pk, checker_id=first.approved_by_id)
