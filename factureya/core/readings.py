@@ -42,7 +42,7 @@ def content_digest(mail: InboundMail) -> str:
 def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
     """Write down what the mail says, once; in the transaction that says what became of it."""
     InboundReading.objects.create(
-        message=inbound,
+        message_id=inbound.pk,  # not the row: two that know each other keep the bytes in memory
         subject=mail.subject,
         senders=list(mail.senders),
         recipients=list(mail.recipients),
