@@ -182,6 +182,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
         if inbound.attempts >= MAX_ATTEMPTS:
             return _settle(inbound, None, _given_up)
         raise Postponed(str(inbound.pk)) from error
+    finally:
+        # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
+        inbound.__dict__.pop("raw", None)
 
 
 def _claim(pk: int) -> int:
