@@ -114,14 +114,7 @@ def receive(
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
     """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
-    if not is_new:
-        return dispose(inbound.pk)
-    try:
-        return _act_on(inbound)
-    finally:
-        inbound.__dict__.pop(
-            "raw", None
-        )  # rows that know each other would keep the bytes in memory
+    return _act_on(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
