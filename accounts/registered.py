@@ -43,5 +43,5 @@ def people(address: str) -> list[User]:
     held = Representative.objects.filter(
         user=OuterRef("pk"), customer=OuterRef("contact__customer")
     )
-    found = contacts.filter(contact__role=Contact.Role.REPRESENTATIVE, **company)
-    return list(found.order_by(Exists(held.in_force()).desc(), "pk"))
+    representatives = contacts.filter(contact__role=Contact.Role.REPRESENTATIVE, **company)
+    return list(representatives.order_by(Exists(held.in_force()).desc(), "pk"))
