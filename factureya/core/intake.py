@@ -9,6 +9,7 @@ So a crash at any instant, a second delivery, or two processes at once leave one
 the same.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from factureya.core import clock, mail_in, readings, sql
 from factureya.core.attachments import Unstorable
 from factureya.core.mail_headers import fingerprint
 from factureya.core.mail_in import InboundMail, LimitExceeded
-from factureya.core.models import InboundCopy, InboundMessage
+from factureya.core.models import InboundCopy, InboundMessage, InboundReading
+from factureya.core.verdicts import Verdict
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -88,16 +90,51 @@ def keep(
         recipients=[_storable(address) for address in recipients], attempts=1, attempted_at=now,
     )  # fmt: skip
     try:
-        with transaction.atomic(durable=True):
-            inbound.save(force_insert=True)
-            sql.insert_original(inbound.pk, raw)
+        _insert(inbound, raw)
     except IntegrityError:
-        kept = InboundMessage.objects.filter(message_id=message_id, digest=digest)
-        if known := kept.first():
+        known = _known(inbound)
+        if known is None:
+            raise
+        if not _is_refused(known) or not _is_outdone(known, _verdict_of(raw)):
             return known, False
-        raise
+        # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
+        inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
+        try:
+            _insert(inbound, raw)
+        except IntegrityError:
+            return _known(inbound) or known, False
     inbound.raw = raw  # so that it need not be read back
     return inbound, True
+
+
+def _insert(inbound: InboundMessage, raw: bytes) -> None:
+    with transaction.atomic(durable=True):
+        inbound.save(force_insert=True)
+        sql.insert_original(inbound.pk, raw)
+
+
+def _known(inbound: InboundMessage) -> InboundMessage | None:
+    kept = InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest)
+    return kept.first()
+
+
+def _verdict_of(raw: bytes) -> Verdict:
+    try:
+        return readings.sender_verdict(mail_in.parse(raw))
+    except LimitExceeded:
+        return Verdict.NONE
+
+
+def _is_refused(inbound: InboundMessage) -> bool:
+    """Whether it lies in the tray because of its sender, and no agent made anything of it."""
+    return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
+
+
+def _is_outdone(refused: InboundMessage, verdict: Verdict) -> bool:
+    """Whether a delivery with this verdict proves a sender whom the refused one did not (M5)."""
+    if verdict != Verdict.PASS:
+        return False
+    return not InboundReading.objects.filter(message=refused, verdict=Verdict.PASS).exists()
 
 
 def receive(
@@ -239,7 +276,8 @@ def _settle(
         locked, others = _lock(inbound)
         if locked.disposition:
             return _repeated(locked)
-        twin = next((other for other in others if content and other.content == content), None)
+        same = [other for other in others if content and other.content == content]
+        twin = next((other for other in same if not _is_void(other, mail)), None)
         outcome = _repeated(twin) if twin else plan()
         sender, subject = (mail.sender, mail.subject) if mail else mail_in.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
@@ -247,10 +285,19 @@ def _settle(
             sender=sender[:254], subject=subject[:300], content=content,
         )  # fmt: skip
         if mail:
-            readings.store(inbound, mail, is_id_reused=bool(others) and not twin)
+            readings.store(inbound, mail, is_id_reused=bool(others) and not same)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
+
+
+def _is_void(earlier: InboundMessage, mail: InboundMail | None) -> bool:
+    """Whether the earlier delivery of the same mail was refused for want of the proof that this one has (M5, M6)."""
+    return (
+        mail is not None
+        and _is_refused(earlier)
+        and _is_outdone(earlier, readings.sender_verdict(mail))
+    )
 
 
 def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:

@@ -52,6 +52,7 @@ class _Copy:
     is_report: bool
     bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
     left: int = MAX_READ
+    checks: own_links.Checks = field(default_factory=own_links.Checks)
 
     def whole(self) -> bytes:
         """Return the copy; the mail itself when nothing in it changed."""
@@ -70,7 +71,12 @@ class _Copy:
         """Return text bytes without our links, as far as the mail's text may be read."""
         size = min(len(text), self.left)
         self.left -= size
-        cut = _cut_wide(text[:size], charset) if charset.startswith(WIDE) else _cut(text[:size])
+        is_wide = charset.startswith(WIDE)
+        cut = (
+            _cut_wide(text[:size], charset, self.checks)
+            if is_wide
+            else _cut(text[:size], self.checks)
+        )
         return cut if size == len(text) else cut + LEFT_OUT
 
 
@@ -209,17 +215,17 @@ def _encoded(part: Part, content: bytes) -> bytes:
     return content
 
 
-def _cut(content: bytes) -> bytes:
+def _cut(content: bytes, checks: own_links.Checks | None = None) -> bytes:
     """Return text bytes of any charset that has ASCII in it, without our links."""
     text = content.decode("utf-8", "surrogateescape")
-    shown = own_links.cut(text)
+    shown = own_links.cut(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
-def _cut_wide(content: bytes, charset: str) -> bytes:
+def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
     """The same of a charset that has no ASCII in it; what cannot be written again is marked alone."""
     text = decode(content, charset)
-    shown = own_links.cut(text)
+    shown = own_links.cut(text, checks)
     if shown == text:
         return content
     try:

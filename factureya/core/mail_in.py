@@ -11,6 +11,7 @@ from itertools import count
 from factureya.core import mail_copies, own_links
 from factureya.core.mail_headers import HeadTooLong, addresses, read_head
 from factureya.core.mail_parts import (
+    MAX_PARTS,
     MAX_TEXT_BYTES,
     Budget,
     LimitExceeded,
@@ -182,6 +183,8 @@ class _Reader:
             )
             for file in found
         ]
+        if len(self.files) > MAX_PARTS:  # as many as other files may be
+            raise LimitExceeded("parts")
         return part.as_text(rest)
 
     def _add(self, part: Part) -> None:

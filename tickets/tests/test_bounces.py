@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.tests.factories import make_agent, make_contact
 from factureya.core import clock, intake, mail_in, outbox
 from factureya.core.models import MailFolder, OutboxMessage
+from factureya.core.tests.mails import mail as plain
 from factureya.core.tests.mails import multipart
 from tickets import operations, policy, tasks
 from tickets.inbound import receive
@@ -151,6 +152,33 @@ def test_a_delay_is_only_stored(ana: User, action: str):
         "delayed",
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Warning: message 1rXy-0001 delayed 24 hours", "A message that you sent"),
+        ("Warning: could not send message for past 4 hours", "Warning"),
+        ("Delivery Status Notification (Delay)", "Your message has not yet been delivered."),
+        ("Mail delivery", "THIS IS A WARNING MESSAGE ONLY"),
+    ],
+)
+def test_attack_a2_a_delay_that_is_said_in_words_is_only_stored(ana: User, subject: str, text: str):
+    mail = mails_about(make_ticket(WAITING, requester=ana))[-1]
+    warning = plain(
+        text, Subject=subject, From="Mail Delivery System <Mailer-Daemon@mx.ejemplo.mx>",
+        References=f"<{mail.message_id}>", Message_ID=None,
+    )  # fmt: skip
+    outcome = deliver(warning)
+    mail.refresh_from_db()
+    assert (outcome.reason, mail.bounced_at) == ("delayed", None)
+    given_up = plain(
+        "User unknown", Subject="Undeliverable: retraso, message delayed", Message_ID=None,
+        From="Mail Delivery System <Mailer-Daemon@mx.ejemplo.mx>", References=f"<{mail.message_id}>",
+    )  # fmt: skip
+    assert deliver(given_up).reason == ""
+    mail.refresh_from_db()
+    assert mail.bounced_at is not None
 
 
 def test_a_bounce_of_what_we_never_sent_moves_nothing(ana: User):

@@ -143,7 +143,9 @@ def test_servers_h8_what_cannot_be_kept_comes_again_and_the_sender_reads_nothing
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("arguments", [["--no-hay-tal"], ["--to"], ["x@y"]])
+@pytest.mark.parametrize(
+    "arguments", [["--no-hay-tal"], ["--to"], ["x@y"], ["--to", "-h@factureya.com"]]
+)
 def test_servers_b1_a_call_that_can_never_work_returns_no_mail(scratch, arguments):
     done = run(scratch, "receive_email", *arguments, raw=mail())
     assert (done.returncode, done.stdout) == (75, b"")
@@ -230,11 +232,13 @@ def test_exit_codes_of_the_guard(monkeypatch):
 
         return call
 
-    for result, code in ((None, 0), (SystemExit(0), 0), (SystemExit(None), 0), (SystemExit(2), 75),
+    for result, code in ((None, 0), (SystemExit(0), 75), (SystemExit(None), 75), (SystemExit(2), 75),
                          (SystemExit("x"), 75), (SystemExit(1), 75),
                          (KeyboardInterrupt(), 75), (MemoryError("x\ny"), 75)):  # fmt: skip
         monkeypatch.setattr("django.core.management.execute_from_command_line", end(result))
         assert pipe.main(["manage.py", "receive_email"]) == code
+    monkeypatch.setattr("django.core.management.execute_from_command_line", end(SystemExit(0)))
+    assert pipe.main(["manage.py", "receive_email", "--help"]) == 0
 
 
 @pytest.mark.once

@@ -302,3 +302,30 @@ def test_a2_words_after_the_announcement_without_a_head_are_left_out():
         "550 User unknown\n----- Original message -----\n\nSu código es ABCD-EFGH\n"
     )
     assert "ABCD-EFGH" not in text
+
+
+# A stranger's signatures, in the ways that cost the most: behind breaks, between tags, as base64 (attack on A1, A2).
+FLOODS = {
+    "short": ":" + "a" * 20,
+    "short behind breaks": "a\n" * 4 + ":" + "a" * 20,
+    "whole behind breaks": "a\n" * 4 + ":" + "a" * 43,
+    "between tags": "<b>a-3a:" + "a" * 20 + "\n",
+    "as base64": as_base64(":" + "a" * 43 + "%41") * 2 + ".",
+}
+
+
+@pytest.mark.clause("M6")
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_mail_made_of_signatures_costs_at_most_two_seconds(name):
+    raw = mail(FLOODS[name] * (1_000_000 // len(FLOODS[name])))
+    began = time.process_time()
+    mail_in.parse(raw)
+    mail_copies.cut_mail(raw)
+    assert time.process_time() - began < 2
+
+
+def test_behind_more_signatures_than_are_computed_a_link_of_ours_is_still_cut():
+    flood = " ".join([":" + "a" * 43] * (own_links.MAX_CHECKS + 10))
+    assert TICKET not in own_links.cut(f"{flood} {TICKET} {URL}")
+    few = " ".join(["a:" + "b" * 43] * 100)
+    assert own_links.cut(few) == few
