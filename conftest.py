@@ -33,7 +33,7 @@ LEFT_OUT = {
     "redis": f"Redis at {REDIS_URL}",
     "browser": "Chromium",
     "samples": f"{SAMPLES}",
-    "mailserver": "root, Postfix, Dovecot (imapd, lmtpd) and swaks",
+    "mailserver": "root, Postfix and Dovecot (imapd, lmtpd)",
 }
 _left_out = pytest.StashKey[dict[str, int]]()
 

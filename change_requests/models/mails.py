@@ -19,6 +19,8 @@ class MailText(models.Model):
     )
     author_name = models.CharField("nombre del autor", max_length=150)
     body = models.TextField("mensaje", blank=True)
+    # Its mail brought forms of several companies: mesa de control reads it, and none of them what concerns another.
+    is_shared = models.BooleanField("de varias empresas", default=False)
     at = models.DateTimeField("cuándo", default=clock.now)
 
     class Meta:

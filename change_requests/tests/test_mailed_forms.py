@@ -6,13 +6,15 @@ from io import BytesIO, TextIOWrapper
 import pytest
 from django.core.management import call_command
 
+from accounts.models import Customer, User
+from accounts.tests.factories import make_contact, make_customer, make_superuser, represent
 from change_requests import operations, pdf_forms
 from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
 from change_requests.tests import lives, pdfs
 from change_requests.tests.raw import execute, refused_by, update
 from change_requests.tests.test_control_pages import browser, look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
-from factureya.core import attachments
+from factureya.core import attachments, clock
 from factureya.core.models import OutboxMessage
 from tickets.tests.letters import AUTHSERV, deliver
 from tickets.tests.pages import text_of
@@ -184,7 +186,7 @@ def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
     assert (kept.body, kept.author) == (WORDS, cast.ana)
     assert "CFDI40147" in text_of(look(cast.laura, request))
     assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
-    operations.confirm_from_registered_email(request)
+    operations.confirm_from_registered_email(request, actor=cast.ana)
     turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
     assert "dice algo más que el formato" in turn.body
     assert "CFDI40147" not in turn.body
@@ -250,3 +252,77 @@ def test_r5_somebody_without_powers_keeps_no_words(cast):
     with pytest.raises(operations.NotAllowed):
         operations.keep_mail_text(request, actor=cast.colleague(), body=WORDS)
     assert not MailText.objects.exists()
+
+
+# -- Of whom a form is -------------------------------------------------------------------------------
+
+
+def company_of(*names: str, **columns: str) -> list[User]:
+    """The representatives of another verified company."""
+    customer = make_customer(verified=False, **columns)
+    people = [make_contact(customer, representative=True, full_name=name) for name in names]
+    for person in people:
+        represent(customer, person)
+    verified = {"verified_at": clock.now(), "verified_by": make_superuser()}
+    Customer.objects.filter(pk=customer.pk).update(**verified)
+    return list(
+        User.objects.select_related("contact__customer")
+        .filter(contact__customer=customer)
+        .order_by("pk")
+    )
+
+
+def change_form(draft: FormalRequest, phone: str) -> bytes:
+    blank = pdf_forms.render(CHANGE, pdf_forms.data_of(draft))
+    return pdfs.fill(
+        blank, {"new_phone": phone, "reason": "Cambió el número de la oficina.", "oath": "/Yes"}
+    )
+
+
+def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
+    (otto,) = company_of("Otto Otra", registered_email=cast.customer.registered_email)
+    theirs = answers(
+        ACCESS, lives.Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example"
+    )
+    box = User(email=cast.customer.registered_email)
+    files = (alta(cast, "Jimena"), ("control-de-acceso Nora.pdf", pdfs.filled(ACCESS, theirs)))
+
+    deliver(letter(box, *files, text=WORDS))
+
+    ours, other = by_mail("Jimena"), FormalRequest.objects.get(requester=otto)
+    for request, person in ((ours, cast.ana), (other, otto)):
+        page = text_of(browser(person).get(f"/solicitudes/{request.folio}/"))
+        assert "CFDI40147" not in page
+        assert "CFDI40147" in text_of(look(cast.laura, request))
+
+
+def test_r4_a_colleagues_form_with_my_folio_is_a_request_of_his(cast):
+    ana, beto = company_of("Ana Dos", "Beto Dos")
+    begin = {"actor": ana, "customer": ana.contact.customer, "form": CHANGE, "kind": "change"}
+    draft = operations.create_draft(**begin)
+
+    deliver(letter(beto, ("f.pdf", change_form(draft, "222 555 0178")), text=WORDS))
+
+    his = FormalRequest.objects.get(requester=beto)
+    assert his.status == Status.SUBMITTED
+    assert MailText.objects.get().request == his
+    draft.refresh_from_db()
+    assert (draft.status, draft.draft.get("items")) == (Status.DRAFT, None)
+
+
+def test_r4_another_form_with_the_same_folio_is_not_called_received(cast):
+    begin = {"actor": cast.ana, "customer": cast.customer, "form": CHANGE, "kind": "change"}
+    draft = operations.create_draft(**begin)
+    phones = ("222 555 0178", "222 555 0190")
+
+    deliver(
+        letter(
+            cast.ana, *((f"{n}.pdf", change_form(draft, phone)) for n, phone in enumerate(phones))
+        )
+    )
+
+    first, second = FormalRequest.objects.order_by("pk")
+    assert (first, first.status, second.status) == (draft, Status.SUBMITTED, Status.DRAFT)
+    assert second.draft["items"] == {"phone": phones[1]}
+    assert not mails("form_already")
+    assert first.folio in mails("form_held")[0].body

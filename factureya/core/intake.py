@@ -212,6 +212,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
         if inbound.attempts >= MAX_ATTEMPTS:
             return _settle(inbound, None, _given_up)
         raise Postponed(str(inbound.pk)) from error
+    finally:
+        # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
+        inbound.__dict__.pop("raw", None)
 
 
 def _claim(pk: int) -> int:
@@ -284,7 +287,7 @@ def _settle(
         if mail:
             readings.store(inbound, mail, is_id_reused=bool(others) and not same)
         if copy is not None:
-            InboundCopy.objects.create(message=inbound, raw=copy)
+            InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
 
 

@@ -72,7 +72,7 @@ def services() -> dict[str, bool]:
         "Chromium (browser tests)": any(
             map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
         ),
-        "root, Postfix, Dovecot and swaks (mailserver tests)": not mail_servers.absent(),
+        "root, Postfix and Dovecot (mailserver tests)": not mail_servers.absent(),
         "../shared/samples (sample mails and invoices)": (
             ROOT.parent / "shared" / "samples"
         ).is_dir(),
