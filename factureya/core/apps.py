@@ -1,7 +1,15 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+from factureya.core import guard_install
 
 
 class CoreConfig(AppConfig):
     name = "factureya.core"
     label = "core"
     verbose_name = "Bitácora y correo"
+
+    def ready(self) -> None:
+        """Have the guards lifted before a migration and installed after the last one."""
+        pre_migrate.connect(guard_install.lift_before_migrating, sender=self)
+        post_migrate.connect(guard_install.install_after_migrating, sender=self)
