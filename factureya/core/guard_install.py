@@ -107,7 +107,10 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program should not start on this database, or an empty text. A database that is down is waited for."""
+    """Return why the program should not start on this database, or an empty text.
+
+    A database that does not answer gives no reason: the processes wait for it.
+    """
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"

@@ -18,7 +18,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Database, its guards, broker, age of the oldest overdue mail, of each sweep and of the last fetch; which, never why.
+    """Say whether database, guards, broker, outbox, sweeps and the last fetch do their work; which, never why.
 
     How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
     """

@@ -1,4 +1,4 @@
-"""Guards survive every migration, and a database that holds other ones than the program's is told (M26; house D1–D3)."""
+"""Guards survive every migration, and a database that holds other ones is told (M26; findings house D1–D3)."""
 
 import io
 from dataclasses import replace
