@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,17 +16,12 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
-from change_requests import guards as request_guards
-from factureya.core import guards as core_guards
-from factureya.core.tests import mail_servers
-from tickets import guards as ticket_guards
+from factureya.core import guard_install
+from factureya.testing import mail_servers
 
-GUARDED = (core_guards, ticket_guards, request_guards)
 SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = {
     "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
     "redis": f"Redis at {REDIS_URL}",
@@ -51,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "django.contrib.auth.hashers.MD5PasswordHasher",
         *settings.PASSWORD_HASHERS,
     ]
+    for number in range(1, 34):
+        config.addinivalue_line("markers", f'M{number}: set by clause("M{number}")')
     config.stash[_left_out] = {}
 
 
@@ -64,6 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     absent = _absent()
     for item in items:
+        for clause in {clause for mark in item.iter_markers("clause") for clause in mark.args}:
+            item.add_marker(clause)  # `-m M15` selects the tests of clause M15
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
         for name in absent:
@@ -136,31 +134,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             if (rows := list(model._base_manager.all()))
         ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded)
-        )
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded))
         yield
 
 
 def _flush_and_restore(seeded: list[tuple[type[models.Model], list[models.Model]]]) -> None:
-    with _guards_lifted():
+    with guard_install.lifted(connection):
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         with transaction.atomic():
             for model, rows in seeded:
                 model._base_manager.bulk_create(rows)
-
-
-@contextmanager
-def _guards_lifted() -> Iterator[None]:
-    with connection.schema_editor() as editor:
-        for app in GUARDED:
-            app.lift(apps, editor)
-    try:
-        yield
-    finally:
-        with connection.schema_editor() as editor:
-            for app in GUARDED:
-                app.install(apps, editor)
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from time_machine import travel
 
-from accounts import operations, policy, registered
+from accounts import operations, policy, registered_senders
 from accounts.models import Contact, Customer, User
-from accounts.tests.factories import (
-    make_agent,
-    make_contact,
-    make_customer,
-    make_superuser,
-    represent,
-)
 from accounts.tests.test_people import accept, invite, token_of
 from factureya.core.clock import now
-from tickets.tests.pages import text_of
+from factureya.testing.pages import text_of
+from factureya.testing.people import make_agent, make_contact, make_customer, make_superuser, represent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M8")]
 PEOPLE = reverse("accounts:people")
@@ -126,6 +120,6 @@ def test_h7_a_representative_whose_powers_ended_can_be_limited_again(ana):
 def test_h7_the_registered_mail_is_the_word_of_who_has_powers_today_first():
     old, new = verified_with({"valid_until": timezone.localdate(now())}, {})
     address = old.contact.customer.registered_email
-    assert registered.people(address) == [old, new]
+    assert registered_senders.people(address) == [old, new]
     with travel(now() + AFTER):
-        assert registered.people(address) == [new, old]
+        assert registered_senders.people(address) == [new, old]
