@@ -14,7 +14,7 @@ from factureya.core.mail.charsets import decode
 from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, read_parts, uuencoded
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
-MAX_READ = 512 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_READ = 256 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
 MAX_ENCODED = 4 * MAX_READ  # bytes of one text part that are decoded: more than MAX_READ of any encoding
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
