@@ -292,6 +292,14 @@ def unprivileged_python() -> list[str] | None:
     return None
 
 
+def why_not_as_user(checkout: Path) -> str:
+    """Return why USER cannot run the program of this checkout, or an empty text: a folder may be closed to others."""
+    probe = ["runuser", "-u", USER, "--", "test", "-r", str(checkout / "manage.py")]
+    if subprocess.run(probe, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+        return f"{USER} cannot read this checkout"
+    return "" if unprivileged_python() else f"{USER} can run no Python that has our packages"
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.socket() as probe:

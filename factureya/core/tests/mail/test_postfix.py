@@ -127,6 +127,13 @@ def clean() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _as_the_service_runs():
+    """Leave these tests out, and say why, where an unprivileged user cannot run the program."""
+    if reason := mail_servers.why_not_as_user(settings.BASE_DIR):
+        pytest.skip(reason)
+
+
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     """A database with our people, in a folder that the user of the service can write to."""
