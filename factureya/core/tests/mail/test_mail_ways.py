@@ -62,6 +62,8 @@ def scratch(tmp_path: Path, ana: User) -> Environment:
         file = tmp_path / "scratch.sqlite3"
         with sqlite3.connect(file) as copy:
             connection.connection.backup(copy)
+            # As in production, where `migrate` opens the file first: SQLite waits for no one to switch to WAL.
+            copy.execute("PRAGMA journal_mode=WAL")
         copy.close()
         return given | {"DATABASE_URL": f"sqlite:///{file}"}
     at = connection.settings_dict
