@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,12 +16,9 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
-from change_requests import guards as request_guards
-from factureya.core import guards as core_guards
+from factureya.core import guard_install
 from factureya.core.tests import mail_servers
-from tickets import guards as ticket_guards
 
-GUARDED = (core_guards, ticket_guards, request_guards)
 SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 CHROMIUM = next(
@@ -143,24 +139,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 
 def _flush_and_restore(seeded: list[tuple[type[models.Model], list[models.Model]]]) -> None:
-    with _guards_lifted():
+    with guard_install.lifted(connection):
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         with transaction.atomic():
             for model, rows in seeded:
                 model._base_manager.bulk_create(rows)
-
-
-@contextmanager
-def _guards_lifted() -> Iterator[None]:
-    with connection.schema_editor() as editor:
-        for app in GUARDED:
-            app.lift(apps, editor)
-    try:
-        yield
-    finally:
-        with connection.schema_editor() as editor:
-            for app in GUARDED:
-                app.install(apps, editor)
 
 
 @pytest.fixture(autouse=True)

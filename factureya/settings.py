@@ -134,6 +134,8 @@ elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread,
 else:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 10}
 DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
+# The modules whose GUARDS (triggers) are installed after the last migration, by `core.guard_install`.
+GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------

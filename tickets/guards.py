@@ -1,7 +1,5 @@
 """Triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
-from typing import Any
-
 from factureya.core import triggers
 
 _REMINDED = """NEW.closed_reason = 'unanswered' AND NOT EXISTS (
@@ -92,13 +90,3 @@ GUARDS = [
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
 ]  # fmt: skip
-
-
-def install(_apps: Any, schema_editor: Any) -> None:
-    """Create the tickets' triggers; the last operation of a migration that touches a guarded or read table."""
-    triggers.install(schema_editor, GUARDS)
-
-
-def lift(_apps: Any, schema_editor: Any) -> None:
-    """Drop the tickets' triggers; the first operation of a migration that touches a guarded or read table."""
-    triggers.lift(schema_editor, GUARDS)

@@ -1,6 +1,9 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+from factureya.core import guard_install
 
 
 class CoreConfig(AppConfig):
@@ -9,5 +12,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Bitácora y correo"
 
     def ready(self) -> None:
-        """Have the check of the folders of a server registered."""
+        """Have the folders of a server checked, the guards lifted before a migration and installed after the last one."""
         import_module("factureya.core.checks")
+        pre_migrate.connect(guard_install.lift_before_migrating, sender=self)
+        post_migrate.connect(guard_install.install_after_migrating, sender=self)

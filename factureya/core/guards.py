@@ -1,7 +1,5 @@
 """Core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
-from typing import Any
-
 from factureya.core import triggers
 
 GUARDS = [
@@ -41,13 +39,3 @@ GUARDS = [
     triggers.no_truncate("core_inboundcopy"),
     triggers.no_replace("core_inboundcopy", "message_id"),
 ]  # fmt: skip
-
-
-def install(_apps: Any, schema_editor: Any) -> None:
-    """Create core's triggers; the last operation of a migration that touches a guarded table."""
-    triggers.install(schema_editor, GUARDS)
-
-
-def lift(_apps: Any, schema_editor: Any) -> None:
-    """Drop core's triggers; the first operation of a migration that touches a guarded table."""
-    triggers.lift(schema_editor, GUARDS)

@@ -11,7 +11,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from factureya.core import clock
+from factureya.core import clock, guard_install
 from factureya.core.models import Heartbeat, OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,11 @@ def database() -> Check:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
+
+
+def guards() -> Check:
+    """The database holds every guard of the program, by name and text. Raises DatabaseError when it does not answer."""
+    return Check(ok=not guard_install.differences(connection))
 
 
 def broker() -> Check:

@@ -1,13 +1,10 @@
-"""Triggers on both engines, named, dropped and re-created by one function per app.
+"""Describe triggers as data: one `Guard` is one refusal, written once for SQLite and PostgreSQL.
 
-SQLite drops a table's triggers silently when a later migration rebuilds it, and a trigger that reads another
-table makes that table's rebuild fail. So every app keeps its guards in `guards.py` as data, and each migration
-that touches a guarded or referenced table is wrapped: `lift` first, `install` last. A test lists them all by name.
+Every app keeps its guards in `guards.py` (`settings.GUARDS` lists them); `core.guard_install` writes them into the
+database after the last migration and compares them with what the database holds.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,14 +22,45 @@ class Guard:
     engines: tuple[str, ...] = ("sqlite", "postgresql")
 
     def condition(self, vendor: str) -> str:
-        """The SQL condition for this engine; empty means always."""
+        """Return the SQL condition for this engine; empty means always."""
         if isinstance(self.when, tuple):
             return self.when[0] if vendor == "sqlite" else self.when[1]
         return self.when
 
+    def trigger(self, vendor: str) -> str:
+        """Return the CREATE TRIGGER statement of this engine, as the engine itself gives it back."""
+        head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
+        if vendor == "postgresql":
+            level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
+            return f"{head} {level} EXECUTE FUNCTION {self.name}_fn()"
+        condition = self.condition(vendor)
+        when = f"WHEN {condition} " if condition else ""
+        return f"{head} ROW {when}BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
+
+    def function_body(self) -> str:
+        """Return the body of the function that PostgreSQL's trigger calls."""
+        condition = self.condition("postgresql")
+        row = "NEW" if self.event.startswith(("INSERT", "UPDATE")) else "OLD"
+        refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
+        return f" BEGIN {f'IF {condition} THEN {refusal} END IF;' if condition else refusal} RETURN {row}; END "
+
+    def statements(self, vendor: str) -> list[str]:
+        """Return the SQL statements that create the guard on this engine."""
+        if vendor == "sqlite":
+            return [self.trigger(vendor)]
+        function = (
+            f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$ "
+            "LANGUAGE plpgsql"
+        )
+        return [function, self.trigger(vendor)]
+
+    @property
+    def _refusal(self) -> str:
+        return f"{self.name}: {self.message}".replace("'", "''")
+
 
 def append_only(table: str, *unique: str) -> list[Guard]:
-    """Guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE, INSERT OR REPLACE over a unique key.
+    """Return the guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE or INSERT OR REPLACE.
 
     `unique` lists the unique keys besides `id`, each as comma-separated columns ("chain, seq").
     """
@@ -71,55 +99,3 @@ def no_replace(table: str, *unique: str) -> Guard:
 
 def _same(key: str) -> str:
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))
-
-
-def install(schema_editor: Any, guards: Iterable[Guard]) -> None:
-    """Create every guard meant for this engine (dropping an older one of the same name).
-
-    Early migrations install the guards of tables that a later one creates: those are left to the later one.
-    """
-    vendor = schema_editor.connection.vendor
-    tables = set(schema_editor.connection.introspection.table_names())
-    for guard in guards:
-        if vendor in guard.engines and guard.table in tables:
-            for statement in _create(vendor, guard):
-                schema_editor.execute(statement, params=None)
-
-
-def lift(schema_editor: Any, guards: Iterable[Guard]) -> None:
-    """Drop every guard that is there."""
-    for guard in guards:
-        for statement in _drop(schema_editor.connection.vendor, guard):
-            schema_editor.execute(statement, params=None)
-
-
-def _create(vendor: str, guard: Guard) -> list[str]:
-    condition = guard.condition(vendor)
-    message = f"{guard.name}: {guard.message}".replace("'", "''")
-    if vendor == "sqlite":
-        when = f"WHEN {condition} " if condition else ""
-        return [
-            f"DROP TRIGGER IF EXISTS {guard.name}",
-            f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} FOR EACH ROW {when}"
-            f"BEGIN SELECT RAISE(ABORT, '{message}'); END",
-        ]
-    row = "NEW" if guard.event in ("INSERT", "UPDATE") else "OLD"
-    level = "STATEMENT" if guard.event == "TRUNCATE" else "ROW"
-    refusal = f"RAISE EXCEPTION '{message.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
-    body = f"IF {condition} THEN {refusal} END IF;" if condition else refusal
-    return [
-        f"CREATE OR REPLACE FUNCTION {guard.name}_fn() RETURNS trigger AS $$ BEGIN {body} RETURN {row}; END $$ "
-        "LANGUAGE plpgsql",
-        f"DROP TRIGGER IF EXISTS {guard.name} ON {guard.table}",
-        f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} FOR EACH {level} "
-        f"EXECUTE FUNCTION {guard.name}_fn()",
-    ]
-
-
-def _drop(vendor: str, guard: Guard) -> list[str]:
-    if vendor == "sqlite":
-        return [f"DROP TRIGGER IF EXISTS {guard.name}"]
-    return [
-        f"DROP TRIGGER IF EXISTS {guard.name} ON {guard.table}",
-        f"DROP FUNCTION IF EXISTS {guard.name}_fn()",
-    ]

@@ -18,14 +18,19 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Say whether database, broker, folder of files, outbox, each sweep and the last fetch work; which, never why.
+    """Say whether database, guards, broker, files, outbox, sweeps and the last fetch do their work; which, never why.
 
     How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
     """
     checks = {"broker": health.broker(), "media": health.media()}
     tray: dict[str, int] = {}
     try:
-        checks |= {"database": health.database(), "outbox": health.outbox(), **health.sweeps()}
+        checks |= {
+            "database": health.database(),
+            "guards": health.guards(),
+            "outbox": health.outbox(),
+        }
+        checks |= health.sweeps()
         checks |= mail_health.fetch()
         tray = {"mail_tray": mail_health.tray_size()}
     except DatabaseError:

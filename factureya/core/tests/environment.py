@@ -18,6 +18,8 @@ OURS = (
     "MAIL_IN_IMAP_URL MAIL_IN_LISTEN PAGES DATABASE_POOL"
 ).split()
 
+OUTSIDE = dict(os.environ)  # what the shell said, for a check of the developer's own database
+
 if ROOT not in os.environ:
     os.environ[ROOT] = tempfile.mkdtemp(prefix="factureya-tests-")
     atexit.register(shutil.rmtree, os.environ[ROOT], ignore_errors=True)

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from accounts.tests.factories import make_user
-from factureya.core import audit, guards
+from factureya.core import audit, guard_install
 from factureya.core.models import ChainHead, Event
 
 pytestmark = pytest.mark.clause("M26")
@@ -45,13 +44,11 @@ def flaws() -> list[tuple[str, int, str]]:
 def tamper(*statements: str) -> None:
     """What only the database's owner can do: lift the guards and write by hand."""
     connection.check_constraints()  # PostgreSQL drops no trigger while a deferred check is pending
-    editor = connection.schema_editor(atomic=False)
-    guards.lift(apps, editor)
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-    connection.check_constraints()
-    guards.install(apps, editor)
+    with guard_install.lifted(connection):
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        connection.check_constraints()
 
 
 # -- Writing -----------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
-from factureya.core import file_broker, supervisor
+from factureya.core import file_broker, guard_install, supervisor
 
 OTHERS_AFTER = 1.5  # seconds: the first page comes sooner when three processes don't load at once
 
@@ -25,6 +26,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, bind: str, **_options: Any) -> None:
         require_free(bind)
         make_folders()
+        if reason := guard_install.why_not_ready(connection):
+            raise CommandError(reason)
         os.chdir(settings.BASE_DIR)
         script = str(Path(supervisor.__file__).resolve())
         os.execv(sys.executable, [sys.executable, "-I", script, json.dumps(children(bind))])  # noqa: S606

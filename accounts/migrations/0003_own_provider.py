@@ -11,6 +11,6 @@ def create_own_provider(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "0002_initial")]
 
     operations = [migrations.RunPython(create_own_provider, migrations.RunPython.noop)]

@@ -24,6 +24,6 @@ def create_assets(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("change_requests", "0001_initial")]
+    dependencies = [("change_requests", "0002_decision_pins_its_revision")]
 
     operations = [migrations.RunPython(create_assets, migrations.RunPython.noop)]

@@ -1,0 +1,136 @@
+"""Write the guards of every app into the database, and compare what it holds with them (M15, M26).
+
+No migration names a guard. `migrate` takes all of them away before it changes a table and installs today's when no
+migration is left to apply; a database that stopped half-way has none, and `check`, `/readyz` and `up` say so.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+from factureya.core.triggers import Guard
+
+_HELD = {
+    "sqlite": "SELECT name, tbl_name, sql, '', 'O' FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
+}
+Text = tuple[
+    str, str, str
+]  # the trigger's statement, its function's body, and O for enabled (PostgreSQL)
+
+
+def guards(vendor: str) -> list[Guard]:
+    """Return the guards of every app that this engine needs."""
+    modules = [import_module(name) for name in settings.GUARDS]
+    return [guard for module in modules for guard in module.GUARDS if vendor in guard.engines]
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Replace every trigger of the database by today's guards, in one transaction."""
+    with transaction.atomic(using=connection.alias):
+        lift(connection)
+        with connection.cursor() as cursor:
+            for guard in guards(connection.vendor):
+                for statement in guard.statements(connection.vendor):
+                    cursor.execute(statement)
+
+
+def lift(connection: BaseDatabaseWrapper) -> None:
+    """Drop every trigger of the database, also those whose guard was renamed or removed since."""
+    with connection.cursor() as cursor:
+        for name, table in [(row[0], row[1]) for row in _held_rows(connection)]:
+            if connection.vendor == "sqlite":
+                cursor.execute(f'DROP TRIGGER "{name}"')
+            else:
+                cursor.execute(f'DROP TRIGGER "{name}" ON "{table}"')
+                cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
+
+
+@contextmanager
+def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Take the guards away for a while; only tests do so (a flush, or a tamper that is to be found)."""
+    lift(connection)
+    try:
+        yield
+    finally:
+        install(connection)
+
+
+def differences(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return what the database holds otherwise than the guards say: missing, changed, disabled or unknown triggers."""
+    wanted = {guard.name: _text(guard, connection.vendor) for guard in guards(connection.vendor)}
+    held = {row[0]: (row[2], row[3], row[4]) for row in _held_rows(connection)}
+    return sorted(
+        [f"missing: {name}" for name in wanted.keys() - held.keys()]
+        + [f"unknown: {name}" for name in held.keys() - wanted.keys()]
+        + [f"changed: {name}" for name in wanted.keys() & held.keys() if wanted[name] != held[name]]
+    )
+
+
+def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> None:
+    """Take the guards away before a migration changes a table (`pre_migrate`); nothing to apply, nothing to lift."""
+    if plan:
+        lift(connections[using])
+
+
+def install_after_migrating(*, using: str, **_options: Any) -> None:
+    """Install today's guards when no migration is left to apply (`post_migrate`)."""
+    connection = connections[using]
+    if not _has_pending(connection) and differences(connection):
+        install(connection)
+
+
+@register(Tags.database)
+def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
+    """Warn when the database holds other guards than the program's: `check --database default`.
+
+    A warning, not an error: `migrate` runs this check itself, and is what mends it.
+    """
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if _has_pending(connection):
+            continue  # migrations are another matter, and bring the guards with them
+        if rows := differences(connection):
+            text = f"{len(rows)} guards differ in the database: {', '.join(rows[:5])}."
+            found.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
+    return found
+
+
+def why_not_ready(connection: BaseDatabaseWrapper) -> str:
+    """Return why the program should not start on this database, or an empty text.
+
+    A database that does not answer gives no reason: the processes wait for it.
+    """
+    try:
+        if _has_pending(connection):
+            return "migrations are not applied: run `manage.py migrate`"
+        rows = differences(connection)
+    except DatabaseError:
+        return ""
+    return f"guards differ ({', '.join(rows[:5])}): run `manage.py migrate`" if rows else ""
+
+
+def _held_rows(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD[connection.vendor])
+        return list(cursor.fetchall())
+
+
+def _text(guard: Guard, vendor: str) -> Text:
+    body = guard.function_body() if vendor == "postgresql" else ""
+    return guard.trigger(vendor), body, "O"
+
+
+def _has_pending(connection: BaseDatabaseWrapper) -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

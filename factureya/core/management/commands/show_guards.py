@@ -1,0 +1,27 @@
+"""`manage.py show_guards`: the final SQL of every guard, for each engine or one."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from factureya.core import guard_install
+
+ENGINES = ("sqlite", "postgresql")
+
+
+class Command(BaseCommand):
+    help = "Print the SQL of every guard (trigger) as each engine gets it."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("names", nargs="*", help="only these guards")
+        parser.add_argument("--engine", choices=ENGINES, action="append")
+
+    def handle(
+        self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any
+    ) -> None:
+        for vendor in engine or ENGINES:
+            self.stdout.write(f"-- {vendor}")
+            for guard in guard_install.guards(vendor):
+                if not names or guard.name in names:
+                    self.stdout.write(";\n".join(guard.statements(vendor)) + ";")
