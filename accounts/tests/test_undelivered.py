@@ -17,9 +17,12 @@ from accounts.tests.factories import (
     PASSWORD,
     make_agent,
     make_contact,
+    make_customer,
+    make_representative,
     make_superuser,
     make_user,
     own_provider,
+    represent,
 )
 from factureya.core import mail_backend, outbox
 from factureya.core.models import Event, OutboxMessage
@@ -28,7 +31,7 @@ from tickets.tests.pages import log_in, text_of
 from tickets.tests.test_bounces import bounce_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3", "M6", "M7", "M16")]
-NEW = "nueva@ejemplo.mx"
+NEW, OTHER = "nueva@ejemplo.mx", "otra@ejemplo.mx"
 
 
 def invited(kind: str) -> tuple[User, OutboxMessage]:
@@ -38,7 +41,9 @@ def invited(kind: str) -> tuple[User, OutboxMessage]:
         inviter = make_superuser()
         operations.invite_staff(email=NEW, office=Office.SECURITY_OFFICER, actor=inviter)
     else:
-        inviter = make_contact(representative=True)
+        customer = make_customer(verified=False)
+        represent(customer, make_contact(customer, representative=True, email=OTHER))
+        inviter = make_representative(customer)
         with transaction.atomic():
             operations.invite_by_request(
                 inviter.contact.customer,
@@ -129,13 +134,11 @@ def test_a2_a_bounce_of_an_accepted_invitation_is_told_as_an_alarm():
 @pytest.mark.parametrize("kind", ["staff", "alta"])
 def test_a2_when_who_invited_has_left_others_who_may_invite_are_told(kind: str):
     inviter, mail = invited(kind)
-    other = make_user(is_staff=True, is_superuser=True) if kind == "staff" else make_contact(
-        inviter.contact.customer, representative=True
-    )  # fmt: skip
+    other = make_user(is_staff=True, is_superuser=True).email if kind == "staff" else OTHER
     User.objects.filter(pk=inviter.pk).update(is_active=False)
     deliver(bounce_of(mail))
     told = OutboxMessage.objects.filter(kind="accounts/invitation_undelivered")
-    assert [mail.to for mail in told] == [other.email]
+    assert [mail.to for mail in told] == [other]
 
 
 def test_a2_a_reset_code_whose_mail_came_back_resets_nothing(client: Client):

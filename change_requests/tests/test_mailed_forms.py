@@ -184,7 +184,7 @@ def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
     assert (kept.body, kept.author) == (WORDS, cast.ana)
     assert "CFDI40147" in text_of(look(cast.laura, request))
     assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
-    operations.confirm_from_registered_email(request)
+    operations.confirm_from_registered_email(request, actor=cast.ana)
     turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
     assert "dice algo más que el formato" in turn.body
     assert "CFDI40147" not in turn.body

@@ -241,7 +241,7 @@ def test_h2_who_loses_powers_is_told_at_every_step_and_can_object(cast):
     formal = end_of_anas_powers(cast)
     ana = cast.ana.email
     assert told(formal, "warn_submitted") == {"warn_submitted": [ana]}
-    operations.confirm_from_registered_email(formal)
+    operations.confirm_from_registered_email(formal, actor=cast.dana)
     carried_out(cast, operations.verify(formal, actor=cast.laura))
     steps = ("warn_submitted", "warn_approved", "warn_executed", "affected")
     assert told(formal, *steps) == {
@@ -274,7 +274,7 @@ def test_h2_the_person_of_a_baja_or_a_clave_is_told_at_every_step(cast, kind):
     formal = people.submitted(cast, form="access", kind=kind, person={"user": cast.beto.pk})
     beto = cast.beto.email
     assert beto in told(formal, "warn_submitted")["warn_submitted"]
-    operations.confirm_from_registered_email(formal)
+    operations.confirm_from_registered_email(formal, actor=cast.ana)
     carried_out(cast, operations.verify(formal, actor=cast.laura))
     last = "set_password" if kind == "clave" else "warn_executed"
     for verb in ("warn_submitted", "warn_approved", last):
@@ -297,7 +297,7 @@ def test_h2_the_old_registered_mail_is_told_at_every_step(cast):
 
 def test_h2_one_mail_for_each_address_whatever_its_roles(cast):
     formal = end_of_anas_powers(cast)
-    operations.confirm_from_registered_email(formal)
+    operations.confirm_from_registered_email(formal, actor=cast.dana)
     carried_out(cast, operations.verify(formal, actor=cast.laura))
     for event in formal.events():
         to = [

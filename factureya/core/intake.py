@@ -114,7 +114,14 @@ def receive(
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
     """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
-    return _act_on(inbound) if is_new else dispose(inbound.pk)
+    if not is_new:
+        return dispose(inbound.pk)
+    try:
+        return _act_on(inbound)
+    finally:
+        inbound.__dict__.pop(
+            "raw", None
+        )  # rows that know each other would keep the bytes in memory
 
 
 def dispose(pk: int) -> Outcome:
@@ -246,7 +253,7 @@ def _settle(
         if mail:
             readings.store(inbound, mail, is_id_reused=bool(others) and not twin)
         if copy is not None:
-            InboundCopy.objects.create(message=inbound, raw=copy)
+            InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
 
 

@@ -14,9 +14,10 @@ from factureya.core.mail_charsets import decode
 from factureya.core.mail_parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
 from factureya.core.mail_robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
-MAX_READ = (
-    2 * 1024 * 1024
-)  # bytes of text of one mail that are read, as at intake; a copy leaves out the rest
+MAX_READ = 512 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_ENCODED = (
+    4 * MAX_READ
+)  # bytes of one text part that are decoded: more than MAX_READ of any encoding
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
@@ -42,20 +43,28 @@ _SIGNED = re.compile(rb":[\w-]{20}")
 
 @dataclass
 class _Copy:
-    """A mail that is copied: what stands in place of each body, in their order; between them are heads."""
+    """A mail that is copied: what stands in place of each body, in their order; between them are heads.
+
+    None stands for a body that stays as it is: large files are not held twice.
+    """
 
     raw: bytes
     is_report: bool
-    bodies: list[tuple[int, int, bytes]] = field(default_factory=list)
+    bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
     left: int = MAX_READ
 
     def whole(self) -> bytes:
-        """Return the copy."""
-        parts, at = [], 0
-        for start, end, content in self.bodies:
-            parts += [self.cut(self.raw[at:start]), content]
+        """Return the copy; the mail itself when nothing in it changed."""
+        changed: list[tuple[int, int, bytes]] = []
+        at = 0
+        for start, end, content in [*self.bodies, (len(self.raw), len(self.raw), None)]:
+            head = self.raw[at:start]
+            if (cut := self.cut(head)) != head:
+                changed.append((at, start, cut))
+            if content is not None:
+                changed.append((start, end, content))
             at = end
-        return b"".join([*parts, self.cut(self.raw[at:])])
+        return _replaced(self.raw, changed) if changed else self.raw
 
     def cut(self, text: bytes, charset: str = "") -> bytes:
         """Return text bytes without our links, as far as the mail's text may be read."""
@@ -118,6 +127,15 @@ def _head_end(lines: list[str], at: int) -> int:
     return at if is_head else 0
 
 
+def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
+    """Return the bytes with other ones at these places."""
+    parts, at = [], 0
+    for start, end, content in changed:
+        parts += [memoryview(raw)[at:start], content]
+        at = end
+    return b"".join([*parts, memoryview(raw)[at:]])
+
+
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
     """Note what stands in the copy in place of each body of the part."""
     if part.is_message and part.parts and copy.is_report:
@@ -126,11 +144,12 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
     elif part.parts:
         for inner in part.parts:
             _copy_part(copy, inner, depth + 1)
+    elif _is_binary(part) and not _holds_token(part):
+        copy.bodies.append((part.start, part.end, None))
     else:
-        content = part.content()
+        content = part.content(None if part.is_message else MAX_ENCODED)
         shown = _shown(copy, part, content, depth)
-        same = shown == content
-        body = copy.raw[part.start : part.end] if same else _encoded(part, shown)
+        body = None if shown == content else _encoded(part, shown)
         copy.bodies.append((part.start, part.end, body))
 
 
@@ -143,13 +162,31 @@ def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
         if copy.is_report or depth >= MAX_DEPTH:
             return head_alone(content)
         return cut_mail(content, depth + 1)
-    is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
-    if not (is_text or part.kind in STATUS_TYPES):
+    if _is_binary(part):
         return _mask(content)
     shown = copy.cut(content, part.parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
         return _report(shown)
     return shown
+
+
+def _is_binary(part: Part) -> bool:
+    """Tell whether the part is neither a text nor a mail: its bytes keep their length."""
+    name = part.file_name.lower()
+    is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
+    is_mail = part.is_message or part.kind in HEADERS_TYPES or name.endswith(".eml")
+    return not (is_text or is_mail or part.kind in STATUS_TYPES)
+
+
+def _holds_token(part: Part) -> bool:
+    """Tell whether a link of ours is in a binary part, which is read a piece at a time: it may be large."""
+    last = b""
+    for piece in part.pieces():
+        window = last + piece
+        if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
+            return True
+        last = window[-2 * own_links.MAX_TOKEN - 100 :]
+    return False
 
 
 def _report(content: bytes) -> bytes:

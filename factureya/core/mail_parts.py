@@ -147,6 +147,22 @@ class Part:
         found, _ = uuencoded(whole.read(self.source))
         return replace(whole, inner=found[0].lines) if found else whole
 
+    def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
+        """Yield the decoded bytes, of about `size` encoded ones at a time; whole where the encoding needs it."""
+        if self.encoding not in {"base64", "", "7bit", "8bit", "binary"}:
+            yield self.content()
+            return
+        carry = b""
+        for at in range(self.start, self.end, size):
+            written = carry + self.source[at : min(self.end, at + size)]
+            if self.encoding != "base64":
+                yield written
+                continue
+            written = written.translate(None, b"\r\n \t")
+            whole = len(written) // 4 * 4
+            carry = written[whole:]
+            yield base64_bytes(written[:whole])
+
     def text(self) -> str:
         """The text of a text part, with line feeds."""
         return self.as_text(self.content(MAX_TEXT_BYTES))

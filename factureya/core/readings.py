@@ -34,15 +34,24 @@ def content_digest(mail: InboundMail) -> str:
     for text in (" ".join(mail.senders), mail.text):
         digest.update("".join(text.split()).encode() + b"\0")
     for file in mail.files:
-        content = hashlib.sha256(file.content.translate(None, BLANK)).digest()
-        digest.update("".join(file.name.split()).encode() + b"\0" + content)
+        digest.update(
+            "".join(file.name.split()).encode() + b"\0" + _digest_without_blanks(file.content)
+        )
     return digest.hexdigest()
+
+
+def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
+    """Return the SHA-256 of the content without blanks, a piece at a time: it may be large."""
+    digest = hashlib.sha256()
+    for at in range(0, len(content), size):
+        digest.update(content[at : at + size].translate(None, BLANK))
+    return digest.digest()
 
 
 def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
     """Write down what the mail says, once; in the transaction that says what became of it."""
     InboundReading.objects.create(
-        message=inbound,
+        message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
         subject=mail.subject,
         senders=list(mail.senders),
         recipients=list(mail.recipients),
@@ -62,7 +71,7 @@ def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
     What was not read, because it is beyond the limits, has a copy of its own in any case: its beginning, as one text.
     """
     copy = mail_copies.cut_mail(raw) if mail else mail_copies.cut_whole(raw)
-    return None if mail and copy == raw else copy
+    return None if mail and copy is raw else copy
 
 
 def for_download(inbound: InboundMessage) -> bytes:

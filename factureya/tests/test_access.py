@@ -24,8 +24,8 @@ from change_requests import operations as request_operations
 from change_requests.models import Evidence, FormalRequest
 from change_requests.tests import lives
 from change_requests.tests.factories import own_assets
-from factureya.core import attachments
-from factureya.core.models import Event, Holiday, OutboxMessage
+from factureya.core import attachments, intake
+from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.tests import access_control, access_requests
 from factureya.tests.access import DESK, ROLES, Row, World, codes, key
 from tickets import links, operations
@@ -69,8 +69,15 @@ def world(tmp_path, settings) -> World:
     return World(
         people, ticket, make_ticket(Ticket.Status.CLOSED, requester=ana),
         files.get(message__isnull=False), files.get(note__isnull=False),
-        make_inbound(disposition="reject-unregistered"), mailed, *formal_request(people),
+        strangers_mail(), mailed, *formal_request(people),
     )  # fmt: skip
+
+
+def strangers_mail() -> InboundMessage:
+    """Return a mail that lies in the tray, read as any other."""
+    raw = b"From: x@nadie.example\nTo: soporte@factureya.com\nSubject: Hola\n\nHola\n"
+    intake.receive(raw, source="pipe")
+    return InboundMessage.objects.latest("pk")
 
 
 def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:

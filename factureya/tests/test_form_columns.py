@@ -42,10 +42,12 @@ PERSON, NAME, CUSTOMER = "accounts.User", "accounts.User.full_name", "accounts.C
 REPRESENTATIVE, OUTCOME = "accounts.Representative", "change_requests.FormalRequest.outcome_reason"
 STORED: dict[str, str] = {
     "AcceptForm.full_name": NAME,
+    "AlarmForm.reason": "core.Event.data",
     "AnswerForm.answer": "change_requests.Clarification.body",
     "CancelForm.reason": OUTCOME,
     "CheckForm.findings": "change_requests.Waiver.findings",
     "ComposerForm.body": "tickets.Message.body",
+    "ComposerForm.note": "tickets.Note.body",
     "DataForm.city": ADDRESS,
     "DataForm.legal_name": f"{CUSTOMER}.legal_name",
     "DataForm.phone": f"{CUSTOMER}.phone",

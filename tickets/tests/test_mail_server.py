@@ -112,14 +112,13 @@ def test_550_until_it_is_given_up_is_shown_and_tried_again_by_the_agent(server, 
         page = client.get(page_of(ticket))
         assert "No entregado: 550 5.1.1 No existe ese buzón" in text_of(page)
         item = re.search(r'<li id="mensaje-2".*?</li>', page.content.decode(), re.DOTALL).group()
-        form = re.search(r'action="([^"]*/correo/\d+/)"[^>]*>(.*?)</form>', item, re.DOTALL)
-        assert "Reintentar" in form.group(2)
+        button = re.search(r'formaction="([^"]*/correo/\d+/)[^"]*"[^>]*>Reintentar<', item)
         visits = server.visits
         assert outbox.sweep() == 0
         assert server.visits == visits  # given up is given up: only a person begins again
 
         server.change(Mood.TAKES)
-        client.post(form.group(1))
+        client.post(button.group(1))
         assert server.took == []  # pressing it sends nothing either
         assert outbox.sweep() == 1
         assert ids(server.took) == [answer.message_id]
