@@ -5,9 +5,7 @@ from django.db import migrations
 
 def create_own_provider(apps, schema_editor):
     """Insert the one own provider."""
-    apps.get_model("accounts", "Provider").objects.get_or_create(
-        is_own=True, defaults={"name": "Factureya"}
-    )
+    apps.get_model("accounts", "Provider").objects.get_or_create(is_own=True, defaults={"name": "Factureya"})
 
 
 class Migration(migrations.Migration):
