@@ -15,15 +15,15 @@ run: .venv/.installed ## Start the portal with demo data on http://localhost:800
 	@exec $(BIN)/python manage.py up --bind 127.0.0.1:$(PORT)
 
 test: .venv/.installed-dev ## Run the suite on SQLite, and on PostgreSQL with Redis when they are there
-	@$(BIN)/python -m factureya.core.tests.suite
+	@$(BIN)/python -m factureya.dev.suite
 
 coverage: .venv/.installed-dev ## Run the suite and show which branches of what decides were not taken
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m factureya.core.tests.suite --cov --cov-append --cov-report=
+	@$(BIN)/python -m factureya.dev.suite --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --include 'factureya/core/*,*/operations/*,*/policy.py'
 
 check: .venv/.installed-dev ## Lint, types, contracts, templates, migrations, deploy check
-	@$(BIN)/python -m factureya.core.tests.lint
+	@$(BIN)/python -m factureya.dev.lint
 
 bench: .venv/.installed-dev ## Measure pages, sweeps and mail at 1,000 and 100,000 tickets, formal requests (docs/benchmarks.md)
 	@$(BIN)/python manage.py bench

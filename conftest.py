@@ -17,13 +17,11 @@ from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
 from factureya.core import guard_install
-from factureya.core.tests import mail_servers
+from factureya.testing import mail_servers
 
 SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = {
     "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
     "redis": f"Redis at {REDIS_URL}",
@@ -132,9 +130,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             if (rows := list(model._base_manager.all()))
         ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded)
-        )
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _flush_and_restore(seeded))
         yield
 
 

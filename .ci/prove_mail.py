@@ -71,9 +71,7 @@ def answer_in_admin(agent: Visitor, number: str, text: str) -> None:
     require(found is not None, f"the agent's queue does not find {number}")
     assert found
     agent.look(found.group())
-    sent = agent.send(
-        f"{QUEUE}{found.group(1)}/mensaje/", kind="respuesta", body=text, after="detalle"
-    )
+    sent = agent.send(f"{QUEUE}{found.group(1)}/mensaje/", kind="respuesta", body=text, after="detalle")
     require(text in sent and "#mensaje-2" in agent.url, f"the answer was not sent: {agent.url}")
 
 
@@ -82,10 +80,7 @@ def written(folder: Path, wanted: Callable[[EmailMessage], bool]) -> EmailMessag
     found: list[EmailMessage] = []
 
     def look() -> bool:
-        mails = (
-            message_from_bytes(file.read_bytes(), policy=policy.default)
-            for file in folder.glob("*.eml")
-        )
+        mails = (message_from_bytes(file.read_bytes(), policy=policy.default) for file in folder.glob("*.eml"))
         found.extend(mail for mail in mails if wanted(mail))
         return bool(found)
 

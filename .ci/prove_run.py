@@ -50,9 +50,14 @@ def round_of(clone: Path, port: int, limit: float) -> float:
     begin = time.monotonic()
     with log.open("wb") as output:
         run = subprocess.Popen(
-            ["make", "run", f"PORT={port}"], cwd=clone, env=bare_environment(listener), stdin=subprocess.DEVNULL,
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            ["make", "run", f"PORT={port}"],
+            cwd=clone,
+            env=bare_environment(listener),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     site = f"http://localhost:{port}"
     try:
         wait_for_page(site, run, log, limit)
@@ -97,9 +102,13 @@ def up_alone(clone: Path) -> None:
     log = clone.parent / "up.log"
     with log.open("wb") as output:
         up = subprocess.Popen(
-            [".venv/bin/python", "manage.py", "up", "--bind", f"127.0.0.1:{port}"], cwd=clone,
-            env=bare_environment(free_port()), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [".venv/bin/python", "manage.py", "up", "--bind", f"127.0.0.1:{port}"],
+            cwd=clone,
+            env=bare_environment(free_port()),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     wait_for_page(f"http://localhost:{port}", up, log, AGAIN)
     seconds = time.monotonic() - begin
     up.terminate()

@@ -16,9 +16,10 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import admin_companies, admin_people, policy
+from accounts import policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
-from accounts.returning import post_only
+from accounts.staff import companies, people
+from accounts.web.returning import post_only
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
@@ -44,8 +45,7 @@ class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at 
         """Ours instead of the stock ones."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}")
-            for route, view, name in self.pages
+            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}") for route, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -74,11 +74,11 @@ class CustomerToVerifyAdmin(OwnPages):
     """Companies that signed up and wait for staff."""
 
     pages = (
-        ("", show(admin_companies.to_verify), "changelist"),
-        ("<int:pk>/", show(admin_companies.decide), "change"),
-        ("<int:pk>/verificar/", send_of_company(admin_companies.verify), "verify"),
-        ("<int:pk>/unir/", send_of_company(admin_companies.join), "join"),
-        ("<int:pk>/no-aceptar/", send_of_company(admin_companies.refuse), "refuse"),
+        ("", show(companies.to_verify), "changelist"),
+        ("<int:pk>/", show(companies.decide), "change"),
+        ("<int:pk>/verificar/", send_of_company(companies.verify), "verify"),
+        ("<int:pk>/unir/", send_of_company(companies.join), "join"),
+        ("<int:pk>/no-aceptar/", send_of_company(companies.refuse), "refuse"),
     )
 
     def allows(self, user: Any) -> bool:
@@ -91,8 +91,8 @@ class CustomerAdmin(OwnPages):
     """Companies, read-only (M1)."""
 
     pages = (
-        ("", show(admin_companies.customers), "changelist"),
-        ("<int:pk>/", show(admin_companies.customer_page), "change"),
+        ("", show(companies.customers), "changelist"),
+        ("<int:pk>/", show(companies.customer_page), "change"),
     )
 
     def allows(self, user: Any) -> bool:
@@ -105,31 +105,31 @@ class UserAdmin(OwnPages):
     """People with an account, for superusers."""
 
     pages = (
-        ("", show(admin_people.users), "changelist"),
-        ("invitar/", show_or_send(admin_people.invite), "invite"),
+        ("", show(people.users), "changelist"),
+        ("invitar/", show_or_send(people.invite), "invite"),
         (
             "invitaciones/<int:pk>/reenviar/",
-            send_of_list(partial(admin_people.change_invitation, verb="reenviar")),
+            send_of_list(partial(people.change_invitation, verb="reenviar")),
             "resend",
         ),
         (
             "invitaciones/<int:pk>/cancelar/",
-            send_of_list(partial(admin_people.change_invitation, verb="cancelar")),
+            send_of_list(partial(people.change_invitation, verb="cancelar")),
             "cancel",
         ),
-        ("<int:pk>/", show(admin_people.user_page), "change"),
-        ("<int:pk>/cargos/", send_of_person(admin_people.grant), "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(admin_people.end), "end"),
-        ("<int:pk>/cuenta/", send_of_person(admin_people.close), "close"),
-        ("<int:pk>/factor/", send_of_person(admin_people.request_reset), "request_reset"),
+        ("<int:pk>/", show(people.user_page), "change"),
+        ("<int:pk>/cargos/", send_of_person(people.grant), "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(people.end), "end"),
+        ("<int:pk>/cuenta/", send_of_person(people.close), "close"),
+        ("<int:pk>/factor/", send_of_person(people.request_reset), "request_reset"),
         (
             "<int:pk>/factor/<int:reset>/aprobar/",
-            send_of_person(partial(admin_people.decide_reset, verb="aprobar")),
+            send_of_person(partial(people.decide_reset, verb="aprobar")),
             "approve_reset",
         ),
         (
             "<int:pk>/factor/<int:reset>/rechazar/",
-            send_of_person(partial(admin_people.decide_reset, verb="rechazar")),
+            send_of_person(partial(people.decide_reset, verb="rechazar")),
             "decline_reset",
         ),
     )
@@ -143,7 +143,7 @@ class UserAdmin(OwnPages):
 class ProviderAdmin(OwnPages):
     """Who gives the service (M3)."""
 
-    pages = (("", show_or_send(admin_people.providers), "changelist"),)
+    pages = (("", show_or_send(people.providers), "changelist"),)
 
     def allows(self, user: Any) -> bool:
         """Superusers, and supervisors to look."""

@@ -9,7 +9,7 @@ class AccountsConfig(AppConfig):
 
 
 class FactureyaAdminConfig(AdminConfig):
-    default_site = "accounts.site.FactureyaAdminSite"
+    default_site = "accounts.staff.site.FactureyaAdminSite"
 
     def ready(self) -> None:
         """Load every app's admin, in processes that show pages."""

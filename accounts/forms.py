@@ -12,13 +12,12 @@ from django import forms
 from django.core.validators import EmailValidator, MaxLengthValidator
 from django.http import HttpRequest
 
-from accounts import factor_keys, operations, passwords
+from accounts import operations, passwords
 from accounts.models import User
+from accounts.operations import factor_keys
 from accounts.rfc import RFC, BadRFC, parse
 
-CHOOSING_HELP = (
-    "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
-)
+CHOOSING_HELP = "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
 EMAIL_TOO_LONG = "Un correo tiene hasta %(limit_value)d caracteres; escribió %(show_value)d."
 TOO_LONG = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto."
@@ -36,9 +35,7 @@ FACTOR_UNREADABLE = (
     "No podemos leer su verificación en dos pasos, porque cambió una clave del sistema. Su aplicación no tiene la "
     "culpa: pida que se la restablezcan (lo aprueban dos personas) o llámenos: 01 800 63 22 887."
 )
-CODE_CAME_BACK = (
-    "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
-)
+CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
@@ -52,9 +49,7 @@ def _measure_password(form: forms.Form, field: str, person: User) -> None:
 def _short_enough(email: str) -> None:
     """Measure an address as it is stored: some letters are longer in lower case."""
     if (length := len(email.lower())) > MAX_EMAIL:
-        raise forms.ValidationError(
-            EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length}
-        )
+        raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
 
 class PlainForm(forms.Form):
@@ -116,9 +111,7 @@ class SignupForm(PlainForm, account.SignupForm):
     rfc = forms.CharField(
         max_length=20,
         error_messages={"max_length": "El RFC tiene 12 o 13 caracteres."},
-        widget=forms.TextInput(
-            attrs={"class": "fy-mono", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs={"class": "fy-mono", "autocapitalize": "characters", "spellcheck": "false"}),
     )
     legal_name = forms.CharField(
         max_length=254,
@@ -312,9 +305,7 @@ class AcceptForm(PlainForm):
         error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    password = forms.CharField(
-        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
+    password = forms.CharField(strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
     words = {
         "full_name": ("Su nombre completo", "", WRITE_NAME),
         "password": ("Contraseña", CHOOSING_HELP, CHOOSE_PASSWORD),

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Contact, Customer, FactorReset, Invitation, Representative, User
-from factureya.core import outbox, own_links
+from factureya.core.mail import outbox, own_links
 from factureya.core.models import Event
 
 
@@ -58,15 +58,17 @@ def invitation_undelivered(invitation: Invitation, event: Event) -> None:
     elif invitation.customer is None:
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
-        held = invitation.customer.contacts.filter(
-            role=Contact.Role.REPRESENTATIVE, user__is_active=True
-        )
+        held = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
         people = [contact.user for contact in held.select_related("user")]
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
         _send(
-            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=url_of(page),
-        )  # fmt: skip
+            "accounts/invitation_undelivered",
+            event,
+            person,
+            invitation=invitation,
+            page_url=url_of(page),
+        )
 
 
 def factor_reset_requested(reset: FactorReset, event: Event) -> None:

@@ -1,7 +1,7 @@
 """What each office may do in the admin, in one place; Django's groups only show it.
 
-Permissions are asked of the offices in force at that moment (`accounts.backends`), never of the groups: an office that
-ended a minute ago gives nothing, whether or not anything ran since. Names are texts, so accounts imports no other app.
+Permissions are asked of the offices in force at that moment (`accounts.sign_in.backends`), never of the groups: an
+office that ended a minute ago gives nothing, whether or not anything ran since. Names are texts, so accounts imports no other app.
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,21 @@ from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignmen
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
 _DESK = _QUEUE | {
-    "accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify",
-}  # fmt: skip
+    "accounts.view_customer",
+    "accounts.view_customertoverify",
+    "accounts.change_customertoverify",
+}
 _SUPERVISION = frozenset(
     {
-        "core.view_outboxmessage", "core.change_outboxmessage", "core.view_holiday", "core.add_holiday",
-        "core.change_holiday", "core.delete_holiday", "accounts.view_provider",
+        "core.view_outboxmessage",
+        "core.change_outboxmessage",
+        "core.view_holiday",
+        "core.add_holiday",
+        "core.change_holiday",
+        "core.delete_holiday",
+        "accounts.view_provider",
     }
-)  # fmt: skip
+)
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Office.AGENT: _DESK,

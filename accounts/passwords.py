@@ -18,8 +18,5 @@ def check(password: str, user: User) -> None:
         validate_password(password, user)
     except ValidationError as problem:
         raise ValidationError(
-            [
-                ValidationError(WORDS[error.code or ""], code=error.code)
-                for error in problem.error_list
-            ]
+            [ValidationError(WORDS[error.code or ""], code=error.code) for error in problem.error_list]
         ) from None

@@ -29,22 +29,17 @@ def parse(text: str) -> RFC:
     """Clean (upper case, no spaces, hyphens or dots) and check an RFC. Raises BadRFC with its own text per reason."""
     value = stdnum_rfc.compact(text).replace(".", "")
     if value in GENERIC:
-        raise BadRFC(
-            f"{value} es el RFC genérico para {GENERIC[value]}; escriba el de su empresa o el suyo."
-        )
+        raise BadRFC(f"{value} es el RFC genérico para {GENERIC[value]}; escriba el de su empresa o el suyo.")
     if len(value) == 10:
         raise BadRFC("Escriba el RFC completo, con homoclave: faltan los 3 últimos caracteres.")
     try:
         stdnum_rfc.validate(value)
     except InvalidLength:
         raise BadRFC(
-            "El RFC tiene 12 caracteres (persona moral) o 13 (persona física); "
-            f"escribió {len(value)}."
+            f"El RFC tiene 12 caracteres (persona moral) o 13 (persona física); escribió {len(value)}."
         ) from None
     except InvalidFormat:
-        raise BadRFC(
-            "Revise el RFC: lleva letras, luego 6 números de la fecha y 3 caracteres de homoclave."
-        ) from None
+        raise BadRFC("Revise el RFC: lleva letras, luego 6 números de la fecha y 3 caracteres de homoclave.") from None
     except InvalidComponent:
         raise BadRFC("Revise el RFC: la fecha que lleva no existe.") from None
     return RFC(value, check_failed=not _check_digit_matches(value))

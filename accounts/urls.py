@@ -9,8 +9,8 @@ from allauth.mfa.base import views as mfa
 from allauth.mfa.totp import views as totp
 from django.urls import include, path
 
-from accounts import entrance_views as entrance
 from accounts import views
+from accounts.sign_in import views as entrance
 
 FACTOR = "verificacion-en-dos-pasos/"
 

@@ -18,9 +18,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView
 
-from accounts import operations, policy, returning
+from accounts import operations, policy
 from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
+from accounts.web import returning
 
 
 class Home(LoginRequiredMixin, FormView):
@@ -48,8 +49,7 @@ class Home(LoginRequiredMixin, FormView):
         return super().get_context_data(
             membership=membership,
             customer=membership.customer if membership else None,
-            may_invite=membership is not None
-            and policy.may_manage_people(user, membership.customer),
+            may_invite=membership is not None and policy.may_manage_people(user, membership.customer),
             has_factor=factor,
             **kwargs,
         )
@@ -66,9 +66,7 @@ class RepresentativeMixin:
         """Strangers to login, everybody else 403."""
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names
-            return returning.ask_login(
-                request, request.get_full_path() if is_page else reverse("accounts:people")
-            )
+            return returning.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
         membership = request.user.membership
         if membership is None or not policy.may_manage_people(request.user, membership.customer):
             raise PermissionDenied
@@ -88,9 +86,7 @@ class People(RepresentativeMixin, TemplateView):
         """People and pending invitations, two queries."""
         people = self.customer.contacts.select_related("user")
         contacts = policy.with_powers(people).order_by("-role", "user__full_name")
-        pending = self.customer.invitations.filter(
-            accepted_at__isnull=True, cancelled_at__isnull=True
-        )
+        pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
         return super().get_context_data(
             contacts=contacts.filter(user__is_active=True)[:200],
             invitations=pending.order_by("-created_at")[:200],
@@ -106,9 +102,7 @@ class LimitPerson(RepresentativeMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Limit or free, and say which."""
-        contact = get_object_or_404(
-            Contact, customer=self.customer, user__email=posted_address(request, "person")
-        )
+        contact = get_object_or_404(Contact, customer=self.customer, user__email=posted_address(request, "person"))
         limit = request.POST.get("own_tickets_only") == "1"
         try:
             operations.limit_contact(contact.pk, own_tickets_only=limit, actor=request.user)
@@ -165,13 +159,9 @@ class AcceptInvitation(FormView):
         try:
             self.invitation = operations.open_invitation(kwargs["token"])
         except operations.Refused as refusal:
-            return render(
-                request, "accounts/invitation_unusable.html", {"reason": str(refusal)}, status=410
-            )
+            return render(request, "accounts/invitation_unusable.html", {"reason": str(refusal)}, status=410)
         if request.user.is_authenticated:
-            return render(
-                request, "accounts/invitation_signed_in.html", {"invitation": self.invitation}
-            )
+            return render(request, "accounts/invitation_signed_in.html", {"invitation": self.invitation})
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:

@@ -35,9 +35,19 @@ class FormalRequestAdmin(ShownAdmin):
     """Folio, state and instants."""
 
     list_display = (
-        "folio", "form", "kind", "status", "customer", "channel", "submitted_at", "due_at", "suspended_at",
-        "approved_at", "executed_at", "closed_at",
-    )  # fmt: skip
+        "folio",
+        "form",
+        "kind",
+        "status",
+        "customer",
+        "channel",
+        "submitted_at",
+        "due_at",
+        "suspended_at",
+        "approved_at",
+        "executed_at",
+        "closed_at",
+    )
     list_filter = ("status", "form")
     list_select_related = ("customer",)
     search_fields = ("=folio",)
@@ -75,8 +85,15 @@ class WaiverAdmin(ShownAdmin):
     """Exceptions of segregation and whether they were checked (M25)."""
 
     list_display = (
-        "request", "implementer", "approved_by", "approved_at", "checker", "check_due", "checked_at", "conform",
-    )  # fmt: skip
+        "request",
+        "implementer",
+        "approved_by",
+        "approved_at",
+        "checker",
+        "check_due",
+        "checked_at",
+        "conform",
+    )
     list_select_related = ("request", "implementer", "approved_by", "checker")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.checks import Error, Tags, register
 from django.db import connections
 
+from change_requests.approvals import missing_office
 from change_requests.models import ACCESS, InformationAsset
-from change_requests.slots import missing_office
 
 
 @register(Tags.database, deploy=True)

@@ -13,30 +13,29 @@ from functools import partial
 
 from django.conf import settings
 
-from accounts import registered
+from accounts import registered_senders
 from accounts.models import Customer, User
-from change_requests import content, form_answers, mailed_forms, pdf_fields, pdf_read, policy
-from change_requests.mailed_forms import Form, MailedForms, Others
+from change_requests import inbound_answers, inbound_forms, policy
+from change_requests.documents import form_fields, form_read
+from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
+from change_requests.inbound_forms import Form, MailedForms, Others
+from change_requests.kinds import content
 from change_requests.models import FormalRequest
-from change_requests.pdf_read import Fault, OnFile, Proposal, Unreadable
-from factureya.core import mailed_files, numbers
-from factureya.core.intake import Aside, Plan
-from factureya.core.mail_in import InboundMail, MailFile
+from factureya.core import numbers
+from factureya.core.files import from_mail
+from factureya.core.mail.intake import Aside, Plan
+from factureya.core.mail.parse import InboundMail, MailFile
+from factureya.core.mail.verdicts import Verdict, verdict
 from factureya.core.models import InboundMessage
-from factureya.core.verdicts import Verdict, verdict
 
-MAX_FORMS = (
-    4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
-)
+MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
 _FOLIO = re.compile(r"\bS[AC][-_ ]?[0-9A-Z]{4}[-_ ]?[0-9A-Z]{4}(?![0-9A-Za-z])", re.IGNORECASE)
 # As our forms are saved: a folio with more words may be anything that belongs to it.
 _FORM_NAME = re.compile(
     r"control-de-acceso|baja-o-cambio|^S[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}( ?\(\d{1,3}\))?\.pdf$",
     re.IGNORECASE,
 )
-_NAMED = re.compile(
-    r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE
-)
+_NAMED = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE)
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
@@ -47,17 +46,17 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     is_desk = settings.CONTROL_DESK_EMAIL in _mailboxes(inbound, mail)
     files = [file for file in mail.files if _may_be_form(file, is_desk)]
     if not files:
-        return Aside(partial(form_answers.missing, inbound, mail)) if is_desk else None
+        return Aside(partial(inbound_answers.missing, inbound, mail)) if is_desk else None
     first = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
     forms, faults = _read(people, [files[n] for n in sorted(first)], is_desk)
     if forms:
         rest = [file for n, file in enumerate(files) if n not in first and _looks_like_form(file)]
-        return partial(mailed_forms.take, _gathered(inbound, mail, forms, faults, rest))
+        return partial(inbound_forms.take, _gathered(inbound, mail, forms, faults, rest))
     vague = {Fault.SCAN, Fault.FOREIGN}
     fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in vague)
     if not (is_desk or fault.fault in _OURS or any(_NAMED.search(file.name) for file in files)):
         return None  # any PDF, sent to soporte@ with a ticket
-    return Aside(partial(form_answers.refused, inbound, mail, fault))
+    return Aside(partial(inbound_answers.refused, inbound, mail, fault))
 
 
 def folio_of(chain: str) -> str | None:
@@ -70,22 +69,30 @@ def folio_of(chain: str) -> str | None:
 
 # Faults of what is certainly a form of ours; the others may be any PDF.
 _OURS = frozenset(
-    {Fault.OLD_VERSION, Fault.FORGED, Fault.OTHER_CUSTOMER, Fault.POWERS, Fault.RFC, Fault.EMAIL, Fault.INCOMPLETE,
-     Fault.WRONG_BOX}
-)  # fmt: skip
+    {
+        Fault.OLD_VERSION,
+        Fault.FORGED,
+        Fault.OTHER_CUSTOMER,
+        Fault.POWERS,
+        Fault.RFC,
+        Fault.EMAIL,
+        Fault.INCOMPLETE,
+        Fault.WRONG_BOX,
+    }
+)
 
 
 def _proven(mail: InboundMail) -> list[User]:
     """The people whose word the mail is, if it acts at all: the rules of `tickets.inbound` (M5)."""
     if mail.bounce is not None or mail.robot or not mail.sender:
         return []
-    if registered.is_own(mail.sender) or registered.is_staff(mail.sender):
+    if registered_senders.is_own(mail.sender) or registered_senders.is_staff(mail.sender):
         return []
     domain = mail.sender.rpartition("@")[2]
     said = verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
     if said == Verdict.FAIL or (settings.MAIL_IN_REQUIRE_VERDICT and said != Verdict.PASS):
         return []
-    return registered.people(mail.sender)
+    return registered_senders.people(mail.sender)
 
 
 def _mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
@@ -97,11 +104,7 @@ def _mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
 def _may_be_form(file: MailFile, is_desk: bool) -> bool:
     """A PDF; at soporte@, where any may come with a ticket, one that has fields or is named like a form."""
     name = file.name.lower()
-    if not (
-        name.endswith(".pdf")
-        or file.content_type == "application/pdf"
-        or file.content.startswith(b"%PDF-")
-    ):
+    if not (name.endswith(".pdf") or file.content_type == "application/pdf" or file.content.startswith(b"%PDF-")):
         return False
     return is_desk or b"/AcroForm" in file.content or bool(_NAMED.search(name))
 
@@ -109,16 +112,14 @@ def _may_be_form(file: MailFile, is_desk: bool) -> bool:
 Fault_of = tuple[MailFile, Unreadable]
 
 
-def _read(
-    people: list[User], files: Sequence[MailFile], is_desk: bool
-) -> tuple[list[Form], list[Fault_of]]:
+def _read(people: list[User], files: Sequence[MailFile], is_desk: bool) -> tuple[list[Form], list[Fault_of]]:
     """The forms that can be taken, in their order, and what is wrong with each of the other files."""
     forms: list[Form] = []
     faults: list[Fault_of] = []
     for file in files:
         try:
-            proposal = pdf_read.read(file.content)
-            if proposal.form == pdf_fields.CHANGE and not is_desk:
+            proposal = form_read.read(file.content)
+            if proposal.form == form_fields.CHANGE and not is_desk:
                 raise Unreadable(Fault.WRONG_BOX)
             forms.append(_understood(people, file, proposal))
         except Unreadable as fault:
@@ -131,26 +132,28 @@ def _understood(people: list[User], file: MailFile, proposal: Proposal) -> Form:
     request = _named(proposal)
     person = _sender(people, request, proposal)
     customer = person.contact.customer
-    pdf_read.check_owner(
-        proposal, owner=request.customer_id if request else None, sender=customer.pk
-    )
+    form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.powers_of(person, customer) is None:
         raise Unreadable(Fault.POWERS)
-    answers = pdf_read.compare(proposal, OnFile(customer.rfc, customer.registered_email))
+    answers = form_read.compare(proposal, OnFile(customer.rfc, customer.registered_email))
     if request is not None and request.kind != answers.kind:
         raise Unreadable(
             Fault.INCOMPLETE,
             {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."},
         )
     draft = answers.draft | {"declares": True}
-    if proposal.form == pdf_fields.ACCESS and answers.kind != FormalRequest.Kind.ALTA:
+    if proposal.form == form_fields.ACCESS and answers.kind != FormalRequest.Kind.ALTA:
         draft["person"] = {"user": _colleague(customer, answers.person_email)}
     return Form(person, proposal, answers.kind, draft, request, file)
 
 
 def _gathered(
-    inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[Fault_of], unread: list[MailFile],
-) -> MailedForms:  # fmt: skip
+    inbound: InboundMessage,
+    mail: InboundMail,
+    forms: list[Form],
+    faults: list[Fault_of],
+    unread: list[MailFile],
+) -> MailedForms:
     """Tell the forms of a mail from its other files, and keep those.
 
     Beside the only form they are its evidence. With several (one with a fault, or one that was not read, counts) a file
@@ -161,7 +164,7 @@ def _gathered(
     others = [file for file in mail.files if not any(file is one for one in apart)]
     is_alone = len(apart) == 1
     places: list[int | None] = [0 if is_alone else _place(file, forms) for file in others]
-    kept = mailed_files.store(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
+    kept = from_mail.store(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
     files = iter(kept.files)
     stored = [next(files) if taken else None for taken in kept.accepted]
     found = Others(tuple(zip(others, stored, places, strict=True)), kept.refusals)
@@ -170,9 +173,7 @@ def _gathered(
 
 def _is_form(file: MailFile, fault: Unreadable) -> bool:
     """Whether a PDF that could not be taken is one of our forms, and so nobody's evidence."""
-    return (
-        fault.fault in _OURS or bool(_FORM_NAME.search(file.name)) or b"/AcroForm" in file.content
-    )
+    return fault.fault in _OURS or bool(_FORM_NAME.search(file.name)) or b"/AcroForm" in file.content
 
 
 def _looks_like_form(file: MailFile) -> bool:
@@ -196,7 +197,7 @@ def _place(file: MailFile, forms: Sequence[Form]) -> int | None:
 def _named(proposal: Proposal) -> FormalRequest | None:
     """The request whose folio the form has, whoever's it is."""
     try:
-        folio = numbers.parse(pdf_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
+        folio = numbers.parse(form_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
     except numbers.InvalidNumber:
         return None
     return FormalRequest.objects.filter(folio=folio).first()
@@ -204,7 +205,7 @@ def _named(proposal: Proposal) -> FormalRequest | None:
 
 def _sender(people: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
     """Who of the address's people asks: who began the request, else somebody of the company, with powers first."""
-    rfc = pdf_read.plain_rfc(proposal.values["rfc"])
+    rfc = form_read.plain_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
         customer = person.contact.customer

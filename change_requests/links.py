@@ -13,7 +13,9 @@ from django.core import signing
 
 from accounts.models import User
 from change_requests.models import FormalRequest
-from factureya.core import clock, keyed, own_links
+from factureya.core import clock
+from factureya.core import signing as core_signing
+from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 
 CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_links.PASSWORD.salt
@@ -33,7 +35,7 @@ class BadLink(ValueError):
 def confirm_url(request: FormalRequest) -> str:
     """The link that confirms this revision from the company's registered mail (M8)."""
     lasts = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail = keyed.digest(CONFIRM, confirmed_from(request).lower())
+    mail = core_signing.digest(CONFIRM, confirmed_from(request).lower())
     return _url(own_links.CONFIRM, lasts, request.folio, request.revision_no, mail)
 
 
@@ -55,7 +57,7 @@ def confirmed_from(request: FormalRequest) -> str:
 def not_me_url(request: FormalRequest, address: str, role: str) -> str:
     """Return the link «no fui yo» of one mailbox: it stops the request or reports it, and names who objects (M8)."""
     lasts = timedelta(days=settings.NOT_ME_DAYS)
-    mailbox = keyed.digest(NOT_ME, address.lower())
+    mailbox = core_signing.digest(NOT_ME, address.lower())
     return _url(own_links.NOT_ME, lasts, request.folio, str(role), mailbox)
 
 
@@ -70,7 +72,7 @@ def read_confirm(token: str) -> FormalRequest:
     folio, revision_no, mail = _read(CONFIRM, token)
     request = _request(folio)
     address = confirmed_from(request).lower()
-    if request.revision_no != revision_no or not keyed.matches(CONFIRM, address, mail):
+    if request.revision_no != revision_no or not core_signing.matches(CONFIRM, address, mail):
         raise BadLink("another revision or mail")
     return request
 
@@ -97,7 +99,7 @@ def read_set_password(token: str) -> tuple[User, str]:
 
 def is_unused(person: User, state: str) -> bool:
     """Whether nothing that the link depends on has changed since; asked again of the locked row."""
-    return keyed.matches(PASSWORD, _content(person), state)
+    return core_signing.matches(PASSWORD, _content(person), state)
 
 
 def state_in(token: str) -> str:
@@ -107,7 +109,7 @@ def state_in(token: str) -> str:
 
 
 def _state(person: User) -> str:
-    return keyed.digest(PASSWORD, _content(person))
+    return core_signing.digest(PASSWORD, _content(person))
 
 
 def _content(person: User) -> str:
@@ -135,15 +137,13 @@ def _address(request: FormalRequest, mailbox: str) -> str:
     """Return the address of a digest, among those that were told about the request; empty when none is."""
     told = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in told.order_by("to").distinct():
-        if mailbox and keyed.matches(NOT_ME, address.lower(), mailbox):
+        if mailbox and core_signing.matches(NOT_ME, address.lower(), mailbox):
             return str(address)
     return ""
 
 
 def _request(folio: str) -> FormalRequest:
-    request = (
-        FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
-    )
+    request = FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
     if request is None:
         raise BadLink("no such request")
     return request

@@ -13,11 +13,13 @@ from django.conf import settings
 
 from accounts.models import Office, RoleAssignment, User
 from accounts.models.representatives import decompose
-from change_requests import content, links, policy, recipients, words
+from change_requests import links, policy, recipients
+from change_requests.approvals import Slot
+from change_requests.kinds import content, labels
 from change_requests.models import FormalRequest, Waiver
 from change_requests.recipients import Readers, Role
-from change_requests.slots import Slot
-from factureya.core import clock, outbox
+from factureya.core import clock
+from factureya.core.mail import outbox
 from factureya.core.models import Event
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
@@ -82,10 +84,14 @@ def _affected(request: FormalRequest, event: Event, *, not_these: set[str]) -> N
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id)
     others = people.exclude(pk=request.requester_id).values_list("email", flat=True)
     _send(
-        "affected", request, event, sorted(set(others) - not_these - set(recipients.of_company(request))),
-        is_service=request.kind == Kind.BAJA, on=words.day(payload["effective_date"]),
+        "affected",
+        request,
+        event,
+        sorted(set(others) - not_these - set(recipients.of_company(request))),
+        is_service=request.kind == Kind.BAJA,
+        on=labels.day(payload["effective_date"]),
         subject=_subject(request, payload),
-    )  # fmt: skip
+    )
 
 
 def set_password(request: FormalRequest, event: Event, person: User) -> None:
@@ -108,9 +114,7 @@ def alarm_seen(request: FormalRequest, event: Event) -> None:
 
 def link_undelivered(request: FormalRequest, event: Event, *, to: str) -> None:
     """Tell the company and mesa de control that the link of a cambio de clave came back and is void (M7)."""
-    others = {person.email for person in holders_of(Office.SUPERVISOR)} | set(
-        recipients.of_company(request)
-    )
+    others = {person.email for person in holders_of(Office.SUPERVISOR)} | set(recipients.of_company(request))
     _send("link_undelivered", request, event, sorted(others - {to.lower()}))
 
 
@@ -122,9 +126,15 @@ def your_turn(request: FormalRequest, event: Event, slots: list[Slot] | None = N
     turn = policy.turn_of(request)
     people = deciders(request, slots)
     _send(
-        "your_turn", request, event, [p.email for p in people],
-        task=turn.task, until=turn.until, url=control_url(request), has_words=_has_words(request),
-    )  # fmt: skip
+        "your_turn",
+        request,
+        event,
+        [p.email for p in people],
+        task=turn.task,
+        until=turn.until,
+        url=control_url(request),
+        has_words=_has_words(request),
+    )
 
 
 def mail_kept(request: FormalRequest, event: Event) -> None:
@@ -140,9 +150,17 @@ def deadline(request: FormalRequest, event: Event, *, level: int) -> None:
     added = holders_of(*ESCALATION[level])
     for people, is_mine in ((mine, True), ([p for p in added if p not in mine], False)):
         _send(
-            "deadline", request, event, [p.email for p in people], level=level, is_mine=is_mine,
-            whose=turn.who, task=turn.task, until=turn.until, url=control_url(request),
-        )  # fmt: skip
+            "deadline",
+            request,
+            event,
+            [p.email for p in people],
+            level=level,
+            is_mine=is_mine,
+            whose=turn.who,
+            task=turn.task,
+            until=turn.until,
+            url=control_url(request),
+        )
 
 
 # Who is added to those whose turn it is: at half of the time nobody, then mesa de control, then the IT head.
@@ -157,18 +175,23 @@ def disowned(request: FormalRequest, event: Event, *, until: datetime | None = N
     """«No fui yo»: the security officers look at it; after the execution mesa de control and superusers hear too."""
     is_applied = request.executed_at is not None
     offices = [Office.SECURITY_OFFICER, *([Office.SUPERVISOR] if is_applied else [])]
-    people = {
-        person.email: Office.SECURITY_OFFICER for person in holders_of(Office.SECURITY_OFFICER)
-    }
+    people = {person.email: Office.SECURITY_OFFICER for person in holders_of(Office.SECURITY_OFFICER)}
     people |= {p.email: "" for p in holders_of(*offices) if p.email not in people}
     if is_applied:
         roots = User.objects.filter(is_active=True, is_superuser=True).order_by("pk")
         people |= {person.email: "" for person in roots if person.email not in people}
     for address, office in people.items():
         _send(
-            "disowned", request, event, [address], is_applied=is_applied, is_officer=bool(office),
-            can_be_reverted=request.form == Form.CHANGE, until=until, url=control_url(request),
-        )  # fmt: skip
+            "disowned",
+            request,
+            event,
+            [address],
+            is_applied=is_applied,
+            is_officer=bool(office),
+            can_be_reverted=request.form == Form.CHANGE,
+            until=until,
+            url=control_url(request),
+        )
 
 
 def objectors(request: FormalRequest) -> set[str]:
@@ -228,9 +251,7 @@ def control_url(request: FormalRequest) -> str:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _send(
-    verb: str, request: FormalRequest, event: Event, to: Iterable[str], **context: Any
-) -> None:
+def _send(verb: str, request: FormalRequest, event: Event, to: Iterable[str], **context: Any) -> None:
     """One mail per address, rendered now; a link that acts is wiped once it was sent."""
     kind = f"change_requests/{verb}"
     whole = {"request": request, "url": portal_url(request), "title": title_of(request), **context}
@@ -245,15 +266,18 @@ def _send(
         )
 
 
-def _send_each(
-    verb: str, request: FormalRequest, event: Event, to: Readers, **context: Any
-) -> None:
+def _send_each(verb: str, request: FormalRequest, event: Event, to: Readers, **context: Any) -> None:
     """One mail per address with a link «no fui yo» of its own, so that it is known who objected (M8)."""
     for address, role in sorted(to.items()):
         _send(
-            verb, request, event, [address], not_me_url=links.not_me_url(request, address, role),
-            why=recipients.reason_for(request, address, role), **context,
-        )  # fmt: skip
+            verb,
+            request,
+            event,
+            [address],
+            not_me_url=links.not_me_url(request, address, role),
+            why=recipients.reason_for(request, address, role),
+            **context,
+        )
 
 
 def _has_words(request: FormalRequest) -> bool:
@@ -266,7 +290,7 @@ def title_of(request: FormalRequest) -> str:
     """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»; of a draft, its form's name."""
     if not request.revision_no:
         return request.get_form_display()
-    return words.title(request.form, request.kind, content.payload_of(request)["items"])
+    return labels.title(request.form, request.kind, content.payload_of(request)["items"])
 
 
 def _assets(payload: dict[str, Any]) -> set[str]:
@@ -275,7 +299,7 @@ def _assets(payload: dict[str, Any]) -> set[str]:
 
 def _subject(request: FormalRequest, payload: dict[str, Any]) -> str:
     """What is changed, without a value."""
-    title = words.title(request.form, request.kind, payload["items"])
+    title = labels.title(request.form, request.kind, payload["items"])
     return title[0].lower() + title[1:]
 
 
@@ -285,5 +309,5 @@ def _row(item: dict[str, str]) -> dict[str, str]:
     if item["field"] == "representative":
         old, new = decompose(old)["name"], decompose(new)["name"] or "(ninguno)"
     else:
-        old, new = words.value(item["field"], old), words.value(item["field"], new) or "(ninguno)"
-    return {"label": words.label(item["field"]), "old": old, "new": new}
+        old, new = labels.value(item["field"], old), labels.value(item["field"], new) or "(ninguno)"
+    return {"label": labels.label(item["field"]), "old": old, "new": new}

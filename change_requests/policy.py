@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Office, Representative, User
+from change_requests.approvals import Slot, slots_of
 from change_requests.models import FormalRequest, MailText
-from change_requests.slots import Slot, slots_of
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
 
@@ -24,15 +24,27 @@ STOP, REPORT = "stop", "report"  # what «no fui yo» does
 CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
 NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
-    Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD,
-)  # fmt: skip
+    Office.SUPERVISOR,
+    Office.SECURITY_OFFICER,
+    Office.INFORMATION_OWNER,
+    Office.IT_HEAD,
+)
 WITHDRAWABLE = (
-    Status.DRAFT, Status.RETURNED, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL,
-    Status.APPROVED, Status.FAILED,
-)  # fmt: skip
+    Status.DRAFT,
+    Status.RETURNED,
+    Status.SUBMITTED,
+    Status.VERIFYING,
+    Status.IN_APPROVAL,
+    Status.APPROVED,
+    Status.FAILED,
+)
 REOPENABLE = (
-    Status.RETURNED, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.FAILED,
-)  # fmt: skip
+    Status.RETURNED,
+    Status.SUBMITTED,
+    Status.VERIFYING,
+    Status.IN_APPROVAL,
+    Status.FAILED,
+)
 
 
 @dataclass(frozen=True)
@@ -66,9 +78,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
     if not user.is_active:
         return requests.none()
     if user.is_staff:
-        with_words = Exists(
-            MailText.objects.filter(request=OuterRef("pk"))
-        )  # also of a draft: nobody else reads them
+        with_words = Exists(MailText.objects.filter(request=OuterRef("pk")))  # also of a draft: nobody else reads them
         return requests.filter(_of_staff(user)).filter(Q(revision_no__gt=0) | with_words)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
@@ -108,9 +118,7 @@ def powers_of(user: User, customer: Customer, at: datetime | None = None) -> Rep
 def may_request(user: User, customer: Customer) -> Refusal | None:
     """Whether the person may ask for this company now."""
     if powers_of(user, customer) is None:
-        return Refusal(
-            "Solo lo solicita el representante legal o un apoderado con poderes vigentes, por su empresa."
-        )
+        return Refusal("Solo lo solicita el representante legal o un apoderado con poderes vigentes, por su empresa.")
     return None
 
 
@@ -121,9 +129,7 @@ def may_confirm(user: User, request: FormalRequest) -> Refusal | None:
     whom that change brought in could say yes to undoing it.
     """
     if powers_of(user, request.customer) is None and not _gets_powers_back(user, request):
-        return Refusal(
-            "La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta."
-        )
+        return Refusal("La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta.")
     return None
 
 
@@ -132,9 +138,7 @@ def may_reopen(user: User, request: FormalRequest) -> Refusal | None:
     if request.status not in REOPENABLE:
         return _not_now(request)
     if request.revert_of_id is not None:
-        return Refusal(
-            "La preparó el sistema para deshacer otra; retírela o haga una nueva.", is_status=True
-        )
+        return Refusal("La preparó el sistema para deshacer otra; retírela o haga una nueva.", is_status=True)
     return _may_act_for(user, request)
 
 
@@ -151,10 +155,7 @@ def may_withdraw(user: User, request: FormalRequest) -> Refusal | None:
         return _not_now(request)
     if user.is_staff and user.holds(Office.SUPERVISOR) and request.revision_no:
         return None
-    if (
-        request.revert_of_id is not None
-        and request.revisions.filter(author__is_staff=True).exists()
-    ):
+    if request.revert_of_id is not None and request.revisions.filter(author__is_staff=True).exists():
         return Refusal("La preparó la mesa de control; solo ella la cancela.")
     return _may_act_for(user, request)
 
@@ -193,9 +194,7 @@ def may_return(user: User, request: FormalRequest) -> Refusal | None:
     return _office(user, request, Office.SUPERVISOR, *statuses)
 
 
-def may_decide(
-    user: User, request: FormalRequest, slots: list[Slot] | None = None
-) -> Refusal | None:
+def may_decide(user: User, request: FormalRequest, slots: list[Slot] | None = None) -> Refusal | None:
     """The owner of a touched asset, or the security officer, once per revision (M21)."""
     if request.status != Status.IN_APPROVAL or request.suspended_at is not None:
         return _not_now(request)
@@ -357,7 +356,7 @@ def turn_of(request: FormalRequest) -> Turn:
             "La empresa", "confirmarla desde el correo registrado", (), request.due_at, is_customer=True
         ),
         Status.VERIFYING: _staff_turn(Office.SUPERVISOR, "verificarla", request.due_at),
-    }  # fmt: skip
+    }
     return turns.get(Status(request.status)) or _late_turn(request)
 
 
@@ -371,9 +370,7 @@ def _late_turn(request: FormalRequest) -> Turn:
         who = " y ".join(office.label for office in offices)
         return Turn(who, "decidirla", tuple(offices), request.due_at)
     if request.status == Status.APPROVED and request.implementer_id is None:
-        return _staff_turn(
-            Office.SECURITY_OFFICER, "designar a quien la implementa", request.due_at
-        )
+        return _staff_turn(Office.SECURITY_OFFICER, "designar a quien la implementa", request.due_at)
     if request.status == Status.APPROVED:
         assert request.implementer is not None
         name = request.implementer.get_full_name()

@@ -8,7 +8,7 @@ from django.db import models
 
 from accounts.models import Representative
 from accounts.models.representatives import decompose
-from change_requests import content
+from change_requests.kinds import content
 from change_requests.models import FormalRequest
 
 Kind = FormalRequest.Kind
@@ -49,9 +49,7 @@ def warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     held = Representative.objects.filter(customer=request.customer_id).in_force()
     for representative in held.select_related("user").order_by("pk"):
         user = representative.user
-        found.setdefault(
-            (user.email if user else representative.email).lower(), Role.REPRESENTATIVE
-        )
+        found.setdefault((user.email if user else representative.email).lower(), Role.REPRESENTATIVE)
     told = of_company(request)
     return {address: role for address, role in sorted(found.items()) if address not in told}
 

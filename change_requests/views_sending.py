@@ -4,7 +4,8 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.shortcuts import render
 
 from accounts.models import User
-from change_requests import evidence, operations
+from change_requests import operations
+from change_requests.documents import evidence
 from change_requests.models import FormalRequest
 from factureya.core.models import Attachment
 
@@ -26,9 +27,7 @@ def send(
     return response
 
 
-def _refused(
-    request: HttpRequest, formal: FormalRequest, attachment: Attachment, status: int
-) -> HttpResponse:
+def _refused(request: HttpRequest, formal: FormalRequest, attachment: Attachment, status: int) -> HttpResponse:
     context = {"formal": formal, "name": attachment.name}
     page = "change_requests/evidence_altered.html"
     response = render(request, page, context, status=status)

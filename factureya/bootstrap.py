@@ -35,9 +35,7 @@ def main(port: int) -> None:
             ENV_FILE.write_text(moved)
         return
     # urlsafe characters: nothing that a reader of .env files would take for a quote or a variable
-    text = TEMPLATE.format(
-        secret_key=secrets.token_urlsafe(50), factor_key=secrets.token_urlsafe(50), port=port
-    )
+    text = TEMPLATE.format(secret_key=secrets.token_urlsafe(50), factor_key=secrets.token_urlsafe(50), port=port)
     with os.fdopen(os.open(ENV_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     print(f"wrote {ENV_FILE.name} with a new SECRET_KEY")

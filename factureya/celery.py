@@ -6,7 +6,7 @@ from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factureya.settings")
-TRANSPORT_ALIASES["filesystem"] = "factureya.core.file_broker:Transport"
+TRANSPORT_ALIASES["filesystem"] = "factureya.core.running.broker_files:Transport"
 app = Celery("factureya")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

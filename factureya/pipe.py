@@ -22,14 +22,10 @@ MAX_LOGGED = 100_000  # bytes
 def run(arguments: list[str]) -> int:
     """Run the command as the whole of this process, whose output is closed to the mail server; its exit code (M6)."""
     told = os.dup(2)
-    said = (
-        os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
-    )
+    said = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
     is_asked = bool({"--json", "--help", "-h"} & set(arguments))
     for stream in (2,) if is_asked else (1, 2):
-        os.dup2(
-            said, stream
-        )  # for good: what Python says while it ends is no one's business either
+        os.dup2(said, stream)  # for good: what Python says while it ends is no one's business either
     code = main(arguments)
     sys.stderr.flush()
     _log(os.pread(said, MAX_LOGGED, 0).decode(errors="replace"), code)
@@ -45,9 +41,7 @@ def main(arguments: list[str]) -> int:
     except SystemExit as end:
         return 0 if end.code in {0, None} else EX_TEMPFAIL
     except BaseException as error:
-        sys.stderr.write(
-            " ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n"
-        )
+        sys.stderr.write(" ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n")
         return EX_TEMPFAIL
     return 0
 

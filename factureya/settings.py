@@ -5,6 +5,7 @@ The safe thing is the default: DEBUG off, HTTPS on, second factor for staff on, 
 
 import os
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -66,6 +67,8 @@ INSTALLED_APPS = [
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
+    # Only where they are: the image of production ships the demo alone.
+    *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
 
 MIDDLEWARE = [
@@ -141,7 +144,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
 CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/cache")}
 if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
-    CACHES["default"]["BACKEND"] = "factureya.core.file_cache.FileCache"
+    CACHES["default"]["BACKEND"] = "factureya.core.running.cache_files.FileCache"
 
 # -- Background work: the broker only rings a bell; the truth is in the database ----------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
@@ -171,7 +174,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "factureya.core.beat:FreshScheduler"
+CELERY_BEAT_SCHEDULER = "factureya.core.running.beat:FreshScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep_outbox": {
         "task": "factureya.core.tasks.sweep_outbox",
@@ -222,7 +225,7 @@ if email_url := env("EMAIL_URL", default=""):
     EMAIL_USE_TLS = EMAIL.get("EMAIL_USE_TLS", False)
     EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_SSL", False)
 else:
-    EMAIL_BACKEND = "factureya.core.mail_backend.EmlFileBackend"  # one .eml each in var/mail/
+    EMAIL_BACKEND = "factureya.core.mail.backend.EmlFileBackend"  # one .eml each in var/mail/
 EMAIL_TIMEOUT = 20
 SUPPORT_EMAIL = "soporte@factureya.com"
 CONTROL_DESK_EMAIL = "mesadecontrol@factureya.com"
@@ -240,8 +243,8 @@ MAIL_UNDELIVERED = {
 }
 # What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
 OUTBOX_FILES = {
-    "change_requests/confirm": "change_requests.acuse.attached",
-    "change_requests/submitted": "change_requests.acuse.attached",
+    "change_requests/confirm": "change_requests.documents.receipt.attached",
+    "change_requests/submitted": "change_requests.documents.receipt.attached",
 }
 
 # -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
@@ -258,9 +261,7 @@ MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
 
 MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
 # Second line against loops: automatic mails that answer mails.
-MAIL_ANSWERS_PER_SENDER = env.int(
-    "MAIL_ANSWERS_PER_SENDER", default=10
-)  # a registered one, an hour
+MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
 MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
 MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
 MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
@@ -269,9 +270,7 @@ MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, 
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
 USE_TZ = True
 CUSTOMER_REPLY_DAYS = env.int("CUSTOMER_REPLY_DAYS", default=3)  # M15
-CUSTOMER_REPLY_CALENDAR = env(
-    "CUSTOMER_REPLY_CALENDAR", default="natural"
-)  # M15: natural | business
+CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M15: natural | business
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
 REMINDER_LOOKAHEAD_MINUTES = 10
 FIRST_REPLY_BUSINESS_HOURS = env.int("FIRST_REPLY_BUSINESS_HOURS", default=4)  # the queue's "Meta"
@@ -297,9 +296,9 @@ ATTACHMENT_ORPHAN_HOURS = 24
 
 # -- Accounts ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.backends.EmailBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.EmailBackend"]
 PASSWORD_HASHERS = [
-    "accounts.hashers.LeanArgon2PasswordHasher",
+    "accounts.sign_in.hashers.LeanArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -316,7 +315,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "accounts:home"
 LOGOUT_REDIRECT_URL = "portal:home"
-ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.sign_in.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -360,7 +359,7 @@ ACCOUNT_RATE_LIMITS = {
     "send_code": "3/m/key,10/h/key",  # of a request: another of them
     "open_link": "30/m/ip",  # the links of formal requests
 }
-MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_ADAPTER = "accounts.sign_in.adapter.MFAAdapter"
 MFA_FORMS = {
     "authenticate": "accounts.forms.FactorForm",
     "reauthenticate": "accounts.forms.FactorAgainForm",
@@ -369,7 +368,7 @@ MFA_FORMS = {
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # What `seed_demo` has other apps add to the demo: callables (people by key, present).
-DEMO_SEEDS = ["change_requests.demo.play.seed"]
+DEMO_SEEDS = ["factureya.demo.requests.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
@@ -411,8 +410,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 PERMISSIONS_POLICY: dict[str, list[str]] = {
-    "camera": [], "geolocation": [], "microphone": [], "payment": [], "usb": [],
-}  # fmt: skip
+    "camera": [],
+    "geolocation": [],
+    "microphone": [],
+    "payment": [],
+    "usb": [],
+}
 
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
@@ -438,9 +441,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"tokens": {"()": "factureya.core.logs.WithoutTokens"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
-    },
+    "filters": {"tokens": {"()": "factureya.core.running.log_filters.WithoutTokens"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
 }

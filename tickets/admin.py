@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.returning import comes_back_to, post_only
-from tickets import admin_phone, admin_queue, admin_steps, admin_tray, admin_workspace
+from accounts.web.returning import comes_back_to, post_only
+from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 
 
@@ -23,28 +23,26 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
         either = require_http_methods(["GET", "HEAD", "POST"])
         of_ticket = post_only("admin:tickets_ticket_change", "pk")
         of_mail = post_only("admin:tickets_ticket_mail", "pk")
-        of_queue, of_call = comes_back_to(admin_queue.list_of), comes_back_to(admin_phone.call_of)
+        of_queue, of_call = comes_back_to(views_queue.list_of), comes_back_to(views_phone.call_of)
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
-            ("", require_safe(admin_queue.queue_page), "changelist"),
-            ("asignar/", of_queue(require_POST(admin_queue.assign_selected)), "assign"),
-            ("telefono/", of_call(either(admin_phone.phone_ticket)), "phone"),
-            ("bandeja/", require_safe(admin_tray.tray_page), "tray"),
-            ("bandeja/<int:pk>/", require_safe(admin_tray.mail_page), "mail"),
-            ("bandeja/<int:pk>/original/", require_safe(admin_tray.original), "mail_original"),
-            ("bandeja/<int:pk>/agregar/", either(admin_tray.link), "mail_link"),
-            ("bandeja/<int:pk>/abrir/", either(admin_tray.open_ticket), "mail_open"),
-            ("bandeja/<int:pk>/descartar/", of_mail(admin_tray.discard), "mail_discard"),
-            ("<int:pk>/change/", require_safe(admin_workspace.workspace), "change"),
-            ("<int:pk>/mensaje/", of_ticket(admin_workspace.write), "write"),
-            ("<int:pk>/propiedades/", of_ticket(admin_workspace.set_properties), "properties"),
-            ("<int:pk>/confirmar/", either(admin_steps.confirm_by_phone), "confirm"),
-            ("<int:pk>/prestador/", either(admin_steps.hand_over), "hand_over"),
-            ("<int:pk>/correo/<int:mail>/", of_ticket(admin_steps.retry_mail), "retry_mail"),
-            ("<int:pk>/cierre/", of_ticket(admin_steps.release_close), "release_close"),
+            ("", require_safe(views_queue.queue_page), "changelist"),
+            ("asignar/", of_queue(require_POST(views_queue.assign_selected)), "assign"),
+            ("telefono/", of_call(either(views_phone.phone_ticket)), "phone"),
+            ("bandeja/", require_safe(views_tray.tray_page), "tray"),
+            ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
+            ("bandeja/<int:pk>/original/", require_safe(views_tray.original), "mail_original"),
+            ("bandeja/<int:pk>/agregar/", either(views_tray.link), "mail_link"),
+            ("bandeja/<int:pk>/abrir/", either(views_tray.open_ticket), "mail_open"),
+            ("bandeja/<int:pk>/descartar/", of_mail(views_tray.discard), "mail_discard"),
+            ("<int:pk>/change/", require_safe(views_ticket.workspace), "change"),
+            ("<int:pk>/mensaje/", of_ticket(views_ticket.write), "write"),
+            ("<int:pk>/propiedades/", of_ticket(views_ticket.set_properties), "properties"),
+            ("<int:pk>/confirmar/", either(views_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/prestador/", either(views_steps.hand_over), "hand_over"),
+            ("<int:pk>/correo/<int:mail>/", of_ticket(views_steps.retry_mail), "retry_mail"),
+            ("<int:pk>/cierre/", of_ticket(views_steps.release_close), "release_close"),
         ]
-        return [
-            path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages
-        ]
+        return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Who holds a desk office; a superuser not by that alone."""

@@ -13,9 +13,7 @@ def times(**_options: Any) -> list[Error]:
     if settings.REMINDER_HOURS < 24:
         errors.append(Error("REMINDER_HOURS must be 24 or more.", id="tickets.E001"))
     if settings.CUSTOMER_REPLY_CALENDAR not in ("natural", "business"):
-        errors.append(
-            Error("CUSTOMER_REPLY_CALENDAR must be natural or business.", id="tickets.E002")
-        )
+        errors.append(Error("CUSTOMER_REPLY_CALENDAR must be natural or business.", id="tickets.E002"))
     if settings.CUSTOMER_REPLY_DAYS < 1:
         errors.append(Error("CUSTOMER_REPLY_DAYS must be 1 or more.", id="tickets.E003"))
     return errors

@@ -1,8 +1,9 @@
-"""The one-time keys of the forms of tickets (accounts.formkeys): what their operations answer to a used one."""
+"""The one-time keys of the forms of tickets (accounts.web.form_keys): what their operations answer to a used one."""
 
-from accounts.formkeys import SALT, FormKey, adopt, new, read
 from accounts.models import User
-from factureya.core import attachments
+from accounts.web.form_keys import SALT, FormKey, adopt, new, read
+from accounts.web.mixins import KeyedForm
+from factureya.core.files import store
 from tickets import operations
 
 __all__ = ["NEW", "SALT", "FormKey", "adopt", "after", "new", "read"]
@@ -15,5 +16,13 @@ def after(refusal: Exception, key: FormKey, user: User) -> FormKey:
     if not isinstance(refusal, operations.FormUsed):
         return key
     fresh = new(user, key.form)
-    attachments.move(key.key, fresh.key)
+    store.move(key.key, fresh.key)
     return fresh
+
+
+class FormWithFiles(KeyedForm):
+    """The part of a view that receives a form with a one-time key and files."""
+
+    def key_after(self, refusal: Exception, key: FormKey, user: User) -> FormKey:
+        """Return the key of the form that is shown again, as `after` says."""
+        return after(refusal, key, user)

@@ -9,10 +9,11 @@ from django.core.validators import MaxLengthValidator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from factureya.core import attachments, numbers
+from factureya.core import numbers
+from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
 from factureya.core.models import Attachment
-from tickets import bodies, lists
+from tickets import message_text
 from tickets.models import NUMBER_PREFIX, Ticket
 
 MAX_SUBJECT = 120
@@ -84,8 +85,10 @@ class TicketForm(FilesMixin):
         required=False,
     )
     expected = Text(
-        label="¿Qué esperaba que pasara? (opcional)", required=False, rows=2,
-    )  # fmt: skip
+        label="¿Qué esperaba que pasara? (opcional)",
+        required=False,
+        rows=2,
+    )
     cfdi_uuid = forms.CharField(
         label="Folio fiscal (opcional)",
         help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
@@ -149,16 +152,20 @@ class TicketForm(FilesMixin):
             raise forms.ValidationError(
                 "El folio fiscal lleva números, letras de la A a la F y guiones; cópielo del pie del PDF"
             )
-        return lists.canonical_uuid(text)
+        return numbers.fiscal_folio(text)
 
     def opening(self) -> dict[str, Any]:
         """The arguments of `operations.open_ticket` that come from the person."""
         data = self.cleaned_data
-        body = bodies.compose(data["description"], data["steps"], data["expected"])
+        body = message_text.compose(data["description"], data["steps"], data["expected"])
         return {
-            "subject": data["subject"], "category": data["category"], "impact": data["impact"],
-            "cfdi_uuid": data["cfdi_uuid"], "body": body, "files": self.kept,
-        }  # fmt: skip
+            "subject": data["subject"],
+            "category": data["category"],
+            "impact": data["impact"],
+            "cfdi_uuid": data["cfdi_uuid"],
+            "body": body,
+            "files": self.kept,
+        }
 
 
 class InformationForm(FilesMixin):
@@ -168,17 +175,13 @@ class InformationForm(FilesMixin):
     files = FilesField("Archivos (opcional)")  # type: ignore[assignment]
     MISSING = "Escriba su mensaje o agregue un archivo"
 
-    def __init__(
-        self, *args: Any, is_waiting: bool = False, is_confirming: bool = False, **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, is_waiting: bool = False, is_confirming: bool = False, **options: Any) -> None:
         self.is_confirming = is_confirming  # «Enviar y confirmar»: a text is welcome, not needed
         super().__init__(*args, **options)
         if is_waiting:
-            self.fields[
-                "body"
-            ].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
+            self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[attachments.Refused]) -> None:
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
         """As in every form; and neither text nor file is too little."""
         super().take_files(kept, refusals)
         nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()
@@ -201,9 +204,7 @@ class FollowUpForm(InformationForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["body"].label = "¿Qué sigue pasando?"
-        self.fields[
-            "body"
-        ].help_text = "No hace falta repetir lo anterior: la conversación queda enlazada."
+        self.fields["body"].help_text = "No hace falta repetir lo anterior: la conversación queda enlazada."
 
 
 class LookUpForm(PortalForm):
@@ -215,8 +216,10 @@ class LookUpForm(PortalForm):
         max_length=40,
         widget=forms.TextInput(
             attrs={
-                "class": "textinput form-control fy-mono", "autocomplete": "off",
-                "autocapitalize": "characters", "spellcheck": "false",
+                "class": "textinput form-control fy-mono",
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
             }
         ),
         error_messages={
@@ -224,14 +227,12 @@ class LookUpForm(PortalForm):
             "max_length": "El número tiene 8 caracteres después de FY, por ejemplo FY-7K4M-92Q0",
             "null_characters_not_allowed": WRONG_NUMBER,
         },
-    )  # fmt: skip
+    )
     email = forms.EmailField(
         label="Correo registrado",
         help_text="El que dio de alta en Factureya.",
         max_length=254,
-        widget=forms.EmailInput(
-            attrs={"class": "emailinput form-control", "autocomplete": "email"}
-        ),
+        widget=forms.EmailInput(attrs={"class": "emailinput form-control", "autocomplete": "email"}),
         error_messages={
             "required": "Escriba su correo registrado",
             "invalid": "Escriba el correo completo, como nombre@empresa.com",

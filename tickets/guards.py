@@ -42,51 +42,83 @@ def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
 
 GUARDS = [
     triggers.Guard(
-        "ticket_closed_is_final", "tickets_ticket", "UPDATE",
-        when=_but_a_void(_and("OLD.status = 'closed'", _changed(
-            "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id",
-        ))),
+        "ticket_closed_is_final",
+        "tickets_ticket",
+        "UPDATE",
+        when=_but_a_void(
+            _and(
+                "OLD.status = 'closed'",
+                _changed(
+                    "status",
+                    "closed_at",
+                    "closed_reason",
+                    "wait_reason",
+                    "waiting_since",
+                    "closes_at",
+                    "reminder_id",
+                ),
+            )
+        ),
         message="Cerrado es definitivo",
     ),
     triggers.Guard(
-        "ticket_voided_only_by_mail_in_time", "tickets_ticket", "UPDATE",
+        "ticket_voided_only_by_mail_in_time",
+        "tickets_ticket",
+        "UPDATE",
         when=_but_a_void(_changed("voided_by_id")),
         message="solo un correo recibido a tiempo anula un cierre por falta de respuesta",
     ),
     triggers.Guard(
-        "ticket_unanswered_only_from_waiting", "tickets_ticket", "UPDATE",
+        "ticket_unanswered_only_from_waiting",
+        "tickets_ticket",
+        "UPDATE",
         when="NEW.closed_reason = 'unanswered' AND OLD.closed_reason IS NULL AND (OLD.status <> 'waiting' "
         "OR NEW.closes_at <> OLD.closes_at OR NEW.reminder_id <> OLD.reminder_id OR OLD.reminder_id IS NULL)",
         message="el silencio solo cierra un ticket En espera, en su plazo",
     ),
     triggers.Guard(
-        "ticket_unanswered_reminded_24_h", "tickets_ticket", "UPDATE",
-        when=_and("OLD.closed_reason IS NULL", _REMINDED_24_H), message="falta el recordatorio con 24 horas",
+        "ticket_unanswered_reminded_24_h",
+        "tickets_ticket",
+        "UPDATE",
+        when=_and("OLD.closed_reason IS NULL", _REMINDED_24_H),
+        message="falta el recordatorio con 24 horas",
     ),
     triggers.Guard(
-        "ticket_unanswered_instants", "tickets_ticket", "UPDATE",
+        "ticket_unanswered_instants",
+        "tickets_ticket",
+        "UPDATE",
         when=f"NEW.closed_reason = 'unanswered' AND NOT ({_CANONICAL.format('closed_at')} "
         f"AND {_CANONICAL.format('closes_at')})",
-        message="instantes en el formato de Django", engines=("sqlite",),
+        message="instantes en el formato de Django",
+        engines=("sqlite",),
     ),
     triggers.Guard(
-        "ticket_born_open", "tickets_ticket", "INSERT",
+        "ticket_born_open",
+        "tickets_ticket",
+        "INSERT",
         when="NEW.closed_reason = 'unanswered' OR NEW.voided_by_id IS NOT NULL",
         message="un ticket no nace cerrado por silencio",
     ),
     triggers.Guard(
-        "ticket_number_never_changes", "tickets_ticket", "UPDATE",
-        when="NEW.number <> OLD.number OR NEW.id <> OLD.id", message="el número no cambia",
+        "ticket_number_never_changes",
+        "tickets_ticket",
+        "UPDATE",
+        when="NEW.number <> OLD.number OR NEW.id <> OLD.id",
+        message="el número no cambia",
     ),
     triggers.Guard("ticket_no_delete", "tickets_ticket", "DELETE", message="los tickets no se borran"),
     triggers.no_truncate("tickets_ticket"),
     triggers.no_replace("tickets_ticket", "id", "number", "reminder_id"),
     # UPDATE OR REPLACE would delete the other ticket that has this reminder.
     triggers.Guard(
-        "ticket_reminder_is_its_own", "tickets_ticket", "UPDATE", engines=("sqlite",), message="row exists",
+        "ticket_reminder_is_its_own",
+        "tickets_ticket",
+        "UPDATE",
+        engines=("sqlite",),
+        message="row exists",
         when="EXISTS (SELECT 1 FROM tickets_ticket t WHERE t.reminder_id = NEW.reminder_id AND t.id <> OLD.id)",
     ),
     *triggers.append_only("tickets_message", "form_key", "ticket_id, seq", "inbound_id"),
     *triggers.append_only("tickets_note", "form_key"),
     *triggers.append_only("tickets_ticketfile", "attachment_id"),
-]  # fmt: skip
+]

@@ -14,16 +14,17 @@ from functools import partial
 from django.conf import settings
 
 from accounts import operations as accounts
-from accounts import registered
+from accounts import registered_senders
 from accounts.models import User
-from factureya.core import mailed_files, readings
 from factureya.core.clock import now
-from factureya.core.intake import Outcome, Plan
-from factureya.core.mail_in import InboundMail
-from factureya.core.mailed_files import Kept
+from factureya.core.files import from_mail
+from factureya.core.files.from_mail import Kept
+from factureya.core.mail import readings
+from factureya.core.mail.intake import Outcome, Plan
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage
-from factureya.core.verdicts import Verdict
-from tickets import mail_words, operations, policy, threads, undelivered
+from tickets import bounces, mail_text, operations, policy, threads
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
@@ -41,9 +42,7 @@ class Reason(StrEnum):
     OWN = "own"
     STAFF = "staff"
     UNKNOWN = "unknown"
-    AMBIGUOUS = (
-        "ambiguous"  # several companies registered the address, and the mail names no ticket
-    )
+    AMBIGUOUS = "ambiguous"  # several companies registered the address, and the mail names no ticket
     REFERENCE = "reference"
     NUMBER = "number"
     SUBJECT = "subject"
@@ -63,19 +62,17 @@ class Letter:
     @property
     def subject(self) -> str:
         """One line that fits."""
-        return mail_words.subject_line(self.mail.subject)
+        return mail_text.subject_line(self.mail.subject)
 
     @property
     def body(self) -> str:
         """What stands in the ticket."""
-        return mail_words.message_text(self.mail.new_text, self.mail.text, self.kept)
+        return mail_text.message_text(self.mail.new_text, self.mail.text, self.kept)
 
     @property
     def category(self) -> str:
         """Mail to mesadecontrol@ is a request; what else a mail is about, an agent says."""
-        addresses = {
-            address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]
-        }
+        addresses = {address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]}
         is_request = settings.CONTROL_DESK_EMAIL in addresses
         return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
 
@@ -83,32 +80,30 @@ class Letter:
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     """What is to be done with a mail; every mail that comes here is ours. Writes nothing but its files."""
     inbound.sender = mail.sender
-    if mail.bounce is not None and (sent := undelivered.original(mail.bounce)):
-        return partial(undelivered.settle, inbound, mail.bounce, sent)
+    if mail.bounce is not None and (sent := bounces.original(mail.bounce)):
+        return partial(bounces.settle, inbound, mail.bounce, sent)
     if readings.sender_verdict(mail) == Verdict.FAIL:
-        return partial(undelivered.refuse, inbound, mail, Reason.DMARC)
+        return partial(bounces.refuse, inbound, mail, Reason.DMARC)
     if mail.bounce is not None:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
-    people = registered.people(mail.sender) if mail.sender else []
+    people = registered_senders.people(mail.sender) if mail.sender else []
     if mail.robot:
         return partial(_note_robot, inbound, mail, people if _is_proven(mail) else [])
     if not mail.sender:
         fault = Reason.MANY_SENDERS if mail.senders else Reason.NO_SENDER
         return lambda: Outcome(Disposition.MALFORMED, fault)
     if reason := _refusal(mail, people):
-        return partial(undelivered.refuse, inbound, mail, reason)
+        return partial(bounces.refuse, inbound, mail, reason)
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(
-        _write, Letter(inbound, mail, people, mailed_files.store(mail.files, draft=draft))
-    )
+    return partial(_write, Letter(inbound, mail, people, from_mail.store(mail.files, draft=draft)))
 
 
 def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
     """Why this sender does not act, if so. Staff and own addresses never do, whatever proves them (M5)."""
-    if registered.is_own(mail.sender):
+    if registered_senders.is_own(mail.sender):
         return Reason.OWN
     if not people:
-        return Reason.STAFF if registered.is_staff(mail.sender) else Reason.UNKNOWN
+        return Reason.STAFF if registered_senders.is_staff(mail.sender) else Reason.UNKNOWN
     return None if _is_proven(mail) else Reason.NO_VERDICT
 
 
@@ -131,7 +126,7 @@ def _write(letter: Letter) -> Outcome:
         ticket, author, how = found
         outcome = _continue(ticket, author, how, letter)
     elif len({person.contact.customer_id for person in letter.people}) > 1:
-        return undelivered.refuse(letter.inbound, letter.mail, Reason.AMBIGUOUS)
+        return bounces.refuse(letter.inbound, letter.mail, Reason.AMBIGUOUS)
     else:
         author = letter.people[0]
         outcome = _open(author, letter)
@@ -170,9 +165,9 @@ def _by_subject(letter: Letter) -> tuple[Ticket, User] | None:
     wanted = threads.normalised(letter.subject)
     if not wanted:
         return None
-    recent = Ticket.objects.filter(
-        requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR
-    ).exclude(status=Ticket.Status.CLOSED)
+    recent = Ticket.objects.filter(requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
+        status=Ticket.Status.CLOSED
+    )
     subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
     alike = [number for number, subject in subjects if threads.normalised(subject) == wanted]
     return _by_number(alike, letter.people)
@@ -187,9 +182,13 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
     ticket = locked.get(pk=ticket.pk)
     disposition = Disposition.REPLY
     said = partial(
-        operations.add_information, author=author, body=letter.body, files=letter.kept.files,
-        channel=Ticket.Channel.MAIL, inbound=letter.inbound,
-    )  # fmt: skip
+        operations.add_information,
+        author=author,
+        body=letter.body,
+        files=letter.kept.files,
+        channel=Ticket.Channel.MAIL,
+        inbound=letter.inbound,
+    )
     if not ticket.is_closed:
         ticket = said(ticket.pk)
     elif _came_in_time(letter.inbound, ticket):
@@ -201,9 +200,13 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
         ticket = operations.follow_up(
-            ticket.pk, author=author, body=letter.body, files=letter.kept.files,
-            channel=Ticket.Channel.MAIL, inbound=letter.inbound,
-        )  # fmt: skip
+            ticket.pk,
+            author=author,
+            body=letter.body,
+            files=letter.kept.files,
+            channel=Ticket.Channel.MAIL,
+            inbound=letter.inbound,
+        )
     return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
 
 
@@ -223,10 +226,16 @@ def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
 def _open(author: User, letter: Letter) -> Outcome:
     """A new ticket. A mail does not say how bad it is: the middle, so that it is neither last nor first (M10)."""
     ticket = operations.open_ticket(
-        author=author, customer=author.contact.customer, subject=letter.subject or NO_SUBJECT,
-        body=letter.body, files=letter.kept.files, category=letter.category,
-        impact=Ticket.Impact.DIFFICULT, channel=Ticket.Channel.MAIL, inbound=letter.inbound,
-    )  # fmt: skip
+        author=author,
+        customer=author.contact.customer,
+        subject=letter.subject or NO_SUBJECT,
+        body=letter.body,
+        files=letter.kept.files,
+        category=letter.category,
+        impact=Ticket.Impact.DIFFICULT,
+        channel=Ticket.Channel.MAIL,
+        inbound=letter.inbound,
+    )
     return Outcome(Disposition.NEW, "", ticket.chain, letter.kept.accepted)
 
 

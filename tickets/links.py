@@ -12,7 +12,9 @@ from django.conf import settings
 from django.core import signing
 
 from accounts.models import User
-from factureya.core import clock, keyed, own_links
+from factureya.core import clock
+from factureya.core import signing as core_signing
+from factureya.core.mail import own_links
 from tickets import policy
 from tickets.models import Ticket
 
@@ -37,7 +39,7 @@ def token_for(user: User, ticket: Ticket) -> str:
     """The token of a link for this contact and ticket."""
     expires_at = int((clock.now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     return signing.dumps(
-        [user.pk, ticket.number, keyed.digest(SALT, user.email.lower()), expires_at],
+        [user.pk, ticket.number, core_signing.digest(SALT, user.email.lower()), expires_at],
         salt=SALT,
         compress=True,
     )
@@ -66,9 +68,7 @@ def person(grant: Grant) -> User:
     user = people.filter(pk=grant.user_pk, is_active=True, is_staff=False).first()
     if user is None or grant.expires_at <= clock.now().timestamp():
         raise BadLink("expired or disabled")
-    if not keyed.matches(
-        SALT, user.email.lower(), grant.mail_digest
-    ):  # keyed: a token discloses no address
+    if not core_signing.matches(SALT, user.email.lower(), grant.mail_digest):  # keyed: a token discloses no address
         raise BadLink("mail changed")
     return user
 

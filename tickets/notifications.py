@@ -7,11 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts import registered
+from accounts import registered_senders
 from accounts.models import User
-from factureya.core import calendar, outbox
+from factureya.core import calendar
+from factureya.core.mail import outbox
 from factureya.core.models import Event, InboundMessage, OutboxMessage
-from tickets import caps, links, policy, threads
+from tickets import answer_limits, links, policy, threads
 from tickets.models import Message, Ticket
 
 REMINDER = "tickets/reminder"
@@ -97,7 +98,7 @@ def _acknowledge(kind: str, ticket: Ticket, event: Event, inbound: InboundMessag
     """An automatic mail that answers a mail is capped; one that answers a form is not."""
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif caps.may_answer(_audience(ticket, inbound)[1]):
+    elif answer_limits.may_answer(_audience(ticket, inbound)[1]):
         _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
 
 
@@ -132,7 +133,7 @@ def _audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | No
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():
-        for person in registered.people(address):
+        for person in registered_senders.people(address):
             if policy.may_write_as_customer(person, ticket):
                 return person, address
     contact = _reader(ticket)

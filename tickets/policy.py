@@ -11,12 +11,7 @@ class NotAllowed(PermissionError):
 def may_open(user: User, customer: Customer) -> bool:
     """Whether the person is an active contact of the company, so that a ticket can be opened for him (M10)."""
     membership = user.membership
-    return (
-        user.is_active
-        and not user.is_staff
-        and membership is not None
-        and membership.customer_id == customer.pk
-    )
+    return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
 
 
 def may_take_calls(user: User) -> bool:
@@ -27,12 +22,7 @@ def may_take_calls(user: User) -> bool:
 def may_write_as_customer(user: User, ticket: Ticket) -> bool:
     """Whether the person is an active contact of the ticket's company who sees the ticket (M16)."""
     membership = user.membership
-    if (
-        not user.is_active
-        or user.is_staff
-        or membership is None
-        or membership.customer_id != ticket.customer_id
-    ):
+    if not user.is_active or user.is_staff or membership is None or membership.customer_id != ticket.customer_id:
         return False
     return ticket.requester_id == user.pk or not membership.own_tickets_only
 

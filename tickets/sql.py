@@ -99,6 +99,4 @@ def words_match(found: Sequence[str]) -> Q | Func:
         Value(" & ".join(f"{word}:*" for word in found)),
         template="to_tsquery('simple', %(expressions)s)",
     )
-    return Func(
-        vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField()
-    )
+    return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
-from tickets import caps, operations
+from tickets import answer_limits, operations
 from tickets.models import Ticket
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def close_unanswered() -> int:
 @shared_task(ignore_result=True)
 def forget_quotas() -> int:
     """Remove the counters of automatic mails whose time has run out; the number removed (M6)."""
-    return caps.forget()
+    return answer_limits.forget()
 
 
 def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:

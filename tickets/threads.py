@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from factureya.core import numbers
-from factureya.core.mail_in import InboundMail
+from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
 
@@ -88,11 +88,7 @@ def sent(ids: Sequence[str]) -> list[OutboxMessage]:
         return []  # most mails begin a conversation: nothing to look for
     mails = OutboxMessage.objects.filter(message_id__in=ours).order_by("-pk")
     mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
-    return [
-        mail
-        for mail in mails
-        if any(constant_time_compare(mail.message_id or "", name) for name in ids)
-    ]
+    return [mail for mail in mails if any(constant_time_compare(mail.message_id or "", name) for name in ids)]
 
 
 def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from factureya.core import numbers
-from tickets import views, views_list, views_open, views_ticket
+from tickets.customer import views_list, views_new, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
@@ -26,9 +26,9 @@ register_converter(NumberConverter, "ticket_number")
 app_name = "tickets"
 urlpatterns = [
     path("tickets/", views_list.MyTickets.as_view(), name="list"),
-    path("tickets/nuevo/", views.NewTicket.as_view(), name="new"),
-    path("tickets/parecidos/", views.Similar.as_view(), name="similar"),
-    path("tickets/consultar/", views_open.LookUp.as_view(), name="lookup"),
+    path("tickets/nuevo/", views_new.NewTicket.as_view(), name="new"),
+    path("tickets/parecidos/", views_new.Similar.as_view(), name="similar"),
+    path("tickets/consultar/", views_public.LookUp.as_view(), name="lookup"),
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
     path(
@@ -36,14 +36,12 @@ urlpatterns = [
         views_ticket.AddInformation.as_view(),
         name="add_information",
     ),
-    path(
-        "tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"
-    ),
+    path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
     path(
         "tickets/<ticket_number:number>/continuar/",
         views_ticket.FollowUp.as_view(),
         name="follow_up",
     ),
-    path("enlace/<str:token>/", views_open.OpenLink.as_view(), name="link"),
-    path("archivos/<slug:token>/", views_open.Download.as_view(), name="file"),
+    path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
+    path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

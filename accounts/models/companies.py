@@ -14,9 +14,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 
     def to_verify(self) -> "CustomerQuerySet":
         """Companies that wait for staff: neither verified, refused nor joined, of a person whose mail is proven."""
-        waiting = self.filter(
-            verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True
-        )
+        waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
         proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
         return waiting.filter(Exists(proven))
 
@@ -45,9 +43,7 @@ class Customer(Chained):
     rfc_check_failed = models.BooleanField("dígito verificador del RFC no coincide", default=False)
     created_at = models.DateTimeField("alta", default=clock.now)
     # The one-time key of the sign-up form: a double click makes one company.
-    form_key = models.CharField(
-        "clave del formulario", max_length=80, unique=True, null=True, blank=True
-    )
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -62,9 +58,7 @@ class Customer(Chained):
     joined_to = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
     )
-    status = models.CharField(
-        "estado del servicio", max_length=10, choices=Status, default=Status.ACTIVE
-    )
+    status = models.CharField("estado del servicio", max_length=10, choices=Status, default=Status.ACTIVE)
     # From this instant on, which may still come: the effective date of the BAJA.
     suspended_at = models.DateTimeField("suspendido desde", null=True, blank=True)
 
@@ -75,7 +69,9 @@ class Customer(Chained):
         verbose_name_plural = "clientes"
         constraints = [
             models.UniqueConstraint(
-                fields=["rfc"], condition=Q(verified_at__isnull=False), name="one_verified_company_per_rfc",
+                fields=["rfc"],
+                condition=Q(verified_at__isnull=False),
+                name="one_verified_company_per_rfc",
                 violation_error_message="Ya hay una empresa verificada con ese RFC.",
             ),
             models.CheckConstraint(
@@ -84,7 +80,8 @@ class Customer(Chained):
                 | Q(verified_at__isnull=False, verified_by__isnull=False),
             ),
             models.CheckConstraint(
-                name="refused_company_has_reason", condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
+                name="refused_company_has_reason",
+                condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
                 violation_error_message="Escriba el motivo.",
             ),
             models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
@@ -97,7 +94,7 @@ class Customer(Chained):
                 condition=Q(status="active", suspended_at__isnull=True)
                 | Q(status="suspended", suspended_at__isnull=False),
             ),
-        ]  # fmt: skip
+        ]
         indexes = [
             models.Index(
                 name="customer_to_verify",
@@ -140,9 +137,7 @@ class Customer(Chained):
     @property
     def state_chip(self) -> str:
         """The colour of the state's chip, as `core.templatetags.fy.state_class` names it."""
-        return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(
-            self.state_label, "closed"
-        )
+        return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(self.state_label, "closed")
 
 
 class CustomerToVerify(Customer):
@@ -171,9 +166,7 @@ class Contact(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona"
     )
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, related_name="contacts", verbose_name="empresa"
-    )
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name="empresa")
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     invited_by = models.ForeignKey(

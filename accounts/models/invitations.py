@@ -37,9 +37,7 @@ class Invitation(Chained):
         related_name="+",
         verbose_name="prestador",
     )
-    invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó"
-    )
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("enviada", default=clock.now)
     expires_at = models.DateTimeField("vence")
     accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
@@ -53,8 +51,7 @@ class Invitation(Chained):
         constraints = [
             models.CheckConstraint(
                 name="invitation_to_company_or_office",
-                condition=Q(customer__isnull=False, office="")
-                | (Q(customer__isnull=True) & ~Q(office="")),
+                condition=Q(customer__isnull=False, office="") | (Q(customer__isnull=True) & ~Q(office="")),
             ),
             models.CheckConstraint(
                 name="invitation_ends_once",

@@ -17,9 +17,7 @@ class Provider(models.Model):
         verbose_name = "prestador"
         verbose_name_plural = "prestadores"
         constraints = [
-            models.UniqueConstraint(
-                fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"
-            ),
+            models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"),
         ]
 
     def __str__(self) -> str:
@@ -58,32 +56,22 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
     def in_force(self) -> "RoleAssignmentQuerySet":
         """Assignments that hold now."""
         instant = clock.now()
-        return self.filter(starts_at__lte=instant).filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=instant)
-        )
+        return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
 
     def not_ended(self) -> "RoleAssignmentQuerySet":
         """Assignments that hold now or will hold later."""
-        return self.filter(
-            Q(ends_at__isnull=True) | (Q(ends_at__gt=clock.now()) & Q(ends_at__gt=F("starts_at")))
-        )
+        return self.filter(Q(ends_at__isnull=True) | (Q(ends_at__gt=clock.now()) & Q(ends_at__gt=F("starts_at"))))
 
 
 class RoleAssignment(models.Model):
     """A dated office, granted by somebody else. Ended, never deleted. Written by `accounts.operations`."""
 
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
     office = models.CharField("cargo", max_length=20, choices=Office)
-    provider = models.ForeignKey(
-        Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador"
-    )
+    provider = models.ForeignKey(Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador")
     starts_at = models.DateTimeField("desde", default=clock.now)
     ends_at = models.DateTimeField("hasta", null=True, blank=True)
-    granted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó"
-    )
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó")
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -100,7 +88,8 @@ class RoleAssignment(models.Model):
         verbose_name_plural = "cargos"
         constraints = [
             models.CheckConstraint(
-                name="office_granted_by_another", condition=~Q(granted_by=F("user")),
+                name="office_granted_by_another",
+                condition=~Q(granted_by=F("user")),
                 violation_error_message="Nadie se otorga un cargo a sí mismo.",
             ),
             models.CheckConstraint(
@@ -115,7 +104,7 @@ class RoleAssignment(models.Model):
             models.UniqueConstraint(
                 fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_office_display()}"

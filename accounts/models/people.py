@@ -74,9 +74,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         """What a session is bound to: the password, and the number of times all sessions were ended."""
         content = f"{self.password}:{self.session_epoch}"
-        return salted_hmac(
-            "accounts.session", content, secret=secret, algorithm="sha256"
-        ).hexdigest()
+        return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def assignments(self) -> "list[RoleAssignment]":
@@ -97,11 +95,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
         if not (self.is_active and self.is_staff):
             return []
-        return [
-            a.provider_id
-            for a in self.assignments
-            if a.office in DESK_OFFICES and a.provider_id is not None
-        ]
+        return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
 
     @property
     def works_in_admin(self) -> bool:
@@ -125,13 +119,9 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 class FactorReset(models.Model):
     """A lost second factor is taken away by two people: one asks, another approves. Never deleted."""
 
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
     reason = models.CharField("motivo", max_length=300)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió"
-    )
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió")
     requested_at = models.DateTimeField("pedido", default=clock.now)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -155,8 +145,7 @@ class FactorReset(models.Model):
             ),
             models.CheckConstraint(
                 name="factor_reset_by_others",
-                condition=~Q(requested_by=F("user"))
-                & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
+                condition=~Q(requested_by=F("user")) & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
                 violation_error_message="Nadie restablece su propio segundo factor.",
             ),
             models.CheckConstraint(

@@ -22,9 +22,7 @@ class RepresentativeQuerySet(models.QuerySet["Representative"]):
         """Those whose powers hold on the day of `at` (now by default), and who weren't revoked by then."""
         at = at or clock.now()
         day = timezone.localdate(at)
-        held = self.filter(valid_from__lte=day).filter(
-            Q(valid_until__isnull=True) | Q(valid_until__gte=day)
-        )
+        held = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
         return held.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
 
 
@@ -37,20 +35,20 @@ class Representative(models.Model):
 
     Power = Power
 
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, related_name="representatives", verbose_name="empresa"
-    )
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="representatives", verbose_name="empresa")
     # Empty until the person has an account; it is the account with this mail, and stays so.
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True,
-        related_name="representations", verbose_name="persona",
-    )  # fmt: skip
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="representations",
+        verbose_name="persona",
+    )
     name = models.CharField("nombre", max_length=150)
     rfc = models.CharField("RFC", max_length=13, blank=True)
     email = models.EmailField("correo")
-    power_kind = models.CharField(
-        "carácter", max_length=20, choices=Power, default=Power.LEGAL_REPRESENTATIVE
-    )
+    power_kind = models.CharField("carácter", max_length=20, choices=Power, default=Power.LEGAL_REPRESENTATIVE)
     instrument = models.CharField("instrumento", max_length=200, blank=True)
     valid_from = models.DateField("poderes desde")
     valid_until = models.DateField("poderes hasta", null=True, blank=True)  # that day included
@@ -62,15 +60,17 @@ class Representative(models.Model):
         related_name="+",
         verbose_name="documento",
     )
-    verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó"
-    )
+    verified_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó")
     verified_at = models.DateTimeField("comprobado", default=clock.now)
     revoked_at = models.DateTimeField("revocado", null=True, blank=True)
     revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="revocó",
-    )  # fmt: skip
+    )
 
     objects = RepresentativeQuerySet.as_manager()
 
@@ -79,12 +79,14 @@ class Representative(models.Model):
         verbose_name_plural = "representantes"
         constraints = [
             models.UniqueConstraint(
-                name="one_open_representation", fields=["customer", "user"],
+                name="one_open_representation",
+                fields=["customer", "user"],
                 condition=Q(revoked_at__isnull=True, user__isnull=False),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
             models.UniqueConstraint(
-                name="one_open_representation_by_mail", fields=["customer", "email"],
+                name="one_open_representation_by_mail",
+                fields=["customer", "email"],
                 condition=Q(revoked_at__isnull=True),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
@@ -106,7 +108,7 @@ class Representative(models.Model):
                 name="representative_has_no_bars",
                 condition=~Q(name__contains="|") & ~Q(instrument__contains="|") & ~Q(email__contains="|"),
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_power_kind_display()})"

@@ -10,9 +10,7 @@ from accounts.operations.common import lock_user, require
 from factureya.core import audit
 
 
-def invite_by_request(
-    customer: Customer, *, email: str, folio: str, invited_by: User, actor: User
-) -> Invitation:
+def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
     """ALTA: mail the invitation; `invited_by` is the representative who asked. A pending one gets a new link."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True

@@ -41,18 +41,20 @@ def register_company(
             person = new_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
-                legal_name=fitting(
-                    Customer, "legal_name", unicodedata.normalize("NFC", legal_name)
-                ),
+                legal_name=fitting(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
                 registered_email=person.email,
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
             )
             Contact.objects.create(user=person, customer=customer)
             audit.record(
-                "company.registered", customer, actor=person,
-                rfc=rfc.value, legal_name=customer.legal_name, check_failed=rfc.check_failed,
-            )  # fmt: skip
+                "company.registered",
+                customer,
+                actor=person,
+                rfc=rfc.value,
+                legal_name=customer.legal_name,
+                check_failed=rfc.check_failed,
+            )
     except IntegrityError:
         return _first_use(form_key, email, password)
     return person
@@ -75,9 +77,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
                 customer.save(update_fields=["verified_at", "verified_by"])
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
-        event = audit.record(
-            "company.verified", customer, actor=actor, representative=first.user_id
-        )
+        event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
         notifications.company_verified(customer, event)
     return customer
 
@@ -112,9 +112,12 @@ def join_company(pk: int, *, actor: User) -> Customer:
         # Once more: what its people were sending until their place in the company was locked.
         _move_what_is_theirs(customer, known, actor)
         event = audit.record(
-            "company.joined", customer, actor=actor,
-            into=known.chain, people=[person.pk for person in people],
-        )  # fmt: skip
+            "company.joined",
+            customer,
+            actor=actor,
+            into=known.chain,
+            people=[person.pk for person in people],
+        )
         notifications.company_joined(people, known, event)
     return known
 
@@ -129,9 +132,7 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
         )
         # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
-        require(
-            customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue."
-        )
+        require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
         require(
             Customer.objects.to_verify().filter(pk=pk).exists(),
             "La persona aún no comprueba su correo.",
@@ -164,11 +165,7 @@ def _represent(customer: Customer, contact: Contact) -> None:
 
 def _first_use(form_key: str | None, email: str, password: str) -> User:
     """The person whom the first submission of this form made; Refused if it was another form."""
-    first = (
-        User.objects.filter(email=email, contact__customer__form_key=form_key).first()
-        if form_key
-        else None
-    )
+    first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if first is None or not first.check_password(password):
         raise Refused("taken")
     return first

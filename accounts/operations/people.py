@@ -24,8 +24,9 @@ from accounts.operations.common import (
     require,
     require_superuser,
 )
-from factureya.core import audit, own_links
+from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import Event, OutboxMessage
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
@@ -97,9 +98,13 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
         invitation.undelivered_at = now()
         invitation.save(update_fields=["undelivered_at"])
         event = audit.record(
-            "invitation.undelivered", invitation, actor=None, email=invitation.email, mail=mail.key,
+            "invitation.undelivered",
+            invitation,
+            actor=None,
+            email=invitation.email,
+            mail=mail.key,
             accepted=invitation.accepted_at is not None,
-        )  # fmt: skip
+        )
         notifications.invitation_undelivered(invitation, event)
 
 
@@ -110,9 +115,7 @@ def code_came_back(email: str) -> bool:
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()
-    return last is not None and (
-        last.bounced_at is not None or last.status == OutboxMessage.Status.FAILED
-    )
+    return last is not None and (last.bounced_at is not None or last.status == OutboxMessage.Status.FAILED)
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
@@ -126,9 +129,12 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
         contact.own_tickets_only = own_tickets_only
         contact.save(update_fields=["own_tickets_only"])
         audit.record(
-            "contact.limited", contact.customer, actor=actor,
-            person=contact.user_id, own_tickets_only=own_tickets_only,
-        )  # fmt: skip
+            "contact.limited",
+            contact.customer,
+            actor=actor,
+            person=contact.user_id,
+            own_tickets_only=own_tickets_only,
+        )
     return contact
 
 
@@ -139,9 +145,7 @@ def rename(*, full_name: str, actor: User) -> User:
         before, person.full_name = person.full_name, fitting(User, "full_name", full_name)
         if before != person.full_name:
             person.save(update_fields=["full_name"])
-            audit.record(
-                "person.renamed", person, actor=person, before=before, after=person.full_name
-            )
+            audit.record("person.renamed", person, actor=person, before=before, after=person.full_name)
     return person
 
 
@@ -172,9 +176,7 @@ def mail_bounced(email: str, *, mail: str) -> None:
 def mail_works(pk: int) -> None:
     """The contact wrote from the address that was flagged; it works again."""
     with transaction.atomic():
-        flagged = User.objects.select_for_update(no_key=True).filter(
-            pk=pk, mail_bounced_at__isnull=False
-        )
+        flagged = User.objects.select_for_update(no_key=True).filter(pk=pk, mail_bounced_at__isnull=False)
         if person := flagged.first():
             person.mail_bounced_at = None
             person.save(update_fields=["mail_bounced_at"])
@@ -195,9 +197,7 @@ def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Even
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
-    later = OutboxMessage.objects.filter(
-        about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk
-    )
+    later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 
 
@@ -258,6 +258,10 @@ def _enter_office(person: User, invitation: Invitation) -> None:
     )
     offices.sync(person)
     audit.record(
-        "staff.joined", person, actor=person,
-        office=invitation.office, provider=invitation.provider_id, invited_by=invitation.invited_by_id,
-    )  # fmt: skip
+        "staff.joined",
+        person,
+        actor=person,
+        office=invitation.office,
+        provider=invitation.provider_id,
+        invited_by=invitation.invited_by_id,
+    )

@@ -7,7 +7,7 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
-from accounts import factor_keys, notifications, offices, policy
+from accounts import notifications, offices, policy
 from accounts.models import (
     CONTROL_OFFICES,
     DESK_OFFICES,
@@ -19,7 +19,7 @@ from accounts.models import (
     RoleAssignment,
     User,
 )
-from accounts.operations import people
+from accounts.operations import factor_keys, people
 from accounts.operations.common import (
     Refused,
     current,
@@ -32,9 +32,7 @@ from factureya.core import audit
 from factureya.core.clock import now
 
 
-def invite_staff(
-    *, email: str, office: str, provider: Provider | None = None, actor: User
-) -> Invitation:
+def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
     """A superuser invites a person by mail to an office; the invited one chooses the password."""
     email = fitting(Invitation, "email", email.lower())
     with transaction.atomic():
@@ -50,9 +48,12 @@ def invite_staff(
         invitation = pending.first() or Invitation(email=email)
         invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
         people.send(
-            invitation, "staff.invited", actor=actor, office=office,
+            invitation,
+            "staff.invited",
+            actor=actor,
+            office=office,
             provider=provider.name if provider else None,
-        )  # fmt: skip
+        )
     return invitation
 
 
@@ -83,14 +84,23 @@ def grant_office(
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
-            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor,
-        )  # fmt: skip
+            user=person,
+            office=office,
+            provider=provider,
+            starts_at=start,
+            ends_at=ends_at,
+            granted_by=actor,
+        )
         offices.sync(person)
         audit.record(
-            "office.granted", person, actor=actor, office=office,
+            "office.granted",
+            person,
+            actor=actor,
+            office=office,
             provider=provider.name if provider else None,
-            starts_at=start.isoformat(), ends_at=ends_at.isoformat() if ends_at else None,
-        )  # fmt: skip
+            starts_at=start.isoformat(),
+            ends_at=ends_at.isoformat() if ends_at else None,
+        )
     return assignment
 
 
@@ -178,9 +188,7 @@ def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
         _decide(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
         _end_sessions(person)
-        event = audit.record(
-            "factor.reset", person, actor=actor, requested_by=reset.requested_by_id
-        )
+        event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
         notifications.factor_reset_done(reset, event)
     return reset
 
@@ -189,9 +197,7 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
     """The second person says no; the factor stays."""
     with _undecided(pk, actor) as reset:
         _decide(reset, actor, approved=False)
-        audit.record(
-            "factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id
-        )
+        audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)
     return reset
 
 
@@ -248,9 +254,7 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 def _check_third_party(person: User, office: str) -> None:
     """Who works for a third party takes no part in approvals (M3)."""
-    held = set(
-        RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True)
-    )
+    held = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
     offices = held | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")

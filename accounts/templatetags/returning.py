@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts import returning
+from accounts.web import returning
 from factureya.core.typed import texts
 
 register = template.Library()

@@ -6,10 +6,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.tests.factories import PASSWORD, make_contact
-from accounts.tests.test_factor import code, enrolled, sign_in
-from factureya.core import outbox
+from accounts.tests.sign_in.test_factor import code, enrolled, sign_in
+from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.people import PASSWORD, make_contact
 
 pytestmark = pytest.mark.django_db
 

@@ -14,12 +14,12 @@ from django.urls import reverse
 
 from accounts import operations
 from accounts.models import Contact, Invitation, User
-from accounts.tests.factories import make_agent, make_contact, make_customer
-from factureya.core import outbox
 from factureya.core.clock import now
+from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
-from tickets.tests.factories import make_ticket
 
 pytestmark = pytest.mark.django_db
 PEOPLE = "accounts:people"
@@ -34,9 +34,7 @@ def make_ana():
 def invite(ana, email="beto@ejemplo.mx") -> str:
     """Invite, as the execution of an ALTA does; the token of the mail's link."""
     with transaction.atomic():
-        operations.invite_by_request(
-            ana.contact.customer, email=email, folio=FOLIO, invited_by=ana, actor=make_agent()
-        )
+        operations.invite_by_request(ana.contact.customer, email=email, folio=FOLIO, invited_by=ana, actor=make_agent())
     return token_of(email)
 
 
@@ -197,9 +195,7 @@ def test_another_companys_people_cannot_be_named(client):
     assert client.post(reverse("accounts:limit_person"), data).status_code == 404
     assert not Contact.objects.get(user=carla).own_tickets_only
     with pytest.raises(operations.Refused):
-        operations.limit_contact(
-            carla.contact.pk, own_tickets_only=True, actor=make_contact(representative=True)
-        )
+        operations.limit_contact(carla.contact.pk, own_tickets_only=True, actor=make_contact(representative=True))
 
 
 def test_the_representative_is_not_limited():
@@ -223,9 +219,7 @@ def test_a_person_corrects_the_name_and_nothing_else(client):
     assert "Escriba su nombre completo." in page
 
 
-def test_a_customers_page_loads_session_and_person_in_two_queries(
-    client, django_assert_num_queries
-):
+def test_a_customers_page_loads_session_and_person_in_two_queries(client, django_assert_num_queries):
     client.force_login(make_ana())
     with django_assert_num_queries(4):  # session, person with company, powers, second factor
         client.get(reverse("accounts:home"))

@@ -10,16 +10,10 @@ from time_machine import travel
 
 from accounts import operations, policy
 from accounts.models import Contact, Customer, User
-from accounts.tests.factories import (
-    make_agent,
-    make_contact,
-    make_customer,
-    make_superuser,
-    represent,
-)
 from accounts.tests.test_people import accept, invite, token_of
 from factureya.core.clock import now
-from tickets.tests.pages import text_of
+from factureya.testing.pages import text_of
+from factureya.testing.people import make_agent, make_contact, make_customer, make_superuser, represent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M8")]
 PEOPLE = reverse("accounts:people")

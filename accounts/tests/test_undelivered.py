@@ -13,7 +13,10 @@ from django.urls import reverse
 
 from accounts import operations
 from accounts.models import Invitation, Office, User
-from accounts.tests.factories import (
+from factureya.core.mail import backend, outbox
+from factureya.core.models import Event, OutboxMessage
+from factureya.testing.pages import log_in, text_of
+from factureya.testing.people import (
     PASSWORD,
     make_agent,
     make_contact,
@@ -24,11 +27,8 @@ from accounts.tests.factories import (
     own_provider,
     represent,
 )
-from factureya.core import mail_backend, outbox
-from factureya.core.models import Event, OutboxMessage
-from tickets.tests.letters import deliver
-from tickets.tests.pages import log_in, text_of
-from tickets.tests.test_bounces import bounce_of
+from factureya.testing.sample_mails import deliver
+from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3", "M6", "M7", "M16")]
 NEW, OTHER = "nueva@ejemplo.mx", "otra@ejemplo.mx"
@@ -67,7 +67,7 @@ def refused_for_good(monkeypatch: pytest.MonkeyPatch, mail: OutboxMessage) -> No
     def send(_self: Any, _messages: Any) -> int:
         raise smtplib.SMTPRecipientsRefused({mail.to: (550, b"5.1.1 User unknown")})
 
-    monkeypatch.setattr(mail_backend.EmlFileBackend, "send_messages", send)
+    monkeypatch.setattr(backend.EmlFileBackend, "send_messages", send)
     for _ in range(20):
         mail.refresh_from_db()
         if mail.status == OutboxMessage.Status.FAILED:
@@ -82,7 +82,7 @@ def refused_for_good(monkeypatch: pytest.MonkeyPatch, mail: OutboxMessage) -> No
 def test_a2_an_invitation_whose_mail_came_back_is_void_and_who_invited_is_told(
     client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any, kind: str, how: str
 ):
-    settings.EMAIL_BACKEND = "factureya.core.mail_backend.EmlFileBackend"
+    settings.EMAIL_BACKEND = "factureya.core.mail.backend.EmlFileBackend"
     inviter, mail = invited(kind)
     link = link_in(mail)
     assert client.get(link).status_code == 200
@@ -106,9 +106,7 @@ def test_a2_an_invitation_whose_mail_came_back_is_void_and_who_invited_is_told(
 
 
 @pytest.mark.parametrize("kind", ["staff", "alta"])
-def test_a2_sent_again_it_works_and_a_late_bounce_of_the_first_mail_voids_nothing(
-    client: Client, kind: str
-):
+def test_a2_sent_again_it_works_and_a_late_bounce_of_the_first_mail_voids_nothing(client: Client, kind: str):
     inviter, first = invited(kind)
     deliver(bounce_of(first))
     operations.resend_invitation(Invitation.objects.get().pk, actor=inviter)
@@ -117,9 +115,7 @@ def test_a2_sent_again_it_works_and_a_late_bounce_of_the_first_mail_voids_nothin
     first.save(update_fields=["bounced_at"])
     deliver(bounce_of(first, Subject="tarde"))
     assert client.get(link_in(second)).status_code == 200
-    person = operations.accept_invitation(
-        link_in(second).split("/")[-2], full_name="Nueva", password=PASSWORD
-    )
+    person = operations.accept_invitation(link_in(second).split("/")[-2], full_name="Nueva", password=PASSWORD)
     assert person.email == NEW
 
 

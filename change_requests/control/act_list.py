@@ -14,15 +14,14 @@ from accounts.models import User
 from change_requests import operations, policy
 from change_requests.control import forms, people
 from change_requests.control.acts import Act, Link, Offer
-from change_requests.control.dossier import Dossier
 from change_requests.control.forms import ActForm
+from change_requests.control.request_page import Dossier
 from change_requests.models import Decision, FormalRequest
 
 Status = FormalRequest.Status
 # What a person reads above each form.
 RESUME_LEAD = (
-    "La detuvo un aviso «no fui yo». Reanúdela solo si comprobó con la empresa, por otro medio, que es "
-    "legítima."
+    "La detuvo un aviso «no fui yo». Reanúdela solo si comprobó con la empresa, por otro medio, que es legítima."
 )
 ALARM_LEAD = (
     "Compruebe con la empresa, por teléfono, quién la pidió. Si no fue ella, pida que mesa de control la revierta; "
@@ -32,14 +31,10 @@ WAIVE_LEAD = (
     "Implementa alguien de Desarrollo, con controles adicionales: su actividad queda registrada y otra "
     "persona lo revisa en 1 día hábil. Mientras no se revise, la solicitud queda en rojo."
 )
-CLOSE_LEAD = (
-    "Se avisó al cliente de lo aplicado. Ciérrela cuando compruebe que quedó como se aprobó."
-)
+CLOSE_LEAD = "Se avisó al cliente de lo aplicado. Ciérrela cuando compruebe que quedó como se aprobó."
 RETURN_LEAD = "Conserva su folio: el cliente la corrige y la envía de nuevo, y se aprueba otra vez."
 CANCEL_LEAD = "Termina aquí y nada se aplica. El cliente lee la razón."
-REVERT_LEAD = (
-    "Se prepara una solicitud nueva con los valores de antes; pasa por las mismas aprobaciones."
-)
+REVERT_LEAD = "Se prepara una solicitud nueva con los valores de antes; pasa por las mismas aprobaciones."
 EXECUTE_LEAD = (
     "El sistema aplica exactamente lo aprobado; nadie vuelve a teclear los datos. Si un dato de hoy ya "
     "no es el que dice la solicitud, no se escribe nada."
@@ -79,11 +74,7 @@ def _verify(formal: FormalRequest, user: User, form: Any) -> str:
     if data["outcome"] == forms.VERIFY:
         operations.verify(formal, actor=user, note=data["reason"])
         return "La solicitud pasó a aprobación."
-    return (
-        _ask(formal, user, form)
-        if data["outcome"] == forms.CLARIFY
-        else _return(formal, user, form)
-    )
+    return _ask(formal, user, form) if data["outcome"] == forms.CLARIFY else _return(formal, user, form)
 
 
 def _return(formal: FormalRequest, user: User, form: Any) -> str:
@@ -195,11 +186,7 @@ def _why_undone(seen: Dossier, _user: User) -> dict[str, Any]:
     """After a «no fui yo» the reason is there already, to be completed."""
     if seen.formal.alarmed_at is None:
         return {}
-    return {
-        "initial": {
-            "reason": f"La empresa avisó «no fui yo» de {seen.folio}, que ya se había aplicado."
-        }
-    }
+    return {"initial": {"reason": f"La empresa avisó «no fui yo» de {seen.folio}, que ya se había aplicado."}}
 
 
 def _involved(seen: Dossier) -> set[int]:
@@ -332,15 +319,10 @@ ACTS = {
 }
 
 
-def offers(
-    request: HttpRequest, user: User, seen: Dossier, sent: Act | None, form: ActForm | None
-) -> list[Offer]:
+def offers(request: HttpRequest, user: User, seen: Dossier, sent: Act | None, form: ActForm | None) -> list[Offer]:
     """What this person may do now, on the request's page; the form that was sent takes its blank one's place."""
     shown = [act for act in ACTS.values() if not act.has_page and act.applies(user, seen)]
-    return [
-        act.offer(seen, form if form is not None and act is sent else act.form_for(request, seen))
-        for act in shown
-    ]
+    return [act.offer(seen, form if form is not None and act is sent else act.form_for(request, seen)) for act in shown]
 
 
 def links(user: User, seen: Dossier) -> list[Link]:

@@ -7,10 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import returning
 from accounts.models import User
-from change_requests.control.dossier import Dossier
+from accounts.web import returning
 from change_requests.control.forms import ActForm
+from change_requests.control.request_page import Dossier
 from change_requests.models import FormalRequest
 
 
@@ -68,9 +68,15 @@ class Act:
     def offer(self, seen: Dossier, form: ActForm) -> Offer:
         """The act as the page shows it."""
         return Offer(
-            self.name, self.url(seen), self.title, self.lead(seen), self.button, form, self.is_bad,
+            self.name,
+            self.url(seen),
+            self.title,
+            self.lead(seen),
+            self.button,
+            form,
+            self.is_bad,
             self._link(seen),
-        )  # fmt: skip
+        )
 
     def _link(self, seen: Dossier) -> Link | None:
         if self.has_page:

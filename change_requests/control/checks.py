@@ -3,16 +3,21 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from change_requests import content, payload, words
+from change_requests import payload
+from change_requests.kinds import content, labels
 from change_requests.models import FormalRequest
 
 if TYPE_CHECKING:
-    from change_requests.control.dossier import Dossier
+    from change_requests.control.request_page import Dossier
 
 Status = FormalRequest.Status
 NOT_YET_EXECUTED = (
-    Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.RETURNED,
-)  # fmt: skip
+    Status.SUBMITTED,
+    Status.VERIFYING,
+    Status.IN_APPROVAL,
+    Status.APPROVED,
+    Status.RETURNED,
+)
 
 
 @dataclass
@@ -83,7 +88,7 @@ def _integrity(found: Checks, seen: "Dossier") -> None:
 def _still_current(found: Checks, seen: "Dossier") -> None:
     """Today's value is still the old one; else the execution would fail."""
     moved = [
-        words.label(item["field"])
+        labels.label(item["field"])
         for item in seen.items
         if content.today_of(seen.customer, seen.formal, item) != item["old"]
     ]

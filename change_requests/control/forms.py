@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts import stepup
 from accounts.models import User
+from accounts.sign_in import stepup
 from change_requests import operations
 from factureya.core.forms import PortalForm, Text
 
@@ -49,9 +49,7 @@ class Reason(Text):
         """Single line breaks stay; the length is told when it is too short."""
         text = str(super().clean(value)).strip()
         if 0 < len(text) < self.least:
-            raise forms.ValidationError(
-                f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}"
-            )
+            raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
         return text
 
 
@@ -75,9 +73,7 @@ class ActForm(RefusableForm):
         required=False,
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(
-            attrs={"class": "textinput form-control", "autocomplete": "current-password"}
-        ),
+        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
         error_messages={
             "max_length": stepup.WRONG,
             "null_characters_not_allowed": stepup.WRONG,
@@ -149,9 +145,7 @@ class VerifyForm(ActForm):
             ),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
-        error_messages=dict.fromkeys(
-            ("required", "invalid_choice"), "Elija si está en orden o se devuelve"
-        ),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está en orden o se devuelve"),
     )
     reason = Reason(
         label="Qué revisó",
@@ -181,9 +175,7 @@ class DecideForm(ActForm):
             (CLARIFY, _card("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (REJECT, _card("Rechazar", "Se cierra; el cliente recibe la razón")),
         ],
-        error_messages=dict.fromkeys(
-            ("required", "invalid_choice"), "Elija si aprueba, pide aclaración o rechaza"
-        ),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si aprueba, pide aclaración o rechaza"),
     )
     reason = Reason(
         label="Razón de su decisión",
@@ -192,9 +184,11 @@ class DecideForm(ActForm):
         missing="Escriba la razón de su decisión",
     )
     implementer = PersonField(
-        label="Quién implementa (opcional)", required=False, wrong=WRONG_IMPLEMENTER,
+        label="Quién implementa (opcional)",
+        required=False,
+        wrong=WRONG_IMPLEMENTER,
         help_text="Solo si aprueba; puede designarlo después. Solo aparece personal ajeno a Desarrollo.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, people: Iterable[User] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -222,27 +216,29 @@ class WaiverForm(ActForm):
     """The function cannot be segregated: a developer carries it out, under additional controls (M25)."""
 
     implementer = PersonField(
-        label="Quién implementa", wrong=WRONG_IMPLEMENTER,
+        label="Quién implementa",
+        wrong=WRONG_IMPLEMENTER,
         help_text="Personal de Desarrollo que además tiene el cargo de Implementador.",
-    )  # fmt: skip
+    )
     reason = Reason(
-        label="Por qué no se puede segregar la función", least=MIN_WAIVER, rows=4,
+        label="Por qué no se puede segregar la función",
+        least=MIN_WAIVER,
+        rows=4,
         help_text=f"Al menos {MIN_WAIVER} caracteres. Queda en el expediente.",
         missing="Escriba por qué no se puede segregar la función",
-    )  # fmt: skip
+    )
     controls = Reason(
         label="Controles adicionales",
         help_text="Qué más se vigilará, además del registro de actividad y de la revisión.",
         missing="Escriba qué controles adicionales habrá",
     )
     checker = PersonField(
-        label="Quién revisa después", wrong="Elija a quien revisa, de la lista",
+        label="Quién revisa después",
+        wrong="Elija a quien revisa, de la lista",
         help_text="Otra persona, ajena a la implementación; tiene 1 día hábil desde la ejecución.",
-    )  # fmt: skip
+    )
 
-    def __init__(
-        self, *args: Any, people: Iterable[User] = (), checkers: Iterable[User] = (), **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, people: Iterable[User] = (), checkers: Iterable[User] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["implementer"].offer(people)  # type: ignore[attr-defined]
         self.fields["checker"].offer(checkers)  # type: ignore[attr-defined]
@@ -266,9 +262,7 @@ class CheckForm(ActForm):
             ("no", _card("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
-        error_messages=dict.fromkeys(
-            ("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"
-        ),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"),
     )
     findings = Reason(
         label="Qué revisó y qué encontró",
@@ -342,24 +336,18 @@ class OwnerForm(RefusableForm):
     """Who owns an information asset, and who stands in for him, between which days (M21)."""
 
     owner = PersonField(label="Propietario", wrong="Elija al propietario, de la lista")
-    alternate = PersonField(
-        label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista"
-    )
+    alternate = PersonField(label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista")
     alternate_from = forms.DateField(
         label="Suple desde (opcional)",
         required=False,
-        widget=forms.DateInput(
-            attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"
-        ),
+        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
     )
     alternate_until = forms.DateField(
         label="Suple hasta (opcional)",
         help_text="El último día, completo.",
         required=False,
-        widget=forms.DateInput(
-            attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"
-        ),
+        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
     )
 

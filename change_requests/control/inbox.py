@@ -16,8 +16,9 @@ from django.db.models.functions import Coalesce
 from django.utils.http import urlencode
 
 from accounts.models import Office, User
-from change_requests import policy, words
+from change_requests import policy
 from change_requests.control import folios, state
+from change_requests.kinds import labels
 from change_requests.models import (
     Decision,
     DecisionSlot,
@@ -43,11 +44,16 @@ NOTHING = {
     MINE: ("Nada le toca por ahora", "Aquí aparece lo que espera su decisión, lo que vence primero arriba."),
     OPEN: ("No hay solicitudes en curso", "Aquí aparecen desde que se envían hasta que se implementan."),
     DONE: ("No hay solicitudes terminadas", "Aquí quedan las cerradas, rechazadas, canceladas y vencidas."),
-}  # fmt: skip
+}
 Status = FormalRequest.Status
 ENDED = (
-    Status.EXECUTED, Status.CLOSED, Status.REVERTED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED,
-)  # fmt: skip
+    Status.EXECUTED,
+    Status.CLOSED,
+    Status.REVERTED,
+    Status.REJECTED,
+    Status.CANCELLED,
+    Status.EXPIRED,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DEADLINE = datetime(9000, 1, 1, tzinfo=UTC)
 Requests = QuerySet[FormalRequest]
@@ -138,11 +144,16 @@ def page(user: User, asked: Asked) -> Page:
     rows, before, after = _keyset(found, asked)
     is_mine = asked.view == MINE and not asked.query
     return Page(
-        asked.view, asked.kind, asked.query, _heading(asked), _tabs(asked, mine, current),
-        [_row(formal, is_mine) for formal in rows], _nothing(asked),
+        asked.view,
+        asked.kind,
+        asked.query,
+        _heading(asked),
+        _tabs(asked, mine, current),
+        [_row(formal, is_mine) for formal in rows],
+        _nothing(asked),
         "?" + urlencode({**asked.base, "antes": _encode(rows[0])}) if before else "",
         "?" + urlencode({**asked.base, "despues": _encode(rows[-1])}) if after else "",
-    )  # fmt: skip
+    )
 
 
 def decode(text: str, *, is_back: bool = False) -> Cursor | None:
@@ -178,9 +189,10 @@ def _mine(user: User) -> Q:
     ripe = Q(execute_after__lte=clock.now())
     found |= running & ripe & Q(status=Status.APPROVED, implementer=user)
     found |= Q(
-        waiver__checker=user, waiver__checked_at__isnull=True,
+        waiver__checker=user,
+        waiver__checked_at__isnull=True,
         status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
-    )  # fmt: skip
+    )
     return found & ~Q(requester=user)
 
 
@@ -191,9 +203,7 @@ def _alarmed() -> Q:
 
 def _to_decide(user: User) -> Q:
     """In approval, not stopped, no question open, and not yet decided by this person."""
-    decided = Decision.objects.filter(
-        request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user
-    )
+    decided = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
     waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
     return waits & ~Q(implementer=user) & Q(~Exists(decided))
 
@@ -253,9 +263,7 @@ def _keyset(found: Requests, asked: Asked) -> tuple[list[FormalRequest], bool, b
     """A page of rows, and whether there are rows before and after it; one statement, at any depth."""
     cursor, descends = asked.cursor, asked.view == DONE or bool(asked.query)
     key = (
-        Coalesce("submitted_at", "created_at")
-        if descends
-        else Coalesce("due_at", Value(_NO_DEADLINE, DateTimeField()))
+        Coalesce("submitted_at", "created_at") if descends else Coalesce("due_at", Value(_NO_DEADLINE, DateTimeField()))
     )
     is_back = cursor is not None and cursor.is_back
     sign = "-" if descends != is_back else ""
@@ -285,10 +293,23 @@ def _for_rows(found: Requests) -> Requests:
     """With what a row shows, and no more columns than that."""
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
     shown = (
-        "folio", "form", "kind", "status", "due_at", "due_minutes_left", "suspended_at", "submitted_at",
-        "alarmed_at", "revision_no", "customer__legal_name", "customer__rfc", "requester__full_name",
-        "requester__email", "waiver__checked_at", "waiver__check_due",
-    )  # fmt: skip
+        "folio",
+        "form",
+        "kind",
+        "status",
+        "due_at",
+        "due_minutes_left",
+        "suspended_at",
+        "submitted_at",
+        "alarmed_at",
+        "revision_no",
+        "customer__legal_name",
+        "customer__rfc",
+        "requester__full_name",
+        "requester__email",
+        "waiver__checked_at",
+        "waiver__check_due",
+    )
     return (
         found.select_related("customer", "requester", "waiver")
         .annotate(payload=Subquery(current.values("payload")[:1]))
@@ -300,10 +321,15 @@ def _row(formal: FormalRequest, is_mine: bool) -> Row:
     payload: str | None = formal.payload  # type: ignore[attr-defined]
     items = json.loads(payload)["items"] if payload else []
     return Row(
-        formal.folio, words.title(formal.form, formal.kind, items),
-        f"{formal.customer.legal_name} ({formal.customer.rfc})", formal.requester.get_full_name(),
-        state.chip(formal), state.marks(formal), _deadline(formal), is_mine,
-    )  # fmt: skip
+        formal.folio,
+        labels.title(formal.form, formal.kind, items),
+        f"{formal.customer.legal_name} ({formal.customer.rfc})",
+        formal.requester.get_full_name(),
+        state.chip(formal),
+        state.marks(formal),
+        _deadline(formal),
+        is_mine,
+    )
 
 
 def _deadline(formal: FormalRequest) -> str:
@@ -315,11 +341,14 @@ def _tabs(asked: Asked, mine: Requests, current: Requests) -> list[Tab]:
     figures = {MINE: _figure(mine), OPEN: _figure(current), DONE: ""}
     return [
         Tab(
-            f"?vista={view}", label, figures[view], view == asked.view and not asked.query,
+            f"?vista={view}",
+            label,
+            figures[view],
+            view == asked.view and not asked.query,
             view == MINE and figures[view] != "0",
         )
         for view, label in VIEWS.items()
-    ]  # fmt: skip
+    ]
 
 
 def _figure(found: Requests) -> str:
@@ -335,9 +364,5 @@ def _nothing(asked: Asked) -> Nothing:
     if not asked.query:
         return Nothing(*NOTHING[asked.view])
     if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):
-        return Nothing(
-            "No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado."
-        )
-    return Nothing(
-        "Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona."
-    )
+        return Nothing("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
+    return Nothing("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")

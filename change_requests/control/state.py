@@ -8,11 +8,20 @@ from factureya.core.templatetags.fy import when
 
 Status = FormalRequest.Status
 CHIPS = {
-    Status.DRAFT: "closed", Status.SUBMITTED: "waiting", Status.VERIFYING: "open", Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open", Status.EXECUTED: "ok", Status.CLOSED: "closed", Status.RETURNED: "waiting",
-    Status.REJECTED: "bad", Status.CANCELLED: "closed", Status.EXPIRED: "bad", Status.FAILED: "bad",
+    Status.DRAFT: "closed",
+    Status.SUBMITTED: "waiting",
+    Status.VERIFYING: "open",
+    Status.IN_APPROVAL: "open",
+    Status.APPROVED: "open",
+    Status.EXECUTED: "ok",
+    Status.CLOSED: "closed",
+    Status.RETURNED: "waiting",
+    Status.REJECTED: "bad",
+    Status.CANCELLED: "closed",
+    Status.EXPIRED: "bad",
+    Status.FAILED: "bad",
     Status.REVERTED: "closed",
-}  # fmt: skip
+}
 WITH_US = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
 DONE = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from accounts.models import Office
+from change_requests.approvals import Slot
 from change_requests.models import Decision, FormalRequest
-from change_requests.slots import Slot
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
 
 if TYPE_CHECKING:
-    from change_requests.control.dossier import Dossier
+    from change_requests.control.request_page import Dossier
 
 Status = FormalRequest.Status
 DONE, NOW, AHEAD = "done", "now", "todo"
@@ -23,9 +23,12 @@ AFTER_VERIFYING = (
 )
 EXECUTED = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
 ENDED = {
-    Status.REJECTED: "Rechazada", Status.CANCELLED: "Cancelada", Status.EXPIRED: "Vencida",
-    Status.RETURNED: "Devuelta al cliente", Status.FAILED: "Fallida: no se aplicó",
-}  # fmt: skip
+    Status.REJECTED: "Rechazada",
+    Status.CANCELLED: "Cancelada",
+    Status.EXPIRED: "Vencida",
+    Status.RETURNED: "Devuelta al cliente",
+    Status.FAILED: "Fallida: no se aplicó",
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,7 @@ def turn(seen: "Dossier") -> Turn:
     """Who acts now."""
     formal = seen.formal
     if formal.suspended_at is not None:
-        text = (
-            "Alguien avisó «no fui yo». La reanuda, o no, el Responsable de Seguridad Informática."
-        )
+        text = "Alguien avisó «no fui yo». La reanuda, o no, el Responsable de Seguridad Informática."
         return Turn("Está detenida", text)
     if seen.is_waiting_for_customer:
         return Turn("Le toca al cliente", "Se le pidió una aclaración; el plazo está detenido.")
@@ -81,10 +82,8 @@ def turn(seen: "Dossier") -> Turn:
         Status.RETURNED: ("Le toca al cliente", "Se le devolvió con la razón; conserva su folio."),
         Status.FAILED: ("No se aplicó", "Le toca al cliente corregirla y enviarla de nuevo, o retirarla."),
         Status.EXECUTED: ("Ya se aplicó", "Falta avisar al cliente y cerrarla."),
-    }  # fmt: skip
-    title, text = texts.get(
-        Status(formal.status), ("Ya terminó", "Nadie debe hacer nada más con ella.")
-    )
+    }
+    title, text = texts.get(Status(formal.status), ("Ya terminó", "Nadie debe hacer nada más con ella."))
     return Turn(title, text)
 
 

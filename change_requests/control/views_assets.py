@@ -10,12 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import returning
-from accounts.mixins import PrivateView
 from accounts.models import Office
-from change_requests import operations, words
+from accounts.web import returning
+from accounts.web.mixins import PrivateView
+from change_requests import operations
 from change_requests.control import people
 from change_requests.control.forms import OwnerForm
+from change_requests.kinds import labels
 from change_requests.models import ACCESS, InformationAsset
 
 
@@ -46,7 +47,7 @@ class Assets(AssetsView):
         rows = [
             {
                 "asset": asset,
-                "fields": ", ".join(words.label(code) for code in asset.fields),
+                "fields": ", ".join(labels.label(code) for code in asset.fields),
                 "is_vacant": asset.owner_id not in in_office,
             }
             for asset in assets
@@ -64,10 +65,11 @@ class NameOwner(AssetsView):
         """The form, with who it is today."""
         asset = self.asset(code)
         initial = {
-            "owner": asset.owner_id, "alternate": asset.alternate_id,
+            "owner": asset.owner_id,
+            "alternate": asset.alternate_id,
             "alternate_from": _day(asset.alternate_from),
             "alternate_until": _day(asset.alternate_until, before=timedelta(days=1)),
-        }  # fmt: skip
+        }
         return self.page(asset, OwnerForm(people=list(people.owners()), initial=initial))
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:

@@ -11,8 +11,8 @@ from django.views import View
 from django.views.generic import TemplateView
 
 from accounts import operations, policy
-from accounts.mixins import ControlMixin
 from accounts.models import FactorReset, Office
+from accounts.web.mixins import ControlMixin
 from change_requests.control import inbox
 
 
@@ -75,8 +75,6 @@ class DecideFactorReset(ControlMixin, View):
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            done = (
-                "Se quitó el segundo factor de" if approve else "No se quitó el segundo factor de"
-            )
+            done = "Se quitó el segundo factor de" if approve else "No se quitó el segundo factor de"
             messages.success(request, f"{done} {reset.user.get_full_name()}.")
         return redirect("control:inbox")

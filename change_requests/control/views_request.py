@@ -7,12 +7,13 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts import returning
-from accounts.mixins import PrivateView
 from accounts.models import User
-from change_requests import expediente, operations, policy
-from change_requests.control import act_list, acts, dossier, folios, record
+from accounts.web import returning
+from accounts.web.mixins import PrivateView
+from change_requests import operations, policy
+from change_requests.control import act_list, acts, folios, history_page, request_page
 from change_requests.control.forms import ActForm
+from change_requests.documents import archive
 from change_requests.models import Evidence, FormalRequest, MailTextFile
 from change_requests.views_sending import send
 
@@ -37,7 +38,7 @@ class FolioView(PrivateView):
             raise Http404("No hay una solicitud con ese folio para usted.")
         if folio != kwargs["folio"] and request.method in {"GET", "HEAD"}:
             return redirect("control:request", folio)
-        found = dossier.with_names(policy.visible_to(self.user)).filter(folio=folio).first()
+        found = request_page.with_names(policy.visible_to(self.user)).filter(folio=folio).first()
         if found is None:
             raise Http404("No hay una solicitud con ese folio para usted.")
         self.formal = found
@@ -76,14 +77,14 @@ class ActView(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The page of the act, for who may do it now."""
-        seen = dossier.of(self.formal, self.user)
+        seen = request_page.of(self.formal, self.user)
         if not self.act.applies(self.user, seen):
             return redirect("control:request", self.formal.folio)
         return self.own_page(seen, self.act.form_for(self.request, seen))
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Do it, or show what is wrong; another content than the one that was seen is 409 (M21)."""
-        seen = dossier.of(self.formal, self.user)
+        seen = request_page.of(self.formal, self.user)
         form = self.act.form_for(request, seen, request.POST)
         if not form.is_valid():
             return self.again(seen, form, 200)
@@ -98,17 +99,17 @@ class ActView(FolioView):
             return redirect("control:request", self.formal.folio)
         except operations.Refused as refusal:
             form.refuse(refusal)
-            return self.again(dossier.of(self.reread(), self.user), form, self.code_of(refusal))
+            return self.again(request_page.of(self.reread(), self.user), form, self.code_of(refusal))
         messages.success(request, done)
         return redirect("control:request", self.formal.folio)
 
     def changed(self, form: ActForm) -> HttpResponse:
         """409 with what there is now: it changed between the check and the lock."""
-        return self.again(dossier.of(self.reread(), self.user), form, CONFLICT, changed=True)
+        return self.again(request_page.of(self.reread(), self.user), form, CONFLICT, changed=True)
 
     def reread(self) -> FormalRequest:
         """The request as it is now."""
-        self.formal = dossier.with_names(policy.visible_to(self.user)).get(pk=self.formal.pk)
+        self.formal = request_page.with_names(policy.visible_to(self.user)).get(pk=self.formal.pk)
         return self.formal
 
     def code_of(self, refusal: operations.Refused) -> int:
@@ -117,15 +118,13 @@ class ActView(FolioView):
             return CONFLICT
         return 403 if isinstance(refusal, operations.NotAllowed) else 200
 
-    def again(
-        self, seen: dossier.Dossier, form: ActForm, status: int, *, changed: bool = False
-    ) -> HttpResponse:
+    def again(self, seen: request_page.Dossier, form: ActForm, status: int, *, changed: bool = False) -> HttpResponse:
         """The page with the form as it was sent."""
         if self.act.has_page and not changed:
             return self.own_page(seen, form, status)
         return page(self.request, seen.formal, seen, self.act, form, status, changed)
 
-    def own_page(self, seen: dossier.Dossier, form: ActForm, status: int = 200) -> HttpResponse:
+    def own_page(self, seen: request_page.Dossier, form: ActForm, status: int = 200) -> HttpResponse:
         """The act alone, with the content it is about."""
         offer = self.act.offer(seen, form)
         context = {"dossier": seen, "act": offer, "form": form}
@@ -155,8 +154,8 @@ class ExpedientePage(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The page."""
-        seen = dossier.of(self.formal, self.user)
-        context = {"dossier": seen, "record": record.of(self.formal)}
+        seen = request_page.of(self.formal, self.user)
+        context = {"dossier": seen, "record": history_page.of(self.formal)}
         return render(request, "control/expediente.html", context)
 
 
@@ -167,17 +166,19 @@ class ExpedienteZip(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """The ZIP, as attachment."""
-        content = expediente.as_zip(self.formal)
+        content = archive.as_zip(self.formal)
         return FileResponse(
-            content, as_attachment=True, filename=f"expediente-{self.formal.folio}.zip",
+            content,
+            as_attachment=True,
+            filename=f"expediente-{self.formal.folio}.zip",
             content_type="application/zip",
-        )  # fmt: skip
+        )
 
 
 def page(
     request: HttpRequest,
     formal: FormalRequest,
-    seen: "dossier.Dossier | None" = None,
+    seen: request_page.Dossier | None = None,
     act: "acts.Act | None" = None,
     form: "ActForm | None" = None,
     status: int = 200,
@@ -185,11 +186,14 @@ def page(
 ) -> HttpResponse:
     """The page of a request, with one of its forms as it was sent, if it was."""
     user: Any = request.user
-    seen = seen or dossier.of(formal, user)
+    seen = seen or request_page.of(formal, user)
     offers = act_list.offers(request, user, seen, act, form)
     context = {
-        "dossier": seen, "acts": offers, "form": form, "changed": changed,
+        "dossier": seen,
+        "acts": offers,
+        "form": form,
+        "changed": changed,
         "refusal": "" if offers else seen.turn.text,
         "more_links": act_list.links(user, seen),
-    }  # fmt: skip
+    }
     return render(request, "control/request.html", context, status=status)

@@ -1,7 +1,7 @@
 """The forms of the five steps and of what follows (M7, M19).
 
 Each form knows what of the draft it writes: `answers()` is merged into `FormalRequest.draft`. A form says what is
-missing; what is wrong with an answer, `change_requests.content` tells, for the web and for a PDF alike.
+missing; what is wrong with an answer, `change_requests.kinds.content` tells, for the web and for a PDF alike.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,7 @@ DECLARATION = (
     "Declaro, bajo protesta de decir verdad, que mis facultades están vigentes y no me han sido "
     "modificadas ni revocadas"
 )
-CONFIRMATION = (
-    "Confirmo que los datos son correctos y que tengo facultades para solicitar este cambio"
-)
+CONFIRMATION = "Confirmo que los datos son correctos y que tengo facultades para solicitar este cambio"
 
 
 class Line(forms.CharField):
@@ -41,9 +39,7 @@ class Line(forms.CharField):
         """The line; what is too long is told how long it is."""
         text = " ".join(str(super().clean(value)).split())
         if len(text) > self.most:
-            raise forms.ValidationError(
-                f"Son hasta {self.most} caracteres y escribió {len(text)}. Acorte el texto."
-            )
+            raise forms.ValidationError(f"Son hasta {self.most} caracteres y escribió {len(text)}. Acorte el texto.")
         return text
 
 
@@ -53,9 +49,7 @@ class Mail(forms.EmailField):
     def __init__(self, *, missing: str = "", **options: Any) -> None:
         super().__init__(
             max_length=254,
-            widget=forms.EmailInput(
-                attrs={"class": "emailinput form-control", "autocomplete": "off"}
-            ),
+            widget=forms.EmailInput(attrs={"class": "emailinput form-control", "autocomplete": "off"}),
             error_messages={
                 "required": missing,
                 "invalid": EMAIL_INVALID,
@@ -76,9 +70,7 @@ class Day(forms.DateField):
     def __init__(self, *, missing: str = "", **options: Any) -> None:
         super().__init__(
             input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-            widget=forms.DateInput(
-                attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"
-            ),
+            widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
             error_messages={
                 "required": missing,
                 "invalid": "Escriba la fecha completa, por ejemplo 2026-12-01",
@@ -144,9 +136,7 @@ class ChangeKindForm(PortalForm):
 class PersonForm(PortalForm):
     """Step 2 of an alta: who gets access."""
 
-    full_name = Line(
-        label="Nombre completo", missing="Escriba el nombre de la persona", most=150
-    )  # fmt: skip
+    full_name = Line(label="Nombre completo", missing="Escriba el nombre de la persona", most=150)
     email = Mail(
         label="Correo de la persona",
         help_text="Ahí recibe el enlace para elegir su contraseña; será su correo registrado.",
@@ -294,9 +284,7 @@ class NewPasswordForm(PortalForm):
         help_text="Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo.",
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(
-            attrs={"class": "textinput form-control", "autocomplete": "new-password"}
-        ),
+        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "new-password"}),
         error_messages={
             "required": "Elija una contraseña de al menos 12 caracteres.",
             "max_length": "Elija una contraseña más corta.",

@@ -1,6 +1,6 @@
 """Step 2 of a cambio: which data change, each with today's value beside the new one (M19).
 
-The form asks; `change_requests.content` judges, as it does for a PDF. The inputs are called as the draft's items.
+The form asks; `change_requests.kinds.content` judges, as it does for a PDF. The inputs are called as the draft's items.
 """
 
 import re
@@ -18,8 +18,10 @@ MAX_ADDRESS: int = Customer._meta.get_field("fiscal_address").max_length or 0
 MISSING_ANY = "Marque al menos un dato y escriba su valor nuevo"
 MISSING_IDENTITY = "Escriba el RFC nuevo, la razón social nueva, o ambos"
 MONO = {
-    "class": "textinput form-control fy-mono", "autocapitalize": "characters", "spellcheck": "false",
-}  # fmt: skip
+    "class": "textinput form-control fy-mono",
+    "autocapitalize": "characters",
+    "spellcheck": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,16 @@ ADDRESS = Group("c_address", ("street", "zip", "suburb", "city"))
 REPRESENTATIVE = Group(
     "c_representative",
     (
-        "representative_replaces", "representative_name", "representative_email", "representative_rfc",
-        "representative_power", "representative_instrument", "representative_valid_from",
+        "representative_replaces",
+        "representative_name",
+        "representative_email",
+        "representative_rfc",
+        "representative_power",
+        "representative_instrument",
+        "representative_valid_from",
         "representative_valid_until",
     ),
-)  # fmt: skip
+)
 GROUPS = (
     ADDRESS,
     Group("c_phone", ("phone",)),
@@ -53,20 +60,26 @@ class DataForm(PortalForm):
 
     c_address = Tick(label="Domicilio fiscal", required=False)
     street = Line(
-        label="Calle y número", missing="Escriba la calle y el número", most=150,
+        label="Calle y número",
+        missing="Escriba la calle y el número",
+        most=150,
         attrs={"autocomplete": "address-line1"},
-    )  # fmt: skip
+    )
     zip = Line(
-        label="Código postal", missing="Escriba el código postal", most=10,
+        label="Código postal",
+        missing="Escriba el código postal",
+        most=10,
         attrs={"autocomplete": "postal-code", "inputmode": "numeric"},
-    )  # fmt: skip
+    )
     suburb = Line(label="Colonia", missing="Escriba la colonia", most=80)
     city = Line(label="Municipio y estado", missing="Escriba el municipio y el estado", most=80)
     c_phone = Tick(label="Teléfono", required=False)
     phone = Line(
-        label="Teléfono nuevo", missing="Escriba el teléfono nuevo", most=30,
+        label="Teléfono nuevo",
+        missing="Escriba el teléfono nuevo",
+        most=30,
         attrs={"autocomplete": "tel", "inputmode": "tel"},
-    )  # fmt: skip
+    )
     c_email = Tick(label="Correo registrado", required=False)
     registered_email = Mail(
         label="Correo nuevo",
@@ -78,39 +91,39 @@ class DataForm(PortalForm):
     legal_name = Line(label="Razón social nueva (opcional)", required=False)
     c_representative = Tick(label="Representante legal", required=False)
     representative_replaces = Choice(
-        label="¿A quién sustituye?", required=False, is_list=True,
+        label="¿A quién sustituye?",
+        required=False,
+        is_list=True,
         missing="Elija de la lista a quién sustituye",
-    )  # fmt: skip
-    representative_name = Line(
-        label="Nombre", missing="Escriba el nombre del representante", most=150
     )
+    representative_name = Line(label="Nombre", missing="Escriba el nombre del representante", most=150)
     representative_email = Mail(
         label="Correo del representante",
         help_text="El de una persona que ya tiene acceso al portal; si no lo tiene, pida antes su alta.",
         missing="Escriba el correo del representante",
     )
     representative_rfc = Line(
-        label="RFC del representante", missing="Escriba el RFC del representante", most=20,
+        label="RFC del representante",
+        missing="Escriba el RFC del representante",
+        most=20,
         attrs=MONO,
-    )  # fmt: skip
+    )
     representative_power = Choice(
-        label="Carácter", choices=[("", "Elija una opción"), *Representative.Power.choices],
-        is_list=True, missing="Elija si es representante legal o apoderado",
-    )  # fmt: skip
+        label="Carácter",
+        choices=[("", "Elija una opción"), *Representative.Power.choices],
+        is_list=True,
+        missing="Elija si es representante legal o apoderado",
+    )
     representative_instrument = Line(
         label="Escritura o poder",
         help_text="Número, fecha y notaría. Adjúntelo como evidencia en el paso siguiente.",
         missing="Escriba los datos de la escritura o del poder",
         most=200,
     )
-    representative_valid_from = Day(
-        label="Facultades desde", missing="Escriba desde qué día tiene facultades"
-    )
+    representative_valid_from = Day(label="Facultades desde", missing="Escriba desde qué día tiene facultades")
     representative_valid_until = Day(label="Facultades hasta (opcional)", required=False)
 
-    def __init__(
-        self, *args: Any, representatives: Iterable[Representative] = (), **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, representatives: Iterable[Representative] = (), **options: Any) -> None:
         """`representatives`: those who may be replaced."""
         super().__init__(*args, **options)
         field: Any = self.fields["representative_replaces"]
@@ -149,9 +162,7 @@ class DataForm(PortalForm):
                 "street",
                 f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo.",
             )
-        is_named = (
-            data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
-        )
+        is_named = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
         if data.get("c_identity") and not is_named:
             self.add_error("rfc", MISSING_IDENTITY)
         return data

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from change_requests import content
+from change_requests.kinds import content
 from change_requests.models import FormalRequest
 
 KIND, DATA, REASON, SIGN, REVIEW = "kind", "data", "reason", "sign", "review"
@@ -34,9 +34,7 @@ def line(form: str, kind: str, here: str) -> list[Step]:
 
 def labels(form: str, kind: str) -> tuple[str, ...]:
     """What the steps are called; the second depends on what is asked."""
-    second = (
-        "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
-    )
+    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
     return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
 
 
@@ -50,9 +48,13 @@ def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, st
 def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
     """The request as it would be with this draft; not saved, and the one in hand stays as it is."""
     return FormalRequest(
-        form=formal.form, kind=formal.kind, customer=formal.customer, requester_id=formal.requester_id,
-        revert_of_id=formal.revert_of_id, draft=dict(draft),
-    )  # fmt: skip
+        form=formal.form,
+        kind=formal.kind,
+        customer=formal.customer,
+        requester_id=formal.requester_id,
+        revert_of_id=formal.revert_of_id,
+        draft=dict(draft),
+    )
 
 
 def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:

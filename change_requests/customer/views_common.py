@@ -8,8 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.mixins import PrivateView, login_keeping_draft
 from accounts.models import Customer, Representative, User
+from accounts.web.mixins import PrivateView, login_keeping_draft
 from change_requests import operations, policy
 from change_requests.models import FormalRequest, MailText
 from factureya.core import numbers
@@ -90,9 +90,7 @@ class RequestView(RequesterView):
 
     def find(self) -> FormalRequest:
         """The request, or 404."""
-        visible = policy.visible_to(self.user).select_related(
-            "requester", "representative", "implementer"
-        )
+        visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
         if formal is None:

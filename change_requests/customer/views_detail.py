@@ -7,11 +7,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from accounts import drafts, formkeys
-from accounts.formkeys import FormKey
-from accounts.mixins import KeyedForm
+from accounts.web import drafts, form_keys
+from accounts.web.form_keys import FormKey
+from accounts.web.mixins import KeyedForm
 from change_requests import operations, policy
-from change_requests.customer import dossier, forms, wording
+from change_requests.customer import forms, request_page, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
@@ -27,20 +27,26 @@ class RequestPage(KeyedForm, RequestView):
 
     def page(
         self,
-        seen: dossier.Dossier,
+        seen: request_page.Dossier,
         status: int = 200,
         *,
         key: FormKey | None = None,
         **asked: PortalForm,
     ) -> HttpResponse:
         """`asked` are the forms that were posted, as `answer` or `code`; the others are fresh."""
-        key = key or formkeys.new(self.user, self.page_key())
+        key = key or form_keys.new(self.user, self.page_key())
         given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
         context = {
-            "dossier": seen, "formal": seen.formal, "customer": self.customer, "key": key.token,
-            "answer_form": given["answer"], "code_form": given["code"],
-            "form": next(iter(asked.values()), None), "turn": seen.turn, "reader": self.user,
-        }  # fmt: skip
+            "dossier": seen,
+            "formal": seen.formal,
+            "customer": self.customer,
+            "key": key.token,
+            "answer_form": given["answer"],
+            "code_form": given["code"],
+            "form": next(iter(asked.values()), None),
+            "turn": seen.turn,
+            "reader": self.user,
+        }
         return render(self.request, PAGES + "detail.html", context, status=status)
 
     def page_key(self) -> str:
@@ -60,7 +66,7 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """As it is now."""
-        seen = dossier.of(self.find(), self.user)
+        seen = request_page.of(self.find(), self.user)
         found = drafts.find(request.session, self.user, self.page_key())
         if found is None:
             return self.page(seen)
@@ -83,9 +89,7 @@ class AnswerClarification(RequestPage):
             form.add_error(None, STALE_FORM)
         if form.is_valid():
             try:
-                operations.answer_clarification(
-                    formal, actor=self.user, answer=form.cleaned_data["answer"]
-                )
+                operations.answer_clarification(formal, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
                 drafts.forget(request.session, key)
                 return self.to_detail(str(refusal))
@@ -93,10 +97,8 @@ class AnswerClarification(RequestPage):
                 form.add_error("answer", str(refusal))
             else:
                 drafts.forget(request.session, key)
-                return self.to_detail(
-                    "Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS
-                )
-        return self.page(dossier.of(formal, self.user), key=key, answer=form)
+                return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
+        return self.page(request_page.of(formal, self.user), key=key, answer=form)
 
 
 class ConfirmCode(RequestPage):
@@ -120,7 +122,7 @@ class ConfirmCode(RequestPage):
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(dossier.of(self.find(), self.user), code=form)
+        return self.page(request_page.of(self.find(), self.user), code=form)
 
 
 class ResendCode(RequestView):
@@ -152,9 +154,7 @@ class Sent(RequestView):
         formal = self.find()
         if formal.status != Status.SUBMITTED:
             return self.to_detail()
-        return render(
-            request, PAGES + "sent.html", {"formal": formal, "customer": self.customer}
-        )  # fmt: skip
+        return render(request, PAGES + "sent.html", {"formal": formal, "customer": self.customer})
 
 
 class Withdraw(KeyedForm, RequestView):
@@ -169,7 +169,7 @@ class Withdraw(KeyedForm, RequestView):
         if formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
         found = drafts.find(request.session, self.user, self.form_name(folio=folio))
-        key, fields, _ = found or (formkeys.new(self.user, self.form_name(folio=folio)), {}, "")
+        key, fields, _ = found or (form_keys.new(self.user, self.form_name(folio=folio)), {}, "")
         return self.page(formal, forms.WithdrawForm(initial=fields), key)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
@@ -184,28 +184,25 @@ class Withdraw(KeyedForm, RequestView):
         if not form.is_valid():
             return self.page(formal, form, key)
         try:
-            operations.withdraw(
-                formal, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado"
-            )
+            operations.withdraw(formal, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal))
         except REFUSALS as refusal:
             form.add_error("reason", str(refusal))
             return self.page(formal, form, key)
         drafts.forget(request.session, key)
-        done = (
-            "Se descartó el borrador."
-            if formal.status == Status.DRAFT
-            else "Se retiró la solicitud."
-        )
+        done = "Se descartó el borrador." if formal.status == Status.DRAFT else "Se retiró la solicitud."
         messages.success(request, done)
         return redirect("requests:list")
 
     def page(self, formal: FormalRequest, form: PortalForm, key: FormKey) -> HttpResponse:
         """The question."""
         context = {
-            "formal": formal, "form": form, "key": key.token, "is_draft": formal.status == Status.DRAFT,
-        }  # fmt: skip
+            "formal": formal,
+            "form": form,
+            "key": key.token,
+            "is_draft": formal.status == Status.DRAFT,
+        }
         return render(self.request, PAGES + "withdraw.html", context)
 
 
@@ -218,7 +215,7 @@ class NotMeHere(RequestView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """The question."""
         formal = self.find()
-        does = dossier.not_me_does(formal)
+        does = request_page.not_me_does(formal)
         if not does:
             return self.to_detail("La solicitud ya no se puede detener.")
         context = {

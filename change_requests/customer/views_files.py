@@ -6,9 +6,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header
 
-from accounts.mixins import PrivateView
-from change_requests import acuse, pdf_fields, pdf_forms, policy
+from accounts.web.mixins import PrivateView
+from change_requests import policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
+from change_requests.documents import form_draw, form_fields, receipt
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
 
@@ -22,23 +23,19 @@ class FormPdf(PrivateView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The PDF."""
         if "folio" not in request.GET:
-            return _pdf(pdf_forms.render(self.form_kind), pdf_fields.FILE_NAMES[self.form_kind])
+            return _pdf(form_draw.render(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
         formal = self.find(request.GET["folio"])
-        data = pdf_forms.data_of(formal)
-        return _pdf(pdf_forms.render(self.form_kind, data), f"{formal.folio}.pdf")
+        data = form_draw.data_of(formal)
+        return _pdf(form_draw.render(self.form_kind, data), f"{formal.folio}.pdf")
 
     def find(self, typed: str) -> FormalRequest:
         """The draft, or 404."""
         user = self.request.user
         folio = folio_in(typed)
         membership = None if user.is_staff else user.membership
-        if (
-            folio is None
-            or membership is None
-            or policy.powers_of(user, membership.customer) is None
-        ):
+        if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404(NOT_YOURS)
         wanted = policy.visible_to(user).select_related("customer", "requester", "representative")
         formal = wanted.filter(folio=folio, form=self.form_kind).first()
@@ -70,7 +67,7 @@ class Acuse(RequestView):
         formal = self.find()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
-        return _pdf(acuse.render(formal), f"acuse-{formal.folio}.pdf")
+        return _pdf(receipt.render(formal), f"acuse-{formal.folio}.pdf")
 
 
 class EvidenceFile(PrivateView):
@@ -86,9 +83,7 @@ class EvidenceFile(PrivateView):
         membership = None if user.is_staff else user.membership
         if membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        found = Evidence.objects.select_related("attachment", "request").filter(
-            attachment__token=token
-        )
+        found = Evidence.objects.select_related("attachment", "request").filter(attachment__token=token)
         file = found.filter(request__in=policy.visible_to(user)).first()
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")

@@ -13,9 +13,9 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.mixins import PrivateView
+from accounts.web.mixins import PrivateView
 from change_requests import links, operations, policy
-from change_requests.customer import dossier, wording
+from change_requests.customer import request_page, wording
 from change_requests.customer.forms import NewPasswordForm
 from change_requests.customer.views_common import REFUSALS
 from change_requests.models import FormalRequest
@@ -56,7 +56,7 @@ class Confirm(LinkView):
         if elsewhere := self._not_for(formal):
             return elsewhere
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
-        context = {"formal": formal, "dossier": dossier.of(formal), "is_waiting": is_waiting}
+        context = {"formal": formal, "dossier": request_page.of(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
@@ -91,9 +91,11 @@ class NotMe(LinkView):
         """What would be stopped or reported, and what follows by when."""
         formal, _ = links.read_not_me(token)
         context = {
-            "formal": formal, "action": request.path, "does": dossier.not_me_does(formal),
+            "formal": formal,
+            "action": request.path,
+            "does": request_page.not_me_does(formal),
             "until": policy.alarm_until(formal),
-        }  # fmt: skip
+        }
         return render(request, PAGES + "not_me_link.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:

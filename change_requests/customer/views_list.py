@@ -34,10 +34,12 @@ class MyRequests(RequesterView):
         found = list(wanted.order_by("-pk")[: PAGE + 1])
         shown = found[:PAGE]
         context: dict[str, Any] = {
-            "view": view, "rows": _rows(shown), "customer": self.customer,
+            "view": view,
+            "rows": _rows(shown),
+            "customer": self.customer,
             "next_url": f"?vista={view}&desde={shown[-1].folio}" if len(found) > PAGE else "",
             "is_empty": not shown and not visible.exists(),
-        }  # fmt: skip
+        }
         return render(request, "change_requests/customer/list.html", context)
 
 
@@ -47,9 +49,11 @@ def _rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
     contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}
     return [
         {
-            "formal": formal, "chip": wording.chip(formal),
+            "formal": formal,
+            "chip": wording.chip(formal),
             "title": wording.title(formal, contents.get((formal.pk, formal.revision_no), "")),
-            "is_due": wording.waits_for_company(formal), "note": wording.note(formal),
+            "is_due": wording.waits_for_company(formal),
+            "note": wording.note(formal),
         }
         for formal in shown
-    ]  # fmt: skip
+    ]

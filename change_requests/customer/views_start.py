@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts import drafts, formkeys
-from accounts.formkeys import FormKey
-from accounts.mixins import KeyedForm
+from accounts.web import drafts, form_keys
+from accounts.web.form_keys import FormKey
+from accounts.web.mixins import KeyedForm
 from change_requests import operations
 from change_requests.customer import forms, steps
 from change_requests.customer.views_common import REFUSALS, RequesterView
@@ -34,7 +34,7 @@ class NewRequest(KeyedForm, RequesterView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The choice."""
         found = drafts.find(request.session, self.user, self.form_name())
-        key, fields, why = found or (formkeys.new(self.user, self.form_name()), {}, "")
+        key, fields, why = found or (form_keys.new(self.user, self.form_name()), {}, "")
         return self.page(self.form_class(initial=fields), key, why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -47,9 +47,12 @@ class NewRequest(KeyedForm, RequesterView):
             return self.page(form, key)
         try:
             formal = operations.create_draft(
-                actor=self.user, customer=self.customer, form=self.form_kind, key=key.key,
+                actor=self.user,
+                customer=self.customer,
+                form=self.form_kind,
+                key=key.key,
                 kind=form.cleaned_data["kind"],
-            )  # fmt: skip
+            )
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, key)
@@ -60,12 +63,18 @@ class NewRequest(KeyedForm, RequesterView):
         """The first of five steps."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
-            "form": form, "key": key.token, "why": why, "formal": None, "saved_at": None, "back_url": "",
-            "document": FormalRequest.Form(self.form_kind).label, "button": "Continuar",
+            "form": form,
+            "key": key.token,
+            "why": why,
+            "formal": None,
+            "saved_at": None,
+            "back_url": "",
+            "document": FormalRequest.Form(self.form_kind).label,
+            "button": "Continuar",
             "steps": steps.line(self.form_kind, "", steps.KIND),
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
-        }  # fmt: skip
+        }
         return render(self.request, PAGES + "step_kind.html", context)
 
 

@@ -11,22 +11,22 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts import drafts, formkeys
-from accounts.formkeys import FormKey
-from accounts.mixins import KeyedForm, posted_text
 from accounts.models import Contact, Representative
-from change_requests import content, operations, words
-from change_requests.customer import dossier, forms, forms_data, steps, wording
+from accounts.web import drafts, form_keys
+from accounts.web.form_keys import FormKey
+from accounts.web.mixins import KeyedForm, posted_text
+from change_requests import operations
+from change_requests.customer import forms, forms_data, request_page, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.kinds import content, labels
 from change_requests.models import FormalRequest
-from factureya.core import attachments, clock
+from factureya.core import clock
+from factureya.core.files import store
 from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
 MOST_PEOPLE = 200
-CHANGED_MEANWHILE = (
-    "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
-)
+CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
@@ -51,7 +51,7 @@ class StepView(KeyedForm, RequestView):
             return self.to_detail(away)
         found = drafts.find(request.session, self.user, self.form_name(folio=folio))
         if found is None:
-            key = formkeys.new(self.user, self.form_name(folio=folio))
+            key = form_keys.new(self.user, self.form_name(folio=folio))
             return self.page(self.form(initial=self.initial()), key)
         key, fields, why = found
         return self.page(self.form(initial=fields), key, why=why)
@@ -120,12 +120,19 @@ class StepView(KeyedForm, RequestView):
         formal = self.formal
         before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
-            "form": form, "key": key.token, "formal": formal, "customer": self.customer, "signer": self.signer,
-            "document": formal.get_form_display(), "button": self.button, "why": "",
+            "form": form,
+            "key": key.token,
+            "formal": formal,
+            "customer": self.customer,
+            "signer": self.signer,
+            "document": formal.get_form_display(),
+            "button": self.button,
+            "why": "",
             "steps": steps.line(formal.form, formal.kind, self.step),
             "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
-            "saved_at": parse_datetime(formal.draft.get("saved_at", "")), **more,
-        }  # fmt: skip
+            "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
+            **more,
+        }
         return render(self.request, PAGES + self.template, context)
 
 
@@ -148,7 +155,7 @@ class KindStep(StepView):
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """With what it is."""
         formal = self.formal
-        kind = words.title(formal.form, formal.kind, [])
+        kind = labels.title(formal.form, formal.kind, [])
         return super().page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
@@ -157,10 +164,12 @@ class DataStep(StepView):
 
     step = steps.DATA
     TEMPLATES = {
-        ("access", "alta"): "step_person.html", ("access", "baja"): "step_who.html",
-        ("access", "clave"): "step_who.html", ("change", "change"): "step_data.html",
+        ("access", "alta"): "step_person.html",
+        ("access", "baja"): "step_who.html",
+        ("access", "clave"): "step_who.html",
+        ("change", "change"): "step_data.html",
         ("change", "baja"): "step_service.html",
-    }  # fmt: skip
+    }
     # Where an error of the content stands when no input is called like it.
     PLACES = {"fiscal_address": "street", "user": "person", "status": "understood"}
 
@@ -211,8 +220,9 @@ class DataStep(StepView):
         context = {
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
-            "is_baja": formal.kind == forms.BAJA, "has_people": bool(getattr(form, "keys", None)),
-        }  # fmt: skip
+            "is_baja": formal.kind == forms.BAJA,
+            "has_people": bool(getattr(form, "keys", None)),
+        }
         return super().page(form, key, **context, **more)
 
 
@@ -261,7 +271,7 @@ class ReasonStep(StepView):
             except REFUSALS as refusal:
                 messages.error(self.request, str(refusal))
         else:
-            attachments.discard(self.key.key, token)
+            store.discard(self.key.key, token)
         return self.page(self.form(initial=posted_text(self.request)), self.key)
 
     def kept(self) -> list[Any]:
@@ -270,10 +280,8 @@ class ReasonStep(StepView):
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """With what was uploaded: as evidence, or under the form's key by a post that had no session."""
-        waiting = attachments.drafts(key.key) if more.get("why") else []
-        return super().page(
-            form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more
-        )  # fmt: skip
+        waiting = store.drafts(key.key) if more.get("why") else []
+        return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
@@ -347,13 +355,16 @@ class ReviewStep(StepView):
         formal, draft = self.formal, self.formal.draft
         is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
-            "rows": wording.rows(content.items_of(formal, {})), "reason": draft.get("reason", ""),
-            "kept": self.kept, "what_heading": what_heading(formal), "has_date": not is_access,
+            "rows": wording.rows(content.items_of(formal, {})),
+            "reason": draft.get("reason", ""),
+            "kept": self.kept,
+            "what_heading": what_heading(formal),
+            "has_date": not is_access,
             "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
-            "date_text": words.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
+            "date_text": labels.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
             "what_next": what_next(formal),
-            "preview_url": dossier.form_url(formal),
-        }  # fmt: skip
+            "preview_url": request_page.form_url(formal),
+        }
         return super().page(form, key, **context, **more)
 
 
@@ -368,9 +379,10 @@ def what_heading(formal: FormalRequest) -> str:
     if formal.form == FormalRequest.Form.CHANGE:
         return "Qué cambia"
     return {
-        forms.ALTA: "A quién se da acceso", forms.BAJA: "A quién se quita el acceso",
+        forms.ALTA: "A quién se da acceso",
+        forms.BAJA: "A quién se quita el acceso",
         forms.CLAVE: "Quién cambia de clave",
-    }[formal.kind]  # fmt: skip
+    }[formal.kind]
 
 
 def what_next(formal: FormalRequest) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from change_requests import policy, words
+from change_requests import policy
 from change_requests.customer.steps import Step
+from change_requests.kinds import labels as kinds_labels
 from change_requests.models import Clarification, Decision, FormalRequest
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
@@ -17,11 +18,20 @@ from factureya.core.templatetags.fy import when, when_long
 Status = FormalRequest.Status
 # The colour and shape of a status's chip (core.templatetags.fy.state_class).
 CHIPS = {
-    Status.DRAFT: "waiting", Status.SUBMITTED: "waiting", Status.VERIFYING: "open", Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open", Status.EXECUTED: "ok", Status.CLOSED: "closed", Status.RETURNED: "waiting",
-    Status.REJECTED: "bad", Status.CANCELLED: "closed", Status.EXPIRED: "bad", Status.FAILED: "bad",
+    Status.DRAFT: "waiting",
+    Status.SUBMITTED: "waiting",
+    Status.VERIFYING: "open",
+    Status.IN_APPROVAL: "open",
+    Status.APPROVED: "open",
+    Status.EXECUTED: "ok",
+    Status.CLOSED: "closed",
+    Status.RETURNED: "waiting",
+    Status.REJECTED: "bad",
+    Status.CANCELLED: "closed",
+    Status.EXPIRED: "bad",
+    Status.FAILED: "bad",
     Status.REVERTED: "closed",
-}  # fmt: skip
+}
 LIFE = (
     Status.SUBMITTED,
     Status.VERIFYING,
@@ -93,33 +103,31 @@ def note(formal: FormalRequest) -> str:
     return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
 
 
-def rows(items: Iterable[words.Item]) -> list[Row]:
+def rows(items: Iterable[kinds_labels.Item]) -> list[Row]:
     """Old and new of each item, in words."""
     return [_row(item) for item in items]
 
 
-def _row(item: words.Item) -> Row:
+def _row(item: kinds_labels.Item) -> Row:
     field, old, new = item["field"], item["old"], item["new"]
-    label = words.label(field)
+    label = kinds_labels.label(field)
     if field == "contact":
         return Row(label, old, "Sin acceso")
     if field == "password":
         return Row(label, f"La de hoy de {old}", "Otra, que la persona elige con un enlace")
-    return Row(label, words.value(field, old), words.value(field, new))
+    return Row(label, kinds_labels.value(field, old), kinds_labels.value(field, new))
 
 
 def title(formal: FormalRequest, payload: str) -> str:
     """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
     if payload and formal.status != Status.DRAFT:
-        return words.title(formal.form, formal.kind, json.loads(payload)["items"])
-    named = [
-        field for field in formal.draft.get("items") or {} if not field.startswith("representative")
-    ]
+        return kinds_labels.title(formal.form, formal.kind, json.loads(payload)["items"])
+    named = [field for field in formal.draft.get("items") or {} if not field.startswith("representative")]
     named += ["representative"] if len(named) < len(formal.draft.get("items") or {}) else []
     items = [{"asset": "", "field": field, "old": "", "new": ""} for field in named]
     if name := (formal.draft.get("person") or {}).get("full_name"):
         items.append({"asset": "access", "field": "full_name", "old": "", "new": name})
-    return words.title(formal.form, formal.kind, items)
+    return kinds_labels.title(formal.form, formal.kind, items)
 
 
 def life(formal: FormalRequest) -> list[Step]:
@@ -127,7 +135,7 @@ def life(formal: FormalRequest) -> list[Step]:
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
-    }  # fmt: skip
+    }
     reached = _reached(formal)
     steps = [
         Step(label, "done" if n < reached else "", "listo" if n < reached else "")
@@ -150,9 +158,13 @@ def _reached(formal: FormalRequest) -> int:
     if formal.status in (Status.DRAFT, Status.RETURNED):
         return 0
     instants = (
-        formal.submitted_at, formal.confirmed_at, formal.verified_at, formal.approved_at, formal.executed_at,
+        formal.submitted_at,
+        formal.confirmed_at,
+        formal.verified_at,
+        formal.approved_at,
+        formal.executed_at,
         formal.closed_at,
-    )  # fmt: skip
+    )
     return sum(instant is not None for instant in instants)
 
 
@@ -203,26 +215,29 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
     status, mail = Status(formal.status), formal.customer.registered_email
     told = formal.outcome_reason
     why = f"Motivo: {told}" if told else ""
-    refusals = " ".join(
-        f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval
-    )
+    refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
     fixed = {
         Status.DRAFT: Turn(
-            "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.",
-            "wait", "continue",
+            "Termine y envíe su solicitud",
+            "Cada paso está guardado; puede seguir cuando quiera.",
+            "wait",
+            "continue",
         ),
         Status.SUBMITTED: Turn(
             "Falta confirmarla desde el correo registrado",
-            f"Enviamos un enlace a {mail}. Ábralo y confirme; hasta entonces nadie la revisa.", "wait",
+            f"Enviamos un enlace a {mail}. Ábralo y confirme; hasta entonces nadie la revisa.",
+            "wait",
         ),
         Status.VERIFYING: Turn(
             "La revisa la mesa de control",
             "Comprueba sus facultades, el formato y la evidencia. Si falta algo, le escribimos.",
         ),
         Status.IN_APPROVAL: Turn(
-            "Espera la aprobación del Responsable de Seguridad Informática" if formal.is_access
+            "Espera la aprobación del Responsable de Seguridad Informática"
+            if formal.is_access
             else "Espera la aprobación de dos personas",
-            "Evalúa sus razones y decide por escrito." if formal.is_access
+            "Evalúa sus razones y decide por escrito."
+            if formal.is_access
             else "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y "
             "deciden por escrito.",
         ),
@@ -232,7 +247,7 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
         ),
         Status.CLOSED: Turn("Terminó", f"Se aplicó el {when_long(formal.executed_at)}.", "closed"),
         **_stopped(formal, why, refusals),
-    }  # fmt: skip
+    }
     found = fixed[status]
     until = formal.due_at if status in DATED else None
     return found._replace(text=found.text.strip(), until=until)
@@ -250,10 +265,11 @@ def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Tur
         Status.FAILED: Turn(
             "No se pudo aplicar",
             f"Un dato cambió después de aprobarla, así que no escribimos nada. {why} Corríjala y envíela de nuevo.",
-            "bad", "correct",
+            "bad",
+            "correct",
         ),
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
-    }  # fmt: skip
+    }
 
 
 def _window(formal: FormalRequest) -> str:
@@ -303,10 +319,17 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 HIDDEN = frozenset(
     {
-        "request.saved", "request.evidence_added", "request.evidence_dropped", "request.reminded", "request.waived",
-        "request.waiver_checked", "request.evidence_altered", "request.mail_kept", "request.execution_intended",
+        "request.saved",
+        "request.evidence_added",
+        "request.evidence_dropped",
+        "request.reminded",
+        "request.waived",
+        "request.waiver_checked",
+        "request.evidence_altered",
+        "request.mail_kept",
+        "request.execution_intended",
     }
-)  # fmt: skip
+)
 
 
 def history(events: Iterable[Event]) -> list[Entry]:

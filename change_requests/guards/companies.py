@@ -1,6 +1,6 @@
 """What only an execution writes: the data of verified companies and their representatives (M1)."""
 
-from change_requests.guards.notation import (
+from change_requests.guards.sql_terms import (
     CONTACT,
     CUSTOMER,
     EXECUTION,
@@ -31,9 +31,7 @@ def _approved_item(customer: str, that: str) -> str:
 
 def _line(row: str) -> tuple[str, str]:
     """A representative as one text, as `accounts.models.representatives.compose` writes it."""
-    texts = " || ' | ' || ".join(
-        f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument")
-    )
+    texts = " || ' | ' || ".join(f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     since, until = f"{row}.valid_from", f"{row}.valid_until"
     days = "{} || ' | ' || COALESCE({}, '')"
     day = "to_char({}, 'YYYY-MM-DD')"
@@ -43,39 +41,54 @@ def _line(row: str) -> tuple[str, str]:
     )
 
 
-_VERIFIED = (
-    f"EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = {{customer}} AND c.verified_at IS NOT NULL)"
-)
+_VERIFIED = f"EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = {{customer}} AND c.verified_at IS NOT NULL)"
 _UNAPPROVED = " OR ".join(
-    f"""(NEW.{name} ≠ OLD.{name} AND NOT {_approved_item(
-        "OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")})"""
+    f"""(NEW.{name} ≠ OLD.{name} AND NOT {
+        _approved_item("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
+    })"""
     for name in SENSITIVE
-)  # fmt: skip
+)
 _EARLY = both(f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
     AND NOT {_approved_item("OLD.id", "NEW.status <> OLD.status AND <day> >= EFFECTIVE(r)")}""")
 _REPRESENTATIVE_FACTS = (
-    "id", "customer_id", "name", "rfc", "email", "power_kind", "instrument", "valid_from", "valid_until",
-    "document_id", "verified_by_id", "verified_at",
-)  # fmt: skip
+    "id",
+    "customer_id",
+    "name",
+    "rfc",
+    "email",
+    "power_kind",
+    "instrument",
+    "valid_from",
+    "valid_until",
+    "document_id",
+    "verified_by_id",
+    "verified_at",
+)
 _OPEN_REPRESENTATIVE = f"""EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.customer_id = NEW.customer_id
     AND p.user_id = NEW.user_id AND p.revoked_at IS NULL)"""
 _OTHERS_MAIL = """NEW.user_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accounts_user u
     WHERE u.id = NEW.user_id AND lower(u.email) = lower(NEW.email))"""
-_BY_EXECUTION = (
-    "los datos de una empresa verificada solo cambian al ejecutar una solicitud aprobada"
-)
+_BY_EXECUTION = "los datos de una empresa verificada solo cambian al ejecutar una solicitud aprobada"
 
 GUARDS = [
     guard(
-        "customer_sensitive_by_execution", CUSTOMER, "UPDATE",
-        f"OLD.verified_at IS NOT NULL AND ({_UNAPPROVED})", _BY_EXECUTION,
+        "customer_sensitive_by_execution",
+        CUSTOMER,
+        "UPDATE",
+        f"OLD.verified_at IS NOT NULL AND ({_UNAPPROVED})",
+        _BY_EXECUTION,
     ),
     Guard(
-        "customer_suspended_from_its_day", CUSTOMER, "UPDATE",
-        when=by_engine(_EARLY, day=local_day("NEW.suspended_at")), message=_BY_EXECUTION,
+        "customer_suspended_from_its_day",
+        CUSTOMER,
+        "UPDATE",
+        when=by_engine(_EARLY, day=local_day("NEW.suspended_at")),
+        message=_BY_EXECUTION,
     ),
     guard(
-        "customer_verified_is_final", CUSTOMER, "UPDATE",
+        "customer_verified_is_final",
+        CUSTOMER,
+        "UPDATE",
         f"""NEW.id <> OLD.id OR (OLD.verified_at IS NOT NULL AND {changed("verified_at", "verified_by_id")})""",
         "una empresa verificada lo es para siempre",
     ),
@@ -84,7 +97,9 @@ GUARDS = [
     triggers.no_replace(CUSTOMER, "id", "form_key"),
     *(
         no_replace(
-            CUSTOMER, f"customer_{event.lower()}_replaces_none", event,
+            CUSTOMER,
+            f"customer_{event.lower()}_replaces_none",
+            event,
             f"""EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.form_key = NEW.form_key AND c.id ≠ NEW.id)
                 OR (NEW.verified_at IS NOT NULL AND EXISTS (SELECT 1 FROM {CUSTOMER} c
                   WHERE c.rfc = NEW.rfc AND c.verified_at IS NOT NULL AND c.id ≠ NEW.id))""",
@@ -92,10 +107,13 @@ GUARDS = [
         for event in ("INSERT", "UPDATE")
     ),
     Guard(
-        "representative_by_execution", REPRESENTATIVE, "INSERT",
+        "representative_by_execution",
+        REPRESENTATIVE,
+        "INSERT",
         when=by_engine(
             both(
-                _VERIFIED.format(customer="NEW.customer_id") + " AND NOT "
+                _VERIFIED.format(customer="NEW.customer_id")
+                + " AND NOT "
                 + _approved_item("NEW.customer_id", "I.field = 'representative' AND I.new = <line>")
             ),
             line=_line("NEW"),
@@ -103,18 +121,25 @@ GUARDS = [
         message=_BY_EXECUTION,
     ),
     Guard(
-        "representative_revoked_by_execution", REPRESENTATIVE, "UPDATE",
+        "representative_revoked_by_execution",
+        REPRESENTATIVE,
+        "UPDATE",
         when=by_engine(
             both(
-                changed("revoked_at", "revoked_by_id") + " AND " + _VERIFIED.format(customer="OLD.customer_id")
-                + " AND NOT " + _approved_item("OLD.customer_id", "I.field = 'representative' AND I.old = <line>")
+                changed("revoked_at", "revoked_by_id")
+                + " AND "
+                + _VERIFIED.format(customer="OLD.customer_id")
+                + " AND NOT "
+                + _approved_item("OLD.customer_id", "I.field = 'representative' AND I.old = <line>")
             ),
             line=_line("OLD"),
         ),
         message=_BY_EXECUTION,
     ),
     guard(
-        "representative_is_only_revoked", REPRESENTATIVE, "UPDATE",
+        "representative_is_only_revoked",
+        REPRESENTATIVE,
+        "UPDATE",
         changed(*_REPRESENTATIVE_FACTS)
         + " OR (OLD.user_id IS NOT NULL AND NEW.user_id ≠ OLD.user_id)"
         + " OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at ≠ OLD.revoked_at)",
@@ -122,7 +147,10 @@ GUARDS = [
     ),
     *(
         guard(
-            f"representative_{event.lower()}_has_its_mail", REPRESENTATIVE, event, _OTHERS_MAIL,
+            f"representative_{event.lower()}_has_its_mail",
+            REPRESENTATIVE,
+            event,
+            _OTHERS_MAIL,
             "la cuenta es de otro correo",
         )
         for event in ("INSERT", "UPDATE")
@@ -132,7 +160,9 @@ GUARDS = [
     triggers.no_replace(REPRESENTATIVE, "id"),
     *(
         no_replace(
-            REPRESENTATIVE, f"representative_{event.lower()}_replaces_none", event,
+            REPRESENTATIVE,
+            f"representative_{event.lower()}_replaces_none",
+            event,
             f"""NEW.revoked_at IS NULL AND EXISTS (SELECT 1 FROM {REPRESENTATIVE} p
                 WHERE p.customer_id = NEW.customer_id AND p.revoked_at IS NULL AND p.id ≠ NEW.id
                   AND (p.email = NEW.email OR p.user_id = NEW.user_id))""",
@@ -141,13 +171,17 @@ GUARDS = [
     ),
     # Who is shown, and mailed, as the representative is one.
     guard(
-        "contact_represents_with_powers", CONTACT, "UPDATE",
+        "contact_represents_with_powers",
+        CONTACT,
+        "UPDATE",
         f"""NEW.role = 'representative' AND {changed("role", "user_id", "customer_id")}
             AND {_VERIFIED.format(customer="NEW.customer_id")} AND NOT {_OPEN_REPRESENTATIVE}""",
         _BY_EXECUTION,
     ),
     guard(  # a verified company has one from its first day; only tests make some that never had any
-        "contact_comes_with_powers", CONTACT, "INSERT",
+        "contact_comes_with_powers",
+        CONTACT,
+        "INSERT",
         f"""NEW.role = 'representative' AND {_VERIFIED.format(customer="NEW.customer_id")}
             AND EXISTS (SELECT 1 FROM {REPRESENTATIVE} p WHERE p.customer_id = NEW.customer_id)
             AND NOT {_OPEN_REPRESENTATIVE}""",
@@ -155,9 +189,11 @@ GUARDS = [
     ),
     triggers.no_replace(CONTACT, "id", "user_id"),
     guard(  # with it go the password's reset and the word of a mail
-        "contact_keeps_the_mail", USER, "UPDATE",
+        "contact_keeps_the_mail",
+        USER,
+        "UPDATE",
         f"NEW.email ≠ OLD.email AND EXISTS (SELECT 1 FROM {CONTACT} c WHERE c.user_id = OLD.id)",
         "el correo de un contacto cambia por baja y alta",
     ),
     triggers.no_replace(USER, "id", "email"),
-]  # fmt: skip
+]

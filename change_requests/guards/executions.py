@@ -1,6 +1,6 @@
 """Who carries it out, when, and the waiver of segregation (M24, M25)."""
 
-from change_requests.guards.notation import (
+from change_requests.guards.sql_terms import (
     DECISION,
     EXECUTION,
     REPRESENTATIVE,
@@ -35,14 +35,18 @@ _REPRESENTED = both(f"""NEW.result = 'ok' AND NOT EXISTS (SELECT 1 FROM {REQUEST
 
 GUARDS = [
     guard(
-        "waiver_by_security", WAIVER, "INSERT",
+        "waiver_by_security",
+        WAIVER,
+        "INSERT",
         f"""NEW.checked_at IS NOT NULL OR NOT {is_active("NEW.approved_by_id")}
             OR NOT {holds("NEW.approved_by_id", "security_officer", "NEW.approved_at")}
             OR NOT {of_the_request("f.status IN ('in_approval', 'approved')")}""",
         "la dispensa la aprueba Seguridad Informática",
     ),
     guard(
-        "waiver_checked_by_an_outsider", WAIVER, "INSERT",
+        "waiver_checked_by_an_outsider",
+        WAIVER,
+        "INSERT",
         f"""NEW.checker_id = NEW.approved_by_id
             OR {of_the_request("NEW.checker_id IN (f.requester_id, f.verified_by_id, f.designated_by_id)")}
             OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
@@ -52,9 +56,12 @@ GUARDS = [
         "quien revisa la dispensa no tomó parte en la solicitud",
     ),
     guard(
-        "waiver_never_changes", WAIVER, "UPDATE",
-        changed("id", "request_id", "implementer_id", "reason", "controls", "approved_by_id", "approved_at",
-                "checker_id")
+        "waiver_never_changes",
+        WAIVER,
+        "UPDATE",
+        changed(
+            "id", "request_id", "implementer_id", "reason", "controls", "approved_by_id", "approved_at", "checker_id"
+        )
         + " OR (OLD.check_due IS NOT NULL AND NEW.check_due ≠ OLD.check_due) OR OLD.checked_at IS NOT NULL",
         "la dispensa no cambia; se revisa una vez",
     ),
@@ -63,54 +70,75 @@ GUARDS = [
     triggers.no_replace(WAIVER, "id"),
     *triggers.append_only(EXECUTION),
     no_replace(
-        EXECUTION, "execution_replaces_none", "INSERT",
+        EXECUTION,
+        "execution_replaces_none",
+        "INSERT",
         f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {EXECUTION} e WHERE e.request_id = NEW.request_id
             AND e.result = 'ok')""",
     ),
     guard(
-        "execution_of_the_approved_content", EXECUTION, "INSERT", f"NOT {_APPROVED_CONTENT}",
+        "execution_of_the_approved_content",
+        EXECUTION,
+        "INSERT",
+        f"NOT {_APPROVED_CONTENT}",
         "solo se ejecuta lo aprobado",
     ),
     guard(
-        "execution_by_its_implementer", EXECUTION, "INSERT",
-        "NOT " + of_the_request("f.implementer_id = NEW.executor_id"), "la ejecuta quien fue designado",
+        "execution_by_its_implementer",
+        EXECUTION,
+        "INSERT",
+        "NOT " + of_the_request("f.implementer_id = NEW.executor_id"),
+        "la ejecuta quien fue designado",
     ),
     guard(
-        "execution_inside_its_window", EXECUTION, "INSERT",
+        "execution_inside_its_window",
+        EXECUTION,
+        "INSERT",
         "NOT " + of_the_request("T[f.execute_after] <= T[NEW.at] AND T[f.execute_before] > T[NEW.at]"),
         "fuera de su plazo de ejecución",
     ),
     guard(
-        "execution_not_by_decider", EXECUTION, "INSERT",
+        "execution_not_by_decider",
+        EXECUTION,
+        "INSERT",
         f"""EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.request_id
             AND d.decider_id = NEW.executor_id)""",
         "quien decide no implementa",
     ),
     guard(
-        "execution_by_office_in_force", EXECUTION, "INSERT",
+        "execution_by_office_in_force",
+        EXECUTION,
+        "INSERT",
         f"""NOT ({is_active("NEW.executor_id")}
             AND ({holds("NEW.executor_id", "implementer", "NEW.at")} OR {_EXECUTOR_WAIVED}))""",
         "el implementador no tiene el cargo",
     ),
     guard(
-        "execution_not_by_developer", EXECUTION, "INSERT",
+        "execution_not_by_developer",
+        EXECUTION,
+        "INSERT",
         f"""{holds("NEW.executor_id", "developer", "NEW.at")} AND NOT {_EXECUTOR_WAIVED}""",
         "el implementador no es de Desarrollo",
     ),
     guard(
-        "execution_with_deciders_in_office", EXECUTION, "INSERT",
+        "execution_with_deciders_in_office",
+        EXECUTION,
+        "INSERT",
         f"""NEW.result = 'ok' AND EXISTS (SELECT 1 FROM {SLOT} s WHERE s.request_id = NEW.request_id
             AND s.revision_no = NEW.revision_no AND s.voided_at IS NULL
             AND NOT {decider_in_office("s.decision_id", "NEW.at")})""",
         "quien aprobó ya no tiene el cargo",
     ),
     Guard(
-        "execution_with_powers_in_force", EXECUTION, "INSERT",
+        "execution_with_powers_in_force",
+        EXECUTION,
+        "INSERT",
         when=by_engine(
-            _REPRESENTED, day=local_day("NEW.at"),
+            _REPRESENTED,
+            day=local_day("NEW.at"),
             **{"from": ("p.valid_from", "to_char(p.valid_from, 'YYYY-MM-DD')")},
             until=("p.valid_until", "to_char(p.valid_until, 'YYYY-MM-DD')"),
         ),
         message="el representante ya no tiene poderes",
     ),
-]  # fmt: skip
+]

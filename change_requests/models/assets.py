@@ -40,13 +40,21 @@ class InformationAsset(Chained):
     name = models.CharField("nombre", max_length=80)
     fields = models.JSONField("campos", default=list)  # codes of LABELS
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="owned_assets",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="owned_assets",
         verbose_name="propietario",
-    )  # fmt: skip
+    )
     alternate = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="suplente",
-    )  # fmt: skip
+    )
     alternate_from = models.DateTimeField("suple desde", null=True, blank=True)
     alternate_until = models.DateTimeField("suple hasta", null=True, blank=True)
 
@@ -64,12 +72,14 @@ class InformationAsset(Chained):
                 name="alternate_has_dates",
                 condition=Q(alternate__isnull=True, alternate_from__isnull=True, alternate_until__isnull=True)
                 | Q(
-                    alternate__isnull=False, alternate_from__isnull=False, alternate_until__isnull=False,
+                    alternate__isnull=False,
+                    alternate_from__isnull=False,
+                    alternate_until__isnull=False,
                     alternate_until__gt=F("alternate_from"),
                 ),
                 violation_error_message="Indique desde y hasta cuándo suple.",
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return self.name

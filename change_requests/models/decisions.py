@@ -26,18 +26,14 @@ class Decision(models.Model):
         APPROVE = "approve", "Aprobada"
         REJECT = "reject", "Rechazada"
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="decisions", verbose_name="solicitud"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="decisions", verbose_name="solicitud")
     revision_no = models.PositiveIntegerField("versión")
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="solicitante"
     )
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
     office = models.CharField("cargo", max_length=10, choices=Office)
-    decider = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="decidió"
-    )
+    decider = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="decidió")
     decider_name = models.CharField("nombre de quien decidió", max_length=150)
     assignment = models.ForeignKey(
         RoleAssignment, models.PROTECT, related_name="+", verbose_name="asignación del cargo"
@@ -51,20 +47,23 @@ class Decision(models.Model):
         verbose_name_plural = "decisiones"
         constraints = [
             models.UniqueConstraint(
-                name="one_decision_per_person", fields=["request", "revision_no", "decider"],
+                name="one_decision_per_person",
+                fields=["request", "revision_no", "decider"],
                 violation_error_message="Esa persona ya decidió sobre esta versión.",
             ),
             models.CheckConstraint(
-                name="decision_not_by_requester", condition=~Q(decider=F("requester")),
+                name="decision_not_by_requester",
+                condition=~Q(decider=F("requester")),
                 violation_error_message="Quien la pide no la decide.",
             ),
             models.CheckConstraint(name="decision_office_is_known", condition=Q(office__in=["owner", "security"])),
             models.CheckConstraint(name="verdict_is_known", condition=Q(verdict__in=["approve", "reject"])),
             models.CheckConstraint(
-                name="decision_has_reason", condition=GreaterThanOrEqual(Length(Trim("reason")), 10),
+                name="decision_has_reason",
+                condition=GreaterThanOrEqual(Length(Trim("reason")), 10),
                 violation_error_message="Escriba el motivo (al menos 10 caracteres).",
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.request_id} v{self.revision_no}: {self.get_verdict_display()}"
@@ -81,12 +80,8 @@ class DecisionSlot(models.Model):
     The one change: a slot is voided, once, when its decider no longer holds the office; somebody else can fill it.
     """
 
-    decision = models.ForeignKey(
-        Decision, models.PROTECT, related_name="slots", verbose_name="decisión"
-    )
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="slots", verbose_name="solicitud"
-    )
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="slots", verbose_name="decisión")
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="slots", verbose_name="solicitud")
     revision_no = models.PositiveIntegerField("versión")
     office = models.CharField("cargo", max_length=10, choices=Decision.Office)
     asset = models.ForeignKey(
@@ -104,12 +99,14 @@ class DecisionSlot(models.Model):
         verbose_name_plural = "aprobaciones requeridas"
         constraints = [
             models.UniqueConstraint(
-                name="one_decision_per_asset", fields=["request", "revision_no", "asset"],
+                name="one_decision_per_asset",
+                fields=["request", "revision_no", "asset"],
                 condition=Q(office="owner", voided_at__isnull=True),
                 violation_error_message="Ya se decidió sobre ese activo.",
             ),
             models.UniqueConstraint(
-                name="one_decision_of_security", fields=["request", "revision_no"],
+                name="one_decision_of_security",
+                fields=["request", "revision_no"],
                 condition=Q(office="security", voided_at__isnull=True),
                 violation_error_message="Seguridad ya decidió sobre esta versión.",
             ),
@@ -117,7 +114,7 @@ class DecisionSlot(models.Model):
                 name="owner_slot_has_asset",
                 condition=Q(office="owner", asset__isnull=False) | Q(office="security", asset__isnull=True),
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.request_id} v{self.revision_no}: {self.get_office_display()}"
@@ -129,9 +126,7 @@ class Clarification(models.Model):
     They leave the content as it is; an answer that brings evidence is an edit.
     """
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="clarifications", verbose_name="solicitud"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="clarifications", verbose_name="solicitud")
     # Empty in a question.
     answers = models.OneToOneField(
         "self",
@@ -141,9 +136,7 @@ class Clarification(models.Model):
         related_name="answer",
         verbose_name="responde a",
     )
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor"
-    )
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     author_name = models.CharField("nombre del autor", max_length=150)
     body = models.TextField("mensaje")
     at = models.DateTimeField("cuándo", default=clock.now)
@@ -167,21 +160,15 @@ class Waiver(models.Model):
     Granted by the security officer; checked afterwards by somebody else, by `check_due`. Written once, checked once.
     """
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="waivers", verbose_name="solicitud"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="waivers", verbose_name="solicitud")
     implementer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="implementador"
     )
     reason = models.TextField("motivo")
     controls = models.TextField("controles adicionales")
-    approved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="aprobó"
-    )
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="aprobó")
     approved_at = models.DateTimeField("aprobada", default=clock.now)
-    checker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="revisa"
-    )
+    checker = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="revisa")
     # Empty until the execution: one business day after it.
     check_due = models.DateTimeField("revisión antes de", null=True, blank=True)
     checked_at = models.DateTimeField("revisada", null=True, blank=True)
@@ -193,19 +180,23 @@ class Waiver(models.Model):
         verbose_name_plural = "dispensas de segregación"
         constraints = [
             models.CheckConstraint(
-                name="waiver_not_approved_by_implementer", condition=~Q(approved_by=F("implementer")),
+                name="waiver_not_approved_by_implementer",
+                condition=~Q(approved_by=F("implementer")),
                 violation_error_message="Nadie se dispensa a sí mismo.",
             ),
             models.CheckConstraint(
-                name="waiver_not_checked_by_implementer", condition=~Q(checker=F("implementer")),
+                name="waiver_not_checked_by_implementer",
+                condition=~Q(checker=F("implementer")),
                 violation_error_message="Quien implementa no se revisa a sí mismo.",
             ),
             models.CheckConstraint(
-                name="waiver_has_reason", condition=GreaterThanOrEqual(Length(Trim("reason")), 50),
+                name="waiver_has_reason",
+                condition=GreaterThanOrEqual(Length(Trim("reason")), 50),
                 violation_error_message="Escriba el motivo (al menos 50 caracteres).",
             ),
             models.CheckConstraint(
-                name="waiver_has_controls", condition=GreaterThanOrEqual(Length(Trim("controls")), 10),
+                name="waiver_has_controls",
+                condition=GreaterThanOrEqual(Length(Trim("controls")), 10),
                 violation_error_message="Escriba los controles adicionales (al menos 10 caracteres).",
             ),
             models.CheckConstraint(
@@ -213,12 +204,8 @@ class Waiver(models.Model):
                 condition=Q(checked_at__isnull=True, conform__isnull=True, findings="")
                 | Q(checked_at__isnull=False, conform__isnull=False) & ~Q(findings=""),
             ),
-        ]  # fmt: skip
-        indexes = [
-            models.Index(
-                name="waiver_to_check", fields=["check_due"], condition=Q(checked_at__isnull=True)
-            )
         ]
+        indexes = [models.Index(name="waiver_to_check", fields=["check_due"], condition=Q(checked_at__isnull=True))]
 
     def __str__(self) -> str:
         return f"dispensa de {self.request_id}"

@@ -18,14 +18,10 @@ class Execution(models.Model):
         OK = "ok", "Aplicada"
         DRIFT = "drift", "El valor anterior había cambiado"
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="executions", verbose_name="solicitud"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="executions", verbose_name="solicitud")
     revision_no = models.PositiveIntegerField("versión")
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
-    executor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="implementó"
-    )
+    executor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="implementó")
     executor_name = models.CharField("nombre de quien implementó", max_length=150)
     before = models.JSONField("antes", default=dict)
     after = models.JSONField("después", default=dict)
@@ -37,11 +33,13 @@ class Execution(models.Model):
         verbose_name_plural = "ejecuciones"
         constraints = [
             models.UniqueConstraint(
-                name="executed_once", fields=["request"], condition=Q(result="ok"),
+                name="executed_once",
+                fields=["request"],
+                condition=Q(result="ok"),
                 violation_error_message="Ya se ejecutó.",
             ),
             models.CheckConstraint(name="execution_result_is_known", condition=Q(result__in=["ok", "drift"])),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.request_id}: {self.get_result_display()}"

@@ -11,12 +11,8 @@ from factureya.core.models import Attachment
 class MailText(models.Model):
     """The words of a mail that brought a form, kept with its request; append-only. They are no part of the content."""
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="mail_texts", verbose_name="solicitud"
-    )
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="mail_texts", verbose_name="solicitud")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     author_name = models.CharField("nombre del autor", max_length=150)
     body = models.TextField("mensaje", blank=True)
     at = models.DateTimeField("cuándo", default=clock.now)
@@ -36,17 +32,13 @@ class MailTextFile(models.Model):
     """
 
     text = models.ForeignKey(MailText, models.PROTECT, related_name="files", verbose_name="texto")
-    attachment = models.ForeignKey(
-        Attachment, models.PROTECT, related_name="+", verbose_name="archivo"
-    )
+    attachment = models.ForeignKey(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
     sha256 = models.CharField("SHA-256", max_length=64)
 
     class Meta:
         verbose_name = "archivo de un correo"
         verbose_name_plural = "archivos de correos"
-        constraints = [
-            models.UniqueConstraint(name="mail_file_once_per_text", fields=["text", "attachment"])
-        ]
+        constraints = [models.UniqueConstraint(name="mail_file_once_per_text", fields=["text", "attachment"])]
 
     def __str__(self) -> str:
         return f"archivo {self.pk}"

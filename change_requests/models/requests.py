@@ -56,16 +56,34 @@ class FormalRequest(Chained):
     EDGES = {
         Status.DRAFT: (Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
         Status.SUBMITTED: (
-            Status.DRAFT, Status.VERIFYING, Status.RETURNED, Status.CANCELLED, Status.EXPIRED,
+            Status.DRAFT,
+            Status.VERIFYING,
+            Status.RETURNED,
+            Status.CANCELLED,
+            Status.EXPIRED,
         ),
         Status.VERIFYING: (
-            Status.DRAFT, Status.IN_APPROVAL, Status.RETURNED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED,
+            Status.DRAFT,
+            Status.IN_APPROVAL,
+            Status.RETURNED,
+            Status.REJECTED,
+            Status.CANCELLED,
+            Status.EXPIRED,
         ),
         Status.IN_APPROVAL: (
-            Status.DRAFT, Status.APPROVED, Status.RETURNED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED,
+            Status.DRAFT,
+            Status.APPROVED,
+            Status.RETURNED,
+            Status.REJECTED,
+            Status.CANCELLED,
+            Status.EXPIRED,
         ),
         Status.APPROVED: (
-            Status.IN_APPROVAL, Status.EXECUTED, Status.FAILED, Status.CANCELLED, Status.EXPIRED,
+            Status.IN_APPROVAL,
+            Status.EXECUTED,
+            Status.FAILED,
+            Status.CANCELLED,
+            Status.EXPIRED,
         ),
         Status.RETURNED: (Status.DRAFT, Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
         Status.FAILED: (Status.DRAFT, Status.APPROVED, Status.CANCELLED, Status.EXPIRED),
@@ -75,25 +93,23 @@ class FormalRequest(Chained):
         Status.CANCELLED: (),
         Status.EXPIRED: (),
         Status.REVERTED: (),
-    }  # fmt: skip
+    }
 
     folio = models.CharField("folio", max_length=12, unique=True)
     form = models.CharField("solicitud", max_length=10, choices=Form)
     kind = models.CharField("movimiento", max_length=10, choices=Kind)
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, related_name="formal_requests", verbose_name="empresa"
-    )
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="formal_requests", verbose_name="empresa")
     requester = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="formal_requests",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="formal_requests",
         verbose_name="solicitante",
-    )  # fmt: skip
+    )
     representative = models.ForeignKey(
         Representative, models.PROTECT, related_name="+", verbose_name="en su carácter de"
     )
     channel = models.CharField("canal", max_length=10, choices=Channel, default=Channel.PORTAL)
-    form_key = models.CharField(
-        "clave del formulario", max_length=80, unique=True, null=True, blank=True
-    )
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     draft = models.JSONField("borrador", default=dict, blank=True)
     revision_no = models.PositiveIntegerField("versión", default=0)  # 0 until first submitted
 
@@ -102,9 +118,7 @@ class FormalRequest(Chained):
     turn_since = models.DateTimeField("turno desde", null=True, blank=True)
     due_at = models.DateTimeField("vence", null=True, blank=True)
     # While a clarification waits for its answer the deadline stops: the business minutes that were left.
-    due_minutes_left = models.PositiveIntegerField(
-        "minutos hábiles restantes", null=True, blank=True
-    )
+    due_minutes_left = models.PositiveIntegerField("minutos hábiles restantes", null=True, blank=True)
     # Reminders of this turn that went out: 0 none, 1 half, 2 due, 3 overdue.
     reminded = models.PositiveSmallIntegerField("recordatorios", default=0)
     suspended_at = models.DateTimeField("suspendida («no fui yo»)", null=True, blank=True)
@@ -114,30 +128,38 @@ class FormalRequest(Chained):
 
     created_at = models.DateTimeField("creada", default=clock.now)
     submitted_at = models.DateTimeField("enviada", null=True, blank=True)
-    confirmed_at = models.DateTimeField(
-        "confirmada desde el correo registrado", null=True, blank=True
-    )
+    confirmed_at = models.DateTimeField("confirmada desde el correo registrado", null=True, blank=True)
     # The code that was mailed to the new registered mail, and the revision for which it was read back.
     new_mail_code = models.CharField("hash del código", max_length=128, blank=True)
     new_mail_sent_at = models.DateTimeField("código enviado", null=True, blank=True)
     new_mail_tries = models.PositiveSmallIntegerField("intentos del código", default=0)
-    new_mail_revision = models.PositiveIntegerField(
-        "versión con el correo nuevo comprobado", null=True, blank=True
-    )
+    new_mail_revision = models.PositiveIntegerField("versión con el correo nuevo comprobado", null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="verificó",
-    )  # fmt: skip
+    )
     implementer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="implementador",
-    )  # fmt: skip
+    )
     designated_at = models.DateTimeField("designado", null=True, blank=True)
     designated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="designó",
-    )  # fmt: skip
+    )
     waiver = models.ForeignKey(
         "Waiver", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="dispensa"
     )
@@ -166,14 +188,25 @@ class FormalRequest(Chained):
             ),
             models.CheckConstraint(
                 name="request_status_is_known",
-                condition=Q(status__in=[
-                    "draft", "submitted", "verifying", "in_approval", "approved", "executed", "closed",
-                    "returned", "rejected", "cancelled", "expired", "failed", "reverted",
-                ]),
+                condition=Q(
+                    status__in=[
+                        "draft",
+                        "submitted",
+                        "verifying",
+                        "in_approval",
+                        "approved",
+                        "executed",
+                        "closed",
+                        "returned",
+                        "rejected",
+                        "cancelled",
+                        "expired",
+                        "failed",
+                        "reverted",
+                    ]
+                ),
             ),
-            models.CheckConstraint(
-                name="request_channel_is_known", condition=Q(channel__in=["portal", "email"])
-            ),
+            models.CheckConstraint(name="request_channel_is_known", condition=Q(channel__in=["portal", "email"])),
             models.CheckConstraint(
                 name="submitted_request_has_revision",
                 condition=Q(status__in=["draft", "cancelled", "expired"])
@@ -181,9 +214,18 @@ class FormalRequest(Chained):
             ),
             models.CheckConstraint(
                 name="verifying_request_was_confirmed",
-                condition=~Q(status__in=[
-                    "verifying", "in_approval", "approved", "executed", "closed", "failed", "reverted",
-                ]) | Q(confirmed_at__isnull=False),
+                condition=~Q(
+                    status__in=[
+                        "verifying",
+                        "in_approval",
+                        "approved",
+                        "executed",
+                        "closed",
+                        "failed",
+                        "reverted",
+                    ]
+                )
+                | Q(confirmed_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="request_in_approval_was_verified",
@@ -194,8 +236,11 @@ class FormalRequest(Chained):
                 name="approved_request_has_instants",
                 condition=~Q(status__in=["approved", "executed", "closed", "failed", "reverted"])
                 | Q(
-                    approved_at__isnull=False, execute_after__isnull=False, execute_before__isnull=False,
-                    execute_after__gte=F("approved_at"), execute_before__gt=F("execute_after"),
+                    approved_at__isnull=False,
+                    execute_after__isnull=False,
+                    execute_before__isnull=False,
+                    execute_after__gte=F("approved_at"),
+                    execute_before__gt=F("execute_after"),
                 ),
             ),
             models.CheckConstraint(
@@ -207,7 +252,8 @@ class FormalRequest(Chained):
                 name="request_executed_inside_its_window",
                 condition=Q(executed_at__isnull=True)
                 | Q(
-                    implementer__isnull=False, executed_at__gte=F("execute_after"),
+                    implementer__isnull=False,
+                    executed_at__gte=F("execute_after"),
                     executed_at__lt=F("execute_before"),
                 ),
             ),
@@ -235,22 +281,24 @@ class FormalRequest(Chained):
                 condition=Q(alarmed_at__isnull=True) | Q(executed_at__isnull=False),
             ),
             models.CheckConstraint(name="request_does_not_revert_itself", condition=~Q(revert_of=F("id"))),
-        ]  # fmt: skip
+        ]
         indexes = [
             models.Index(name="request_of_customer", fields=["customer", "-id"]),
             models.Index(
-                name="request_inbox", fields=["status", "due_at", "id"],
+                name="request_inbox",
+                fields=["status", "due_at", "id"],
                 condition=Q(status__in=["verifying", "in_approval", "approved"]),
             ),
             models.Index(
-                name="request_due", fields=["due_at", "id"],
+                name="request_due",
+                fields=["due_at", "id"],
                 condition=Q(status__in=["submitted", "verifying", "in_approval", "approved", "returned"]),
             ),
             models.Index(name="request_alarmed", fields=["alarmed_at"], condition=Q(alarmed_at__isnull=False)),
             models.Index(
                 name="request_of_implementer", fields=["implementer", "due_at"], condition=Q(status="approved")
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return self.folio
@@ -279,16 +327,12 @@ class FormalRequest(Chained):
 class RequestRevision(models.Model):
     """What was asked, as it was asked: never changed. `payload` is the canonical text of `change_requests.payload`."""
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="revisions", verbose_name="solicitud"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="revisions", verbose_name="solicitud")
     no = models.PositiveIntegerField("versión")
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="solicitante"
     )
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor"
-    )
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     payload = models.TextField("contenido")
     reason = models.TextField("motivo")
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
@@ -300,9 +344,7 @@ class RequestRevision(models.Model):
         constraints = [
             models.UniqueConstraint(name="one_revision_per_number", fields=["request", "no"]),
             # What the composite key of a decision points at.
-            models.UniqueConstraint(
-                name="revision_as_decided", fields=["request", "no", "requester", "sha256"]
-            ),
+            models.UniqueConstraint(name="revision_as_decided", fields=["request", "no", "requester", "sha256"]),
             models.CheckConstraint(name="revisions_count_from_one", condition=Q(no__gte=1)),
         ]
 
@@ -319,9 +361,7 @@ class RequestedAsset(models.Model):
     request = models.ForeignKey(
         FormalRequest, models.PROTECT, related_name="requested_assets", verbose_name="solicitud"
     )
-    asset = models.ForeignKey(
-        InformationAsset, models.PROTECT, related_name="+", verbose_name="activo"
-    )
+    asset = models.ForeignKey(InformationAsset, models.PROTECT, related_name="+", verbose_name="activo")
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", verbose_name="empresa")
     subject = models.CharField("persona", max_length=254, blank=True)
     open = models.BooleanField("abierta", default=True)
@@ -331,12 +371,13 @@ class RequestedAsset(models.Model):
         verbose_name_plural = "activos solicitados"
         constraints = [
             models.UniqueConstraint(
-                name="one_open_request_per_asset", fields=["customer", "asset", "subject"],
+                name="one_open_request_per_asset",
+                fields=["customer", "asset", "subject"],
                 condition=Q(open=True),
                 violation_error_message="Ya hay una solicitud abierta sobre esos datos.",
             ),
             models.UniqueConstraint(name="asset_once_per_request", fields=["request", "asset"]),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.request_id}: {self.asset_id}"
@@ -345,12 +386,8 @@ class RequestedAsset(models.Model):
 class Evidence(models.Model):
     """A file that supports a request. `revision_no` is the first version that carried it; from then on it stays."""
 
-    request = models.ForeignKey(
-        FormalRequest, models.PROTECT, related_name="evidence", verbose_name="solicitud"
-    )
-    attachment = models.OneToOneField(
-        Attachment, models.PROTECT, related_name="+", verbose_name="archivo"
-    )
+    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="evidence", verbose_name="solicitud")
+    attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
     sha256 = models.CharField("SHA-256", max_length=64)
     revision_no = models.PositiveIntegerField("desde la versión", null=True, blank=True)
     # Left out of the next version; the earlier ones keep it.

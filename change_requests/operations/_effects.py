@@ -6,7 +6,7 @@ from typing import Any
 from accounts import operations as accounts
 from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import decompose
-from change_requests import content
+from change_requests.kinds import content
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._locking import Form, Kind
 from change_requests.operations.deciding import starts_on
@@ -60,44 +60,38 @@ def _representative(request: FormalRequest, old: str, new: str, actor: User) -> 
     """Revoke the one that goes and enter the one that comes; who lost or won powers has no open session any more."""
     gone = None
     if old:
-        rows = Representative.objects.select_for_update().filter(
-            customer=request.customer_id, revoked_at__isnull=True
-        )
+        rows = Representative.objects.select_for_update().filter(customer=request.customer_id, revoked_at__isnull=True)
         gone = next(row for row in rows if row.line == old)
         gone.revoked_at, gone.revoked_by = now(), actor
         gone.save(update_fields=["revoked_at", "revoked_by"])
     come = _enter(request, new) if new else None
-    if (
-        gone is not None
-        and gone.user_id is not None
-        and (come is None or come.user_id != gone.user_id)
-    ):
+    if gone is not None and gone.user_id is not None and (come is None or come.user_id != gone.user_id):
         _take_role(gone.user_id, Contact.Role.CONTACT, request, actor)
-    if (
-        come is not None
-        and come.user_id is not None
-        and (gone is None or gone.user_id != come.user_id)
-    ):
+    if come is not None and come.user_id is not None and (gone is None or gone.user_id != come.user_id):
         _take_role(come.user_id, Contact.Role.REPRESENTATIVE, request, actor)
 
 
 def _enter(request: FormalRequest, line: str) -> Representative:
     values = decompose(line)
-    files = Evidence.objects.filter(
-        request=request, revision_no__isnull=False, dropped_at__isnull=True
-    )
+    files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)
     document = files.order_by("pk").first()
     # request_in_approval_was_verified
     assert request.verified_by is not None
     assert request.verified_at is not None
     return Representative.objects.create(
-        customer=request.customer, user=content.person_of(request.customer, values["email"]),
-        name=values["name"], rfc=values["rfc"], email=values["email"], power_kind=values["power_kind"],
-        instrument=values["instrument"], valid_from=date.fromisoformat(values["valid_from"]),
+        customer=request.customer,
+        user=content.person_of(request.customer, values["email"]),
+        name=values["name"],
+        rfc=values["rfc"],
+        email=values["email"],
+        power_kind=values["power_kind"],
+        instrument=values["instrument"],
+        valid_from=date.fromisoformat(values["valid_from"]),
         valid_until=date.fromisoformat(values["valid_until"]) if values["valid_until"] else None,
         document=document.attachment if document else None,
-        verified_by=request.verified_by, verified_at=request.verified_at,
-    )  # fmt: skip
+        verified_by=request.verified_by,
+        verified_at=request.verified_at,
+    )
 
 
 def _take_role(pk: int, role: str, request: FormalRequest, actor: User) -> None:

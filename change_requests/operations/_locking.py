@@ -12,9 +12,10 @@ from accounts.models import User
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import Invalid, NotAllowed, WrongStatus
 from change_requests.policy import Refusal
-from factureya.core import audit, own_links
+from factureya.core import audit
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import Event
 
 MAX_TEXT = 10_000  # characters that a person writes at most
@@ -23,16 +24,19 @@ Status, Form, Kind = FormalRequest.Status, FormalRequest.Form, FormalRequest.Kin
 # Nothing more will be applied: other requests may touch the same assets.
 ENDED = frozenset(
     {
-        Status.EXECUTED, Status.CLOSED, Status.REJECTED, Status.CANCELLED,
-        Status.EXPIRED, Status.FAILED, Status.REVERTED,
+        Status.EXECUTED,
+        Status.CLOSED,
+        Status.REJECTED,
+        Status.CANCELLED,
+        Status.EXPIRED,
+        Status.FAILED,
+        Status.REVERTED,
     }
-)  # fmt: skip
+)
 
 
 @contextmanager
-def locked(
-    request: FormalRequest, *statuses: str, suspended: bool = False
-) -> Iterator[FormalRequest]:
+def locked(request: FormalRequest, *statuses: str, suspended: bool = False) -> Iterator[FormalRequest]:
     """The request, locked and re-read, in one of `statuses`; what has expired by the clock is refused (at use).
 
     A request that was stopped by «no fui yo» is refused, unless `suspended` says that the verb applies to it too.
@@ -44,9 +48,7 @@ def locked(
         related = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
         fresh = FormalRequest.objects.select_related(*related).get(pk=request.pk)
         if fresh.status not in statuses:
-            raise WrongStatus(
-                f"La solicitud está {fresh.status_label.lower()}; esa acción ya no corresponde."
-            )
+            raise WrongStatus(f"La solicitud está {fresh.status_label.lower()}; esa acción ya no corresponde.")
         if fresh.suspended_at is not None and not suspended:
             raise WrongStatus(
                 "La solicitud está detenida por «no fui yo»; la reanuda el Responsable de Seguridad Informática."
@@ -66,9 +68,15 @@ def refuse(refusal: Refusal | None) -> None:
 
 
 def move(
-    request: FormalRequest, status: str, verb: str, *, actor: User | None, due_at: datetime | None,
-    saved: tuple[str, ...] = (), **data: Any,
-) -> Event:  # fmt: skip
+    request: FormalRequest,
+    status: str,
+    verb: str,
+    *,
+    actor: User | None,
+    due_at: datetime | None,
+    saved: tuple[str, ...] = (),
+    **data: Any,
+) -> Event:
     """Write the status with whose turn it is from now on and until when; one event. `saved` names other columns."""
     before, request.status = request.status, status
     start_turn(request, due_at)
@@ -129,9 +137,7 @@ def text_of(text: str, *, at_least: int, what: str, field: str, at_most: int = M
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
     if len(cleaned) > at_most:
-        raise Invalid(
-            {field: f"Son hasta {at_most} caracteres y escribió {len(cleaned)}. Acorte el texto."}
-        )
+        raise Invalid({field: f"Son hasta {at_most} caracteres y escribió {len(cleaned)}. Acorte el texto."})
     return cleaned
 
 

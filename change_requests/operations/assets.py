@@ -13,9 +13,14 @@ from factureya.core import audit
 
 
 def set_asset_owner(
-    asset: InformationAsset, *, actor: User, owner: User, alternate: User | None = None,
-    alternate_from: datetime | None = None, alternate_until: datetime | None = None,
-) -> InformationAsset:  # fmt: skip
+    asset: InformationAsset,
+    *,
+    actor: User,
+    owner: User,
+    alternate: User | None = None,
+    alternate_from: datetime | None = None,
+    alternate_until: datetime | None = None,
+) -> InformationAsset:
     """Name the owner of an asset, and who decides in his place between two instants. Raises NotAllowed, Invalid."""
     with transaction.atomic():
         fresh = InformationAsset.objects.select_for_update().get(pk=asset.pk)
@@ -29,18 +34,26 @@ def set_asset_owner(
         fresh.alternate_from, fresh.alternate_until = alternate_from, alternate_until
         fresh.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
         audit.record(
-            "asset.owner_set", fresh, actor=actor, owner=owner.pk, owner_name=owner.get_full_name(),
+            "asset.owner_set",
+            fresh,
+            actor=actor,
+            owner=owner.pk,
+            owner_name=owner.get_full_name(),
             alternate=alternate.pk if alternate else None,
             alternate_from=alternate_from.isoformat() if alternate_from else None,
             alternate_until=alternate_until.isoformat() if alternate_until else None,
-        )  # fmt: skip
+        )
     return fresh
 
 
 def _errors(
-    asset: InformationAsset, actor: User, owner: User, alternate: User | None,
-    start: datetime | None, end: datetime | None,
-) -> dict[str, str]:  # fmt: skip
+    asset: InformationAsset,
+    actor: User,
+    owner: User,
+    alternate: User | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> dict[str, str]:
     errors = {}
     if asset.code == ACCESS:
         errors["owner"] = "El acceso de personas lo decide el Responsable de Seguridad Informática."
@@ -51,9 +64,7 @@ def _errors(
     if alternate is None:
         return errors
     if alternate.pk == owner.pk or not current(alternate).holds(Office.INFORMATION_OWNER):
-        errors["alternate"] = (
-            "El suplente es otra persona con el cargo de Propietario de la Información."
-        )
+        errors["alternate"] = "El suplente es otra persona con el cargo de Propietario de la Información."
     if start is None or end is None or end <= start:
         errors["alternate_until"] = "Indique desde y hasta cuándo suple."
     return errors

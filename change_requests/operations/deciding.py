@@ -5,9 +5,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from accounts import registered
+from accounts import registered_senders
 from accounts.models import RoleAssignment, User
-from change_requests import content, notifications, policy
+from change_requests import notifications, policy
+from change_requests.approvals import OFFICE_OF, Slot, slots_of
+from change_requests.kinds import content
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._locking import (
     Form,
@@ -25,7 +27,6 @@ from change_requests.operations.integrity import altered_evidence
 from change_requests.operations.submitting import new_mail_of
 from change_requests.operations.verifying import WORDS
 from change_requests.payload import text_digest
-from change_requests.slots import OFFICE_OF, Slot, slots_of
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -61,10 +62,17 @@ def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) 
         decision = _decide(fresh, revision, slots, actor, Verdict.REJECT, reason)
         fresh.outcome_reason = decision.reason[:1000]
         event = move(
-            fresh, Status.REJECTED, "request.rejected", actor=actor, due_at=None, saved=("outcome_reason",),
-            office=decision.office, sha256=revision.sha256, reason=fresh.outcome_reason,
+            fresh,
+            Status.REJECTED,
+            "request.rejected",
+            actor=actor,
+            due_at=None,
+            saved=("outcome_reason",),
+            office=decision.office,
+            sha256=revision.sha256,
+            reason=fresh.outcome_reason,
             text_sha256=text_digest(decision.reason),
-        )  # fmt: skip
+        )
         notifications.told("rejected", fresh, event, reason=decision.reason)
     return fresh
 
@@ -79,9 +87,7 @@ def starts_on(day: str) -> datetime | None:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _require_decider(
-    actor: User, request: FormalRequest, slots: list[Slot], seen_hash: str
-) -> RequestRevision:
+def _require_decider(actor: User, request: FormalRequest, slots: list[Slot], seen_hash: str) -> RequestRevision:
     refuse(policy.may_decide(actor, request, slots))
     revision = content.revision_of(request)
     if seen_hash != revision.sha256:
@@ -93,27 +99,36 @@ def _require_new_mail(request: FormalRequest, revision: RequestRevision) -> None
     """Proven by its code, and no address of staff: who has it would confirm what he decides. Said here, to staff."""
     address = new_mail_of(request)
     if address and request.new_mail_revision != revision.no:
-        raise Refused(
-            "Falta que la empresa confirme el correo nuevo con el código que le enviamos."
-        )
-    if address and registered.is_staff(address):
+        raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
+    if address and registered_senders.is_staff(address):
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
 def _decide(
-    request: FormalRequest, revision: RequestRevision, slots: list[Slot], actor: User, verdict: str, reason: str,
-) -> Decision:  # fmt: skip
+    request: FormalRequest,
+    revision: RequestRevision,
+    slots: list[Slot],
+    actor: User,
+    verdict: str,
+    reason: str,
+) -> Decision:
     """Write the decision and every slot of the actor's office that it fills; one office per person."""
     office = policy.office_for(actor, slots)
     assert office is not None  # may_decide
-    held = RoleAssignment.objects.in_force().filter(
-        user=actor, office=OFFICE_OF[Decision.Office(office)]
-    )
+    held = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
     decision = Decision.objects.create(
-        request=request, revision_no=revision.no, requester=request.requester, sha256=revision.sha256,
-        office=office, decider=actor, decider_name=actor.get_full_name(), assignment=held[0], verdict=verdict,
-        reason=text_of(reason, at_least=WORDS, what="la razón de su decisión", field="reason"), decided_at=now(),
-    )  # fmt: skip
+        request=request,
+        revision_no=revision.no,
+        requester=request.requester,
+        sha256=revision.sha256,
+        office=office,
+        decider=actor,
+        decider_name=actor.get_full_name(),
+        assignment=held[0],
+        verdict=verdict,
+        reason=text_of(reason, at_least=WORDS, what="la razón de su decisión", field="reason"),
+        decided_at=now(),
+    )
     for slot in slots:
         if slot.office == office and slot.decision is None and actor.pk in slot.deciders:
             for asset in slot.assets or (None,):
@@ -131,9 +146,14 @@ def _approve(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record the approval; with the last one the request is approved."""
     if policy.pending(slots_of(request)):
         audit.record(
-            "request.approved_by", request, actor=actor, office=str(decision.office),
-            revision=decision.revision_no, sha256=decision.sha256, text_sha256=text_digest(decision.reason),
-        )  # fmt: skip
+            "request.approved_by",
+            request,
+            actor=actor,
+            office=str(decision.office),
+            revision=decision.revision_no,
+            sha256=decision.sha256,
+            text_sha256=text_digest(decision.reason),
+        )
     else:
         _approved(request, decision, actor)
 
@@ -144,10 +164,16 @@ def _approved(request: FormalRequest, decision: Decision, actor: User) -> None:
     request.execute_after = _execute_after(request)
     request.execute_before = in_business_days(settings.EXECUTE_BUSINESS_DAYS, request.execute_after)
     event = move(
-        request, Status.APPROVED, "request.approved", actor=actor, due_at=request.execute_before,
+        request,
+        Status.APPROVED,
+        "request.approved",
+        actor=actor,
+        due_at=request.execute_before,
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
-        office=decision.office, sha256=decision.sha256, text_sha256=text_digest(decision.reason),
-    )  # fmt: skip
+        office=decision.office,
+        sha256=decision.sha256,
+        text_sha256=text_digest(decision.reason),
+    )
     is_later = request.execute_after > request.approved_at
     after = request.execute_after if is_later else None
     notifications.approved(request, event, after=after, until=request.execute_before)

@@ -22,9 +22,14 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 
 
 def create_draft(
-    *, actor: User, customer: Customer, form: str, kind: str, key: str = "",
+    *,
+    actor: User,
+    customer: Customer,
+    form: str,
+    kind: str,
+    key: str = "",
     channel: str = FormalRequest.Channel.PORTAL,
-) -> FormalRequest:  # fmt: skip
+) -> FormalRequest:
     """Begin a request of `customer` with a fresh folio (M8: by its representative, with powers in force).
 
     A second call with the same `key` by the same person returns the request of the first. Raises NotAllowed, Invalid.
@@ -40,9 +45,14 @@ def create_draft(
     if customer.is_suspended:
         raise NotAllowed(SUSPENDED)
     fields = {
-        "form": form, "kind": kind, "customer": customer, "requester": actor, "representative": representative,
-        "channel": channel, "form_key": key or None,
-    }  # fmt: skip
+        "form": form,
+        "kind": kind,
+        "customer": customer,
+        "requester": actor,
+        "representative": representative,
+        "channel": channel,
+        "form_key": key or None,
+    }
     return begin(actor, **fields)
 
 
@@ -55,9 +65,14 @@ def begin(actor: User, **fields: Any) -> FormalRequest:
             with transaction.atomic():
                 request = FormalRequest.objects.create(folio=folio, **fields)
                 audit.begin(
-                    "request.created", request, actor=actor, form=request.form, kind=request.kind,
-                    channel=request.channel, revert_of=request.revert_of and request.revert_of.folio,
-                )  # fmt: skip
+                    "request.created",
+                    request,
+                    actor=actor,
+                    form=request.form,
+                    kind=request.kind,
+                    channel=request.channel,
+                    revert_of=request.revert_of and request.revert_of.folio,
+                )
                 return request
         except IntegrityError:
             key = fields.get("form_key")
@@ -77,9 +92,7 @@ def save_draft(request: FormalRequest, *, actor: User, draft: dict[str, Any]) ->
     return fresh
 
 
-def add_evidence(
-    request: FormalRequest, *, actor: User, files: Sequence[Attachment]
-) -> FormalRequest:
+def add_evidence(request: FormalRequest, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
     """Take files that were uploaded with the form; each can be taken once. Raises Refused, Invalid."""
     with _own_draft(request, actor) as fresh:
         pks = list(dict.fromkeys(file.pk for file in files))
@@ -123,9 +136,7 @@ def reopen_draft(request: FormalRequest, *, actor: User) -> FormalRequest:
 def require_requester(request: FormalRequest, actor: User) -> None:
     """Only who began a request edits and sends it: the content is his word."""
     if actor.pk != request.requester_id:
-        raise NotAllowed(
-            "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
-        )
+        raise NotAllowed("La edita y la envía quien la comenzó; usted puede retirarla o hacer otra.")
 
 
 @contextmanager

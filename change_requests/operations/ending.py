@@ -1,7 +1,8 @@
 """How a request ends or stops: closed, withdrawn, «no fui yo», resumed; and what undoes it."""
 
 from accounts.models import Representative, User
-from change_requests import content, notifications, policy
+from change_requests import notifications, policy
+from change_requests.kinds import content
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.operations._locking import (
@@ -37,9 +38,7 @@ def close(request: FormalRequest, *, actor: User) -> FormalRequest:
         if fresh.waiver is not None and fresh.waiver.check_due and not fresh.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
         fresh.closed_at = now()
-        event = move(
-            fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",)
-        )
+        event = move(fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
         notifications.told("closed", fresh, event)
     return fresh
 
@@ -51,17 +50,20 @@ def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalReque
         refuse(policy.may_withdraw(actor, fresh))
         fresh.outcome_reason = outcome_of(reason)
         event = move(
-            fresh, Status.CANCELLED, "request.withdrawn", actor=actor, due_at=None, saved=("outcome_reason",),
+            fresh,
+            Status.CANCELLED,
+            "request.withdrawn",
+            actor=actor,
+            due_at=None,
+            saved=("outcome_reason",),
             reason=fresh.outcome_reason,
-        )  # fmt: skip
+        )
         if fresh.revision_no:
             notifications.told("cancelled", fresh, event, reason=fresh.outcome_reason)
     return fresh
 
 
-def not_me(
-    request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY
-) -> FormalRequest:
+def not_me(request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY) -> FormalRequest:
     """Stop what is under way, or alarm about what was applied, because somebody says «no fui yo» (M8).
 
     The event says which mailbox objected, as far as it is known. The same mailbox again changes nothing until an
@@ -77,9 +79,14 @@ def not_me(
             setattr(fresh, column, now())
             fresh.save(update_fields=[column])
         event = audit.record(
-            "request.disowned", fresh, actor=actor, status=fresh.status, suspended=does == policy.STOP,
-            mailbox=said_by.mailbox, role=said_by.role,
-        )  # fmt: skip
+            "request.disowned",
+            fresh,
+            actor=actor,
+            status=fresh.status,
+            suspended=does == policy.STOP,
+            mailbox=said_by.mailbox,
+            role=said_by.role,
+        )
         _tell_who_looks(fresh, event, said_by, does, is_first)
     return fresh
 
@@ -105,9 +112,7 @@ def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
         text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
         assert fresh.suspended_at is not None  # may_resume
         _go_on(fresh)
-        event = audit.record(
-            "request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no
-        )
+        event = audit.record("request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no)
         notifications.told("resumed", fresh, event, reason=text)
         if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
             notifications.submitted(fresh, event)
@@ -127,18 +132,19 @@ def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
         hold_customer(fresh)
         text = text_of(reason, at_least=20, what="el motivo", field="reason")
         representative = _in_whose_name(fresh, actor)
-        items = [
-            {**item, "old": item["new"], "new": item["old"]}
-            for item in content.payload_of(fresh)["items"]
-        ]
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(fresh)["items"]]
         if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
-            raise Refused(
-                "Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio."
-            )
+            raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         undoing = begin(
-            actor, form=fresh.form, kind=Kind.CHANGE, customer=fresh.customer, requester=representative.user,
-            representative=representative, revert_of=fresh, draft={"reason": text},
-        )  # fmt: skip
+            actor,
+            form=fresh.form,
+            kind=Kind.CHANGE,
+            customer=fresh.customer,
+            requester=representative.user,
+            representative=representative,
+            revert_of=fresh,
+            draft={"reason": text},
+        )
         send(undoing, items, author=actor)
     return undoing
 
@@ -161,14 +167,10 @@ def _was_said(request: FormalRequest, said_by: Objector) -> bool:
     if since is None:
         return False
     said = request.events().filter(verb="request.disowned", at__gte=since)
-    return any(
-        data.get("mailbox", "") == said_by.mailbox for data in said.values_list("data", flat=True)
-    )
+    return any(data.get("mailbox", "") == said_by.mailbox for data in said.values_list("data", flat=True))
 
 
-def _tell_who_looks(
-    request: FormalRequest, event: Event, said_by: Objector, does: str, is_first: bool
-) -> None:
+def _tell_who_looks(request: FormalRequest, event: Event, said_by: Objector, does: str, is_first: bool) -> None:
     """Tell the officers each time, and the company what follows: of a stop once, of a report its own mailbox."""
     if does == policy.STOP:
         notifications.disowned(request, event)

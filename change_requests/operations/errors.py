@@ -23,9 +23,7 @@ class StaleContent(WrongStatus):
     """The content is not the one that was seen; it must be read again before it is decided."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "La solicitud cambió desde que abrió esta página. Lea el contenido nuevo antes de decidir."
-        )
+        super().__init__("La solicitud cambió desde que abrió esta página. Lea el contenido nuevo antes de decidir.")
 
 
 class AlteredEvidence(WrongStatus):

@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, Representative, User
-from change_requests import content, notifications, policy
-from change_requests.execution_context import executing
+from change_requests import notifications, policy
+from change_requests.approvals import OFFICE_OF, holders
+from change_requests.execution import executing
+from change_requests.kinds import content
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations import _effects
 from change_requests.operations._locking import (
@@ -22,7 +24,6 @@ from change_requests.operations.errors import NotAllowed, SentBack, WrongStatus
 from change_requests.operations.implementing import require_independent_checker, why_not
 from change_requests.operations.integrity import altered_evidence
 from change_requests.operations.submitting import hold_customer
-from change_requests.slots import OFFICE_OF, holders
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -54,9 +55,7 @@ def execute(request: FormalRequest, *, actor: User) -> Execution:
 
 def _record_intent(request: FormalRequest, actor: User) -> None:
     """Under a waiver the intent is on record before anything is done, whatever comes of it (M25)."""
-    if not FormalRequest.objects.filter(
-        pk=request.pk, waiver__isnull=False, status=Status.APPROVED
-    ).exists():
+    if not FormalRequest.objects.filter(pk=request.pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with locked(request, Status.APPROVED) as fresh:
         refuse(policy.may_execute(current(actor), fresh))
@@ -79,9 +78,7 @@ def _expired(request: FormalRequest) -> WrongStatus | None:
     assert request.execute_before is not None  # approved_request_has_instants
     instant = now()
     if instant < request.execute_after:
-        raise WrongStatus(
-            "Todavía no se puede aplicar: no ha pasado el plazo de espera o su fecha."
-        )
+        raise WrongStatus("Todavía no se puede aplicar: no ha pasado el plazo de espera o su fecha.")
     if instant < request.execute_before:
         return None
     expire(request)
@@ -97,8 +94,14 @@ def expire(request: FormalRequest) -> None:
     )
     request.outcome_reason = reason
     event = move(
-        request, Status.EXPIRED, "request.expired", actor=None, due_at=None, saved=("outcome_reason",), reason=reason,
-    )  # fmt: skip
+        request,
+        Status.EXPIRED,
+        "request.expired",
+        actor=None,
+        due_at=None,
+        saved=("outcome_reason",),
+        reason=reason,
+    )
     notifications.told("expired", request, event, reason=reason)
 
 
@@ -122,10 +125,14 @@ def _sent_back(request: FormalRequest, actor: User) -> SentBack | None:
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
     event = move(
-        request, Status.IN_APPROVAL, "request.sent_back", actor=actor, reason=reason,
+        request,
+        Status.IN_APPROVAL,
+        "request.sent_back",
+        actor=actor,
+        reason=reason,
         due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
         saved=("approved_at", "execute_after", "execute_before", "outcome_reason"),
-    )  # fmt: skip
+    )
     notifications.told("sent_back", request, event, reason=reason)
     notifications.your_turn(request, event)
     return SentBack(f"No se aplicó y volvió a aprobación: {reason}")
@@ -135,9 +142,7 @@ def _lapsed(slots: Iterable[DecisionSlot]) -> list[DecisionSlot]:
     """The slots whose decider is not active or does not hold the office any more."""
     held = holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
     return [
-        slot
-        for slot in slots
-        if slot.decision.decider_id not in held[OFFICE_OF[slot.decision.Office(slot.office)]]
+        slot for slot in slots if slot.decision.decider_id not in held[OFFICE_OF[slot.decision.Office(slot.office)]]
     ]
 
 
@@ -153,10 +158,7 @@ def _has_no_powers(request: FormalRequest) -> bool:
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     asked = content.payload_of(request)
-    drift = [
-        item for item in asked["items"]
-        if content.found_of(request.customer, request, item) != item["old"]
-    ]  # fmt: skip
+    drift = [item for item in asked["items"] if content.found_of(request.customer, request, item) != item["old"]]
     if drift:
         return _failed(request, actor, drift)
     done = _written(request, actor, asked["items"], Execution.Result.OK)
@@ -165,10 +167,15 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         told = _effects.apply(request, asked, actor)
     request.executed_at = done.at
     event = move(
-        request, Status.EXECUTED, "request.executed", actor=actor, saved=("executed_at",),
-        due_at=in_business_days(settings.CLOSE_BUSINESS_DAYS), sha256=done.sha256,
+        request,
+        Status.EXECUTED,
+        "request.executed",
+        actor=actor,
+        saved=("executed_at",),
+        due_at=in_business_days(settings.CLOSE_BUSINESS_DAYS),
+        sha256=done.sha256,
         waiver=request.waiver_id if _is_waived(request) else None,
-    )  # fmt: skip
+    )
     notifications.executed(request, event, old_mail=old_mail)
     notifications.your_turn(request, event)
     if told is not None:
@@ -182,24 +189,33 @@ def _failed(request: FormalRequest, actor: User, drift: list[dict[str, str]]) ->
     reason = "Lo que está registrado hoy ya no es lo que la solicitud decía."
     request.outcome_reason = reason
     event = move(
-        request, Status.FAILED, "request.failed", actor=actor, due_at=None, saved=("outcome_reason",),
+        request,
+        Status.FAILED,
+        "request.failed",
+        actor=actor,
+        due_at=None,
+        saved=("outcome_reason",),
         fields=[item["field"] for item in drift],
-    )  # fmt: skip
+    )
     notifications.told("failed", request, event, reason=reason)
     return done
 
 
-def _written(
-    request: FormalRequest, actor: User, items: list[dict[str, str]], result: str
-) -> Execution:
+def _written(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """The execution's row, first: with it the guards let the approved values through. Of drift: what was found."""
     is_ok = result == Execution.Result.OK
     today = {i["field"]: content.found_of(request.customer, request, i) for i in items}
     return Execution.objects.create(
-        request=request, revision_no=request.revision_no, sha256=content.revision_of(request).sha256,
-        executor=actor, executor_name=actor.get_full_name(), at=now(), result=result,
-        before=today, after={i["field"]: i["new"] for i in items} if is_ok else {},
-    )  # fmt: skip
+        request=request,
+        revision_no=request.revision_no,
+        sha256=content.revision_of(request).sha256,
+        executor=actor,
+        executor_name=actor.get_full_name(),
+        at=now(),
+        result=result,
+        before=today,
+        after={i["field"]: i["new"] for i in items} if is_ok else {},
+    )
 
 
 def _after(request: FormalRequest, actor: User, event: Any) -> None:
@@ -210,9 +226,7 @@ def _after(request: FormalRequest, actor: User, event: Any) -> None:
         notifications.check_due(request, event, request.waiver)
     if request.revert_of_id is not None:
         applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))
-        original = (
-            applied.select_related("customer", "requester").filter(pk=request.revert_of_id).first()
-        )
+        original = applied.select_related("customer", "requester").filter(pk=request.revert_of_id).first()
         if original is not None:
             told = move(
                 original,

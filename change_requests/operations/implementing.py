@@ -29,17 +29,26 @@ def designate(request: FormalRequest, *, actor: User, implementer: User) -> Form
             raise Invalid({"implementer": problem})
         _write(fresh, chosen, actor, None)
         event = audit.record(
-            "request.designated", fresh, actor=actor, implementer=chosen.pk,
+            "request.designated",
+            fresh,
+            actor=actor,
+            implementer=chosen.pk,
             implementer_name=chosen.get_full_name(),
-        )  # fmt: skip
+        )
         if fresh.status == Status.APPROVED:
             notifications.your_turn(fresh, event)
     return fresh
 
 
 def grant_waiver(
-    request: FormalRequest, *, actor: User, implementer: User, reason: str, controls: str, checker: User,
-) -> FormalRequest:  # fmt: skip
+    request: FormalRequest,
+    *,
+    actor: User,
+    implementer: User,
+    reason: str,
+    controls: str,
+    checker: User,
+) -> FormalRequest:
     """The security officer lets somebody of Development carry it out, with additional controls (M25).
 
     He holds the office of implementer too; the waiver lifts only the segregation. Refused while the check of an
@@ -50,16 +59,25 @@ def grant_waiver(
         refuse(policy.may_waive(actor, fresh))
         _require_lawful(fresh, actor, chosen, checks)
         waiver = Waiver.objects.create(
-            request=fresh, implementer=chosen, approved_by=actor, approved_at=now(), checker=checks,
+            request=fresh,
+            implementer=chosen,
+            approved_by=actor,
+            approved_at=now(),
+            checker=checks,
             reason=text_of(reason, at_least=WAIVER_REASON, what="el motivo", field="reason"),
             controls=text_of(controls, at_least=WORDS, what="los controles adicionales", field="controls"),
-        )  # fmt: skip
+        )
         _write(fresh, chosen, actor, waiver)
         event = audit.record(
-            "request.waived", fresh, actor=actor, implementer=chosen.pk, checker=checks.pk,
-            implementer_name=chosen.get_full_name(), checker_name=checks.get_full_name(),
+            "request.waived",
+            fresh,
+            actor=actor,
+            implementer=chosen.pk,
+            checker=checks.pk,
+            implementer_name=chosen.get_full_name(),
+            checker_name=checks.get_full_name(),
             text_sha256=text_digest(f"{waiver.reason}\n{waiver.controls}"),
-        )  # fmt: skip
+        )
         if fresh.status == Status.APPROVED:
             notifications.your_turn(fresh, event)
     return fresh
@@ -71,9 +89,7 @@ def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool
         actor = current(actor)
         refuse(policy.may_check(actor, fresh))
         assert fresh.waiver is not None  # may_check
-        fresh.waiver.findings = text_of(
-            findings, at_least=WORDS, what="lo que encontró", field="findings"
-        )
+        fresh.waiver.findings = text_of(findings, at_least=WORDS, what="lo que encontró", field="findings")
         fresh.waiver.checked_at, fresh.waiver.conform = now(), ok
         fresh.waiver.save(update_fields=["findings", "checked_at", "conform"])
         said = text_digest(fresh.waiver.findings)
@@ -83,9 +99,7 @@ def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool
     return fresh
 
 
-def why_not(
-    request: FormalRequest, person: User, actor: User | None, *, waived: bool = False
-) -> str:
+def why_not(request: FormalRequest, person: User, actor: User | None, *, waived: bool = False) -> str:
     """Why this person cannot carry the request out, or nothing; asked when designating and when executing (M24)."""
     if not person.holds(Office.IMPLEMENTER):
         return "Esa persona no tiene hoy el cargo de implementador."
@@ -110,9 +124,7 @@ def overdue_checks() -> QuerySet[Waiver]:
 def _require_lawful(request: FormalRequest, actor: User, chosen: User, checks: User) -> None:
     """No check is overdue, and whoever executes and whoever checks may. Raises Refused, Invalid."""
     if overdue := overdue_checks().values_list("request__folio", flat=True).first():
-        raise Refused(
-            f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra."
-        )
+        raise Refused(f"Falta la revisión independiente de {overdue}; sin ella no se exceptúa otra.")
     if problem := why_not(request, chosen, actor, waived=True):
         raise Invalid({"implementer": problem})
     if problem := _why_no_checker(request, chosen, checks, granter=actor):
@@ -128,14 +140,10 @@ def require_independent_checker(request: FormalRequest) -> None:
         waiver.approved_by_id,
         waiver.implementer_id,
     }:
-        raise Refused(
-            "Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona."
-        )
+        raise Refused("Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona.")
 
 
-def _why_no_checker(
-    request: FormalRequest, implementer: User, checker: User, *, granter: User
-) -> str:
+def _why_no_checker(request: FormalRequest, implementer: User, checker: User, *, granter: User) -> str:
     """Say why this person's check would not be independent, or nothing (M25)."""
     if checker.pk == implementer.pk:
         return "La revisión la hace otra persona que quien implementa."

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from accounts.models import User
-from change_requests import evidence, notifications
+from change_requests import notifications
+from change_requests.documents import evidence
 from change_requests.models import FormalRequest
 from change_requests.operations._locking import Status, locked
 from change_requests.operations.errors import AlteredEvidence
@@ -22,9 +23,7 @@ def altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidence | N
     return AlteredEvidence(names)
 
 
-def report_altered_evidence(
-    request: FormalRequest, *, actor: User, names: Sequence[str]
-) -> FormalRequest:
+def report_altered_evidence(request: FormalRequest, *, actor: User, names: Sequence[str]) -> FormalRequest:
     """Record and tell that stored files are not those that were sent; the same finding again changes nothing."""
     with locked(request, *Status, suspended=True) as fresh:
         _report(fresh, names, actor)

@@ -13,8 +13,13 @@ from factureya.core.models import Attachment
 
 
 def keep_mail_text(
-    request: FormalRequest, *, actor: User, body: str, files: Sequence[Attachment] = (), beside: Sequence[str] = (),
-) -> FormalRequest:  # fmt: skip
+    request: FormalRequest,
+    *,
+    actor: User,
+    body: str,
+    files: Sequence[Attachment] = (),
+    beside: Sequence[str] = (),
+) -> FormalRequest:
     """Keep the words of the mail that brought a form, and its files that are evidence of no request (M20).
 
     `beside` are the folios of the mail's other requests. The content stays as it is. When nobody's turn will say so,
@@ -27,13 +32,16 @@ def keep_mail_text(
             request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
         )
         Attachment.objects.filter(pk__in=[file.pk for file in files]).update(draft="")
-        MailTextFile.objects.bulk_create(
-            MailTextFile(text=kept, attachment=file, sha256=file.sha256) for file in files
-        )
+        MailTextFile.objects.bulk_create(MailTextFile(text=kept, attachment=file, sha256=file.sha256) for file in files)
         event = audit.record(
-            "request.mail_kept", fresh, actor=actor, text=kept.pk, text_sha256=text_digest(body),
-            files=[file.sha256 for file in files], beside=list(beside),
-        )  # fmt: skip
+            "request.mail_kept",
+            fresh,
+            actor=actor,
+            text=kept.pk,
+            text_sha256=text_digest(body),
+            files=[file.sha256 for file in files],
+            beside=list(beside),
+        )
         if fresh.status != Status.SUBMITTED:  # else whoever verifies it is told with his turn
             notifications.mail_kept(fresh, event)
     return fresh

@@ -7,7 +7,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Customer, User
-from change_requests import content, evidence, notifications, payload, policy
+from change_requests import notifications, payload, policy
+from change_requests.approvals import missing_office
+from change_requests.documents import evidence
+from change_requests.kinds import content
 from change_requests.models import (
     Evidence,
     FormalRequest,
@@ -35,8 +38,7 @@ from change_requests.operations.errors import (
     StaleContent,
     WrongStatus,
 )
-from change_requests.slots import missing_office
-from factureya.core import audit, keyed
+from factureya.core import audit, signing
 from factureya.core.clock import now
 from factureya.core.models import Attachment
 
@@ -65,9 +67,7 @@ def submit(
         refuse(policy.may_request(actor, fresh.customer))
         require_requester(fresh, actor)
         if not fresh.representative.is_in_force():
-            raise NotAllowed(
-                "El poder con el que comenzó esta solicitud ya no está vigente; haga otra."
-            )
+            raise NotAllowed("El poder con el que comenzó esta solicitud ya no está vigente; haga otra.")
         hold_customer(fresh)
         if fresh.customer.is_suspended:
             raise NotAllowed(SUSPENDED)
@@ -99,13 +99,24 @@ def send(request: FormalRequest, items: list[content.Item], *, author: User) -> 
     request.revision_no, request.submitted_at = revision.no, now()
     request.confirmed_at = request.verified_at = request.verified_by = None
     event = move(
-        request, Status.SUBMITTED, "request.submitted", actor=author, due_at=confirm_deadline(),
+        request,
+        Status.SUBMITTED,
+        "request.submitted",
+        actor=author,
+        due_at=confirm_deadline(),
         saved=(
-            "revision_no", "submitted_at", "confirmed_at", "verified_at", "verified_by", "channel",
+            "revision_no",
+            "submitted_at",
+            "confirmed_at",
+            "verified_at",
+            "verified_by",
+            "channel",
         ),
-        sha256=revision.sha256, channel=request.channel,
-        company=request.customer.legal_name, requester=request.requester.get_full_name(),
-    )  # fmt: skip
+        sha256=revision.sha256,
+        channel=request.channel,
+        company=request.customer.legal_name,
+        requester=request.requester.get_full_name(),
+    )
     notifications.submitted(request, event)
 
 
@@ -120,17 +131,19 @@ def confirm_from_registered_email(request: FormalRequest, *, actor: User) -> For
         actor = current(actor)
         refuse(policy.may_confirm(actor, fresh))
         if fresh.revision_no != request.revision_no:
-            raise WrongStatus(
-                "Ese enlace es de una versión anterior; use el del correo más reciente."
-            )
+            raise WrongStatus("Ese enlace es de una versión anterior; use el del correo más reciente.")
         if fresh.due_at is not None and now() >= fresh.due_at:
             raise WrongStatus("El plazo para confirmarla venció; presente otra solicitud.")
         fresh.confirmed_at = now()
         event = move(
-            fresh, Status.VERIFYING, "request.confirmed", actor=actor,
-            due_at=in_business_days(settings.VERIFY_BUSINESS_DAYS), saved=("confirmed_at",),
+            fresh,
+            Status.VERIFYING,
+            "request.confirmed",
+            actor=actor,
+            due_at=in_business_days(settings.VERIFY_BUSINESS_DAYS),
+            saved=("confirmed_at",),
             by_link=True,
-        )  # fmt: skip
+        )
         notifications.told("confirmed", fresh, event, until=fresh.due_at)
         notifications.your_turn(fresh, event)
         if address := new_mail_of(fresh):
@@ -150,9 +163,7 @@ def send_new_email_code(request: FormalRequest, *, actor: User) -> FormalRequest
     return fresh
 
 
-def confirm_new_email(
-    request: FormalRequest, *, code: str, actor: User | None = None
-) -> FormalRequest:
+def confirm_new_email(request: FormalRequest, *, code: str, actor: User | None = None) -> FormalRequest:
     """The code that was mailed to the new registered mail was read back; before that nobody approves it.
 
     A code dies after CODE_TRIES wrong ones. Raises WrongStatus, Invalid.
@@ -163,7 +174,7 @@ def confirm_new_email(
             return fresh
         if not fresh.new_mail_code or fresh.new_mail_tries >= CODE_TRIES:
             wrong = SPENT_CODE
-        elif not keyed.matches(CODE_SALT, _coded(fresh, code), fresh.new_mail_code):
+        elif not signing.matches(CODE_SALT, _coded(fresh, code), fresh.new_mail_code):
             wrong = WRONG_CODE
             fresh.new_mail_tries += 1
             fresh.save(update_fields=["new_mail_tries"])
@@ -206,20 +217,30 @@ def _revise(request: FormalRequest, items: list[content.Item], author: User) -> 
     reason = content.clean_text(request.draft.get("reason"))
     data = payload.canonical(
         payload.build(
-            folio=request.folio, form=request.form, kind=request.kind, customer_rfc=request.customer.rfc,
-            requester=request.requester.email, items=items, reason=reason,
+            folio=request.folio,
+            form=request.form,
+            kind=request.kind,
+            customer_rfc=request.customer.rfc,
+            requester=request.requester.email,
+            items=items,
+            reason=reason,
             effective_date=request.draft.get("effective_date") or "",
             evidence=[
                 {"name": e.attachment.name, "sha256": e.sha256, "size": e.attachment.size}
                 for e in files.select_related("attachment")
             ],
         )
-    )  # fmt: skip
+    )
     files.filter(revision_no__isnull=True).update(revision_no=no)
     return RequestRevision.objects.create(
-        request=request, no=no, requester=request.requester, author=author, payload=data.decode(), reason=reason,
+        request=request,
+        no=no,
+        requester=request.requester,
+        author=author,
+        payload=data.decode(),
+        reason=reason,
         sha256=payload.digest(data),
-    )  # fmt: skip
+    )
 
 
 def _claim(request: FormalRequest, items: list[content.Item]) -> None:
@@ -245,9 +266,7 @@ def _subject(request: FormalRequest, items: list[content.Item]) -> str:
 
 def _conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
     """The folio of an open request that touches the same; empty when there is none."""
-    rows = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(
-        request=request
-    )
+    rows = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
     changes = rows.filter(request__form=Form.CHANGE)
     if request.form == Form.ACCESS:
         rows = rows.filter(asset__code__in=codes, subject=subject)
@@ -260,7 +279,7 @@ def _conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
 
 def _mail_code(request: FormalRequest, address: str, event: Any) -> None:
     code = f"{secrets.randbelow(10**6):06d}"
-    request.new_mail_code = keyed.digest(CODE_SALT, _coded(request, code))
+    request.new_mail_code = signing.digest(CODE_SALT, _coded(request, code))
     request.new_mail_sent_at, request.new_mail_tries = now(), 0
     request.save(update_fields=["new_mail_code", "new_mail_sent_at", "new_mail_tries"])
     notifications.new_email_code(request, event, to=address, code=code)

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from accounts.models import User
 from change_requests import notifications, policy
+from change_requests.approvals import slots_of
 from change_requests.models import Clarification, FormalRequest, RequestedAsset
 from change_requests.operations._locking import (
     TURN,
@@ -21,7 +22,6 @@ from change_requests.operations._locking import (
 from change_requests.operations.errors import WrongStatus
 from change_requests.operations.integrity import altered_evidence
 from change_requests.payload import text_digest
-from change_requests.slots import slots_of
 from factureya.core import audit
 from factureya.core.clock import now
 
@@ -48,10 +48,14 @@ def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequ
 def _verified(request: FormalRequest, actor: User, note: str) -> None:
     request.verified_at, request.verified_by, request.outcome_reason = now(), actor, ""
     event = move(
-        request, Status.IN_APPROVAL, "request.verified", actor=actor, note=" ".join(note.split()),
+        request,
+        Status.IN_APPROVAL,
+        "request.verified",
+        actor=actor,
+        note=" ".join(note.split()),
         due_at=in_business_days(settings.APPROVE_BUSINESS_DAYS),
         saved=("verified_at", "verified_by", "outcome_reason"),
-    )  # fmt: skip
+    )
     notifications.told("verified", request, event, until=request.due_at)
     notifications.your_turn(request, event, slots_of(request))
 
@@ -63,9 +67,14 @@ def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> 
         refuse(policy.may_return(actor, fresh))
         fresh.outcome_reason = outcome_of(reason)
         event = move(
-            fresh, Status.RETURNED, "request.returned", actor=actor, due_at=None,
-            saved=("outcome_reason",), reason=fresh.outcome_reason,
-        )  # fmt: skip
+            fresh,
+            Status.RETURNED,
+            "request.returned",
+            actor=actor,
+            due_at=None,
+            saved=("outcome_reason",),
+            reason=fresh.outcome_reason,
+        )
         RequestedAsset.objects.filter(request=fresh, open=True).update(open=False)
         notifications.told("returned", fresh, event, reason=fresh.outcome_reason)
     return fresh
@@ -83,9 +92,13 @@ def ask_clarification(request: FormalRequest, *, actor: User, question: str) -> 
         stop_clock(fresh, asked.at)
         fresh.save(update_fields=TURN)
         event = audit.record(
-            "request.clarification_asked", fresh, actor=actor,
-            clarification=asked.pk, minutes_left=fresh.due_minutes_left, text_sha256=text_digest(body),
-        )  # fmt: skip
+            "request.clarification_asked",
+            fresh,
+            actor=actor,
+            clarification=asked.pk,
+            minutes_left=fresh.due_minutes_left,
+            text_sha256=text_digest(body),
+        )
         notifications.told("clarification", fresh, event)
     return fresh
 
@@ -98,13 +111,22 @@ def answer_clarification(request: FormalRequest, *, actor: User, answer: str) ->
         body = text_of(answer, at_least=1, what="su respuesta", field="answer")
         asked = fresh.clarifications.filter(answers__isnull=True, answer__isnull=True).latest("pk")
         answered = Clarification.objects.create(
-            request=fresh, answers=asked, author=actor, author_name=actor.get_full_name(), body=body, at=now(),
-        )  # fmt: skip
+            request=fresh,
+            answers=asked,
+            author=actor,
+            author_name=actor.get_full_name(),
+            body=body,
+            at=now(),
+        )
         restart_clock(fresh, answered.at)
         fresh.save(update_fields=TURN)
         event = audit.record(
-            "request.clarification_answered", fresh, actor=actor, clarification=answered.pk,
-            due_at=fresh.due_at.isoformat() if fresh.due_at else None, text_sha256=text_digest(body),
-        )  # fmt: skip
+            "request.clarification_answered",
+            fresh,
+            actor=actor,
+            clarification=answered.pk,
+            due_at=fresh.due_at.isoformat() if fresh.due_at else None,
+            text_sha256=text_digest(body),
+        )
         notifications.your_turn(fresh, event)
     return fresh

@@ -11,18 +11,19 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
-from accounts.tests.factories import make_customer, make_representative
-from change_requests import operations, pdf_fields, pdf_forms, pdf_read
+from change_requests import operations
+from change_requests.documents import form_draw, form_fields, form_read
+from change_requests.documents.form_read import Fault
 from change_requests.models import FormalRequest
-from change_requests.pdf_read import Fault
-from change_requests.tests import lives, pdfs
-from factureya.core.intake import Outcome
+from factureya.core.mail.intake import Outcome
 from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.testing import pdfs, request_histories
+from factureya.testing.people import make_customer, make_representative
+from factureya.testing.sample_mails import AUTHSERV, became, deliver
 from tickets.models import Ticket
-from tickets.tests.letters import AUTHSERV, became, deliver
 
 pytestmark = pytest.mark.django_db
-ACCESS, CHANGE = pdf_fields.ACCESS, pdf_fields.CHANGE
+ACCESS, CHANGE = form_fields.ACCESS, form_fields.CHANGE
 Status = FormalRequest.Status
 SUPPORT, DESK = "soporte@factureya.com", "mesadecontrol@factureya.com"
 PDF = "application/pdf"
@@ -34,11 +35,11 @@ def _our_server(settings: Any) -> None:
 
 
 @pytest.fixture
-def cast() -> lives.Cast:
-    return lives.Cast()
+def cast() -> request_histories.Cast:
+    return request_histories.Cast()
 
 
-def answers(form: str, cast: lives.Cast, **values: str) -> dict[str, str]:
+def answers(form: str, cast: request_histories.Cast, **values: str) -> dict[str, str]:
     """The usual answers, of Ana's company."""
     return pdfs.ANSWERS[form] | {"rfc": cast.customer.rfc} | values
 
@@ -53,9 +54,7 @@ def letter(
     """A mail with files that our mail server vouches for."""
     address = sender if isinstance(sender, str) else sender.email
     message = EmailMessage()
-    message["Authentication-Results"] = (
-        f"{AUTHSERV}; dmarc={verdict} header.from={address.rpartition('@')[2]}"
-    )
+    message["Authentication-Results"] = f"{AUTHSERV}; dmarc={verdict} header.from={address.rpartition('@')[2]}"
     message["From"], message["To"], message["Subject"] = address, to, f"Envío mi solicitud {text}"
     message["Message-ID"] = f"<{len(files)}.{InboundMessage.objects.count()}@cliente.example>"
     message.set_content(text or "Adjunto el formato.")
@@ -96,8 +95,9 @@ def test_a_change_form_at_mesa_de_control_is_a_request_that_waits_for_its_confir
     )
     said = json.loads(request.revisions.get().payload)
     assert {item["field"]: item["new"] for item in said["items"]} == {
-        "fiscal_address": " ".join(pdfs.ADDRESS.split()), "phone": "222 555 0178",
-    }  # fmt: skip
+        "fiscal_address": " ".join(pdfs.ADDRESS.split()),
+        "phone": "222 555 0178",
+    }
     assert not Ticket.objects.exists()
     assert "confirm" in answered(cast.customer.registered_email)
     cast.customer.refresh_from_db()
@@ -119,9 +119,7 @@ def test_an_access_form_is_taken_at_both_mailboxes(cast, box):
 @pytest.mark.parametrize("kind", ["Baja", "Clave"])
 def test_a_baja_and_a_clave_name_the_person_by_mail(cast, kind):
     colleague = cast.colleague(email="beto@ejemplo.mx")
-    content = pdfs.filled(
-        ACCESS, answers(ACCESS, cast, kind=f"/{kind}", person_email="Beto@ejemplo.mx")
-    )
+    content = pdfs.filled(ACCESS, answers(ACCESS, cast, kind=f"/{kind}", person_email="Beto@ejemplo.mx"))
 
     deliver(letter(cast.ana, ("f.pdf", content)))
 
@@ -143,10 +141,8 @@ def test_a_baja_of_the_service_by_mail(cast):
 
 @pytest.mark.clause("M20")
 def test_a_drafts_form_sends_that_draft_and_the_other_files_are_its_evidence(cast):
-    draft = operations.create_draft(
-        actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change"
-    )
-    blank = pdf_forms.render(CHANGE, pdf_forms.data_of(draft))
+    draft = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
+    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
     content = pdfs.fill(
         blank,
         {"new_phone": "222 555 0178", "reason": "Cambió el número de la oficina.", "oath": "/Yes"},
@@ -200,7 +196,7 @@ def test_receive_email_says_the_folio(cast, monkeypatch, capsys):
 def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
     answered_in_portal = {"fiscal_address": pdfs.ADDRESS, "phone": "222 555 0178"}
     reason = pdfs.CHANGE_ANSWERS["reason"]
-    web = lives.make(cast, Status.SUBMITTED, items=answered_in_portal, reason=reason)
+    web = request_histories.make(cast, Status.SUBMITTED, items=answered_in_portal, reason=reason)
     by_web = json.loads(web.revisions.get().payload)
     operations.withdraw(web, actor=cast.ana, reason="La envío por correo.")
 
@@ -214,7 +210,7 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
         Status.EXECUTED,
         Status.CLOSED,
     ):
-        mailed = lives.step(cast, mailed, status)
+        mailed = request_histories.step(cast, mailed, status)
 
     assert by_mail == by_web | {"folio": mailed.folio}
     cast.customer.refresh_from_db()
@@ -229,8 +225,8 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
 
 @pytest.mark.clause("M20")
 def test_the_same_folio_by_web_and_then_by_mail_is_one_request_and_the_second_is_told(cast):
-    request = lives.draft(cast)
-    content = pdfs.fill(pdf_forms.render(CHANGE, pdf_forms.data_of(request)), {"oath": "/Yes"})
+    request = request_histories.draft(cast)
+    content = pdfs.fill(form_draw.render(CHANGE, form_draw.data_of(request)), {"oath": "/Yes"})
     operations.submit(request, actor=cast.ana)
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
@@ -261,8 +257,8 @@ def test_the_same_file_twice_is_one_request(cast):
 @pytest.mark.django_db(transaction=True)
 def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rounds):
     for _ in range(race_rounds):
-        request = lives.draft(cast)
-        content = pdfs.fill(pdf_forms.render(CHANGE, pdf_forms.data_of(request)), {"oath": "/Yes"})
+        request = request_histories.draft(cast)
+        content = pdfs.fill(form_draw.render(CHANGE, form_draw.data_of(request)), {"oath": "/Yes"})
         raw, start, said = letter(cast.ana, ("f.pdf", content)), threading.Barrier(2), {}
 
         def by_web(request=request, start=start, said=said) -> None:
@@ -295,8 +291,8 @@ def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rou
 
 @pytest.mark.clause("M20")
 def test_a_returned_request_is_sent_again_by_mail_as_a_new_version(cast):
-    request = lives.make(cast, Status.RETURNED)
-    blank = pdf_forms.render(CHANGE, pdf_forms.data_of(request))
+    request = request_histories.make(cast, Status.RETURNED)
+    blank = form_draw.render(CHANGE, form_draw.data_of(request))
     content = pdfs.fill(blank, {"new_phone": "222 555 0777", "oath": "/Yes"})
 
     deliver(letter(cast.ana, ("f.pdf", content)))
@@ -314,7 +310,7 @@ def refused(raw: bytes, fault: Fault, to: str) -> Outcome:
     assert outcome.disposition == "accept-new"
     assert became(outcome).category == Ticket.Category.REQUESTS
     mail = OutboxMessage.objects.get(kind="change_requests/form_refused", to=to)
-    assert pdf_read.ANSWERS[fault] in mail.body
+    assert form_read.ANSWERS[fault] in mail.body
     assert became(outcome).number in mail.body
     assert "/solicitudes/formatos/baja-o-cambio.pdf" in mail.body
     return outcome
@@ -364,10 +360,8 @@ def test_a_form_that_does_not_agree_applies_nothing_and_is_answered(cast, values
 @pytest.mark.clause("M7", "M20")
 def test_another_customers_folio_is_refused_and_his_draft_stays_as_it_was(cast):
     theirs = make_representative(email="carla@otra.example")
-    draft = operations.create_draft(
-        actor=theirs, customer=theirs.contact.customer, form=CHANGE, kind="change"
-    )
-    blank = pdf_forms.render(CHANGE, pdf_forms.data_of(draft))
+    draft = operations.create_draft(actor=theirs, customer=theirs.contact.customer, form=CHANGE, kind="change")
+    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
     content = pdfs.fill(blank, answers(CHANGE, cast))
 
     refused(letter(cast.ana, ("f.pdf", content)), Fault.OTHER_CUSTOMER, cast.ana.email)
@@ -389,9 +383,7 @@ def test_an_ordinary_contact_cannot_ask(cast):
 
 @pytest.mark.clause("M8")
 def test_a_person_who_is_not_of_the_company_is_named_in_the_answer(cast):
-    content = pdfs.filled(
-        ACCESS, answers(ACCESS, cast, kind="/Clave", person_email="nadie@ejemplo.mx")
-    )
+    content = pdfs.filled(ACCESS, answers(ACCESS, cast, kind="/Clave", person_email="nadie@ejemplo.mx"))
 
     refused(letter(cast.ana, ("f.pdf", content)), Fault.INCOMPLETE, cast.ana.email)
 
@@ -401,8 +393,8 @@ def test_a_person_who_is_not_of_the_company_is_named_in_the_answer(cast):
 
 @pytest.mark.clause("M20")
 def test_the_folio_of_another_kind_is_refused(cast):
-    request = lives.draft(cast)
-    blank = pdf_forms.render(CHANGE, pdf_forms.data_of(request))
+    request = request_histories.draft(cast)
+    blank = form_draw.render(CHANGE, form_draw.data_of(request))
     content = pdfs.fill(blank, {"kind": "/Baja", "oath": "/Yes"})
 
     refused(letter(cast.ana, ("f.pdf", content)), Fault.INCOMPLETE, cast.ana.email)
@@ -419,7 +411,7 @@ def test_a_change_form_at_soporte_is_redirected(cast):
 
     assert outcome.disposition == "accept-new"
     mail = OutboxMessage.objects.get(kind="change_requests/form_refused")
-    assert pdf_read.ANSWERS[Fault.WRONG_BOX] in mail.body
+    assert form_read.ANSWERS[Fault.WRONG_BOX] in mail.body
     assert not FormalRequest.objects.exists()
 
 
@@ -440,7 +432,7 @@ def test_a_mail_to_mesa_de_control_without_a_form_is_a_ticket_and_told_where_to_
     [
         b"%PDF-1.4 una factura %%EOF",
         pdfs.changed(pdfs.filled(CHANGE), pdfs.foreign),
-        pdf_forms.render(CHANGE)[:2000],
+        form_draw.render(CHANGE)[:2000],
     ],
 )
 def test_any_other_pdf_at_soporte_is_a_tickets_file_and_nothing_else(cast, content):
@@ -464,9 +456,7 @@ def test_a_scanned_access_form_at_soporte_is_known_by_its_name(cast):
 def test_answers_that_cannot_be_sent_are_kept_as_a_draft_and_told_field_by_field(cast):
     content = pdfs.filled(
         CHANGE,
-        answers(
-            CHANGE, cast, reason="Porque sí", new_registered_email=cast.customer.registered_email
-        ),
+        answers(CHANGE, cast, reason="Porque sí", new_registered_email=cast.customer.registered_email),
     )
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
@@ -494,9 +484,7 @@ def test_too_many_files_keep_the_answers_and_are_told(cast):
 @pytest.mark.clause("M8")
 def test_of_a_suspended_service_nothing_is_begun_and_a_person_reads_it(cast, monkeypatch):
     def suspended(**_values: Any) -> None:
-        raise operations.NotAllowed(
-            "El servicio de la empresa está suspendido; escriba a mesa de control."
-        )
+        raise operations.NotAllowed("El servicio de la empresa está suspendido; escriba a mesa de control.")
 
     monkeypatch.setattr(operations, "create_draft", suspended)
 
@@ -545,9 +533,7 @@ def test_a_machine_asks_for_nothing(cast):
 @pytest.mark.clause("M8")
 def test_of_two_companies_with_one_address_the_form_says_which(cast):
     other = make_representative(
-        make_customer(
-            verified=False, registered_email=cast.customer.registered_email, rfc="XIA190128J61"
-        )
+        make_customer(verified=False, registered_email=cast.customer.registered_email, rfc="XIA190128J61")
     )
     content = pdfs.filled(CHANGE, answers(CHANGE, cast, rfc="XIA190128J61"))
 

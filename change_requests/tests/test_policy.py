@@ -6,13 +6,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Office, User
-from accounts.tests.factories import make_contact, make_customer, make_staff
 from change_requests import links, operations, policy
 from change_requests.models import FormalRequest
 from change_requests.operations import drafting
-from change_requests.tests import lives
-from change_requests.tests.lives import Cast
 from factureya.core import clock
+from factureya.testing import request_histories
+from factureya.testing.people import make_contact, make_customer, make_staff
+from factureya.testing.request_histories import Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ ACTS = {
 )
 def test_what_may_be_done_in_each_status_and_by_whom(status):
     cast = Cast()
-    request = FormalRequest.objects.get(pk=lives.make(cast, status).pk)
+    request = FormalRequest.objects.get(pk=request_histories.make(cast, status).pk)
     for act, (who, statuses) in ACTS.items():
         refusal = act(getattr(cast, who), request)
         assert (refusal is None) == (status in statuses), (act.__name__, refusal)
@@ -70,12 +70,12 @@ def test_whose_turn_it_is_in_words():
         Status.CLOSED: "",
     }
     for status, task in expected.items():
-        cast.ana = lives.representative_for(days=9)
-        request = FormalRequest.objects.get(pk=lives.make(cast, status).pk)
+        cast.ana = request_histories.representative_for(days=9)
+        request = FormalRequest.objects.get(pk=request_histories.make(cast, status).pk)
         turn = policy.turn_of(request)
         assert turn.task == task
         assert turn.is_customer == (status in (Status.DRAFT, Status.RETURNED, Status.SUBMITTED))
-    assert policy.turn_of(lives.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)).offices == (
+    assert policy.turn_of(request_histories.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)).offices == (
         Office.SECURITY_OFFICER,
     )
 
@@ -83,9 +83,9 @@ def test_whose_turn_it_is_in_words():
 @pytest.mark.clause("M24")
 def test_without_an_implementer_security_designates_one():
     cast = Cast()
-    request = lives.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)
+    request = request_histories.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)
     request = operations.approve(
-        request, actor=cast.elsa, reason=lives.WHY, seen_hash=lives.seen(request)
+        request, actor=cast.elsa, reason=request_histories.WHY, seen_hash=request_histories.seen(request)
     )
     assert policy.turn_of(request).task == "designar a quien la implementa"
     operations.not_me(request)
@@ -112,24 +112,21 @@ def test_who_holds_powers_of_a_company():
 def test_another_representative_neither_edits_nor_sends_but_may_withdraw():
     cast = Cast()
     beto = second_representative(cast)
-    request = lives.draft(cast)
+    request = request_histories.draft(cast)
     for act in (
         operations.submit,
         lambda r, actor: operations.save_draft(r, actor=actor, draft={}),
     ):
         with pytest.raises(operations.NotAllowed, match="quien la comenzó"):
             act(request, actor=beto)
-    assert (
-        operations.withdraw(request, actor=beto, reason="Ya no hace falta.").status
-        == Status.CANCELLED
-    )
+    assert operations.withdraw(request, actor=beto, reason="Ya no hace falta.").status == Status.CANCELLED
 
 
 @pytest.mark.clause("M8")
 def test_baja_of_a_representative_is_a_matter_of_powers():
     cast = Cast()
     beto = second_representative(cast)
-    request = lives.draft(cast, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
+    request = request_histories.draft(cast, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
     with pytest.raises(operations.Invalid, match="tiene poderes"):
         operations.submit(request, actor=cast.ana)
 
@@ -138,15 +135,18 @@ def second_representative(cast: Cast) -> User:
     """Beto, added by an executed request."""
     beto = cast.colleague(full_name="Beto Ocaso")
     new = {
-        "replaces": "", "name": "Beto Ocaso", "email": beto.email, "rfc": "GODE561231GR8", "power": "attorney",
-        "instrument": "Escritura 77", "valid_from": "2026-01-01",
-    }  # fmt: skip
-    request = lives.draft(
-        cast, items={f"representative_{part}": text for part, text in new.items()}
-    )
-    lives.add_file(cast, request)
-    for reached in lives.ORDER[1:5]:
-        request = lives.step(cast, request, reached)
+        "replaces": "",
+        "name": "Beto Ocaso",
+        "email": beto.email,
+        "rfc": "GODE561231GR8",
+        "power": "attorney",
+        "instrument": "Escritura 77",
+        "valid_from": "2026-01-01",
+    }
+    request = request_histories.draft(cast, items={f"representative_{part}": text for part, text in new.items()})
+    request_histories.add_file(cast, request)
+    for reached in request_histories.ORDER[1:5]:
+        request = request_histories.step(cast, request, reached)
     with clock.at(request.execute_after):
         operations.execute(request, actor=cast.gina)
     return User.objects.select_related("contact__customer").get(pk=beto.pk)
@@ -160,7 +160,7 @@ def test_a_representative_is_added_beside_the_first_and_that_is_undone(settings)
     assert beto.contact.is_representative
     assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer)
     added = FormalRequest.objects.latest("pk")
-    assert lives.undo(cast, added).status == Status.REVERTED
+    assert request_histories.undo(cast, added).status == Status.REVERTED
     beto = User.objects.select_related("contact__customer").get(pk=beto.pk)
     assert policy.powers_of(beto, cast.customer) is None
     assert not beto.contact.is_representative
@@ -169,13 +169,13 @@ def test_a_representative_is_added_beside_the_first_and_that_is_undone(settings)
 @pytest.mark.clause("M10")
 def test_a_folio_that_is_taken_is_drawn_again(monkeypatch):
     cast = Cast()
-    taken = lives.draft(cast)
+    taken = request_histories.draft(cast)
     folios = iter([taken.folio, taken.folio, "SC-7K3M-9QX0"])
     monkeypatch.setattr(drafting.numbers, "new", lambda _prefix: next(folios))
-    assert lives.draft(cast).folio == "SC-7K3M-9QX0"
+    assert request_histories.draft(cast).folio == "SC-7K3M-9QX0"
     monkeypatch.setattr(drafting.numbers, "new", lambda _prefix: taken.folio)
     with pytest.raises(drafting.IntegrityError):
-        lives.draft(cast)
+        request_histories.draft(cast)
 
 
 @pytest.mark.clause("M20")
@@ -183,7 +183,7 @@ def test_somebody_elses_form_key_begins_nothing():
     cast = Cast()
     begin = {"customer": cast.customer, "form": Form.CHANGE, "kind": Kind.CHANGE, "key": "k1"}
     operations.create_draft(actor=cast.ana, **begin)
-    other = lives.representative_for(days=9)
+    other = request_histories.representative_for(days=9)
     with pytest.raises(operations.Refused):
         operations.create_draft(actor=other, **{**begin, "customer": other.contact.customer})
 
@@ -191,19 +191,19 @@ def test_somebody_elses_form_key_begins_nothing():
 @pytest.mark.clause("M7", "M19")
 def test_what_is_already_so_is_refused():
     cast = Cast()
-    request = lives.draft(cast, Form.CHANGE, Kind.BAJA)
+    request = request_histories.draft(cast, Form.CHANGE, Kind.BAJA)
     tomorrow = (timezone.localdate(clock.now()) + timedelta(days=1)).isoformat()
-    lives.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA, effective_date=tomorrow)
+    request_histories.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA, effective_date=tomorrow)
     with pytest.raises(operations.Invalid, match="ya está suspendido"):
         operations.submit(request, actor=cast.ana)
-    cast.ana = lives.representative_for(days=9)
-    long = lives.draft(cast, reason="x" * 2001)
+    cast.ana = request_histories.representative_for(days=9)
+    long = request_histories.draft(cast, reason="x" * 2001)
     with pytest.raises(operations.Invalid, match="acórtelo"):
         operations.submit(long, actor=cast.ana)
     row = cast.ana.representations.get()
-    same = lives.draft(cast, items={"representative_name": row.name, "representative_rfc": row.rfc})
+    same = request_histories.draft(cast, items={"representative_name": row.name, "representative_rfc": row.rfc})
     with pytest.raises(operations.Invalid):
-        operations.submit(lives.add_file(cast, same), actor=cast.ana)
+        operations.submit(request_histories.add_file(cast, same), actor=cast.ana)
 
 
 def test_links_are_signed():

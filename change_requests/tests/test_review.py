@@ -12,30 +12,26 @@ from django.test import Client
 
 from accounts.models import CONTROL_OFFICES, Customer, Office, Provider, RoleAssignment, User
 from accounts.operations import Refused, accept_invitation, grant_office
-from accounts.tests.factories import make_customer, make_staff, make_superuser
-from change_requests import acuse, content, links, operations, policy
-from change_requests.customer import dossier
+from change_requests import links, operations, policy
+from change_requests.customer import request_page
+from change_requests.documents import receipt
+from change_requests.kinds import content
 from change_requests.models import Clarification, Execution, FormalRequest
-from change_requests.tests import lives, pdfs
-from change_requests.tests.factories import decide, make_request, officer, own_assets
-from change_requests.tests.lives import Cast, Form, Kind, Status, make
-from change_requests.tests.raw import (
-    bare,
-    copy_statement,
-    execute,
-    refused_by,
-    sqlite_only,
-    update,
-)
 from change_requests.tests.test_inbound import CHANGE, answers, letter
-from factureya.core import clock, own_links
+from factureya.core import clock
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
+from factureya.testing import pdfs, request_histories
+from factureya.testing.pages import log_in
+from factureya.testing.people import make_customer, make_staff, make_superuser
+from factureya.testing.raw_sql import bare, copy_statement, execute, refused_by, sqlite_only, update
+from factureya.testing.request_histories import Cast, Form, Kind, Status, make
+from factureya.testing.requests import decide, make_request, officer, own_assets
+from factureya.testing.sample_mails import AUTHSERV, deliver
+from factureya.testing.tickets import make_ticket
 from tickets import links as ticket_links
-from tickets.tests.factories import make_ticket
-from tickets.tests.letters import AUTHSERV, deliver
-from tickets.tests.pages import log_in
-from tickets.tests.test_bounces import bounce_of
+from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -63,7 +59,7 @@ def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
     give(cast.laura, Office.IMPLEMENTER)
     undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.laura, reason=WHY)
     for reached in (Status.VERIFYING, Status.IN_APPROVAL):
-        undoing = lives.step(cast, undoing, reached)
+        undoing = request_histories.step(cast, undoing, reached)
 
     with pytest.raises(operations.Invalid, match="Quien la preparó no implementa"):
         operations.designate(undoing, actor=cast.elsa, implementer=cast.laura)
@@ -88,17 +84,19 @@ def test_a_revert_needs_an_implementer_besides_who_prepares_it(cast: Cast):
 
 @pytest.mark.clause("M20")
 def test_a_receipt_is_the_same_whenever_it_is_drawn(cast: Cast):
-    formal = lives.add_file(cast, lives.draft(cast, items={"legal_name": "Nueva Razón SA de CV"}))
-    formal = lives.step(cast, formal, Status.SUBMITTED)
-    mailed = acuse.render(formal)
+    formal = request_histories.add_file(
+        cast, request_histories.draft(cast, items={"legal_name": "Nueva Razón SA de CV"})
+    )
+    formal = request_histories.step(cast, formal, Status.SUBMITTED)
+    mailed = receipt.render(formal)
 
-    for reached in lives.ORDER[2:]:
-        formal = lives.step(cast, formal, reached)
+    for reached in request_histories.ORDER[2:]:
+        formal = request_histories.step(cast, formal, reached)
     User.objects.filter(pk=cast.ana.pk).update(full_name="Ana de Otro Nombre")
 
     drawn = FormalRequest.objects.get(pk=formal.pk)
     assert drawn.customer.legal_name == "Nueva Razón SA de CV"
-    assert acuse.render(drawn) == mailed
+    assert receipt.render(drawn) == mailed
 
 
 # -- The registered mail confirms (M8) ---------------------------------------------------------------
@@ -111,8 +109,8 @@ def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: C
     undone = _applied(cast, make(cast, Status.APPROVED, items=thief))
     undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
     assert links.confirmed_from(undoing) == old
-    for reached in lives.ORDER[2:5]:
-        undoing = lives.step(cast, undoing, reached)
+    for reached in request_histories.ORDER[2:5]:
+        undoing = request_histories.step(cast, undoing, reached)
     undoing = _applied(cast, undoing)
     assert Customer.objects.get(pk=cast.customer.pk).registered_email == old
 
@@ -136,14 +134,12 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
     with clock.at(start + timedelta(days=5)):
         operations.resume(formal, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
 
-        assert operations.confirm_from_registered_email(
-            links.read_confirm(_token(formal)), actor=cast.ana
-        )
+        assert operations.confirm_from_registered_email(links.read_confirm(_token(formal)), actor=cast.ana)
 
 
 @pytest.mark.clause("M8")
 def test_a2c_powers_that_ended_confirm_nothing(client: Client):
-    cast = Cast(ana=lives.representative_for(days=1))
+    cast = Cast(ana=request_histories.representative_for(days=1))
     formal = make(cast, Status.SUBMITTED)
     link = f"/solicitudes/confirmar/{_token(formal)}/"
     with clock.at(now() + timedelta(hours=47)):
@@ -158,13 +154,16 @@ def test_a2c_who_was_replaced_confirms_what_undoes_it(cast: Cast):
     """Whoever stole the account brought a representative in: undoing that needs no word of his."""
     rosa = cast.colleague(full_name="Rosa Nueva")
     items = {
-        "representative_name": "Rosa Nueva", "representative_rfc": "NURO800101AB1", "representative_email": rosa.email,
-        "representative_power_kind": "attorney", "representative_instrument": "Escritura 9",
+        "representative_name": "Rosa Nueva",
+        "representative_rfc": "NURO800101AB1",
+        "representative_email": rosa.email,
+        "representative_power_kind": "attorney",
+        "representative_instrument": "Escritura 9",
         "representative_valid_from": "2026-01-01",
-    }  # fmt: skip
-    formal = lives.add_file(cast, lives.draft(cast, items=items))
-    for reached in lives.ORDER[1:5]:
-        formal = lives.step(cast, formal, reached)
+    }
+    formal = request_histories.add_file(cast, request_histories.draft(cast, items=items))
+    for reached in request_histories.ORDER[1:5]:
+        formal = request_histories.step(cast, formal, reached)
     undone = _applied(cast, formal)
     with clock.at(undone.executed_at + timedelta(hours=1)):
         undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
@@ -188,7 +187,7 @@ def test_an_address_of_staff_never_becomes_the_registered_mail(cast: Cast):
     for decider in (cast.fabian, cast.elsa):
         with pytest.raises(operations.Refused, match="del personal"):
             operations.approve(
-                formal, actor=decider, reason=lives.WHY, seen_hash=lives.seen(formal)
+                formal, actor=decider, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
             )
     assert not formal.decisions.exists()
 
@@ -219,8 +218,8 @@ def test_address_phone_and_registered_mail_by_a_mailed_form_end_as_in_the_portal
 
     call_command("receive_email", as_json=True)
     formal = FormalRequest.objects.get()
-    for reached in lives.ORDER[2:]:
-        formal = lives.step(cast, formal, reached)
+    for reached in request_histories.ORDER[2:]:
+        formal = request_histories.step(cast, formal, reached)
 
     customer = Customer.objects.get(pk=cast.customer.pk)
     assert (formal.channel, formal.status) == ("email", Status.CLOSED)
@@ -298,9 +297,9 @@ def test_a_third_partys_agent_gets_no_office_of_mesa_de_control(office: str):
 
 @pytest.mark.clause("M21")
 def test_an_rfc_that_another_company_took_meanwhile_is_drift(cast: Cast):
-    formal = lives.add_file(cast, lives.draft(cast, items={"rfc": "EKU9003173C9"}))
-    for reached in lives.ORDER[1:5]:
-        formal = lives.step(cast, formal, reached)
+    formal = request_histories.add_file(cast, request_histories.draft(cast, items={"rfc": "EKU9003173C9"}))
+    for reached in request_histories.ORDER[1:5]:
+        formal = request_histories.step(cast, formal, reached)
     before = cast.customer.rfc
     make_customer("EKU9003173C9")
 
@@ -317,13 +316,18 @@ def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
     beto = cast.colleague(full_name="Beto Luna")
     baja = make(cast, Status.APPROVED, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
     powers = {
-        "replaces": "", "name": "Beto Luna", "email": beto.email, "rfc": "VECJ880326XXX",
-        "power": "attorney", "instrument": "Escritura 5", "valid_from": "2026-01-01",
-    }  # fmt: skip
+        "replaces": "",
+        "name": "Beto Luna",
+        "email": beto.email,
+        "rfc": "VECJ880326XXX",
+        "power": "attorney",
+        "instrument": "Escritura 5",
+        "valid_from": "2026-01-01",
+    }
     items = {f"representative_{part}": text for part, text in powers.items()}
-    entry = lives.add_file(cast, lives.draft(cast, items=items))
-    for reached in lives.ORDER[1:5]:
-        entry = lives.step(cast, entry, reached)
+    entry = request_histories.add_file(cast, request_histories.draft(cast, items=items))
+    for reached in request_histories.ORDER[1:5]:
+        entry = request_histories.step(cast, entry, reached)
     _applied(cast, entry)
 
     with clock.at(entry.execute_after):
@@ -338,13 +342,13 @@ def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
 def test_an_edit_closes_the_question_that_was_open(cast: Cast):
     formal = make(cast, Status.IN_APPROVAL)
     operations.ask_clarification(formal, actor=cast.elsa, question="¿Cuál es el número exterior?")
-    assert dossier.of(_read(formal), cast.ana).question is not None
+    assert request_page.of(_read(formal), cast.ana).question is not None
 
     operations.reopen_draft(formal, actor=cast.ana)
-    for reached in lives.ORDER[1:4]:
-        formal = lives.step(cast, formal, reached)
+    for reached in request_histories.ORDER[1:4]:
+        formal = request_histories.step(cast, formal, reached)
 
-    assert dossier.of(_read(formal), cast.ana).question is None
+    assert request_page.of(_read(formal), cast.ana).question is None
 
 
 def _read(formal: FormalRequest) -> FormalRequest:
@@ -353,10 +357,10 @@ def _read(formal: FormalRequest) -> FormalRequest:
 
 @pytest.mark.clause("M8")
 def test_a_draft_begun_with_powers_that_were_replaced_since_is_not_sent(cast: Cast):
-    begun = lives.draft(cast)
-    renewal = lives.add_file(
+    begun = request_histories.draft(cast)
+    renewal = request_histories.add_file(
         cast,
-        lives.draft(
+        request_histories.draft(
             cast,
             items={
                 "representative_rfc": "VECJ880326XXX",
@@ -364,8 +368,8 @@ def test_a_draft_begun_with_powers_that_were_replaced_since_is_not_sent(cast: Ca
             },
         ),
     )
-    for reached in lives.ORDER[1:5]:
-        renewal = lives.step(cast, renewal, reached)
+    for reached in request_histories.ORDER[1:5]:
+        renewal = request_histories.step(cast, renewal, reached)
     _applied(cast, renewal)
 
     with clock.at(renewal.execute_after), pytest.raises(operations.NotAllowed, match="haga otra"):
@@ -387,9 +391,7 @@ def test_a_contacts_mail_is_changed_by_nobody(cast: Cast):
 @pytest.mark.clause("M1")
 @pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
 def test_a_contacts_account_is_not_replaced(cast: Cast, run: Any):
-    sql, params = copy_statement(
-        User, cast.ana.pk, "INSERT OR REPLACE", id=cast.ana.pk, email="ladron@ejemplo.mx"
-    )
+    sql, params = copy_statement(User, cast.ana.pk, "INSERT OR REPLACE", id=cast.ana.pk, email="ladron@ejemplo.mx")
     with refused_by("accounts_user_no_replace"):
         run(sql, *params)
 
@@ -414,9 +416,7 @@ def test_a_decision_of_a_revoked_office_is_refused_also_backdated():
 
 @pytest.mark.clause("M17")
 @pytest.mark.parametrize("page", ["aclaracion", "codigo", "codigo/nuevo", "corregir"])
-def test_a_customers_post_without_session_leads_back_to_the_request(
-    client: Client, cast: Cast, page: str
-):
+def test_a_customers_post_without_session_leads_back_to_the_request(client: Client, cast: Cast, page: str):
     formal = make(cast, Status.IN_APPROVAL)
 
     answer = client.post(f"/solicitudes/{formal.folio}/{page}/")
@@ -427,9 +427,7 @@ def test_a_customers_post_without_session_leads_back_to_the_request(
 
 @pytest.mark.clause("M21")
 @pytest.mark.parametrize("page", ["decidir", "implementar", "devolver"])
-def test_an_officers_post_without_session_leads_back_to_the_request(
-    client: Client, cast: Cast, page: str
-):
+def test_an_officers_post_without_session_leads_back_to_the_request(client: Client, cast: Cast, page: str):
     formal = make(cast, Status.IN_APPROVAL)
 
     answer = client.post(f"/control/{formal.folio}/{page}/")
@@ -493,10 +491,10 @@ def test_a2_a_link_that_was_used_before_the_bounce_stays_used(cast: Cast):
 def test_a2_a_link_that_is_pasted_into_a_request_is_cut_out(cast: Cast):
     ticket = make_ticket(requester=cast.ana)
     url = ticket_links.url_for(cast.ana, ticket)
-    formal = lives.step(
-        cast, lives.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
+    formal = request_histories.step(
+        cast, request_histories.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
     )
-    formal = lives.step(cast, formal, Status.VERIFYING)
+    formal = request_histories.step(cast, formal, Status.VERIFYING)
     operations.ask_clarification(formal, actor=cast.laura, question=f"¿Es lo de {url}?")
     token = url.split("/")[-2]
     assert token not in content.revision_of(formal).payload

@@ -4,14 +4,14 @@ import pytest
 from django.apps import apps
 
 from accounts.models import Customer
-from accounts.tests.factories import make_agent
 from change_requests import operations
 from change_requests.models import FormalRequest
 from factureya.core.models import InboundMessage
+from factureya.testing.pages import log_in, text_of
+from factureya.testing.people import make_agent
+from factureya.testing.sample_mails import AUTHSERV, deliver, make_ana, proven
+from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
-from tickets.tests.factories import make_ticket
-from tickets.tests.letters import AUTHSERV, deliver, make_ana, proven
-from tickets.tests.pages import log_in, text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M4")]
 

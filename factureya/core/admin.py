@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
-from factureya.core import numbers, outbox
+from factureya.core import numbers
+from factureya.core.mail import outbox
 from factureya.core.models import Event, Holiday, OutboxMessage
 
 TICKET_PREFIX = "FY"
@@ -42,9 +43,7 @@ class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at ru
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
 
-    def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
-    ) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
         """Act on the selected rows; what is no key of a row selects none."""
         posted = request.POST.copy()
         keys = posted.getlist(ACTION_CHECKBOX_NAME)
@@ -52,9 +51,7 @@ class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at ru
         request.POST = posted  # type: ignore[assignment]  # only ever read from here on
         return super().response_action(request, queryset, *where)
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: Any = None
-    ) -> HttpResponse:
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Not there: it reads the admin's own log, which is not evidence; what happened is in the chains."""
         raise Http404
 

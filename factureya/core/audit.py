@@ -68,9 +68,15 @@ def begin(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 def digest(event: Event) -> str:
     """SHA-256 (hex) of the event's content and of the hash before it, over canonical JSON."""
     content = [
-        event.chain, event.seq, event.prev, event.verb, _instant(event.at),
-        event.actor_id, event.actor_name, event.data,
-    ]  # fmt: skip
+        event.chain,
+        event.seq,
+        event.prev,
+        event.verb,
+        _instant(event.at),
+        event.actor_id,
+        event.actor_name,
+        event.data,
+    ]
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -82,9 +88,7 @@ def verify() -> Iterator[Flaw]:
     does not grow with the number of events.
     """
     last = ""
-    while heads := list(
-        ChainHead.objects.filter(chain__gt=last).order_by("chain")[:_CHAINS_AT_A_TIME]
-    ):
+    while heads := list(ChainHead.objects.filter(chain__gt=last).order_by("chain")[:_CHAINS_AT_A_TIME]):
         yield from _check_chains({head.chain: head for head in heads})
         last = heads[-1].chain
     headless = Event.objects.exclude(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
@@ -101,9 +105,13 @@ def _event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Eve
         raise RuntimeError("record() must run inside the transaction of its operation")
     _require_exact(data)
     return Event(
-        chain=subject.chain, verb=verb, at=clock.now(), actor=actor, data=data,
+        chain=subject.chain,
+        verb=verb,
+        at=clock.now(),
+        actor=actor,
+        data=data,
         actor_name=actor.get_full_name() if actor else "",
-    )  # fmt: skip
+    )
 
 
 def _require_exact(data: dict[str, Any]) -> None:

@@ -85,10 +85,7 @@ class AttentionHours:
     def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
         if not self.is_business_day(day):
             return []
-        return [
-            (datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone))
-            for a, b in RANGES
-        ]
+        return [(datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone)) for a, b in RANGES]
 
     def _ranges_from(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         while True:

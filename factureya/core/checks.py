@@ -22,9 +22,7 @@ def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
         problem = f"{folder} cannot be read by the service."
     else:
         return []
-    hint = (
-        "Run `manage.py collectstatic --noinput` as the user of the service (docs/operations.md)."
-    )
+    hint = "Run `manage.py collectstatic --noinput` as the user of the service (docs/operations.md)."
     return [Warning(problem, hint=hint, id="core.W001")]
 
 

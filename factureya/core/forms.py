@@ -8,13 +8,11 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from factureya.core import attachments
+from factureya.core.files import store
 from factureya.core.models import Attachment
 
 MAX_TEXT = 10_000
-STALE_FORM = (
-    "El formulario perdió su validez. Conservamos lo que escribió: revíselo y envíelo de nuevo."
-)
+STALE_FORM = "El formulario perdió su validez. Conservamos lo que escribió: revíselo y envíelo de nuevo."
 
 
 class PortalForm(forms.Form):
@@ -47,25 +45,20 @@ class Textarea(forms.Textarea):
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The element; its text begins after a line break, which a browser drops."""
         attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
-        return format_html(
-            "<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or ""
-        )
+        return format_html("<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or "")
 
 
 class Text(forms.CharField):
     """A text of at most `most` characters; `missing` is said when it is empty."""
 
-    def __init__(
-        self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any
-    ) -> None:
+    def __init__(self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any) -> None:
         too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
         super().__init__(
             widget=Textarea(attrs={"class": "textarea form-control", "rows": rows}),
             max_length=most,
             error_messages={
                 "required": missing,
-                "max_length": too_long
-                + (" o adjúntelo como archivo TXT." if most == MAX_TEXT else "."),
+                "max_length": too_long + (" o adjúntelo como archivo TXT." if most == MAX_TEXT else "."),
                 "null_characters_not_allowed": "El texto trae un carácter que no se puede guardar. "
                 "Escríbalo de nuevo o péguelo sin formato.",
             },
@@ -82,7 +75,7 @@ class FilesMixin(PortalForm):
 
     kept: list[Attachment]
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[attachments.Refused]) -> None:
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
         """The files that the form has, and those it refused, with their reasons beside the field."""
         self.kept = kept
         for refusal in refusals:
@@ -90,7 +83,7 @@ class FilesMixin(PortalForm):
 
 
 class FilesField(forms.Field):
-    """Stands for the file input in labels and errors; the files themselves go through `core.attachments`."""
+    """Stands for the file input in labels and errors; the files themselves go through `core.files.store`."""
 
     widget = forms.FileInput
     hint = "PNG, JPG, WebP, GIF, PDF, XML o TXT; hasta 5 archivos de 10 MB."

@@ -23,9 +23,7 @@ _HELD = {
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
 }
-Text = tuple[
-    str, str, str
-]  # the trigger's statement, its function's body, and O for enabled (PostgreSQL)
+Text = tuple[str, str, str]  # the trigger's statement, its function's body, and O for enabled (PostgreSQL)
 
 
 def guards(vendor: str) -> list[Guard]:

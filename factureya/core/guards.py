@@ -5,19 +5,25 @@ from factureya.core import triggers
 GUARDS = [
     *triggers.append_only("core_event", "hash", "chain, seq"),
     triggers.Guard(
-        "core_chainhead_forward", "core_chainhead", "UPDATE",
-        when="NEW.seq <> OLD.seq + 1 OR NEW.chain <> OLD.chain", message="a chain moves one step forward",
+        "core_chainhead_forward",
+        "core_chainhead",
+        "UPDATE",
+        when="NEW.seq <> OLD.seq + 1 OR NEW.chain <> OLD.chain",
+        message="a chain moves one step forward",
     ),
     triggers.Guard("core_chainhead_no_delete", "core_chainhead", "DELETE", message="a chain has an end for ever"),
     triggers.no_truncate("core_chainhead"),
     triggers.no_replace("core_chainhead", "chain"),
     triggers.Guard(
-        "core_inboundmessage_as_it_came", "core_inboundmessage",
+        "core_inboundmessage_as_it_came",
+        "core_inboundmessage",
         "UPDATE OF source, received_at, kept_at, message_id, digest, recipients",
         message="a mail stays as it came",
     ),
     triggers.Guard(
-        "core_inboundmessage_disposed_once", "core_inboundmessage", "UPDATE",
+        "core_inboundmessage_disposed_once",
+        "core_inboundmessage",
+        "UPDATE",
         when="OLD.disposition <> '' AND (NEW.disposition <> OLD.disposition OR NEW.disposed_at <> OLD.disposed_at)",
         message="a mail is disposed of once",
     ),
@@ -38,4 +44,4 @@ GUARDS = [
     triggers.Guard("core_inboundcopy_no_delete", "core_inboundcopy", "DELETE", message="mail is never deleted"),
     triggers.no_truncate("core_inboundcopy"),
     triggers.no_replace("core_inboundcopy", "message_id"),
-]  # fmt: skip
+]

@@ -37,9 +37,7 @@ class Check:
 
     def as_dict(self) -> dict[str, bool | int]:
         """For JSON; `age_seconds` where the check has an age."""
-        return {"ok": self.ok} | (
-            {"age_seconds": int(self.age.total_seconds())} if self.age is not None else {}
-        )
+        return {"ok": self.ok} | ({"age_seconds": int(self.age.total_seconds())} if self.age is not None else {})
 
 
 def database() -> Check:

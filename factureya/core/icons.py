@@ -29,8 +29,6 @@ _SHAPES = {
     "ticket": '<path d="M3 9V6h18v3a3 3 0 0 0 0 6v3H3v-3a3 3 0 0 0 0-6z"/><path d="M14 6v12" stroke-dasharray="2 3"/>',
 }
 ICONS = {
-    name: SafeString(
-        f'<svg class="fy-ico" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{shapes}</svg>'
-    )
+    name: SafeString(f'<svg class="fy-ico" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{shapes}</svg>')
     for name, shapes in _SHAPES.items()
 }

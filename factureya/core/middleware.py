@@ -19,9 +19,7 @@ class NoNulInCookiesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\\" in request.META.get("HTTP_COOKIE", ""):  # the only way to write one: "\000"
-            request.COOKIES = {
-                name: value for name, value in request.COOKIES.items() if "\0" not in value
-            }
+            request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
         return self.get_response(request)
 
 

@@ -43,9 +43,7 @@ class Event(models.Model):
     class Meta:
         verbose_name = "evento"
         verbose_name_plural = "eventos"
-        constraints = [
-            models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")
-        ]
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_place_in_chain")]
 
     def __str__(self) -> str:
         return f"{self.chain} #{self.seq} {self.verb}"
@@ -108,15 +106,12 @@ class OutboxMessage(Chained):
             ),
             models.CheckConstraint(
                 name="sent_mail_has_its_instant",
-                condition=Q(status="sent", sent_at__isnull=False)
-                | (~Q(status="sent") & Q(sent_at__isnull=True)),
+                condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at__isnull=True)),
             ),
         ]
         indexes = [
             models.Index(name="outbox_due", fields=["due_at"], condition=Q(status="queued")),
-            models.Index(
-                name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")
-            ),
+            models.Index(name="outbox_claimed", fields=["claimed_at"], condition=Q(status="sending")),
             models.Index(name="outbox_failed", fields=["-id"], condition=Q(status="failed")),
             models.Index(name="outbox_to", fields=["to", "-id"]),
         ]
@@ -140,7 +135,7 @@ def is_picture_type(content_type: str) -> bool:
 
 
 class Attachment(models.Model):
-    """A file that passed the limits of `core.attachments`; stored under a random name, served by its owner's policy.
+    """A file that passed the limits of `core.files.store`; stored under a random name, served by its owner's policy.
 
     `draft` is the one-time key of the form it was uploaded with; it is emptied when a message takes the file.
     """
@@ -160,9 +155,7 @@ class Attachment(models.Model):
     class Meta:
         verbose_name = "archivo adjunto"
         verbose_name_plural = "archivos adjuntos"
-        indexes = [
-            models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))
-        ]
+        indexes = [models.Index(name="attachment_orphans", fields=["created_at"], condition=~Q(draft=""))]
 
     def __str__(self) -> str:
         return self.name
@@ -206,8 +199,8 @@ class Heartbeat(models.Model):
 class InboundMessage(Chained):
     """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
 
-    Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.intake` has
-    disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then
+    Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.mail.intake`
+    has disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then
     the ticket.
     """
 
@@ -265,9 +258,7 @@ class InboundMessage(Chained):
         verbose_name = "correo recibido"
         verbose_name_plural = "correos recibidos"
         constraints = [
-            models.UniqueConstraint(
-                fields=["message_id", "digest"], name="one_entry_per_message_and_digest"
-            ),
+            models.UniqueConstraint(fields=["message_id", "digest"], name="one_entry_per_message_and_digest"),
             models.CheckConstraint(
                 name="disposed_mail_has_its_instant",
                 condition=Q(disposition="", disposed_at__isnull=True)
@@ -283,7 +274,7 @@ class InboundMessage(Chained):
             models.Index(name="inbound_undisposed", fields=["kept_at"], condition=Q(disposition="")),
             models.Index(name="inbound_by_fate", fields=["disposition", "resolution", "-id"]),
             models.Index(name="inbound_resolved", fields=["-id"], condition=~Q(resolution="")),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject or '(sin asunto)'} ({self.sender or 'sin remitente'})"
@@ -340,11 +331,9 @@ class InboundReading(models.Model):
     senders = models.JSONField("remitentes", default=list)
     recipients = models.JSONField("destinatarios que dice", default=list)
     date = models.DateTimeField("fecha que dice", null=True)
-    verdict = models.CharField("comprobación", max_length=4)  # core.verdicts.Verdict
+    verdict = models.CharField("comprobación", max_length=4)  # core.mail.verdicts.Verdict
     text = models.TextField("texto")
-    new_text = models.TextField(
-        "texto nuevo", blank=True
-    )  # empty when nothing was cut: then all of it is new
+    new_text = models.TextField("texto nuevo", blank=True)  # empty when nothing was cut: then all of it is new
     was_cut = models.BooleanField("se recortó lo citado", default=False)
     is_id_reused = models.BooleanField("otro correo tuvo el mismo Message-ID", default=False)
     files = models.JSONField("archivos", default=list)

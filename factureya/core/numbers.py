@@ -27,6 +27,12 @@ def build(prefix: str, characters: str) -> str:
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
 
 
+def fiscal_folio(text: str) -> str:
+    """Return a fiscal folio (UUID) as it is stored: upper case, with its hyphens."""
+    digits = text.strip().upper().replace("-", "")
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
 def parse(prefix: str, text: str) -> str:
     """The canonical number for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
     compact = text.strip().upper().translate(_FORGIVEN)

@@ -5,7 +5,8 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from factureya.core import attachments, intake, mail_fetch, outbox
+from factureya.core.files import store
+from factureya.core.mail import imap, intake, outbox
 from factureya.core.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def sweep_outbox() -> int:
 @shared_task
 def purge_orphan_attachments() -> int:
     """Remove files of forms that were abandoned more than 24 h ago; the number removed."""
-    return attachments.purge_orphans()
+    return store.purge_orphans()
 
 
 @shared_task
@@ -45,9 +46,7 @@ def fetch_mail() -> int:
     if not settings.MAIL_IN_IMAP_URL:
         return 0
     try:
-        return mail_fetch.fetch()
-    except (
-        Exception
-    ) as error:  # each server has errors of its own; /readyz tells how old the last success is
+        return imap.fetch()
+    except Exception as error:  # each server has errors of its own; /readyz tells how old the last success is
         logger.warning("the mailbox was not read: %s: %s", type(error).__name__, error)
         return 0

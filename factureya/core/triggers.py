@@ -74,9 +74,7 @@ def append_only(table: str, *unique: str) -> list[Guard]:
 
 def no_truncate(table: str) -> Guard:
     """Refuse TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
-    return Guard(
-        f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",)
-    )
+    return Guard(f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",))
 
 
 def no_replace(table: str, *unique: str) -> Guard:

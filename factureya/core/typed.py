@@ -10,10 +10,25 @@ _NOT_TYPED = frozenset({"key", "quitar", "agregar_a", "otro", "resolved", "seen"
 # Chosen from a list, not written: kept, but nothing to read to anybody.
 _CHOICES = frozenset(
     {
-        "a_quien", "action", "after", "agente", "assignee", "categoria", "category", "chosen", "contacto",
-        "decision", "elegido", "impact", "implementer", "kind", "note_key", "outcome", "vista",
+        "a_quien",
+        "action",
+        "after",
+        "agente",
+        "assignee",
+        "categoria",
+        "category",
+        "chosen",
+        "contacto",
+        "decision",
+        "elegido",
+        "impact",
+        "implementer",
+        "kind",
+        "note_key",
+        "outcome",
+        "vista",
     }
-)  # fmt: skip
+)
 
 
 def kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
@@ -30,7 +45,5 @@ def texts(fields: dict[str, str]) -> list[str]:
     return [
         value
         for name, value in fields.items()
-        if name not in _CHOICES
-        and not name.endswith("_was")
-        and any(character.isalpha() for character in value)
+        if name not in _CHOICES and not name.endswith("_was") and any(character.isalpha() for character in value)
     ]

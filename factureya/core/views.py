@@ -5,7 +5,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from factureya.core import health, mail_health
+from factureya.core import health
+from factureya.core.mail import health as mail_health
 
 
 @require_safe

@@ -72,9 +72,7 @@ def _days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
         if name := hours.holidays.get(day):
-            when = {0: "Hoy", 1: "Mañana"}.get(
-                offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}"
-            )
+            when = {0: "Hoy", 1: "Mañana"}.get(offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}")
             said.append(f"{when} no hay atención: {name}.")
     return said
 

@@ -13,24 +13,18 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Office, Provider, User
-from accounts.tests.factories import (
-    make_contact,
-    make_customer,
-    make_representative,
-    make_staff,
-    make_superuser,
-)
 from change_requests import operations as request_operations
 from change_requests.models import Evidence, FormalRequest
-from change_requests.tests import lives
-from change_requests.tests.factories import own_assets
-from factureya.core import attachments, intake
+from factureya.core.files import store
+from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
-from factureya.tests import access_control, access_requests
-from factureya.tests.access import DESK, ROLES, Row, World, codes, key
+from factureya.testing import access_control, access_requests, request_histories
+from factureya.testing.access import DESK, ROLES, Row, World, codes, key
+from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
+from factureya.testing.requests import own_assets
+from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import links, operations
 from tickets.models import Ticket, TicketFile
-from tickets.tests.factories import make_inbound, make_ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -42,35 +36,40 @@ def world(tmp_path, settings) -> World:
     ana = make_representative(ocaso, email="ana@demo.example", full_name="Ana Ocaso")
     third_party = Provider.objects.create(name="Soporte Externo")
     offices = {
-        "dario": Office.AGENT, "laura": Office.SUPERVISOR, "elsa": Office.SECURITY_OFFICER,
-        "fabian": Office.INFORMATION_OWNER, "jorge": Office.IT_HEAD, "gina": Office.IMPLEMENTER,
+        "dario": Office.AGENT,
+        "laura": Office.SUPERVISOR,
+        "elsa": Office.SECURITY_OFFICER,
+        "fabian": Office.INFORMATION_OWNER,
+        "jorge": Office.IT_HEAD,
+        "gina": Office.IMPLEMENTER,
         "hugo": Office.DEVELOPER,
-    }  # fmt: skip
+    }
     people: dict[str, User | None] = {
         "anonymous": None,
         "ana": ana,
         "beto": make_contact(ocaso, email="beto@demo.example"),
         "carla": make_representative(email="carla@demo.example"),
-        "irma": make_staff(
-            Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"
-        ),
+        "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"),
         "root": make_superuser(),
     }
-    people |= {
-        name: make_staff(office, email=f"{name}@demo.example") for name, office in offices.items()
-    }
-    image = attachments.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
-    hidden = attachments.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
+    people |= {name: make_staff(office, email=f"{name}@demo.example") for name, office in offices.items()}
+    image = store.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
+    hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
     ticket = make_ticket(requester=ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
     mailed = make_inbound(disposition="accept-reply")
     operations.add_information(ticket.pk, author=ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
     return World(
-        people, ticket, make_ticket(Ticket.Status.CLOSED, requester=ana),
-        files.get(message__isnull=False), files.get(note__isnull=False),
-        strangers_mail(), mailed, *formal_request(people),
-    )  # fmt: skip
+        people,
+        ticket,
+        make_ticket(Ticket.Status.CLOSED, requester=ana),
+        files.get(message__isnull=False),
+        files.get(note__isnull=False),
+        strangers_mail(),
+        mailed,
+        *formal_request(people),
+    )
 
 
 def strangers_mail() -> InboundMessage:
@@ -82,16 +81,16 @@ def strangers_mail() -> InboundMessage:
 
 def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
     """Ana's request, in approval and with Gina designated, and its file."""
-    cast = lives.Cast(
+    cast = request_histories.Cast(
         people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
     )
-    file = attachments.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
-    formal = request_operations.add_evidence(lives.draft(cast), actor=cast.ana, files=[file])
-    for status in lives.ORDER[1 : lives.ORDER.index("in_approval") + 1]:
-        formal = lives.step(cast, formal, status)
+    file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
+    formal = request_operations.add_evidence(request_histories.draft(cast), actor=cast.ana, files=[file])
+    for status in request_histories.ORDER[1 : request_histories.ORDER.index("in_approval") + 1]:
+        formal = request_histories.step(cast, formal, status)
     request_operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
     request_operations.approve(
-        formal, actor=cast.fabian, reason=lives.WHY, seen_hash=lives.seen(formal)
+        formal, actor=cast.fabian, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
     )
     return formal, Evidence.objects.get(request=formal)
 
@@ -205,15 +204,9 @@ TABLE: dict[str, list[Row]] = {
     "admin:jsi18n": [Row(IN_ADMIN)],
     "admin:view_on_site": [Row(codes(403, anonymous=302, desk=404, root=404), key(1, 1))],
     "admin:app_list": [Row(IN_ADMIN | {"root": 404}, key("tickets"))],
-    "admin:accounts_customertoverify_changelist": [
-        Row(codes(403, anonymous=302, dario=200, laura=200))
-    ],
-    "admin:accounts_customertoverify_change": [
-        Row(codes(403, anonymous=302, dario=404, laura=404), key(1))
-    ],
-    "admin:accounts_customer_changelist": [
-        Row(codes(403, anonymous=302, dario=200, laura=200, root=200))
-    ],
+    "admin:accounts_customertoverify_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200))],
+    "admin:accounts_customertoverify_change": [Row(codes(403, anonymous=302, dario=404, laura=404), key(1))],
+    "admin:accounts_customer_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, root=200))],
     "admin:accounts_customer_change": [
         Row(
             codes(403, anonymous=302, dario=200, laura=200, root=200),
@@ -227,14 +220,10 @@ TABLE: dict[str, list[Row]] = {
     "admin:core_event_changelist": [Row(ROOT_ONLY)],
     "admin:core_event_change": [Row(ROOT_ONLY, lambda _w: [Event.objects.first().pk])],
     "admin:core_holiday_changelist": [Row(ROOT_AND_SUPERVISOR)],
-    "admin:core_holiday_change": [
-        Row(ROOT_AND_SUPERVISOR, lambda _w: [Holiday.objects.first().pk])
-    ],
+    "admin:core_holiday_change": [Row(ROOT_AND_SUPERVISOR, lambda _w: [Holiday.objects.first().pk])],
     "admin:core_holiday_add": [Row(ROOT_AND_SUPERVISOR)],
     "admin:core_outboxmessage_changelist": [Row(ROOT_AND_SUPERVISOR)],
-    "admin:core_outboxmessage_change": [
-        Row(ROOT_AND_SUPERVISOR, lambda _w: [OutboxMessage.objects.first().pk])
-    ],
+    "admin:core_outboxmessage_change": [Row(ROOT_AND_SUPERVISOR, lambda _w: [OutboxMessage.objects.first().pk])],
     "admin:tickets_ticket_changelist": [Row(IN_ADMIN), Row(IN_ADMIN, query="?q=timbrar")],
     "admin:tickets_ticket_phone": [Row(codes(403, anonymous=302, dario=200, laura=200, irma=404))],
     "admin:tickets_ticket_change": [Row(OWN_DESK, pk)],
@@ -282,8 +271,9 @@ VERIFIERS = codes(403, anonymous=302, dario=404, laura=404)
 ROOT_POSTS = codes(403, anonymous=302, root=404)
 for button in ("verify", "join", "refuse"):
     TABLE[f"admin:accounts_customertoverify_{button}"] = [
-        Row(POST_IN_ADMIN, key(999)), Row(VERIFIERS, key(999), method="post"),
-    ]  # fmt: skip
+        Row(POST_IN_ADMIN, key(999)),
+        Row(VERIFIERS, key(999), method="post"),
+    ]
 for button in (
     "grant",
     "end",
@@ -301,9 +291,7 @@ for button in (
     ]
 # Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
 for model in ("event", "outboxmessage", "holiday"):
-    TABLE[f"admin:core_{model}_history"] = [
-        Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))
-    ]
+    TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))]
 for model in ("event", "outboxmessage"):
     TABLE[f"admin:core_{model}_add"] = [Row(codes(403, anonymous=302))]
     TABLE[f"admin:core_{model}_delete"] = [Row(codes(403, anonymous=302), key(1))]
@@ -345,9 +333,7 @@ def test_who_reaches_what(world, role):
             address = reverse(name, args=row.args(world)) + row.query
             answer = getattr(client, row.method)(address)
             code = answer.status_code
-            b"".join(
-                answer
-            )  # a file is read to its end; a close by hand would close PostgreSQL's connection
+            b"".join(answer)  # a file is read to its end; a close by hand would close PostgreSQL's connection
             if code != row.expected[role]:
                 wrong.append(f"{row.method} {name}: {code}, expected {row.expected[role]}")
     assert not wrong, "\n".join(wrong)
@@ -358,20 +344,16 @@ def test_no_foreign_row_in_search_and_one_neutral_answer(world):
     carla = world.client("carla")
     found = carla.get(reverse("tickets:list") + f"?q={world.ticket.number}")
     assert world.ticket.subject not in found.content.decode()
-    assert links.token_for(
-        world.people["carla"], world.ticket
-    )  # a link to a ticket she may not see …
-    forged = carla.get(
-        reverse(
-            "tickets:link", kwargs={"token": links.token_for(world.people["carla"], world.ticket)}
-        )
-    )
+    assert links.token_for(world.people["carla"], world.ticket)  # a link to a ticket she may not see …
+    forged = carla.get(reverse("tickets:link", kwargs={"token": links.token_for(world.people["carla"], world.ticket)}))
     assert forged.status_code == 404  # … is worth nothing
     answers = {
-        carla.post(reverse("tickets:lookup"), {"number": number, "email": email}).content.decode().replace(number, "")
+        carla.post(reverse("tickets:lookup"), {"number": number, "email": email})
+        .content.decode()
+        .replace(number, "")
         .replace(email, "")
         for number, email in [(world.ticket.number, "carla@demo.example"), (world.ticket.number, "nadie@demo.example")]
-    }  # fmt: skip
+    }
     assert len({_without_csrf(page) for page in answers}) == 1
 
 

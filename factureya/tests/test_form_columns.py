@@ -24,13 +24,13 @@ import accounts
 import change_requests
 import factureya
 import tickets
-from accounts.tests.factories import make_agent
-from change_requests.content import MAX as CONTENT_MAX
 from change_requests.control.forms import ActForm
+from change_requests.kinds.content import MAX as CONTENT_MAX
+from factureya.testing.people import make_agent
+from factureya.testing.tickets import make_ticket
 from factureya.tests.test_access import TABLE, world  # noqa: F401  (a fixture)
 from factureya.tests.test_lengths import too_long
-from tickets.admin_composer import ComposerForm
-from tickets.tests.factories import make_ticket
+from tickets.desk.composer import ComposerForm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M16", "M17", "M21")]
 COMPARED = "compared with something and not stored"
@@ -274,9 +274,7 @@ def test_a_form_of_an_act_says_its_limit_and_its_content_too():
     for name in ("legal_name", "fiscal_address", "phone"):
         assert CONTENT_MAX[name] <= column(f"{CUSTOMER}.{name}").max_length
     for name in ("name", "instrument"):
-        assert (
-            CONTENT_MAX[f"representative_{name}"] <= column(f"{REPRESENTATIVE}.{name}").max_length
-        )
+        assert CONTENT_MAX[f"representative_{name}"] <= column(f"{REPRESENTATIVE}.{name}").max_length
     assert CONTENT_MAX["full_name"] <= column(NAME).max_length
     assert CONTENT_MAX["email"] <= column(f"{PERSON}.email").max_length
 

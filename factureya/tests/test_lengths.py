@@ -16,18 +16,19 @@ from django.urls import reverse
 from accounts import operations as people
 from accounts.models import Customer, Office, Provider, User
 from accounts.rfc import parse as rfc
-from accounts.tests.factories import PASSWORD, make_contact, make_staff, make_superuser
-from change_requests import content, operations
+from change_requests import operations
+from change_requests.kinds import content
 from change_requests.models import FormalRequest
-from change_requests.tests.lives import Cast, draft, make, seen
-from factureya.core import intake, mailbox, outbox
+from factureya.core.mail import intake, mailbox, outbox
 from factureya.core.models import Attachment, OutboxMessage
-from factureya.core.tests.mails import mail, multipart
+from factureya.testing.mails import mail, multipart
+from factureya.testing.pages import text_of
+from factureya.testing.people import PASSWORD, make_contact, make_staff, make_superuser
+from factureya.testing.request_histories import Cast, draft, make, seen
+from factureya.testing.tickets import make_ticket
 from tickets import operations as desk
 from tickets.models import Ticket
 from tickets.models.ticket import MAX_SEARCH_WORDS
-from tickets.tests.factories import make_ticket
-from tickets.tests.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M16", "M17", "M21")]
 Status = FormalRequest.Status
@@ -41,9 +42,7 @@ def too_long() -> list[str]:
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
             if isinstance(field, models.CharField) and field.max_length:
-                rows = model._base_manager.annotate(n=Length(field.name)).filter(
-                    n__gt=field.max_length
-                )
+                rows = model._base_manager.annotate(n=Length(field.name)).filter(n__gt=field.max_length)
                 found += [f"{model.__name__}.{field.name}"] if rows.exists() else []
     return found
 
@@ -78,9 +77,7 @@ REASONS: list[tuple[str, str, str, str, dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("who", "act", "status", "field", "more"), REASONS)
-def test_servers_a_reason_of_one_character_too_many_is_told_beside_the_field(
-    cast, who, act, status, field, more
-):
+def test_servers_a_reason_of_one_character_too_many_is_told_beside_the_field(cast, who, act, status, field, more):
     request = make(cast, status)
     address = reverse(f"control:{act}", args=[request.folio])
     sent = {"seen_hash": seen(request), "password": PASSWORD, **more}
@@ -249,9 +246,7 @@ def test_no_header_of_a_mail_is_too_long_for_its_column(settings, headers, is_kn
     settings.MAIL_IN_REQUIRE_VERDICT = False
     if is_known:
         make_contact(email="ana@ejemplo.mx")
-    outcome = intake.receive(
-        mail("Hola", **headers), source="smtp", recipients=[f"{LONG}@factureya.com"]
-    )
+    outcome = intake.receive(mail("Hola", **headers), source="smtp", recipients=[f"{LONG}@factureya.com"])
     assert outcome.disposition
     assert outcome.reason != "error"
 

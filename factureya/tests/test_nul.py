@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office
-from accounts.tests.factories import make_contact, make_staff
+from factureya.testing.people import make_contact, make_staff
 from tickets.formkeys import NEW
 from tickets.formkeys import new as new_key
 
@@ -41,9 +41,7 @@ def test_in_a_cookie(client: Client, name: str) -> None:
     assert name not in answer.wsgi_request.COOKIES
 
 
-@pytest.mark.parametrize(
-    "page", ["accounts/customer", "accounts/user", "tickets/ticket", "core/event"]
-)
+@pytest.mark.parametrize("page", ["accounts/customer", "accounts/user", "tickets/ticket", "core/event"])
 def test_in_a_search_of_the_admin(client: Client, page: str) -> None:
     boss = make_staff(Office.SUPERVISOR, is_superuser=True)
     client.force_login(boss)

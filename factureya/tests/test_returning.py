@@ -8,14 +8,14 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
-from accounts import returning
 from accounts.models import User
-from accounts.tests.factories import make_agent, make_superuser
-from change_requests.tests import lives
+from accounts.web import returning
+from factureya.testing import request_histories
+from factureya.testing.desk import page_of
+from factureya.testing.pages import hidden_in, key_in, log_in, text_of
+from factureya.testing.people import make_agent, make_superuser
+from factureya.testing.tickets import make_ticket
 from factureya.tests.test_access import TABLE, world  # noqa: F401 (a fixture)
-from tickets.tests.desk import page_of
-from tickets.tests.factories import make_ticket
-from tickets.tests.pages import hidden_in, key_in, log_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +23,16 @@ WORDS = "Se explicó por teléfono y quedó claro."
 WHO = ("laura", "elsa", "root")  # between them they may open every page
 # Addresses that answer to GET with no page to show words on: a redirect elsewhere, a file.
 NO_PAGE = {
-    "admin:index", "admin:login", "admin:logout", "admin:password_change", "admin:password_change_done",
-    "admin:jsi18n", "admin:tickets_ticket_mail_original", "control:expediente_zip", "control:evidence",
-}  # fmt: skip
+    "admin:index",
+    "admin:login",
+    "admin:logout",
+    "admin:password_change",
+    "admin:password_change_done",
+    "admin:jsi18n",
+    "admin:tickets_ticket_mail_original",
+    "control:expediente_zip",
+    "control:evidence",
+}
 
 
 def end_session(client: Client) -> None:
@@ -87,10 +94,15 @@ def test_people_h2_reply_note_choices_and_properties_come_back(client):
     page = client.get(page_of(ticket) + "?vista=abiertos")
     end_session(client)
     data = {
-        **hidden_in(page), "note_key": page.context["composer"].note.key.token, "kind": "respuesta",
-        "body": "Una respuesta larga", "note": "Y una nota", "after": "detalle",
-        "category": "access", "category_was": ticket.category,
-    }  # fmt: skip
+        **hidden_in(page),
+        "note_key": page.context["composer"].note.key.token,
+        "kind": "respuesta",
+        "body": "Una respuesta larga",
+        "note": "Y una nota",
+        "after": "detalle",
+        "category": "access",
+        "category_was": ticket.category,
+    }
     for name in ("write", "properties", "release_close"):
         answer = client.post(page_of(ticket, name) + "?vista=abiertos", data)
         assert next_of(answer).startswith(page_of(ticket) + "?vista=abiertos")
@@ -110,9 +122,7 @@ def test_people_h2_another_person_gets_nothing(client):
     data = {**hidden_in(client.get(page_of(ticket))), "kind": "respuesta", "body": WORDS}
     end_session(client)
     answer = client.post(page_of(ticket, "write"), data)
-    discarded = client.post(
-        reverse("admin:tickets_ticket_mail_discard", args=[1]), {"reason": WORDS}
-    )
+    discarded = client.post(reverse("admin:tickets_ticket_mail_discard", args=[1]), {"reason": WORDS})
     for page in (come_back(client, other, answer), come_back(client, other, discarded)):
         assert WORDS not in page.content.decode()
         assert returning.HELD not in text_of(page)
@@ -152,12 +162,12 @@ def test_reports_17_an_officers_reason_comes_back_in_its_form(world):  # noqa: F
     act = reverse("control:decide", args=[world.formal.folio])
     assert act in html
     end_session(client)
-    data = {"decision": "reject", "reason": lives.WHY, "password": "no-se-guarda", "seen_hash": "x"}
+    data = {"decision": "reject", "reason": request_histories.WHY, "password": "no-se-guarda", "seen_hash": "x"}
     answer = client.post(act, data)
     assert next_of(answer) == page
     back = come_back(client, elsa, answer)
     form = back.context["acts"][0].form
-    assert (form["reason"].value(), form["decision"].value()) == (lives.WHY, "reject")
+    assert (form["reason"].value(), form["decision"].value()) == (request_histories.WHY, "reject")
     assert "no-se-guarda" not in back.content.decode()
     client.post(act, data)  # sent, and refused: what was kept is not offered any more
     assert "form.draft" not in client.session
@@ -183,9 +193,7 @@ def test_a_stock_form_gives_back_what_was_typed(client):
     page = reverse("admin:core_holiday_add")
     client.get(page)
     end_session(client)
-    back = come_back(
-        client, root, client.post(page, {"day": "2027-05-05", "name": "Batalla de Puebla"})
-    )
+    back = come_back(client, root, client.post(page, {"day": "2027-05-05", "name": "Batalla de Puebla"}))
     assert "Batalla de Puebla" in back.content.decode()
     assert returning.HELD in text_of(back)
 

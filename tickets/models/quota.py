@@ -4,7 +4,7 @@ from django.db import models
 
 
 class MailQuota(models.Model):
-    """How many automatic mails went out for `name` since `since`; its row is the lock (`tickets.caps`)."""
+    """How many automatic mails went out for `name` since `since`; its row is the lock (`tickets.answer_limits`)."""
 
     name = models.CharField(max_length=300, primary_key=True)
     since = models.DateTimeField()

@@ -38,13 +38,11 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
         return self.filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
-        )  # fmt: skip
+        )
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
         """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
-        due = self.filter(
-            status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant
-        )
+        due = self.filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
 
@@ -90,15 +88,9 @@ class Ticket(Chained):
         BLOCKED = 3, "No puedo facturar"
 
     number = models.CharField("número de seguimiento", max_length=12, unique=True)
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, related_name="tickets", verbose_name="empresa"
-    )
-    requester = models.ForeignKey(
-        User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante"
-    )
-    provider = models.ForeignKey(
-        Provider, models.PROTECT, related_name="+", verbose_name="prestador"
-    )
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", verbose_name="empresa")
+    requester = models.ForeignKey(User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante")
+    provider = models.ForeignKey(Provider, models.PROTECT, related_name="+", verbose_name="prestador")
     assignee = models.ForeignKey(
         User,
         models.PROTECT,
@@ -122,9 +114,7 @@ class Ticket(Chained):
     )
 
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
-    wait_reason = models.CharField(
-        "qué se espera", max_length=15, choices=WaitReason, null=True, blank=True
-    )
+    wait_reason = models.CharField("qué se espera", max_length=15, choices=WaitReason, null=True, blank=True)
     # When the answer that is waiting proposes a solution: the customer reads «Confirme si quedó resuelto» (M14).
     solution_proposed_at = models.DateTimeField("solución propuesta", null=True, blank=True)
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
@@ -138,29 +128,25 @@ class Ticket(Chained):
         verbose_name="recordatorio",
     )
     closed_at = models.DateTimeField("cerrado", null=True, blank=True)
-    closed_reason = models.CharField(
-        "por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True
-    )
+    closed_reason = models.CharField("por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True)
     # The mail that was received in time and read late: the only way out of Cerrado (M15).
     voided_by = models.ForeignKey(
-        InboundMessage, models.PROTECT, null=True, blank=True, related_name="+",
+        InboundMessage,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name="cierre anulado por",
-    )  # fmt: skip
-    close_held_at = models.DateTimeField("cierre detenido", null=True, blank=True)
-    close_held_reason = models.CharField(
-        "por qué se detuvo", max_length=10, choices=HoldReason, null=True, blank=True
     )
+    close_held_at = models.DateTimeField("cierre detenido", null=True, blank=True)
+    close_held_reason = models.CharField("por qué se detuvo", max_length=10, choices=HoldReason, null=True, blank=True)
 
     opened_at = models.DateTimeField("levantado", default=clock.now)
-    touched_at = models.DateTimeField(
-        "último movimiento", default=clock.now
-    )  # orders the customer's lists
+    touched_at = models.DateTimeField("último movimiento", default=clock.now)  # orders the customer's lists
     # The queue's goal (*Meta*): when our next reply is due; empty when nothing is owed.
     reply_due_at = models.DateTimeField("meta de respuesta", null=True, blank=True)
     first_replied_at = models.DateTimeField("primera respuesta", null=True, blank=True)
-    queue_at = models.DateTimeField(
-        "orden en la cola"
-    )  # open: goal; waiting: closes_at; closed: closed_at
+    queue_at = models.DateTimeField("orden en la cola")  # open: goal; waiting: closes_at; closed: closed_at
     # The customer wrote after our last public reply; since when he waits for us.
     customer_replied = models.BooleanField("respondió el cliente", default=False)
     customer_waits_since = models.DateTimeField("nos espera desde", null=True, blank=True)
@@ -208,7 +194,9 @@ class Ticket(Chained):
                 name="only_a_wait_is_held",
                 condition=Q(close_held_at__isnull=True, close_held_reason__isnull=True)
                 | Q(
-                    status="waiting", close_held_at__isnull=False, close_held_reason__isnull=False,
+                    status="waiting",
+                    close_held_at__isnull=False,
+                    close_held_reason__isnull=False,
                     close_held_reason__in=["bounce", "flips"],
                 ),
             ),
@@ -222,29 +210,33 @@ class Ticket(Chained):
                 condition=Q(closed_reason__isnull=True) | Q(closed_reason__in=["confirmed", "unanswered"]),
             ),
             models.CheckConstraint(name="ticket_does_not_follow_itself", condition=~Q(follows=F("id"))),
-        ]  # fmt: skip
+        ]
         # One partial index per view of the queue and of the customer's list; `closes_at` twice for the sweeps.
         indexes = [
             models.Index(name="queue_open", fields=["provider", "queue_at", "id"], condition=Q(status="open")),
             models.Index(name="queue_waiting", fields=["provider", "queue_at", "id"], condition=Q(status="waiting")),
             models.Index(name="queue_closed", fields=["provider", "-queue_at", "-id"], condition=Q(status="closed")),
             models.Index(
-                name="queue_closed_category", fields=["provider", "category", "-queue_at", "-id"],
+                name="queue_closed_category",
+                fields=["provider", "category", "-queue_at", "-id"],
                 condition=Q(status="closed"),
             ),
             models.Index(
-                name="queue_closed_agent", fields=["provider", "assignee", "-queue_at", "-id"],
+                name="queue_closed_agent",
+                fields=["provider", "assignee", "-queue_at", "-id"],
                 condition=Q(status="closed"),
             ),
             models.Index(
-                name="queue_unassigned", fields=["provider", "queue_at", "id"],
+                name="queue_unassigned",
+                fields=["provider", "queue_at", "id"],
                 condition=Q(assignee__isnull=True) & ~Q(status="closed"),
             ),
             models.Index(
                 name="queue_mine", fields=["provider", "assignee", "queue_at", "id"], condition=~Q(status="closed")
             ),
             models.Index(
-                name="queue_replied", fields=["provider", "assignee", "queue_at", "id"],
+                name="queue_replied",
+                fields=["provider", "assignee", "queue_at", "id"],
                 condition=Q(status="open", customer_replied=True),
             ),
             models.Index(name="list_active", fields=["customer", "-touched_at", "-id"], condition=~Q(status="closed")),
@@ -257,14 +249,16 @@ class Ticket(Chained):
             ),
             # All that a sweep reads, so that with nothing due it touches no table, however many tickets there are.
             models.Index(
-                name="sweep_close", fields=["closes_at", "reminder", "id"],
+                name="sweep_close",
+                fields=["closes_at", "reminder", "id"],
                 condition=Q(status="waiting", close_held_at__isnull=True),
             ),
             models.Index(
-                name="sweep_warn", fields=["closes_at", "id"],
+                name="sweep_warn",
+                fields=["closes_at", "id"],
                 condition=Q(status="waiting", reminder__isnull=True, close_held_at__isnull=True),
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -304,7 +298,5 @@ def searchable(text: str) -> str:
 
     One character may become eighteen (U+FDFA).
     """
-    plain = "".join(
-        c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c)
-    )
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
     return " ".join(plain.split())[:MAX_SEARCH_WORDS]

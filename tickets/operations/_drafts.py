@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
-from factureya.core import own_links
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from tickets.models import Message, Note, Ticket, TicketFile
 from tickets.operations.errors import FilesGone, FormUsed, Incomplete
@@ -90,9 +90,7 @@ def touch(ticket: Ticket, draft: Draft) -> None:
     ticket.message_count += 1
     ticket.touched_at = now()
     ticket.last_excerpt = " ".join(draft.body.split())[:100]
-    ticket.customer_replied = (
-        draft.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
-    )
+    ticket.customer_replied = draft.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
     if draft.side == Message.Side.STAFF:
         ticket.reply_due_at = ticket.customer_waits_since = None
 
@@ -100,10 +98,17 @@ def touch(ticket: Ticket, draft: Draft) -> None:
 def add_message(ticket: Ticket, draft: Draft) -> Message:
     """Insert the public message that `touch` made room for. IntegrityError when the form's key is used."""
     message = Message.objects.create(
-        ticket=ticket, seq=ticket.message_count, side=draft.side, author=draft.author,
-        author_name=draft.author.get_full_name(), channel=draft.channel, body=draft.body,
-        created_at=ticket.touched_at, form_key=draft.form_key, inbound=draft.inbound,
-    )  # fmt: skip
+        ticket=ticket,
+        seq=ticket.message_count,
+        side=draft.side,
+        author=draft.author,
+        author_name=draft.author.get_full_name(),
+        channel=draft.channel,
+        body=draft.body,
+        created_at=ticket.touched_at,
+        form_key=draft.form_key,
+        inbound=draft.inbound,
+    )
     _attach(ticket, draft, message=message)
     return message
 
@@ -111,16 +116,18 @@ def add_message(ticket: Ticket, draft: Draft) -> Message:
 def add_internal_note(ticket: Ticket, draft: Draft) -> Note:
     """Insert an internal note, which no page or mail of the customer's reads (M16)."""
     note = Note.objects.create(
-        ticket=ticket, author=draft.author, author_name=draft.author.get_full_name(), body=draft.body,
-        created_at=now(), form_key=draft.form_key,
-    )  # fmt: skip
+        ticket=ticket,
+        author=draft.author,
+        author_name=draft.author.get_full_name(),
+        body=draft.body,
+        created_at=now(),
+        form_key=draft.form_key,
+    )
     _attach(ticket, draft, note=note)
     return note
 
 
-def _attach(
-    ticket: Ticket, draft: Draft, *, message: Message | None = None, note: Note | None = None
-) -> None:
+def _attach(ticket: Ticket, draft: Draft, *, message: Message | None = None, note: Note | None = None) -> None:
     """Give the uploaded files to a message or a note; each can be given once. Raises FilesGone."""
     pks = list(dict.fromkeys(attachment.pk for attachment in draft.files))
     if not pks:
@@ -128,6 +135,5 @@ def _attach(
     if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
-        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment)
-        for attachment in pks
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
     )

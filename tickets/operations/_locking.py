@@ -15,10 +15,27 @@ Side, Channel = Message.Side, Ticket.Channel
 WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, Ticket.HoldReason
 
 _SAVED = (
-    "assignee", "status", "wait_reason", "solution_proposed_at", "waiting_since", "closes_at", "reminder", "closed_at",
-    "closed_reason", "touched_at", "reply_due_at", "first_replied_at", "queue_at", "customer_replied",
-    "customer_waits_since", "message_count", "last_excerpt", "close_held_at", "close_held_reason", "voided_by",
-)  # fmt: skip
+    "assignee",
+    "status",
+    "wait_reason",
+    "solution_proposed_at",
+    "waiting_since",
+    "closes_at",
+    "reminder",
+    "closed_at",
+    "closed_reason",
+    "touched_at",
+    "reply_due_at",
+    "first_replied_at",
+    "queue_at",
+    "customer_replied",
+    "customer_waits_since",
+    "message_count",
+    "last_excerpt",
+    "close_held_at",
+    "close_held_reason",
+    "voided_by",
+)
 
 
 @contextmanager
@@ -65,9 +82,5 @@ def iso(instant: datetime | None) -> str | None:
 
 def _refusal(ticket: Ticket) -> WrongStatus:
     if ticket.status == CLOSED:
-        return TicketClosed(
-            "El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo."
-        )
-    return WrongStatus(
-        f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde."
-    )
+        return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
+    return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from factureya.core import audit, calendar, outbox
+from factureya.core import audit, calendar
 from factureya.core.clock import now
+from factureya.core.mail import outbox
 from tickets import notifications
 from tickets.models import Ticket
 from tickets.operations._locking import OPEN, WAITING, closes_at, iso
@@ -37,9 +38,7 @@ def stop_waiting(ticket: Ticket) -> None:
     forget_reminder(ticket)
     release(ticket)
     ticket.status = OPEN
-    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = (
-        None
-    )
+    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
 
 
 def hold(ticket: Ticket, reason: str) -> None:
@@ -69,9 +68,7 @@ def remind(ticket: Ticket) -> None:
     earliest = now() + reminder_before()
     if closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
-    event = audit.record(
-        "ticket.reminder_queued", ticket, actor=None, closes_at=iso(ticket.closes_at)
-    )
+    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=iso(ticket.closes_at))
     ticket.reminder = notifications.reminder(ticket, event)
     ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
 

@@ -1,8 +1,9 @@
 """What only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
 
 from accounts.models import User
-from factureya.core import audit, outbox
+from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.mail import outbox
 from factureya.core.models import InboundMessage, OutboxMessage
 from tickets import notifications, policy
 from tickets.models import Ticket
@@ -40,9 +41,15 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
         _waiting.owe_reply(ticket, inbound.received_at)
         save(ticket)
         event = audit.record(
-            "ticket.close_voided", ticket, actor=agent, inbound=inbound.pk, closed_at=iso(closed_at),
-            received_at=iso(inbound.received_at), before=CLOSED, after=ticket.status,
-        )  # fmt: skip
+            "ticket.close_voided",
+            ticket,
+            actor=agent,
+            inbound=inbound.pk,
+            closed_at=iso(closed_at),
+            received_at=iso(inbound.received_at),
+            before=CLOSED,
+            after=ticket.status,
+        )
         _forget_closed_mail(ticket)
         notifications.close_voided(ticket, event, inbound)
     return ticket
@@ -55,18 +62,21 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
             _waiting.hold(ticket, HoldReason.BOUNCE)
             save(ticket)
         audit.record(
-            "ticket.mail_bounced", ticket, actor=None, mail=mail.key, to=mail.to, inbound=inbound.pk,
+            "ticket.mail_bounced",
+            ticket,
+            actor=None,
+            mail=mail.key,
+            to=mail.to,
+            inbound=inbound.pk,
             is_held=ticket.status == WAITING,
-        )  # fmt: skip
+        )
     return ticket
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
     """A machine answered a mail of the ticket: the history says so; neither state nor clock moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
-        audit.record(
-            "ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60]
-        )
+        audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
 
 
@@ -90,9 +100,13 @@ def release_close(pk: int, *, agent: User) -> Ticket:
             ticket.queue_at = ticket.closes_at
         save(ticket)
         audit.record(
-            "ticket.close_released", ticket, actor=agent, reason=reason, after=ticket.status,
+            "ticket.close_released",
+            ticket,
+            actor=agent,
+            reason=reason,
+            after=ticket.status,
             closes_at=iso(ticket.closes_at),
-        )  # fmt: skip
+        )
     return ticket
 
 
@@ -107,9 +121,7 @@ def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
         mail = mails.exclude(kind=notifications.NEW_MESSAGE).only("key", "kind", "to").first()
         if mail is None or not outbox.retry(mail.pk):
             raise WrongStatus("Ese correo ya no espera un reintento.")
-        audit.record(
-            "ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to
-        )
+        audit.record("ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to)
     return ticket
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from factureya.core import audit, mailbox
+from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.mail import mailbox
 from factureya.core.models import Attachment, Event, OutboxMessage
 from tickets import notifications, policy
 from tickets.models import Ticket
@@ -46,15 +47,19 @@ def confirm_resolved(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, draft=draft) as ticket:
-        policy.require(
-            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
-        )
+        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not draft.repeats(ticket):
             message = _drafts.write(ticket, draft) if body or files else None
             event = _close(
-                ticket, ClosedReason.CONFIRMED, "ticket.confirmed", author, now(),
-                channel=channel, message=message.seq if message else None, form_key=form_key,
-            )  # fmt: skip
+                ticket,
+                ClosedReason.CONFIRMED,
+                "ticket.confirmed",
+                author,
+                now(),
+                channel=channel,
+                message=message.seq if message else None,
+                form_key=form_key,
+            )
             if message is not None:  # «confirmo, pero…»: whoever had the ticket reads it
                 notifications.new_message(ticket, event, message)
     return ticket
@@ -69,9 +74,14 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
             "Esa persona no es contacto activo de la empresa.",
         )
         _close(
-            ticket, ClosedReason.CONFIRMED, "ticket.confirmed_by_phone", agent, now(),
-            contact=contact.pk, contact_name=contact.get_full_name(),
-        )  # fmt: skip
+            ticket,
+            ClosedReason.CONFIRMED,
+            "ticket.confirmed_by_phone",
+            agent,
+            now(),
+            contact=contact.pk,
+            contact_name=contact.get_full_name(),
+        )
     return ticket
 
 
@@ -98,11 +108,7 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
     (the customer answered meanwhile) changes nothing.
     """
     with transaction.atomic():
-        ticket = (
-            Ticket.objects.select_for_update()
-            .filter(reminder_id=message.pk, status=WAITING)
-            .first()
-        )
+        ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
         if ticket is None:
             return
         earliest = sent_at + reminder_before()
@@ -142,9 +148,7 @@ def _require_unheld(ticket: Ticket) -> None:
         raise WrongStatus(f"{ticket}: el cierre está detenido hasta que un agente lo revise.")
 
 
-def _close(
-    ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any
-) -> Event:
+def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
     """Cerrado, for one of the two reasons of M15. The wait's columns stay as they were, as evidence."""
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
@@ -155,8 +159,6 @@ def _close(
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
     save(ticket)
-    event = audit.record(
-        verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data
-    )
+    event = audit.record(verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data)
     notifications.closed(ticket, event)
     return event

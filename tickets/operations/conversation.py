@@ -77,9 +77,7 @@ def add_information(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, draft=draft) as ticket:
-        policy.require(
-            policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa."
-        )
+        policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not draft.repeats(ticket):
             if not files:
                 draft.require_text("Escriba la información que quiere agregar.")
@@ -120,9 +118,15 @@ def _add(ticket: Ticket, draft: Draft, agent: User | None) -> None:
     _waiting.owe_reply(ticket, message.created_at)
     save(ticket)
     event = audit.record(
-        "ticket.information_held" if is_held else "ticket.information_added", ticket, actor=agent or draft.author,
-        message=message.seq, before=before, after=ticket.status, channel=draft.channel, **draft.trace,
-    )  # fmt: skip
+        "ticket.information_held" if is_held else "ticket.information_added",
+        ticket,
+        actor=agent or draft.author,
+        message=message.seq,
+        before=before,
+        after=ticket.status,
+        channel=draft.channel,
+        **draft.trace,
+    )
     notifications.new_message(ticket, event, message)
 
 
@@ -135,9 +139,11 @@ def _flipped_enough(ticket: Ticket) -> bool:
     if ticket.message_count <= most:
         return False  # each turn was a message, and so was the opening: there were not so many
     flips = ticket.events().filter(
-        verb="ticket.information_added", at__gt=now() - timedelta(hours=1), data__before=WAITING,
+        verb="ticket.information_added",
+        at__gt=now() - timedelta(hours=1),
+        data__before=WAITING,
         data__channel=Channel.MAIL,
-    )  # fmt: skip
+    )
     return flips.count() >= most
 
 
@@ -160,7 +166,14 @@ def _answer(ticket: Ticket, draft: Draft, wait_reason: str | None, proposes_solu
         _waiting.start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
     save(ticket)
     event = audit.record(
-        "ticket.answered", ticket, actor=draft.author, message=message.seq, before=before, after=ticket.status,
-        wait_reason=wait_reason, asks_confirmation=ticket.asks_confirmation, closes_at=iso(ticket.closes_at),
-    )  # fmt: skip
+        "ticket.answered",
+        ticket,
+        actor=draft.author,
+        message=message.seq,
+        before=before,
+        after=ticket.status,
+        wait_reason=wait_reason,
+        asks_confirmation=ticket.asks_confirmation,
+        closes_at=iso(ticket.closes_at),
+    )
     notifications.answered(ticket, event, message)

@@ -38,25 +38,19 @@ def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
             before = [ticket.category, ticket.impact]
             ticket.category, ticket.impact = category, impact
             ticket.save(update_fields=["category", "impact"])
-            audit.record(
-                "ticket.classified", ticket, actor=agent, before=before, after=[category, impact]
-            )
+            audit.record("ticket.classified", ticket, actor=agent, before=before, after=[category, impact])
     return ticket
 
 
 def hand_over(pk: int, *, supervisor: User, provider: Provider) -> Ticket:
     """Give the ticket to another provider, unassigned (M3): only its agents see it from now on."""
     with locked(pk, OPEN, WAITING) as ticket:
-        policy.require(
-            policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador."
-        )
+        policy.require(policy.may_hand_over(supervisor, ticket), "Solo un supervisor cambia el prestador.")
         if ticket.provider_id != provider.pk:
             before = ticket.provider_id
             ticket.provider, ticket.assignee = provider, None
             ticket.save(update_fields=["provider", "assignee"])
-            audit.record(
-                "ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk
-            )
+            audit.record("ticket.handed_over", ticket, actor=supervisor, before=before, after=provider.pk)
     return ticket
 
 
@@ -69,9 +63,7 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
     for ticket in Ticket.objects.select_for_update().filter(customer=source).order_by("pk"):
         ticket.customer = target
         ticket.save(update_fields=["customer"])
-        audit.record(
-            "ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk
-        )
+        audit.record("ticket.moved_to_company", ticket, actor=actor, before=source.pk, after=target.pk)
         moved += 1
     return moved
 
@@ -81,6 +73,4 @@ def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> No
     ticket.assignee = assignee
     ticket.save(update_fields=["assignee"])
     name = assignee.get_full_name() if assignee else ""
-    audit.record(
-        verb, ticket, actor=actor, before=before, after=ticket.assignee_id, assignee_name=name
-    )
+    audit.record(verb, ticket, actor=actor, before=before, after=ticket.assignee_id, assignee_name=name)

@@ -21,9 +21,7 @@ class FormUsed(WrongStatus):
     """The form's one-time key was used before for something else; the text must be sent with a fresh form."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Este formulario ya se había enviado. Revise lo que llegó y envíe su texto de nuevo."
-        )
+        super().__init__("Este formulario ya se había enviado. Revise lo que llegó y envíe su texto de nuevo.")
 
 
 class FilesGone(ValueError):

@@ -7,8 +7,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 
 from accounts.models import Contact, Customer, Provider, User
-from factureya.core import audit, numbers, own_links
+from factureya.core import audit, numbers
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
@@ -52,9 +53,14 @@ def open_ticket(
     )
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open(
-        draft, customer, agent,
-        subject=own_links.cut(subject), category=category, impact=impact, cfdi_uuid=cfdi_uuid,
-    )  # fmt: skip
+        draft,
+        customer,
+        agent,
+        subject=own_links.cut(subject),
+        category=category,
+        impact=impact,
+        cfdi_uuid=cfdi_uuid,
+    )
 
 
 def follow_up(
@@ -74,13 +80,16 @@ def follow_up(
     """
     draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
-        policy.require(
-            policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa."
-        )
+        policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
         return _open(
-            draft, closed.customer, None,
-            subject=closed.subject, category=closed.category, impact=closed.impact, follows=closed,
-        )  # fmt: skip
+            draft,
+            closed.customer,
+            None,
+            subject=closed.subject,
+            category=closed.category,
+            impact=closed.impact,
+            follows=closed,
+        )
 
 
 def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
@@ -104,19 +113,21 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
 
 
 @transaction.atomic
-def _open_as(
-    number: str, draft: Draft, customer: Customer, agent: User | None, **fields: Any
-) -> Ticket:
+def _open_as(number: str, draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     """Everything, under this number. IntegrityError when it is taken (one in 3·10¹⁰), or the form's key is used."""
     follows: Ticket | None = fields.get("follows")
     provider = _provider_of_new(draft.author, customer)
     ticket = _create(draft, customer, number=number, provider_id=provider, **fields)
     message = _drafts.add_message(ticket, draft)
     event = audit.begin(
-        "ticket.followed_up" if follows else "ticket.opened", ticket, actor=agent or draft.author,
-        channel=draft.channel, message=message.seq, follows=follows.number if follows else None,
+        "ticket.followed_up" if follows else "ticket.opened",
+        ticket,
+        actor=agent or draft.author,
+        channel=draft.channel,
+        message=message.seq,
+        follows=follows.number if follows else None,
         **draft.trace,
-    )  # fmt: skip
+    )
     announce = notifications.followed_up if follows else notifications.opened
     announce(ticket, event, draft.inbound)
     return ticket
@@ -141,9 +152,15 @@ def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
     """Insert an open ticket."""
     instant = now()
     ticket = Ticket(
-        customer=customer, requester=draft.author, channel=draft.channel,
-        status=OPEN, opened_at=instant, queue_at=instant, search_words=searchable(fields["subject"]), **fields,
-    )  # fmt: skip
+        customer=customer,
+        requester=draft.author,
+        channel=draft.channel,
+        status=OPEN,
+        opened_at=instant,
+        queue_at=instant,
+        search_words=searchable(fields["subject"]),
+        **fields,
+    )
     _drafts.touch(ticket, draft)
     _waiting.owe_reply(ticket, instant)
     ticket.save(force_insert=True)

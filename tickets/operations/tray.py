@@ -77,9 +77,17 @@ def open_from_mail(
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
         assert membership is not None
         ticket = open_ticket(
-            author=contact, customer=membership.customer, subject=subject, body=body, category=category,
-            impact=impact, files=files, channel=Channel.MAIL, agent=agent, inbound=inbound,
-        )  # fmt: skip
+            author=contact,
+            customer=membership.customer,
+            subject=subject,
+            body=body,
+            category=category,
+            impact=impact,
+            files=files,
+            channel=Channel.MAIL,
+            agent=agent,
+            inbound=inbound,
+        )
         _resolve(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
     return ticket
 
@@ -104,9 +112,7 @@ def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
         yield inbound
 
 
-def _resolve(
-    inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object
-) -> None:
+def _resolve(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])

@@ -6,7 +6,8 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from tickets import policy, queue
+from tickets import policy
+from tickets.desk import queue
 
 register = template.Library()
 
@@ -47,14 +48,14 @@ def _tray(path: str) -> dict[str, Any]:
 def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
     shown = None if count is None else "99+" if count >= queue.COUNT_CAP else str(count)
     return {
-        "label": view.label, "url": f"{url}?vista={view.slug}", "count": shown,
-        "is_hot": view.is_urgent and bool(count), "is_current": view.slug == current,
-    }  # fmt: skip
+        "label": view.label,
+        "url": f"{url}?vista={view.slug}",
+        "count": shown,
+        "is_hot": view.is_urgent and bool(count),
+        "is_current": view.slug == current,
+    }
 
 
 def _app(app: dict[str, Any], path: str) -> dict[str, Any]:
-    models = [
-        {**model, "is_current": path.startswith(model["admin_url"] or "\0")}
-        for model in app["models"]
-    ]
+    models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
     return {"name": app["name"], "models": models}

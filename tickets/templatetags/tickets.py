@@ -12,11 +12,11 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from factureya.core.templatetags.fy import chip, icon, initials, iso, when, when_long
-from tickets import wording
-from tickets.bodies import Block
-from tickets.lists import Group
+from tickets.customer import wording
+from tickets.customer.my_tickets import Group
+from tickets.customer.timeline import Entry
+from tickets.message_text import Block
 from tickets.models import Ticket
-from tickets.timeline import Entry
 
 register = template.Library()
 
@@ -28,8 +28,7 @@ _ROW = (
     '<div class="fy-item__s">{}<small>{}</small></div></li>'
 )
 _EVENT = (
-    '<li class="fy-tl__ev"><span class="fy-tl__dot" aria-hidden="true">{}</span>{} · '
-    '<time datetime="{}">{}</time></li>'
+    '<li class="fy-tl__ev"><span class="fy-tl__dot" aria-hidden="true">{}</span>{} · <time datetime="{}">{}</time></li>'
 )
 _MESSAGE = (
     '<li id="mensaje-{}"><span class="fy-tl__dot{}" aria-hidden="true">{}</span>'
@@ -43,7 +42,7 @@ _THEIRS = (" fy-tl__dot--cust", "", "")
 
 @register.simple_tag
 def body(blocks: Iterable[Block]) -> SafeString:
-    """A message's text (tickets.bodies), escaped; a long history would pay dearly for an include per message."""
+    """A message's text (tickets.message_text), escaped; a long history would pay dearly for an include per message."""
     return format_html_join("", "{}", ((_block(block),) for block in blocks))
 
 
@@ -72,7 +71,7 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
 
 @register.simple_tag
 def history(entries: Iterable[Entry]) -> SafeString:
-    """The lines of a ticket's history (tickets.timeline)."""
+    """The lines of a ticket's history (tickets.customer.timeline)."""
     return format_html_join("\n", "{}", ((_line(entry),) for entry in entries))
 
 
@@ -81,9 +80,20 @@ def _line(entry: Entry) -> SafeString:
         return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
     dot, css, side = _OURS if entry.is_ours else _THEIRS
     return format_html(
-        _MESSAGE, entry.message.seq, dot, initials(entry.message.author_name), css, entry.author, entry.when,
-        entry.author, side, iso(entry.at), entry.when, body(entry.blocks), _below(entry),
-    )  # fmt: skip
+        _MESSAGE,
+        entry.message.seq,
+        dot,
+        initials(entry.message.author_name),
+        css,
+        entry.author,
+        entry.when,
+        entry.author,
+        side,
+        iso(entry.at),
+        entry.when,
+        body(entry.blocks),
+        _below(entry),
+    )
 
 
 def _below(entry: Entry) -> SafeString:
@@ -96,9 +106,7 @@ def _below(entry: Entry) -> SafeString:
 
 def _block(block: Block) -> SafeString:
     if block.kind == "steps":
-        return format_html(
-            "<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((item,) for item in block.items))
-        )
+        return format_html("<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((item,) for item in block.items)))
     if block.kind == "heading":
         return format_html('<p class="fy-strong fy-mb-1">{}</p>', block.text)
     return format_html("<p>{}</p>", linebreaksbr(block.text))
@@ -117,8 +125,4 @@ def _note(ticket: Any) -> str:
         return "El plazo está detenido"
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"
-    return (
-        f"Terminó {when(ticket.touched_at)}"
-        if ticket.is_closed
-        else wording.whose(ticket.assignee_name)
-    )
+    return f"Terminó {when(ticket.touched_at)}" if ticket.is_closed else wording.whose(ticket.assignee_name)

@@ -9,12 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office, User
-from accounts.tests.factories import make_contact, make_staff, own_provider
+from factureya.bench import request_histories
+from factureya.bench.load import Loader
+from factureya.bench.sample_people import Crowd
+from factureya.bench.sweep import recorded
 from factureya.core import numbers
-from tickets.bench import lives
-from tickets.bench.crowd import Crowd
-from tickets.bench.load import Loader
-from tickets.bench.sweep import recorded
+from factureya.testing.people import make_contact, make_staff, own_provider
 from tickets.formkeys import NEW
 from tickets.formkeys import new as new_key
 from tickets.models import NUMBER_PREFIX, Ticket
@@ -43,7 +43,7 @@ def load(cast: Cast, *steps: str) -> list[int]:
     loader.numbers = iter(lambda: numbers.new(NUMBER_PREFIX), "")
     people = Crowd([requester], [agent], {agent.pk: own_provider()}, [1.0])
     plans = [
-        (lives.live(loader.rng, loader.present, active="c" not in s, steps=s), requester, agent)
+        (request_histories.live(loader.rng, loader.present, active="c" not in s, steps=s), requester, agent)
         for s in steps
     ]
     return loader.insert(plans, people)
@@ -77,9 +77,17 @@ LISTS = [
     "?q=nada",
 ]
 QUEUES = [
-    "", "?vista=respondio", "?vista=mios", "?vista=por-asignar", "?vista=en-espera", "?vista=hoy", "?vista=cerrados",
-    "?q=factura", "?q=nada", "?vista=abiertos&categoria=stamping",
-]  # fmt: skip
+    "",
+    "?vista=respondio",
+    "?vista=mios",
+    "?vista=por-asignar",
+    "?vista=en-espera",
+    "?vista=hoy",
+    "?vista=cerrados",
+    "?q=factura",
+    "?q=nada",
+    "?vista=abiertos&categoria=stamping",
+]
 
 
 def test_my_tickets(client: Client, cast: Cast) -> None:
@@ -114,9 +122,15 @@ def test_create(client: Client, cast: Cast) -> None:
 
     def send(subject: str) -> Any:
         fields = {
-            "subject": subject, "category": "stamping", "impact": "2", "description": "No avanza.",
-            "steps": "Entré", "expected": "", "cfdi_uuid": "", "key": new_key(cast[0], NEW).token,
-        }  # fmt: skip
+            "subject": subject,
+            "category": "stamping",
+            "impact": "2",
+            "description": "No avanza.",
+            "steps": "Entré",
+            "expected": "",
+            "cfdi_uuid": "",
+            "key": new_key(cast[0], NEW).token,
+        }
         return client.post(reverse("tickets:new"), fields)
 
     load(cast, "t", "ts", "tqi")

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
-from accounts.tests.factories import make_agent, make_contact
-from factureya.core import clock, outbox
+from factureya.core import clock
+from factureya.core.mail import outbox
 from factureya.core.models import Attachment, Event, OutboxMessage
+from factureya.testing.people import make_agent, make_contact
+from factureya.testing.tickets import let_it_close, mails_about, make_ticket
 from tickets import guards, operations
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.tests.factories import let_it_close, mails_about, make_ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -61,9 +62,7 @@ def update(ticket: Ticket, **columns: Any) -> None:
     execute(f"UPDATE tickets_ticket SET {pairs} WHERE id = %s", *columns.values(), ticket.pk)
 
 
-def copy_statement(
-    model: type[models.Model], row: int, verb: str, **columns: Any
-) -> tuple[str, list[Any]]:
+def copy_statement(model: type[models.Model], row: int, verb: str, **columns: Any) -> tuple[str, list[Any]]:
     """`verb` a copy of a row with some columns changed: the statement and its parameters."""
     names = [field.column for field in model._meta.concrete_fields]
     chosen = [name for name in names if name != "id" or "id" in columns]
@@ -162,10 +161,22 @@ def test_only_closed_has_a_reason_to_be_closed():
     "change",
     [
         {"status": "open", "closed_reason": None, "closed_at": None},
-        {"status": "open", "closed_reason": None, "closed_at": None, "wait_reason": None, "closes_at": None,
-         "reminder_id": None},
-        {"status": "waiting", "closed_reason": None, "closed_at": None, "wait_reason": "detail",
-         "waiting_since": SOON, "closes_at": SOON},
+        {
+            "status": "open",
+            "closed_reason": None,
+            "closed_at": None,
+            "wait_reason": None,
+            "closes_at": None,
+            "reminder_id": None,
+        },
+        {
+            "status": "waiting",
+            "closed_reason": None,
+            "closed_at": None,
+            "wait_reason": "detail",
+            "waiting_since": SOON,
+            "closes_at": SOON,
+        },
         {"closed_at": SOON},
         {"closed_at": None},
         {"closed_reason": None},
@@ -174,7 +185,7 @@ def test_only_closed_has_a_reason_to_be_closed():
         {"closes_at": SOON},
     ],
     ids=lambda change: ",".join(f"{k}={v}" for k, v in change.items())[:60],
-)  # fmt: skip
+)
 def test_closed_is_final(silent: bool, change: dict[str, Any]):
     ticket = let_it_close(make_ticket(Ticket.Status.WAITING)) if silent else make_ticket("closed")
     with refused_by("ticket_closed_is_final"):
@@ -242,9 +253,7 @@ def test_not_from_abierto():
 @pytest.mark.clause("M15")
 def test_not_by_being_born_so():
     ticket = let_it_close(make_ticket(Ticket.Status.WAITING))
-    sql, params = copy_statement(
-        Ticket, ticket.pk, "INSERT", number="FY-0000-0000", reminder_id=None
-    )
+    sql, params = copy_statement(Ticket, ticket.pk, "INSERT", number="FY-0000-0000", reminder_id=None)
     with refused_by("ticket_born_open"):
         execute(sql, *params)
 
@@ -311,9 +320,7 @@ def test_not_by_an_instant_that_only_looks_later(tail: str):
     ticket = reminded(3 * DAY)
     assert ticket.closes_at is not None
     early = ticket.closes_at - timedelta(hours=1) if not tail else ticket.closes_at
-    text = early.strftime("%Y-%m-%dT%H:%M:%S" if not tail else "%Y-%m-%d %H:%M:%S") + (
-        tail or ".000000"
-    )
+    text = early.strftime("%Y-%m-%dT%H:%M:%S" if not tail else "%Y-%m-%d %H:%M:%S") + (tail or ".000000")
     with refused_by("ticket_unanswered_instants", "unanswered_only_after_closes_at"):
         close_raw(ticket, closed_at=text)
 
@@ -325,22 +332,21 @@ def history() -> dict[str, tuple[type[models.Model], int]]:
     """A ticket with a message, a note, a file and an event: the last row of each."""
     agent, author = make_agent(), make_contact()
     files = [
-        Attachment.objects.create(
-            token=f"t{n}", file="x", name="x.png", content_type="image/png", size=1, draft="k"
-        )
+        Attachment.objects.create(token=f"t{n}", file="x", name="x.png", content_type="image/png", size=1, draft="k")
         for n in range(2)
     ]
     ticket = make_ticket(requester=author, files=files[:1], form_key="k1")
-    operations.add_note(
-        ticket.pk, agent=agent, body="Solo para nosotros", files=files[1:], form_key="k2"
-    )
+    operations.add_note(ticket.pk, agent=agent, body="Solo para nosotros", files=files[1:], form_key="k2")
     rows: tuple[type[models.Model], ...] = (Ticket, Message, Note, TicketFile, Event)
     return {model._meta.db_table: (model, model._default_manager.latest("pk").pk) for model in rows}
 
 
 TEXTS = {
-    "tickets_message": "body", "tickets_note": "body", "tickets_ticketfile": "note_id", "core_event": "verb",
-}  # fmt: skip
+    "tickets_message": "body",
+    "tickets_note": "body",
+    "tickets_ticketfile": "note_id",
+    "core_event": "verb",
+}
 
 
 @pytest.mark.clause("M16", "M26")
@@ -383,8 +389,12 @@ REPLACED = {
 }
 # Keys that are made fresh, so that the row collides by the key under test alone.
 FRESH = {
-    "number": "FY-0000-0000", "form_key": "fresh", "seq": 999, "attachment_id": None, "hash": "f" * 64,
-}  # fmt: skip
+    "number": "FY-0000-0000",
+    "form_key": "fresh",
+    "seq": 999,
+    "attachment_id": None,
+    "hash": "f" * 64,
+}
 
 
 def replacement(name: str, verb: str) -> tuple[str, list[Any]]:

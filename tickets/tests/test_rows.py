@@ -3,7 +3,7 @@
 import pytest
 from django.template import Context, Template
 
-from tickets.bodies import blocks
+from tickets.message_text import blocks
 
 TEXT = "No <b>avanza</b>\nnada\n\nPasos que siguió:\n1. Entré & salí\n2. Timbré"
 WANTED = (

@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, Response
 
 from accounts.models import Office, User
-from accounts.tests.factories import make_contact, make_staff, own_provider
+from factureya.testing.people import make_contact, make_staff, own_provider
 from tickets.models import Ticket
 from tickets.tests.test_budgets import load
 

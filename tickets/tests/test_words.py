@@ -2,20 +2,19 @@
 
 import pytest
 
-from accounts.tests.factories import make_agent, make_contact, make_customer
 from factureya.core import calendar
 from factureya.core.models import Event
-from tickets import bodies, formkeys, operations, similar, timeline
+from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.tickets import let_it_close, make_ticket
+from tickets import formkeys, message_text, operations
+from tickets.customer import similar_tickets, timeline
 from tickets.models import Ticket
-from tickets.tests.factories import let_it_close, make_ticket
 
 
 @pytest.mark.clause("M17")
 def test_answers_become_one_text_and_come_back_in_parts():
-    body = bodies.compose(
-        "Falló.\r\n\r\nDos veces.", "1. Entré\n\n 2) Timbré\n- salió el error", "Que timbrara"
-    )
-    assert [(b.kind, b.text, b.items) for b in bodies.blocks(body)] == [
+    body = message_text.compose("Falló.\r\n\r\nDos veces.", "1. Entré\n\n 2) Timbré\n- salió el error", "Que timbrara")
+    assert [(b.kind, b.text, b.items) for b in message_text.blocks(body)] == [
         ("paragraph", "Falló.", []),
         ("paragraph", "Dos veces.", []),
         ("heading", "Pasos que siguió", []),
@@ -41,7 +40,7 @@ def test_answers_become_one_text_and_come_back_in_parts():
     ],
 )
 def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
-    found = bodies.blocks(body)
+    found = message_text.blocks(body)
     assert [block.kind for block in found] == kinds
 
 
@@ -66,8 +65,8 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
     ],
 )
 def test_subjects_that_look_alike(one, other, alike):
-    score = similar.likeness(similar.words(one), similar.words(other))
-    assert (score >= similar.ENOUGH) is alike
+    score = similar_tickets.likeness(similar_tickets.words(one), similar_tickets.words(other))
+    assert (score >= similar_tickets.ENOUGH) is alike
 
 
 @pytest.mark.clause("M11")
@@ -77,12 +76,12 @@ def test_closed_tickets_are_not_offered_and_the_best_come_first():
     make_ticket(Ticket.Status.CLOSED, requester=ana, subject="Error CFDI40147")
     code = make_ticket(requester=ana, subject="CFDI40147 en la factura")
     loose = make_ticket(requester=ana, subject="La factura del cliente nuevo")
-    found = similar.find(ana, "Factura del cliente nuevo con CFDI40147")
+    found = similar_tickets.find(ana, "Factura del cliente nuevo con CFDI40147")
     assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [
         code.pk,
         loose.pk,
     ]
-    assert similar.find(ana, "de la") == []
+    assert similar_tickets.find(ana, "de la") == []
 
 
 @pytest.mark.clause("M10")
@@ -107,9 +106,12 @@ def test_the_look_up_page_reads_the_same_verbs():
 @pytest.mark.django_db
 def test_every_verb_of_a_tickets_life_is_public_or_meant_not_to_be():
     private = {
-        "ticket.note_added", "ticket.classified", "ticket.handed_over", "ticket.reminder_queued",
+        "ticket.note_added",
+        "ticket.classified",
+        "ticket.handed_over",
+        "ticket.reminder_queued",
         "ticket.moved_to_company",
-    }  # fmt: skip
+    }
     ana, agent = make_contact(), make_agent()
     first = make_ticket(requester=ana)
     operations.take(first.pk, agent=agent)

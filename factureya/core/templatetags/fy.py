@@ -61,8 +61,10 @@ def picture(file: Attachment, url: str) -> SafeString:
         room = format_html(' width="{}" height="{}"', width, height)
     return format_html(
         '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">',
-        url, room, file.name,
-    )  # fmt: skip
+        url,
+        room,
+        file.name,
+    )
 
 
 @register.simple_tag
@@ -135,11 +137,7 @@ def filesize(size: int | None) -> str:
 @register.filter
 def initials(name: str) -> str:
     """«RP» for «Rosa Elena Paredes»: first and last name; particles and signs do not count."""
-    words = [
-        w
-        for w in re.findall(r"\w+", name)
-        if w.lower() not in {"de", "del", "la", "las", "los", "y"}
-    ]
+    words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
     return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
 
 
@@ -182,16 +180,10 @@ def error_list(form: BaseForm) -> ErrorList:
     for field in form.hidden_fields():
         wide += [FormError(text=str(text), target="") for text in field.errors]
     fields = [
-        FormError(text=str(text), target=_target(field))
-        for field in form.visible_fields()
-        for text in field.errors
+        FormError(text=str(text), target=_target(field)) for field in form.visible_fields() for text in field.errors
     ]
     wrong = sum(bool(field.errors) for field in form.visible_fields())
-    heading = (
-        f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}"
-        if wrong
-        else "Hay un problema"
-    )
+    heading = f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}" if wrong else "Hay un problema"
     return ErrorList(heading=heading, items=wide + fields)
 
 

@@ -10,10 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import make_agent, make_contact, make_superuser
 from factureya.core import admin, audit
 from factureya.core.models import Event, Holiday, OutboxMessage
-from tickets.tests.factories import make_ticket
+from factureya.testing.people import make_agent, make_contact, make_superuser
+from factureya.testing.tickets import make_ticket
 
 pytestmark = pytest.mark.django_db
 Status = OutboxMessage.Status

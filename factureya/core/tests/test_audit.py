@@ -14,9 +14,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from accounts.tests.factories import make_user
 from factureya.core import audit, guard_install
 from factureya.core.models import ChainHead, Event
+from factureya.testing.people import make_user
 
 pytestmark = pytest.mark.clause("M26")
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -109,9 +109,7 @@ def test_who_finds_the_chain_begun_meanwhile_comes_second(monkeypatch):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "value", [1.5, float("nan"), 1e16, datetime.now(UTC), {"a": [0.1]}, object()]
-)
+@pytest.mark.parametrize("value", [1.5, float("nan"), 1e16, datetime.now(UTC), {"a": [0.1]}, object()])
 def test_only_what_both_databases_give_back_as_written(value):
     with pytest.raises(TypeError):
         write(value=value)

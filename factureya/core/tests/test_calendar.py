@@ -41,9 +41,7 @@ def at(text: str, zone: ZoneInfo = MEXICO) -> datetime:
 )
 def test_open_and_closed(instant, is_open):
     assert HOURS.is_open(at(instant)) is is_open
-    assert (
-        HOURS.is_open(at(instant).astimezone(UTC)) is is_open
-    )  # whatever zone the instant is told in
+    assert HOURS.is_open(at(instant).astimezone(UTC)) is is_open  # whatever zone the instant is told in
 
 
 @pytest.mark.clause("M2")
@@ -134,9 +132,7 @@ def test_mexico_city_keeps_one_offset(start):
 @pytest.mark.clause("M15")
 def test_natural_days_are_72_hours(settings):
     settings.CUSTOMER_REPLY_DAYS, settings.CUSTOMER_REPLY_CALENDAR = 3, "natural"
-    assert reply_deadline(at("2026-11-13 19:30")) == at(
-        "2026-11-16 19:30"
-    )  # weekend and holiday count
+    assert reply_deadline(at("2026-11-13 19:30")) == at("2026-11-16 19:30")  # weekend and holiday count
     over_the_change = at("2026-10-30 10:05", TIJUANA)
     assert reply_deadline(over_the_change) - over_the_change.astimezone(UTC) == timedelta(hours=72)
 
@@ -163,9 +159,7 @@ def test_the_statutory_holidays_are_on_file(django_assert_num_queries):
     assert not hours.is_open(at("2026-12-25 10:00"))
 
 
-instants = st.datetimes(
-    datetime(2025, 1, 1), datetime(2027, 12, 1), timezones=st.just(MEXICO), allow_imaginary=False
-)
+instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 1), timezones=st.just(MEXICO), allow_imaginary=False)
 
 
 @pytest.mark.clause("M2", "M15")

@@ -23,9 +23,7 @@ def test_servers_b3_static_files_that_the_service_cannot_read(settings, tmp_path
     if os.geteuid():
         assert warned(settings, folder) == ["core.W001"]
         return
-    folder.chmod(
-        0o700
-    )  # as the documented install left it: made by root, in the folder of the service
+    folder.chmod(0o700)  # as the documented install left it: made by root, in the folder of the service
     os.chown(tmp_path, 65534, 65534)
     assert warned(settings, folder) == ["core.W001"]
     folder.chmod(0o755)

@@ -115,9 +115,7 @@ def render(source: str, **context: object) -> str:
     return Template("{% load fy %}" + source).render(Context(context))
 
 
-@pytest.mark.parametrize(
-    ("status", "css"), [("open", "open"), ("waiting", "wait"), ("closed", "closed")]
-)
+@pytest.mark.parametrize(("status", "css"), [("open", "open"), ("waiting", "wait"), ("closed", "closed")])
 def test_chip_and_its_partial_are_the_same(status, css):
     expected = f'<span class="fy-state fy-state--{css}">En &lt;espera&gt;</span>'
     assert render("{% chip status label %}", status=status, label="En <espera>") == expected
@@ -148,9 +146,7 @@ class Complaint(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Elija cómo le afecta"},
     )
-    form_key = forms.CharField(
-        widget=forms.HiddenInput, error_messages={"required": "Abra la página de nuevo"}
-    )
+    form_key = forms.CharField(widget=forms.HiddenInput, error_messages={"required": "Abra la página de nuevo"})
 
     def clean(self):
         if self.data.get("refuse"):
@@ -159,9 +155,7 @@ class Complaint(forms.Form):
 
 
 def summary(**data: str) -> str:
-    return render_to_string(
-        "partials/errors.html", {"form": Complaint(data), "note": "No perdimos nada."}
-    )
+    return render_to_string("partials/errors.html", {"form": Complaint(data), "note": "No perdimos nada."})
 
 
 def test_error_summary_links_to_each_field():

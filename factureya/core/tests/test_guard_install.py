@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from change_requests.models import FormalRequest
 from factureya.core import guard_install, guards
 from factureya.core.management.commands import up
-from tickets.tests.factories import make_ticket
+from factureya.testing.tickets import make_ticket
 
 pytestmark = pytest.mark.clause("M26")
 EARLIER = [
@@ -83,9 +83,7 @@ def test_a_migrate_without_anything_to_do_leaves_the_guards_alone(monkeypatch):
 def test_house_d2_a_changed_guard_is_told_and_the_next_migrate_installs_it(monkeypatch, client):
     assert warned() == ""
     last = guards.GUARDS[-3]
-    monkeypatch.setattr(
-        guards, "GUARDS", [*guards.GUARDS[:-3], replace(last, message="otro"), *guards.GUARDS[-2:]]
-    )
+    monkeypatch.setattr(guards, "GUARDS", [*guards.GUARDS[:-3], replace(last, message="otro"), *guards.GUARDS[-2:]])
     assert guard_install.differences(connection) == [f"changed: {last.name}"]
     assert f"changed: {last.name}" in warned()
     assert client.get("/readyz").json()["checks"]["guards"] == {"ok": False}
@@ -99,9 +97,7 @@ def test_house_d2_a_changed_guard_is_told_and_the_next_migrate_installs_it(monke
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_whole_again")
 def test_a_dropped_and_an_unknown_trigger_are_told():
-    create = (
-        guards.GUARDS[0].trigger(connection.vendor).replace(guards.GUARDS[0].name, "stranger", 1)
-    )
+    create = guards.GUARDS[0].trigger(connection.vendor).replace(guards.GUARDS[0].name, "stranger", 1)
     execute(drop("core_chainhead_forward", "core_chainhead"), create)
     assert guard_install.differences(connection) == [
         "missing: core_chainhead_forward",
@@ -111,9 +107,7 @@ def test_a_dropped_and_an_unknown_trigger_are_told():
     assert guard_install.differences(connection) == []
 
 
-@pytest.mark.skipif(
-    connection.vendor == "sqlite", reason="only PostgreSQL disables triggers and has functions"
-)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="only PostgreSQL disables triggers and has functions")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_whole_again")
 @pytest.mark.parametrize(

@@ -137,9 +137,7 @@ def test_two_events_do_not_share_a_place(events):
 # -- Heads of chains ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "change", ["seq = 2", "seq = 5", "seq = 3, hash = 'x'", "chain = 'cosa:2'"]
-)
+@pytest.mark.parametrize("change", ["seq = 2", "seq = 5", "seq = 3, hash = 'x'", "chain = 'cosa:2'"])
 def test_a_chain_moves_one_step_forward(events, change):
     refused(f"UPDATE core_chainhead SET {change}", "core_chainhead_forward")
 

@@ -67,9 +67,7 @@ def test_a_sweep_that_stopped_is_not_ready(client: Client, monkeypatch: pytest.M
 
 
 @pytest.mark.django_db
-def test_an_overdue_mail_is_not_ready_and_one_that_waits_for_its_next_try_is(
-    client: Client, monkeypatch
-):
+def test_an_overdue_mail_is_not_ready_and_one_that_waits_for_its_next_try_is(client: Client, monkeypatch):
     monkeypatch.setattr(health, "_started_at", clock.now() - timedelta(minutes=11))
     for name in health.SWEEP_MAX_AGE:
         Heartbeat.beat(name)
@@ -79,16 +77,12 @@ def test_an_overdue_mail_is_not_ready_and_one_that_waits_for_its_next_try_is(
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["checks"]["outbox"] == {"ok": False, "age_seconds": 12 * 60}
-    monkeypatch.setattr(
-        health, "_started_at", clock.now()
-    )  # just started: the worker gets its time
+    monkeypatch.setattr(health, "_started_at", clock.now())  # just started: the worker gets its time
     assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.django_db
-def test_a_database_that_is_down_is_said_not_raised(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_database_that_is_down_is_said_not_raised(client: Client, monkeypatch: pytest.MonkeyPatch):
     def down(*_args: object) -> None:
         raise OperationalError("password of the database: hunter2")
 
@@ -112,9 +106,7 @@ def test_a_broker_that_is_down_is_said(client: Client, settings, tmp_path):
 
 @pytest.mark.django_db
 @pytest.mark.clause("M17")
-def test_servers_h9_a_folder_of_files_that_cannot_be_written_is_said(
-    client: Client, settings, tmp_path, monkeypatch
-):
+def test_servers_h9_a_folder_of_files_that_cannot_be_written_is_said(client: Client, settings, tmp_path, monkeypatch):
     settings.MEDIA_ROOT = tmp_path / "media"  # nobody has sent a file yet
     assert client.get("/readyz").json()["checks"]["media"] == {"ok": True}
     monkeypatch.setattr(health, "MIN_FREE_BYTES", 2**60)

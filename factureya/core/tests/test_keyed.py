@@ -2,18 +2,18 @@
 
 import pytest
 
-from accounts.tests.factories import make_contact
-from factureya.core import keyed
+from factureya.core import signing
+from factureya.testing.people import make_contact
+from factureya.testing.tickets import make_ticket
 from tickets import formkeys, links
-from tickets.tests.factories import make_ticket
 
 
 def test_digests_are_short_keyed_and_apart():
-    one = keyed.digest("salt", "ana@ejemplo.mx")
-    assert len(one) == keyed.LENGTH
-    assert one != keyed.digest("other salt", "ana@ejemplo.mx")
-    assert keyed.matches("salt", "ana@ejemplo.mx", one)
-    assert not keyed.matches("salt", "beto@ejemplo.mx", one)
+    one = signing.digest("salt", "ana@ejemplo.mx")
+    assert len(one) == signing.LENGTH
+    assert one != signing.digest("other salt", "ana@ejemplo.mx")
+    assert signing.matches("salt", "ana@ejemplo.mx", one)
+    assert not signing.matches("salt", "beto@ejemplo.mx", one)
 
 
 @pytest.mark.django_db
@@ -25,8 +25,8 @@ def test_links_and_forms_outlive_a_new_key(settings):
     assert links.holder(links.read(token)) == ana
     assert formkeys.read(key.token, ticket.number, ana) is not None
     old = key.owner
-    assert keyed.matches(formkeys.SALT, str(ana.pk), old)
+    assert signing.matches(formkeys.SALT, str(ana.pk), old)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not keyed.matches(formkeys.SALT, str(ana.pk), old)
+    assert not signing.matches(formkeys.SALT, str(ana.pk), old)
     with pytest.raises(links.BadLink):
         links.read(token)

@@ -103,9 +103,19 @@ def test_anything_else_is_refused_with_its_own_error(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "FY", "FY-", "FY-7K3M-9QX", "FY-7K3M-9QX11",
-     "FY-7K3M-9QXU", "SA-7K3M-9QX1", "ñ" * 8, "FYFY-7K3M-9QX1", "٧K3M9QX1"],
-)  # fmt: skip
+    [
+        "",
+        "FY",
+        "FY-",
+        "FY-7K3M-9QX",
+        "FY-7K3M-9QX11",
+        "FY-7K3M-9QXU",
+        "SA-7K3M-9QX1",
+        "ñ" * 8,
+        "FYFY-7K3M-9QX1",
+        "٧K3M9QX1",
+    ],
+)
 def test_garbage(text):
     with pytest.raises(InvalidNumber):
         parse("FY", text)

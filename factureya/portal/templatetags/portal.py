@@ -48,11 +48,7 @@ def _own_pages(request) -> list[tuple[str, str]]:
         return []
     if not user.is_staff:
         membership = user.membership
-        asks = (
-            membership is not None
-            and membership.is_representative
-            and membership.customer.is_verified
-        )
+        asks = membership is not None and membership.is_representative and membership.customer.is_verified
         pages = [("Solicitudes", "requests:list")] if asks else []  # M8: only who has powers
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []

@@ -5,9 +5,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from accounts.tests.factories import make_contact
 from factureya.portal.tests.test_errors import PAGES as ERRORS
 from factureya.portal.tests.test_pages import PAGES
+from factureya.testing.people import make_contact
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,9 +41,7 @@ def test_every_page_is_accessible(live_server, page: Page, scheme, monkeypatch):
         assert_accessible(page)
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert paper == PAPER[scheme]
-    assert all("status of" in text for text in complaints), (
-        complaints
-    )  # the errors asked for, no CSP report
+    assert all("status of" in text for text in complaints), complaints  # the errors asked for, no CSP report
 
 
 def test_answers_to_post_are_accessible(live_server, page: Page, context: BrowserContext):

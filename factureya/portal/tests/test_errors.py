@@ -7,8 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client, RequestFactory
 
-from accounts.tests.factories import make_contact
 from factureya.portal import errors
+from factureya.testing.people import make_contact
 
 pytestmark = pytest.mark.urls("factureya.portal.tests.urls")
 

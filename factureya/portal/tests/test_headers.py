@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Office
-from accounts.tests.factories import make_contact, make_staff, make_superuser
 from factureya.portal.tests.test_errors import assert_headers
+from factureya.testing.people import make_contact, make_staff, make_superuser
 
 HTTPS_PROGRAM = """
 import django
@@ -67,9 +67,14 @@ def test_https_marks_cookies_and_pins_itself():
     environment = {**os.environ, "HTTPS": "on", "DJANGO_SETTINGS_MODULE": "factureya.settings"}
     environment |= {"DATABASE_URL": "sqlite://:memory:", "ALLOWED_HOSTS": "testserver"}
     run = subprocess.run(
-        [sys.executable, "-c", HTTPS_PROGRAM], cwd=settings.BASE_DIR, env=environment,
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-c", HTTPS_PROGRAM],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert run.returncode == 0, run.stderr
     hsts, *cookies, redirect = run.stdout.splitlines()
     assert "max-age=63072000; includeSubDomains; preload" in hsts

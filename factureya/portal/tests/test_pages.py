@@ -11,9 +11,9 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 
 from accounts.models import Office
-from accounts.tests.factories import make_contact, make_staff, make_superuser
 from factureya.core.calendar import AttentionHours
 from factureya.portal import hours
+from factureya.testing.people import make_contact, make_staff, make_superuser
 
 PAGES = ("home", "about", "support", "sat", "free_app", "privacy", "accessibility")
 MEXICO = ZoneInfo("America/Mexico_City")
@@ -25,9 +25,7 @@ HOLIDAYS = {
 
 
 def words(instant: str) -> hours.Today:
-    return hours.today(
-        AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO)
-    )
+    return hours.today(AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO))
 
 
 @pytest.mark.clause("M2")
@@ -46,7 +44,7 @@ def words(instant: str) -> hours.Today:
         ("2026-12-31 20:00", "Cerrado, abre el lunes 4 de enero a las 9:00", "Mañana no hay atención: Año Nuevo."),
         ("2026-11-20 01:05", "Cerrado, abre hoy a las 9:00", "Es la 1:05."),
     ],
-)  # fmt: skip
+)
 def test_hours_in_words(instant, headline, detail):
     card = words(instant)
     assert card.headline == headline
@@ -100,10 +98,20 @@ def test_live_hours(client, name, utc, headline):
 def test_what_the_manual_promises_is_on_the_first_page(client):
     html = client.get("/").content.decode()
     for promise in (
-        "Inicio", "¿Qué es Factureya?", "Atención a clientes", "Centro de negocios", "Portal para el usuario SAT",
-        "Aplicación gratuita", "Ingresar", "01 800 63 22 887", "01 (222) 403 4091", "soporte@factureya.com",
-        "mesadecontrol@factureya.com", "de 9:00 a 14:00", "y de 15:00 a 19:00 h",
-    ):  # fmt: skip
+        "Inicio",
+        "¿Qué es Factureya?",
+        "Atención a clientes",
+        "Centro de negocios",
+        "Portal para el usuario SAT",
+        "Aplicación gratuita",
+        "Ingresar",
+        "01 800 63 22 887",
+        "01 (222) 403 4091",
+        "soporte@factureya.com",
+        "mesadecontrol@factureya.com",
+        "de 9:00 a 14:00",
+        "y de 15:00 a 19:00 h",
+    ):
         assert promise in html
 
 
@@ -159,7 +167,7 @@ def check_link(client, link: str) -> None:
         ("superuser", ["Cola de tickets"], ["Mis tickets", "Mesa de control"]),
         (None, ["Ingresar", "Levantar ticket", "Crear cuenta"], ["Salir", "Mis tickets"]),
     ],
-)  # fmt: skip
+)
 def test_who_is_offered_what(client, who, offered, not_offered):
     if who:
         client.force_login(people()[who])
@@ -210,9 +218,7 @@ def test_private_answers_are_not_stored(client):
 @pytest.mark.django_db
 def test_login_answer_is_not_stored(client):
     user = make_contact()
-    response = client.post(
-        reverse("account_login"), {"login": user.email, "password": "Factureya-demo-2026"}
-    )
+    response = client.post(reverse("account_login"), {"login": user.email, "password": "Factureya-demo-2026"})
     assert settings.SESSION_COOKIE_NAME in response.cookies
     assert "no-store" in response.headers["Cache-Control"]
 

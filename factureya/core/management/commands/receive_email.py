@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
-from factureya.core import intake
-from factureya.core.intake import Outcome
+from factureya.core.mail import intake
+from factureya.core.mail.intake import Outcome
 from factureya.core.models import InboundMessage, InboundReading
 
 
@@ -27,9 +27,7 @@ class Command(BaseCommand):
             metavar="ADDRESS",
             help="of the envelope; several, and repeatable (pipe(8) of Postfix gives all that a mail has)",
         )
-        parser.add_argument(
-            "--json", action="store_true", dest="as_json", help="say what became of it"
-        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="say what became of it")
 
     def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
         _log_in_single_lines()

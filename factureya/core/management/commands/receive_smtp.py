@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from factureya.core import mail_listener
+from factureya.core.mail import smtp
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
@@ -20,20 +20,18 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--lmtp", action="store_true", help="accepted, and not needed: the listener takes both"
-        )
+        parser.add_argument("--lmtp", action="store_true", help="accepted, and not needed: the listener takes both")
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
-            host, port = mail_listener.address(settings.MAIL_IN_LISTEN)
+            host, port = smtp.address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         _give_back_large_blocks()
         _collect_seldom()
-        asyncio.run(mail_listener.serve(host, port))
+        asyncio.run(smtp.serve(host, port))
 
 
 def _give_back_large_blocks() -> None:

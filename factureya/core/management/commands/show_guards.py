@@ -17,9 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("names", nargs="*", help="only these guards")
         parser.add_argument("--engine", choices=ENGINES, action="append")
 
-    def handle(
-        self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any
-    ) -> None:
+    def handle(self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any) -> None:
         for vendor in engine or ENGINES:
             self.stdout.write(f"-- {vendor}")
             for guard in guard_install.guards(vendor):

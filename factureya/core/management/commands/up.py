@@ -11,7 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from factureya.core import file_broker, guard_install, supervisor
+from factureya.core import guard_install
+from factureya.core.running import broker_files, supervisor
 
 OTHERS_AFTER = 1.5  # seconds: the first page comes sooner when three processes don't load at once
 
@@ -60,7 +61,7 @@ def make_folders() -> None:
     """Create what the embedded run writes to, readable by this user alone; remove what a killed run left in it."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    file_broker.remove_parts(settings.VAR_DIR / "queue/messages")
+    broker_files.remove_parts(settings.VAR_DIR / "queue/messages")
 
 
 def require_free(bind: str) -> None:

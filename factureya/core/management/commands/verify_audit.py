@@ -34,6 +34,4 @@ class Command(BaseCommand):
         if flaws:
             raise CommandError("La bitácora no está íntegra.", returncode=1)
         if not options["json"]:
-            self.stdout.write(
-                f"Bitácora íntegra: {size['chains']} cadenas, {size['events']} eventos."
-            )
+            self.stdout.write(f"Bitácora íntegra: {size['chains']} cadenas, {size['events']} eventos.")

@@ -1,0 +1,112 @@
+"""*Clientes por verificar* and *Clientes*: what staff decides about a sign-up; registered data are only shown."""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from accounts import operations, policy
+from accounts.models import Contact, Customer
+from accounts.staff.forms import RefuseForm
+from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+
+TO_VERIFY = "admin:accounts_customertoverify_changelist"
+
+
+def to_verify(request: HttpRequest) -> HttpResponse:
+    """The oldest companies that wait, with what is remarkable about each."""
+    require(policy.may_verify(request.user))
+    known = Customer.objects.verified_with(OuterRef("rfc"))
+    rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
+    context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
+    return TemplateResponse(request, "admin/accounts/to_verify.html", context)
+
+
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """One company that waits: its data, the known company with its RFC, and the three ways to decide."""
+    require(policy.may_verify(request.user))
+    customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
+    return _decide_page(request, customer, RefuseForm())
+
+
+def verify(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: verify."""
+    require(policy.may_verify(request.user))
+    customer = get_object_or_404(Customer, pk=pk)
+    done = f"Verificó a {customer.legal_name}."
+    if attempt(request, None, done, operations.verify_company, customer.pk):
+        return redirect(TO_VERIFY)
+    return _back(customer)
+
+
+def join(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: join it to the known company with its RFC."""
+    require(policy.may_verify(request.user))
+    customer = get_object_or_404(Customer, pk=pk)
+    done = f"Unió a las personas y los tickets de {customer.legal_name}."
+    if attempt(request, None, done, operations.join_company, customer.pk):
+        return redirect(TO_VERIFY)
+    return _back(customer)
+
+
+def refuse(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: not accepted, with the reason."""
+    require(policy.may_verify(request.user))
+    customer = get_object_or_404(Customer, pk=pk)
+    form = RefuseForm(request.POST)
+    done = f"No aceptó a {customer.legal_name}."
+    if form.is_valid() and attempt(request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data):
+        return redirect(TO_VERIFY)
+    return _decide_page(request, customer, form)
+
+
+def customers(request: HttpRequest) -> HttpResponse:
+    """The newest companies, or those found by RFC, name or registered mail."""
+    require(policy.may_see_customers(request.user))
+    words = searched(request)
+    found = Customer.objects.order_by("-pk")
+    if words:
+        found = found.filter(
+            Q(rfc__startswith=words.upper()) | Q(legal_name__icontains=words) | Q(registered_email__iexact=words)
+        )
+    context = page_context(request, "Clientes", rows=found[:ROWS], words=words, shown=ROWS)
+    return TemplateResponse(request, "admin/accounts/customers.html", context)
+
+
+def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One company: registered data, read-only (M1), its people, and what was decided about it."""
+    require(policy.may_see_customers(request.user))
+    related = Customer.objects.select_related("joined_to", "verified_by")
+    customer = get_object_or_404(related, pk=pk)
+    context = page_context(
+        request,
+        customer.legal_name,
+        customer=customer,
+        representatives=customer.representatives.order_by("-pk")[:ROWS],
+        contacts=_people(customer)[:ROWS],
+        events=customer.events().reverse()[:ROWS],
+        may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
+    )
+    return TemplateResponse(request, "admin/accounts/customer.html", context)
+
+
+def _people(customer: Customer) -> QuerySet[Contact]:
+    """The people of the company, each with the powers in force today."""
+    people = policy.with_powers(customer.contacts.select_related("user"))
+    return people.order_by("-role", "user__full_name")
+
+
+def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+    context = page_context(
+        request,
+        customer.legal_name,
+        customer=customer,
+        known=Customer.objects.verified_with(customer.rfc).first(),
+        contacts=_people(customer),
+        form=form,
+    )
+    return TemplateResponse(request, "admin/accounts/decide.html", context)
+
+
+def _back(customer: Customer) -> HttpResponse:
+    return redirect("admin:accounts_customertoverify_change", customer.pk)

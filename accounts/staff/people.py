@@ -1,0 +1,174 @@
+"""*Usuarios* and *Prestadores*, for superusers: invitations, offices, closing an account, a lost second factor.
+
+Nobody chooses another's password here: there is no such field, and no address for it.
+"""
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from accounts import operations
+from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
+from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm
+from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+
+USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
+
+
+def users(request: HttpRequest) -> HttpResponse:
+    """Staff, or whoever is found by name or mail; and staff invitations that wait."""
+    require(request.user.is_superuser)
+    words = searched(request)
+    found = User.objects.order_by("full_name", "pk")
+    if words:
+        found = found.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
+    else:
+        found = found.filter(is_staff=True)
+    pending = Invitation.objects.filter(accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True)
+    context = page_context(
+        request,
+        "Usuarios",
+        rows=found[:ROWS],
+        words=words,
+        shown=ROWS,
+        invitations=pending.select_related("provider").order_by("-created_at")[:ROWS],
+    )
+    return TemplateResponse(request, "admin/accounts/users.html", context)
+
+
+def invite(request: HttpRequest) -> HttpResponse:
+    """Invite a person to an office (GET shows the form, POST sends the mail)."""
+    require(request.user.is_superuser)
+    form = InviteStaffForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        done = f"Enviamos la invitación a {form.cleaned_data['email']}."
+        if attempt(request, form, done, operations.invite_staff, **form.cleaned_data):
+            return redirect(USERS)
+    context = page_context(request, "Invitar a una persona", form=form)
+    return TemplateResponse(request, "admin/accounts/invite.html", context)
+
+
+def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """POST: send a staff invitation again, or cancel it."""
+    require(request.user.is_superuser)
+    invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
+    if verb == "reenviar":
+        done = f"Enviamos un enlace nuevo a {invitation.email}."
+        attempt(request, None, done, operations.resend_invitation, pk)
+    else:
+        done = f"Canceló la invitación a {invitation.email}."
+        attempt(request, None, done, operations.cancel_invitation, pk)
+    return redirect(USERS)
+
+
+def user_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One person: what the account is, its offices, and what a superuser may do."""
+    require(request.user.is_superuser)
+    return _user_page(request, _person(pk))
+
+
+def grant(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: give an office."""
+    require(request.user.is_superuser)
+    person, form = _person(pk), GrantForm(request.POST)
+    if form.is_valid() and attempt(request, form, "Otorgó el cargo.", operations.grant_office, person, **form.terms):
+        return redirect(USER, pk)
+    return _user_page(request, person, grant_form=form)
+
+
+def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
+    """POST: end an office of this person."""
+    require(request.user.is_superuser)
+    held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
+    attempt(request, None, "Terminó el cargo.", operations.end_office, held.pk)
+    return redirect(USER, pk)
+
+
+def close(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: deactivate the account, or open it again, with the reason."""
+    require(request.user.is_superuser)
+    person, form = _person(pk), ReasonForm(request.POST, prefix="close")
+    operation, done = operations.deactivate_user, "Desactivó la cuenta y cerró sus sesiones."
+    if not person.is_active:
+        operation, done = operations.reactivate_user, "Activó la cuenta."
+    if form.is_valid() and attempt(request, form, done, operation, pk, **form.cleaned_data):
+        return redirect(USER, pk)
+    return _user_page(request, person, close_form=form)
+
+
+def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST: ask that the person's lost second factor be taken away; somebody else approves."""
+    require(request.user.is_superuser)
+    person, form = _person(pk), ReasonForm(request.POST, prefix="factor")
+    if form.is_valid() and attempt(
+        request,
+        form,
+        "Pedido. Falta que otra persona lo apruebe.",
+        operations.request_factor_reset,
+        person,
+        **form.cleaned_data,
+    ):
+        return redirect(USER, pk)
+    return _user_page(request, person, factor_form=form)
+
+
+def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
+    """POST: approve or decline what another person asked."""
+    require(request.user.is_superuser)
+    asked = get_object_or_404(FactorReset, pk=reset, user_id=pk)
+    if verb == "aprobar":
+        done = "Quitó el segundo factor y cerró las sesiones."
+        attempt(request, None, done, operations.approve_factor_reset, asked.pk)
+    else:
+        attempt(request, None, "No se aprobó.", operations.decline_factor_reset, asked.pk)
+    return redirect(USER, pk)
+
+
+def providers(request: HttpRequest) -> HttpResponse:
+    """Who gives the service (M3); a superuser adds a third party (POST)."""
+    require(request.user.is_superuser or request.user.has_perm("accounts.view_provider"))
+    form = ProviderForm(request.POST or None)
+    if request.method == "POST":
+        require(request.user.is_superuser)
+        if form.is_valid() and attempt(
+            request, form, "Agregó el prestador.", operations.add_provider, **form.cleaned_data
+        ):
+            return redirect("admin:accounts_provider_changelist")
+    context = page_context(
+        request,
+        "Prestadores",
+        rows=Provider.objects.order_by("-is_own", "name"),
+        form=form,
+        may_add=request.user.is_superuser,
+    )
+    return TemplateResponse(request, "admin/accounts/providers.html", context)
+
+
+def _person(pk: int) -> User:
+    return get_object_or_404(User.objects.select_related("contact__customer"), pk=pk)
+
+
+def _user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
+    assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
+    reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
+    shown = {
+        "grant_form": GrantForm(),
+        "close_form": ReasonForm(prefix="close"),
+        "factor_form": ReasonForm(prefix="factor"),
+        **forms,
+    }
+    wrong = next((form for form in forms.values()), None)
+    context = page_context(
+        request,
+        person.get_full_name(),
+        person=person,
+        assignments=assignments.order_by("-starts_at"),
+        has_factor=Authenticator.objects.filter(user=person).exists(),
+        reset=reset.select_related("requested_by").first(),
+        is_self=person.pk == request.user.pk,
+        form=wrong,
+        **shown,
+    )
+    return TemplateResponse(request, "admin/accounts/user.html", context)

@@ -1,0 +1,152 @@
+"""A post that arrives when its session has ended: where the person comes back to, and what was typed (M17).
+
+A login answers a post with a GET of `next`, so `next` is the page that holds the form, never an address that takes
+posts alone. What was typed is kept in the session for the person whose form it was, and for nobody else: the form's
+one-time key says whose it is, or the signed cookie that staff pages leave in the browser, which opens nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core import signing
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from accounts.models import User
+from accounts.web import drafts, form_keys
+from accounts.web.form_keys import FormKey
+from factureya.core.files import store
+from factureya.core.typed import kept_fields, texts
+
+COOKIE = "__Host-quien" if settings.HTTPS else "quien"
+SALT = "accounts.web.returning"
+HELD = "Su sesión se cerró; guardamos lo que escribió."
+FILE_FIELDS = {"key": ("files", "photo"), "note_key": ("note_files",)}
+
+View = Callable[..., HttpResponseBase]
+PageOf = Callable[[HttpRequest, dict[str, Any]], str]
+
+
+def comes_back_to(page: PageOf) -> Callable[[View], View]:
+    """Say which page holds the form that is posted to this view, when it is not the view's own address."""
+
+    def mark(view: View) -> View:
+        view.form_page = page  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def post_only(page: str, *names: str) -> Callable[[View], View]:
+    """Let a view take posts alone; its form stands on the page with this name and these arguments of the address."""
+
+    def mark(view: View) -> View:
+        def holder(request: HttpRequest, arguments: dict[str, Any]) -> str:
+            return reverse(page, kwargs={name: arguments[name] for name in names})
+
+        return comes_back_to(holder)(require_POST(view))
+
+    return mark
+
+
+def page_of_form(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
+    """Return the address that shows the form of this post, with the list the person came from; it answers to GET."""
+    page: PageOf | None = getattr(view, "form_page", None)
+    if page is None or request.method != "POST":
+        return request.get_full_path()
+    address, query = page(request, arguments), request.META.get("QUERY_STRING", "")
+    return f"{address}?{query}" if query and "?" not in address else address
+
+
+def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
+    """Send a stranger to the login and back to this page, with what he posted kept."""
+    if request.method == "POST":
+        hold(request, page)
+    return redirect_to_login(page)
+
+
+def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
+    """Keep the fields and the files of a post for its owner, to be shown on this page; nothing if nobody owns it."""
+    key = _key_of(request, page, user)
+    fields = kept_fields(request.POST)
+    if key is None or not (texts(fields) or request.FILES):
+        return
+    for name, inputs in FILE_FIELDS.items():
+        under = form_keys.read_orphan(request.POST.get(name, ""))
+        uploads = [file for field in inputs for file in request.FILES.getlist(field)]
+        if under is not None and under.owner == key.owner and uploads:
+            store.store_all(uploads, under.key)
+    drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
+
+
+def held(request: HttpRequest) -> dict[str, str]:
+    """Return what was kept of a form of this page, which has no key of its own; empty for anybody but its owner."""
+    user: Any = request.user
+    found = drafts.find(request.session, user, _form_of(request.path))
+    return found[1] if found else {}
+
+
+def to_show(request: HttpRequest) -> dict[str, str]:
+    """Return what was kept for this page; else what its owner has not been shown yet, wherever he came back to.
+
+    A page may lead elsewhere by now (somebody else acted), and the words must not be lost with it.
+    """
+    user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return {}
+    for form, _fields in drafts.everything(request.session):
+        found = drafts.find(request.session, user, form)
+        if found is None or not form.startswith(_form_of("")):
+            continue
+        key, fields, why = found
+        if form == _form_of(request.path) or why == drafts.RECOVERED:
+            if why == drafts.RECOVERED:
+                drafts.keep(request.session, key, fields, why=drafts.BESIDE)
+            return fields
+    return {}
+
+
+def forget(request: HttpRequest) -> None:
+    """Forget what was kept of the form that is posted now."""
+    for form, fields in drafts.everything(request.session):
+        if fields.get("posted_to") == request.path and form.startswith(_form_of("")):
+            drafts.forget_form(request.session, form)
+
+
+def remember(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Leave in the browser of staff whose form a later post will be, for when its session has ended by then."""
+    user: Any = request.user
+    if not user.is_authenticated or _person(request) == form_keys.owner_of(user):
+        return
+    response.set_cookie(
+        COOKIE,
+        signing.dumps(form_keys.owner_of(user), salt=SALT),
+        httponly=True,
+        secure=settings.HTTPS,
+        max_age=int(form_keys.ORPHAN_FORM_AGE.total_seconds()),
+        samesite="Lax",
+    )
+
+
+def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
+    """Return the key that the post carries; else one of this page, for the person it is known to be of."""
+    carried = form_keys.read_orphan(request.POST.get("key", ""))
+    if carried is not None:
+        return carried if user is None or carried.belongs_to(user) else None
+    owner = form_keys.owner_of(user) if user is not None else _person(request)
+    return FormKey("", _form_of(page), owner) if owner else None
+
+
+def _form_of(page: str) -> str:
+    return f"post:{page.partition('?')[0]}"
+
+
+def _person(request: HttpRequest) -> str:
+    """Return whose browser this was last, by the signed cookie; empty when unknown."""
+    try:
+        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_keys.ORPHAN_FORM_AGE))
+    except signing.BadSignature:
+        return ""

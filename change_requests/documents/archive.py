@@ -1,0 +1,272 @@
+"""The *expediente*: everything of one request, as data for a page and as a ZIP that proves itself (M20, M21, M26).
+
+The ZIP holds a script of Python's standard library alone that recomputes every hash. The same request gives the same
+bytes, and the last link of its chain, shown in the portal, is what somebody compares his copy with.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from django.db.models import Prefetch
+
+from change_requests import payload
+from change_requests.documents import receipt
+from change_requests.models import Decision, DecisionSlot, Evidence, FormalRequest
+from factureya.core.files import store
+from factureya.core.models import ChainHead, Event
+
+VERIFIER = Path(__file__).with_name("verify_expediente.py")
+MANIFEST, MANIFEST_HASH = "manifiesto.json", "manifiesto.sha256"
+_IN_MEMORY = 8 * 1024 * 1024  # bytes of a ZIP; what is larger goes to a temporary file
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PEOPLE = ("requester", "verified_by", "implementer", "designated_by")
+README = """Expediente de la solicitud {folio}
+
+Para comprobar que nadie alteró nada, con Python 3.8 o posterior y sin instalar nada más:
+
+    python verify_expediente.py
+
+Compare el último eslabón que le muestra con el que el portal enseña en la página del expediente. El del acuse se
+comprueba así:
+
+    python verify_expediente.py --eslabon <el eslabón que dice el acuse>
+
+solicitud.json      la solicitud y su estado
+versiones/          el contenido de cada versión, tal como se aprobó y se ejecutó
+decisiones.json     quién aprobó o rechazó, con qué cargo, qué versión y por qué
+aclaraciones.json   preguntas y respuestas
+correos.json        lo que decía el correo que trajo el formato
+dispensas.json      excepciones a la separación de funciones
+ejecuciones.json    qué se aplicó: antes y después
+bitacora.json       todos los eventos, cada uno con la huella del anterior
+evidencia/          los archivos que se presentaron
+acuses/             el acuse de cada versión
+"""
+
+
+def collect(request: FormalRequest) -> dict[str, Any]:
+    """Everything of the request as JSON values, in a fixed number of queries; the keys name the ZIP's files.
+
+    Who may see it was asked by the caller.
+    """
+    whole = FormalRequest.objects.select_related("customer", "representative", "revert_of", *_PEOPLE)
+    request = whole.get(pk=request.pk)
+    return {
+        "solicitud": _request(request),
+        "versiones": [
+            _plain(one, "no", "requester_id", "author_id", "sha256", "created_at", "payload")
+            | {"author_name": one.author.get_full_name()}
+            for one in request.revisions.select_related("author").order_by("no")
+        ],
+        "decisiones": list(_decisions(request)),
+        "aclaraciones": [
+            _plain(one, "pk", "answers_id", "author_id", "author_name", "body", "at")
+            for one in request.clarifications.order_by("pk")
+        ],
+        "correos": [
+            _plain(one, "pk", "author_id", "author_name", "body", "at")
+            | {"files": [{"name": file.attachment.name, "sha256": file.sha256} for file in one.files.all()]}
+            for one in request.mail_texts.prefetch_related("files__attachment").order_by("pk")
+        ],
+        "dispensas": [
+            _plain(
+                one,
+                "reason",
+                "controls",
+                "implementer_id",
+                "approved_by_id",
+                "approved_at",
+                "checker_id",
+                "check_due",
+                "checked_at",
+                "findings",
+                "conform",
+            )
+            for one in request.waivers.order_by("pk")
+        ],
+        "ejecuciones": [
+            _plain(one, "revision_no", "sha256", "executor_id", "executor_name", "result", "before", "after", "at")
+            for one in request.executions.order_by("pk")
+        ],
+        "evidencia": [_evidence(one) for one in _files(request)],
+        "bitacora": [
+            _plain(one, "chain", "seq", "prev", "verb", "at", "actor_id", "actor_name", "data", "hash")
+            for one in Event.objects.filter(chain=request.chain).order_by("seq")
+        ],
+        "cabeza": _head(request),
+    }
+
+
+def as_zip(request: FormalRequest) -> IO[bytes]:
+    """The expediente as an open file at its beginning; the caller closes it.
+
+    A file that the store lost is left out, and so the verifier names it.
+    """
+    out: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
+    entries: dict[str, dict[str, Any]] = {}
+    data = collect(request)
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        for name, content in _contents(request, data):
+            _put(archive, name, content)
+            entries[name] = {"sha256": payload.digest(content), "size": len(content)}
+        manifest = manifest_of(request, data, entries)
+        _put(archive, MANIFEST, manifest)
+        _put(archive, MANIFEST_HASH, f"{payload.digest(manifest)}  {MANIFEST}\n".encode())
+    out.seek(0)
+    return out
+
+
+def manifest_of(request: FormalRequest, data: dict[str, Any], files: dict[str, dict[str, Any]]) -> bytes:
+    """What the ZIP holds, file by file, and where the chain ended."""
+    return _json({"folio": request.folio, "files": files, "head": data["cabeza"], "version": 1})
+
+
+def file_name(request: FormalRequest) -> str:
+    """The name of the ZIP."""
+    return f"expediente-{request.folio}.zip"
+
+
+def _contents(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Every file but the manifest, in order."""
+    yield "LEAME.txt", README.format(folio=request.folio).encode()
+    yield VERIFIER.name, VERIFIER.read_bytes()
+    for version in data["versiones"]:
+        yield f"versiones/{version['no']}.json", version["payload"].encode()
+        yield f"acuses/{version['no']}.pdf", receipt.draw(receipt.of(request, version["no"]))
+    versions = [{key: one[key] for key in one if key != "payload"} for one in data["versiones"]]
+    for part in (
+        "solicitud",
+        "decisiones",
+        "aclaraciones",
+        "correos",
+        "dispensas",
+        "ejecuciones",
+        "bitacora",
+        "evidencia",
+    ):
+        yield f"{part}.json", _json(data[part])
+    yield "versiones.json", _json(versions)
+    kept = set()
+    for evidence in _files(request):
+        name = f"evidencia/{evidence.sha256[:12]}-{evidence.attachment.name}"
+        if name not in kept and (content := _stored(evidence)) is not None:
+            kept.add(name)
+            yield name, content
+
+
+def _request(request: FormalRequest) -> dict[str, Any]:
+    """The request's own columns, with people by name."""
+    columns = (
+        "folio",
+        "form",
+        "kind",
+        "status",
+        "status_label",
+        "channel",
+        "chain",
+        "revision_no",
+        "outcome_reason",
+        "created_at",
+        "submitted_at",
+        "confirmed_at",
+        "verified_at",
+        "designated_at",
+        "approved_at",
+        "execute_after",
+        "execute_before",
+        "executed_at",
+        "closed_at",
+        "suspended_at",
+    )
+    people = {name: getattr(request, name) for name in _PEOPLE}
+    return {
+        **_plain(request, *columns),
+        "customer": request.customer.legal_name,
+        "rfc": request.customer.rfc,
+        "representative": request.representative.line,
+        "revert_of": request.revert_of.folio if request.revert_of else None,
+        **{name: person.get_full_name() if person else None for name, person in people.items()},
+        **{f"{name}_id": person.pk if person else None for name, person in people.items()},
+    }
+
+
+def _decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
+    slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
+    for one in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
+        yield {
+            **_plain(
+                one,
+                "revision_no",
+                "sha256",
+                "office",
+                "decider_name",
+                "verdict",
+                "reason",
+                "decided_at",
+                "assignment_id",
+            ),
+            "requester": one.requester_id,
+            "decider": one.decider_id,
+            "slots": [
+                {"asset": slot.asset.code if slot.asset else None, "voided_at": _instant(slot.voided_at)}
+                for slot in one.slots.all()
+            ],
+        }
+
+
+def _files(request: FormalRequest) -> list[Evidence]:
+    """The evidence of every version, also what a later one left out."""
+    sent = Evidence.objects.filter(request=request, revision_no__isnull=False)
+    return list(sent.select_related("attachment").order_by("pk"))
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    file = evidence.attachment
+    return {
+        "name": file.name,
+        "size": file.size,
+        "sha256": evidence.sha256,
+        "type": file.content_type,
+        "revision_no": evidence.revision_no,
+        "dropped_at": _instant(evidence.dropped_at),
+    }
+
+
+def _stored(evidence: Evidence) -> bytes | None:
+    try:
+        _, file = store.open_for_download(evidence.attachment)
+    except FileNotFoundError:
+        return None
+    with file:
+        content: bytes = file.read()
+    return content
+
+
+def _head(request: FormalRequest) -> dict[str, Any]:
+    head = ChainHead.objects.filter(chain=request.chain).first()
+    return {"seq": head.seq, "hash": head.hash} if head else {"seq": 0, "hash": "0" * 64}
+
+
+def _plain(row: Any, *names: str) -> dict[str, Any]:
+    """Columns of a row as JSON values."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: _instant(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+
+
+def _put(archive: ZipFile, name: str, content: bytes) -> None:
+    entry = ZipInfo(name, _EPOCH)
+    entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
+    archive.writestr(entry, content)

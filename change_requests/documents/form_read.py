@@ -1,0 +1,261 @@
+"""What a returned form says: a proposal, believed in nothing until it is compared with what is on file (M7, M20).
+
+The file is read by `pdf_worker` in a process with limits of its own. Each thing that can be wrong has its own answer
+in Spanish, which says what to do; nothing is ever applied from a form that has one.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from change_requests.documents import form_fields as fields
+
+MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
+MAX_PAGES = 10  # as the worker counts them
+TIMEOUT_SECONDS = 20  # of the worker, start included; its own limit is 5 of processor time
+WORKER = Path(__file__).with_name("pdf_worker.py")
+_DATES = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
+
+
+class Fault(StrEnum):
+    """Why a form is not taken; part of the interface (`receive_email --json`, prefixed with `form-`)."""
+
+    TOO_BIG = "too-big"
+    BROKEN = "broken"
+    ENCRYPTED = "encrypted"
+    PAGES = "pages"
+    JAVASCRIPT = "javascript"
+    LAUNCH = "launch"
+    EMBEDDED = "embedded"
+    HEAVY = "heavy"
+    SCAN = "scan"
+    FOREIGN = "foreign"
+    OLD_VERSION = "old-version"
+    FORGED = "forged"
+    OTHER_CUSTOMER = "other-customer"
+    POWERS = "powers"
+    RFC = "rfc"
+    EMAIL = "email"
+    INCOMPLETE = "incomplete"
+    WRONG_BOX = "wrong-box"
+
+
+ALONE = "Envíe la evidencia en archivos aparte."
+AGAIN = "Descargue el formato vigente del portal, llénelo y guárdelo sin imprimirlo."
+ANSWERS = {
+    Fault.TOO_BIG: f"El archivo pesa más de {MAX_BYTES // 1024 // 1024} MB. {AGAIN} {ALONE}",
+    Fault.BROKEN: f"El archivo está dañado o no es un PDF. {AGAIN}",
+    Fault.ENCRYPTED: f"El PDF está protegido con contraseña y no se puede leer. {AGAIN} No le ponga contraseña.",
+    Fault.PAGES: f"El PDF tiene más de {MAX_PAGES} páginas. Envíe solo el formato; la evidencia va en archivos aparte.",
+    Fault.JAVASCRIPT: f"El PDF contiene código (JavaScript), que no se acepta por seguridad. {AGAIN}",
+    Fault.LAUNCH: f"El PDF contiene acciones que abren programas, archivos o sitios, que no se aceptan. {AGAIN}",
+    Fault.EMBEDDED: f"El PDF lleva otros archivos dentro, que no se aceptan. {AGAIN} {ALONE}",
+    Fault.HEAVY: f"El PDF es demasiado complejo para leerse con seguridad. {AGAIN}",
+    Fault.SCAN: (
+        "El formato viene escaneado o impreso a PDF y sus campos no se pueden leer, así que lo revisa una persona. "
+        "Para que sea más rápido, llene el formato en su computadora y guárdelo sin imprimirlo."
+    ),
+    Fault.FOREIGN: f"El PDF no es ninguno de nuestros dos formatos. {AGAIN}",
+    Fault.OLD_VERSION: f"El formato es de una versión anterior; la vigente es la {fields.VERSION}. {AGAIN}",
+    Fault.FORGED: (
+        "El folio del formato no lleva nuestro sello o el sello no corresponde. Descargue de nuevo el formato desde la "
+        "solicitud en el portal, sin cambiar el folio ni el sello."
+    ),
+    Fault.OTHER_CUSTOMER: (
+        "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco."
+    ),
+    Fault.POWERS: (
+        "La solicitud solo la presenta el representante legal o un apoderado con poderes vigentes, desde el correo "
+        "registrado. Pídale que la envíe o que la haga en el portal."
+    ),
+    Fault.RFC: "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
+    Fault.EMAIL: (
+        "El correo registrado escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo."
+    ),
+    Fault.INCOMPLETE: "Al formato le faltan datos o alguno no es válido. Corríjalos y envíe el formato de nuevo.",
+    Fault.WRONG_BOX: (
+        "La Solicitud de Baja o Cambio de Información Sensible se envía a mesadecontrol@factureya.com; este buzón solo "
+        "recibe la Solicitud de Control de Acceso. Envíe el mismo formato a esa dirección: aquí no se aplicó nada."
+    ),
+}
+
+
+class Unreadable(Exception):
+    """The form is not taken. `fault` says why in a word, the text in Spanish and with what to do."""
+
+    def __init__(self, fault: Fault, details: Mapping[str, str] | None = None) -> None:
+        super().__init__(ANSWERS[fault])
+        self.fault = fault
+        self.details = dict(details or {})  # by field, where one is at fault
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A form as it came back: which one, whose it says it is, and what was written."""
+
+    form: str
+    folio: str
+    seal: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of a form as the wizard keeps them; `person_email` names who loses access or gets a new password."""
+
+    kind: str
+    draft: dict[str, object]
+    person_email: str = ""
+
+
+@dataclass(frozen=True)
+class OnFile:
+    """What a form is compared with."""
+
+    rfc: str
+    registered_email: str
+
+
+def read(content: bytes) -> Proposal:
+    """Read a filled form. Raises Unreadable: in at most TIMEOUT_SECONDS and the worker's memory, whatever it is."""
+    if len(content) > MAX_BYTES:
+        raise Unreadable(Fault.TOO_BIG)
+    if b"%PDF-" not in content[:1024]:
+        raise Unreadable(Fault.BROKEN)
+    return understood(_ask_worker(content))
+
+
+def understood(found: Mapping[str, str]) -> Proposal:
+    """The proposal in the fields of a PDF. Raises Unreadable when it is not a form of ours, or an old one."""
+    form = next((key for key, slug in fields.SLUGS.items() if found.get("form") == slug), None)
+    if form is None:
+        raise Unreadable(Fault.FOREIGN)
+    if found.get("version") != fields.VERSION:
+        raise Unreadable(Fault.OLD_VERSION)
+    values = {name: _clean(found.get(name, ""), one.lines > 1) for name, one in fields.named(form).items()}
+    return Proposal(form, values.pop("folio").upper(), values.pop("seal"), values)
+
+
+def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
+    """Whether a folio is the sender's: `owner` is its company, None when there is none. Raises Unreadable.
+
+    The seal is asked first, so that without one nobody learns which folios exist.
+    """
+    if not (proposal.folio or proposal.seal):
+        return
+    if owner is None or not fields.is_sealed(proposal.form, proposal.folio, owner, proposal.seal):
+        raise Unreadable(Fault.FORGED)
+    if owner != sender:
+        raise Unreadable(Fault.OTHER_CUSTOMER)
+
+
+def compare(proposal: Proposal, on_file: OnFile) -> Answers:
+    """The answers that a form proposes, once it agrees with what is on file. Raises Unreadable."""
+    values = proposal.values
+    if plain_rfc(values["rfc"]) not in {"", on_file.rfc}:
+        raise Unreadable(Fault.RFC)
+    if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
+        raise Unreadable(Fault.EMAIL)
+    faults = _faults(proposal)
+    if faults:
+        raise Unreadable(Fault.INCOMPLETE, faults)
+    kind = fields.KINDS[proposal.form][values["kind"]]
+    draft: dict[str, object] = {"reason": values["reason"]}
+    if proposal.form == fields.ACCESS:
+        names = ("full_name", "email", "phone", "position")
+        draft["person"] = {name: values[f"person_{name}"] for name in names} if kind == "alta" else {}
+        return Answers(kind, draft, values["person_email"].lower())
+    draft["effective_date"] = _iso(values["effective_date"]) or ""
+    draft["items"] = _items(values) if kind == "change" else {}
+    return Answers(kind, draft)
+
+
+def plain_rfc(text: str) -> str:
+    """An RFC as it is kept, from how people write it."""
+    return re.sub(r"[\s.-]", "", text).upper()
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _ask_worker(content: bytes) -> dict[str, str]:
+    """What the worker read; a worker that was killed by its limits, or by ours, found it too heavy."""
+    command = [sys.executable, "-I", "-B", str(WORKER)]
+    try:
+        done = subprocess.run(
+            command,
+            input=content,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            env={},
+        )
+        said = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError, OSError) as error:
+        raise Unreadable(Fault.HEAVY) from error
+    if "refusal" in said:
+        raise Unreadable(Fault(said["refusal"]))
+    found: dict[str, str] = said["fields"]
+    return found
+
+
+def _faults(proposal: Proposal) -> dict[str, str]:
+    """What is missing or cannot be, field by field."""
+    values, faults = proposal.values, {}
+    for name, one in fields.named(proposal.form).items():
+        if name != "rfc" and len(values.get(name, "")) > one.max_length and not one.is_fixed:
+            faults[name] = f"Tiene más de {one.max_length} caracteres."
+    for name in _DATED & values.keys():
+        if values[name] and _iso(values[name]) is None:
+            faults[name] = "Escriba la fecha como 31/12/2026."
+    if values["kind"] not in fields.KINDS[proposal.form]:
+        faults["kind"] = "Elija qué solicita."
+    if not values["oath"]:
+        faults["oath"] = "Marque la casilla de la protesta de decir verdad."
+    return faults
+
+
+def _items(values: Mapping[str, str]) -> dict[str, str]:
+    """The new values that were written, by their field's code."""
+    items = {
+        name.removeprefix("new_"): text
+        for name, text in values.items()
+        if name.startswith("new_") and text and text != fields.UNCHOSEN
+    }
+    for name in _DATED & {f"new_{code}" for code in items}:
+        code = name.removeprefix("new_")
+        items[code] = _iso(items[code]) or ""
+    if power := items.get("representative_power"):
+        items["representative_power"] = fields.POWERS.get(power, power)
+    return items
+
+
+_DATED = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
+
+
+def _iso(text: str) -> str | None:
+    """«31/12/2026» or «2026-12-31» as an ISO date; None when it is none."""
+    found = _DATES.fullmatch(text)
+    if found is None:
+        return None
+    day, month, year = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return None
+
+
+def _clean(text: str, is_long: bool) -> str:
+    """NFC, without control or invisible characters; lines only where the field has them."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    shown = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
+    if is_long:
+        return "\n".join(" ".join(line.split()) for line in shown.split("\n")).strip()
+    return " ".join(shown.split())

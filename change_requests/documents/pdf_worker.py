@@ -1,0 +1,192 @@
+"""Reads one PDF in a process of its own: `python -I pdf_worker.py < file`, JSON out. Imports nothing of ours.
+
+A PDF from outside may loop, recurse, or unpack to gigabytes. Here that costs one short-lived process its limit of
+memory and of processor time, set before a byte is read; the caller is told `heavy` and lives on.
+"""
+
+import json
+import re
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+
+from pypdf import PdfReader
+from pypdf.generic import IndirectObject, NameObject
+
+MAX_MEMORY = 400 * 1024 * 1024  # bytes of address space
+MAX_SECONDS = 5  # of processor time
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PAGES = 10
+MAX_OBJECTS = 20_000
+MAX_FIELDS = 200
+MAX_VALUE = 4_000  # characters; longer ones are cut and refused for their length by the reader
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_LAUNCH = {
+    "/Launch",
+    "/GoToE",
+    "/GoToR",
+    "/ImportData",
+    "/SubmitForm",
+    "/Rendition",
+    "/Movie",
+    "/Sound",
+    "/RichMediaExecute",
+}
+_EMBEDDED_KEYS = {"/EmbeddedFiles", "/EF", "/RichMediaContent", "/AF"}
+_EMBEDDED_TYPES = {"/EmbeddedFile", "/FileAttachment", "/RichMedia"}
+_RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "embedded"}
+
+
+class Refused(Exception):
+    """Why the file is not read, in one word."""
+
+
+def main() -> None:
+    """Read standard input; print {"fields": {name: value}} or {"refusal": word}."""
+    limit()
+    try:
+        said: dict[str, Any] = {"fields": examine(sys.stdin.buffer.read(MAX_BYTES + 1))}
+    except Refused as refusal:
+        said = {"refusal": str(refusal)}
+    except (MemoryError, RecursionError):
+        said = {"refusal": "heavy"}
+    except Exception as error:  # a parser fed with a hostile file raises nearly anything; none of it is ours
+        said = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
+    sys.stdout.write(json.dumps(said))
+
+
+def limit() -> None:
+    """Bound this process for good: memory, time, and nothing written."""
+    for what, most in (
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ValueError, OSError):  # a tighter one is set already, or the system (macOS) knows it not
+            resource.setrlimit(what, (most, most))
+
+
+def examine(content: bytes) -> dict[str, str]:
+    """The values of the form's fields. Raises Refused, and whatever a broken file makes the parser raise."""
+    if len(content) > MAX_BYTES:
+        raise Refused("too-big")
+    reader = PdfReader(BytesIO(content), strict=False)
+    if reader.is_encrypted:
+        raise Refused("encrypted")
+    root = reader.trailer["/Root"].get_object()
+    check_pages(root)
+    check_names(content)
+    check_objects(reader.trailer)
+    return fields_of(root)
+
+
+def check_pages(root: Any) -> None:
+    """Count the leaves of the page tree, whatever it says of itself."""
+    pages = 0
+    for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
+        pages += "/Kids" not in node
+        if pages > MAX_PAGES:
+            raise Refused("pages")
+    if not pages:
+        raise Refused("broken")
+
+
+def check_names(content: bytes) -> None:
+    """Words of the file as it lies there: also in parts that this reader finds unused and another may not."""
+    plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
+    for word, refusal in _RAW.items():
+        if word in plain:
+            raise Refused(refusal)
+
+
+def check_objects(trailer: Any) -> None:
+    """Every object that the document leads to, once."""
+    for node in walk([trailer], inner):
+        if not hasattr(node, "keys"):
+            continue
+        action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
+        if "/JS" in node or "/JavaScript" in node or action == "/JavaScript":
+            raise Refused("javascript")
+        if action in _LAUNCH:
+            raise Refused("launch")
+        if _EMBEDDED_KEYS & set(node.keys()) or kinds & _EMBEDDED_TYPES:
+            raise Refused("embedded")
+
+
+def fields_of(root: Any) -> dict[str, str]:
+    """Name and value of every field; none at all is a scan, or a form that was flattened."""
+    form = resolved(root.get("/AcroForm"))
+    if not hasattr(form, "get") or not form.get("/Fields"):
+        raise Refused("scan")
+    if "/XFA" in form:
+        raise Refused("foreign")
+    found: dict[str, str] = {}
+    for node in walk([form["/Fields"]], inner_fields):
+        name = node.get("/T") if hasattr(node, "get") else None
+        if isinstance(name, str):
+            found[str(name)[:100]] = value_of(node)
+        if len(found) > MAX_FIELDS:
+            raise Refused("foreign")
+    return found
+
+
+def value_of(node: Any) -> str:
+    """A field's value as text: of buttons the name that is on, which some programs write in the kids alone."""
+    value = resolved(node.get("/V"))
+    if isinstance(value, list):
+        value = resolved(value[0]) if value else None
+    if value is None and node.get("/FT") == "/Btn":
+        states = (resolved(kid).get("/AS") for kid in resolved(node.get("/Kids")) or [node])
+        value = next((state for state in states if state not in (None, "/Off")), None)
+    if isinstance(value, NameObject):
+        return "" if value == "/Off" else str(value)[1:MAX_VALUE]
+    if isinstance(value, bytes):
+        return value[:MAX_VALUE].decode("utf-8", "replace")
+    return str(value)[:MAX_VALUE] if isinstance(value, str) else ""
+
+
+def walk(start: list[Any], inside: Any) -> Iterator[Any]:
+    """Everything reached from `start`, each indirect object once, in order, without recursion."""
+    seen: set[tuple[int, int]] = set()
+    waiting = list(reversed(start))
+    budget = MAX_OBJECTS
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, IndirectObject):
+            if (node.idnum, node.generation) in seen:
+                continue
+            seen.add((node.idnum, node.generation))
+            node = node.get_object()
+        budget -= 1
+        if not budget:
+            raise Refused("heavy")
+        if node is None:
+            continue
+        if not isinstance(node, list):
+            yield node
+        waiting.extend(reversed(list(node if isinstance(node, list) else inside(node))))
+
+
+def inner(node: Any) -> list[Any]:
+    """What an object holds that may hold more."""
+    held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
+    return [one for one in held if isinstance(one, IndirectObject | list | dict)]
+
+
+def inner_fields(node: Any) -> list[Any]:
+    """The kids of a field that are fields, or only its looks."""
+    kids = resolved(node.get("/Kids")) if hasattr(node, "get") else None
+    return list(kids) if isinstance(kids, list) else []
+
+
+def resolved(node: Any) -> Any:
+    """The object behind a reference."""
+    return node.get_object() if isinstance(node, IndirectObject) else node
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The officers' pages' query budgets: equal for 3 requests and 300 (style.md, habit 13)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Office
+from accounts.models.representatives import compose
+from change_requests import operations
+from change_requests.models import ACCESS, Clarification, FormalRequest, InformationAsset
+from factureya.bench.sweep import recorded
+from factureya.core.clock import now
+from factureya.testing.people import make_representative
+from factureya.testing.request_histories import WHY, Cast, make, seen
+from factureya.testing.requests import decide, make_request, officer
+
+pytestmark = pytest.mark.django_db
+FEW, MANY = 3, 300
+PAGE, INBOX, EXPEDIENTE = 12, 8, 18
+Status = FormalRequest.Status
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return Cast()
+
+
+def statements(send: Callable[[], Any]) -> list[str]:
+    """The statements of one page: session and user included, savepoints not."""
+    with recorded() as found:
+        answer = send()
+    assert answer.status_code == 200
+    texts = [text for text, _ in found]
+    for text in texts:
+        assert "OFFSET" not in text
+    return texts
+
+
+def budget(few: list[str], many: list[str], most: int) -> None:
+    """Both pages sent the same number of statements, within the budget."""
+    assert len(few) == len(many), "\n".join(["few:", *few, "many:", *many])
+    assert len(many) <= most, "\n".join(many)
+
+
+def fill(cast: Cast, count: int) -> None:
+    """So many requests that wait for the owner and for security, each of another company."""
+    for _ in range(count):
+        make_request(Status.IN_APPROVAL, requester=make_representative())
+
+
+VIEWS = (
+    "",
+    "?vista=en-curso",
+    "?vista=terminadas",
+    "?q=empresa",
+    "?q=nada",
+    "?q=SC-0000-0000",
+    "?tipo=cambio",
+)
+
+
+@pytest.mark.clause("M21")
+@pytest.mark.parametrize("name", ["elsa", "fabian", "laura", "gina"])
+def test_inbox(client: Client, cast: Cast, name: str) -> None:
+    client.force_login(getattr(cast, name))
+    path = reverse("control:inbox")
+    fill(cast, FEW)
+    few = [statements(lambda v=view: client.get(path + v)) for view in VIEWS]
+    fill(cast, (MANY if name == "elsa" else 30) - FEW)
+    for view, sent in zip(VIEWS, few, strict=True):
+        budget(sent, statements(lambda v=view: client.get(path + v)), INBOX)
+    following = client.get(path + "?vista=en-curso").context["page"].next_url
+    if following:  # the implementer sees only what was given to him
+        assert len(statements(lambda: client.get(path + following))) <= INBOX
+
+
+KINDS = [
+    ("change", "change"),
+    ("change", "baja"),
+    ("access", "alta"),
+    ("access", "baja"),
+    ("access", "clave"),
+]
+
+
+@pytest.mark.clause("M21")
+@pytest.mark.parametrize(("form", "kind"), KINDS)
+@pytest.mark.parametrize(
+    "status",
+    [
+        Status.VERIFYING,
+        Status.IN_APPROVAL,
+        Status.APPROVED,
+        Status.EXECUTED,
+        Status.CLOSED,
+    ],
+)
+def test_approval_page(client: Client, cast: Cast, form: str, kind: str, status: str) -> None:
+    request = make(cast, status, form, kind)
+    path = reverse("control:request", args=[request.folio])
+    for person in (cast.laura, cast.fabian, cast.elsa, cast.gina):
+        client.force_login(person)
+        if person != cast.gina or request.implementer_id:
+            assert len(statements(lambda: client.get(path))) <= PAGE
+
+
+@pytest.mark.clause("M21")
+def test_approval_page_of_a_representative_with_a_long_history(client: Client, cast: Cast) -> None:
+    line = compose(
+        name="Rosa Nueva",
+        rfc="PACR800101AB1",
+        email="rosa@ejemplo.mx",
+        power_kind="attorney",
+        instrument="Escritura 99",
+        valid_from="2026-01-01",
+    )
+    new = {"representative": line, "registered_email": "nuevo@ejemplo.mx", "phone": "222 555 0000"}
+    request = make_request(Status.IN_APPROVAL, requester=cast.ana, new=new)
+    few = at_both(client, cast, request)
+    for number in range(MANY):
+        asked = Clarification.objects.create(
+            request=request, author=cast.elsa, author_name="Elsa", body=f"¿Pregunta {number}?"
+        )
+        Clarification.objects.create(
+            request=request,
+            author=cast.ana,
+            author_name="Ana",
+            body="Sí.",
+            answers=asked,
+            at=now() + timedelta(seconds=number),
+        )
+    for few_statements, many in zip(few, at_both(client, cast, request), strict=True):
+        budget(few_statements, many, PAGE)
+
+
+def at_both(client: Client, cast: Cast, request: FormalRequest) -> list[list[str]]:
+    """The page as the owner and as the security officer ask for it."""
+    found = []
+    for person in (cast.fabian, cast.elsa):
+        client.force_login(person)
+        path = reverse("control:request", args=[request.folio])
+        found.append(statements(lambda p=path: client.get(p)))
+    return found
+
+
+@pytest.mark.clause("M21")
+def test_security_s_page_with_the_last_approval(client: Client, cast: Cast) -> None:
+    request = make(cast, Status.IN_APPROVAL)
+    operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    client.force_login(cast.elsa)
+    path = reverse("control:request", args=[request.folio])
+    few = statements(lambda: client.get(path))
+    fill(cast, 30)
+    budget(few, statements(lambda: client.get(path)), PAGE)
+
+
+@pytest.mark.clause("M21")
+def test_the_largest_change_with_the_last_approval(client: Client, cast: Cast) -> None:
+    """Every field, each asset of another owner, a representative with an account; security chooses who implements."""
+    person = cast.colleague(full_name="Rosa Nueva")
+    line = compose(
+        name="Rosa Nueva",
+        rfc="PACR800101AB1",
+        email=person.email,
+        power_kind="attorney",
+        instrument="Escritura 99",
+        valid_from="2026-01-01",
+    )
+    new = {
+        "rfc": "ABC010101AB2",
+        "legal_name": "Otra SA de CV",
+        "fiscal_address": "Calle 8, Puebla",
+        "phone": "222 555 0000",
+        "registered_email": "nuevo@ejemplo.mx",
+        "representative": line,
+    }
+    for asset in InformationAsset.objects.exclude(code=ACCESS):
+        asset.owner = officer(Office.INFORMATION_OWNER)
+        asset.save()
+    request = make_request(Status.IN_APPROVAL, requester=cast.ana, new=new)
+    for requested in request.requested_assets.select_related("asset__owner"):
+        decide(request, requested.asset.owner, "owner")
+    client.force_login(cast.elsa)
+    sent = statements(lambda: client.get(reverse("control:request", args=[request.folio])))
+    assert len(sent) <= PAGE, "\n".join(sent)
+
+
+@pytest.mark.clause("M21")
+def test_expediente(client: Client, cast: Cast) -> None:
+    client.force_login(cast.elsa)
+    request = make(cast, Status.CLOSED)
+    path = reverse("control:expediente", args=[request.folio])
+    assert len(statements(lambda: client.get(path))) <= EXPEDIENTE

@@ -1,0 +1,66 @@
+"""What a request is called (M7, M19)."""
+
+import pytest
+
+from accounts.models.representatives import compose
+from change_requests.kinds import labels
+
+
+def item(field: str, old: str = "", new: str = "", asset: str = "location") -> dict[str, str]:
+    return {"asset": asset, "field": field, "old": old, "new": new}
+
+
+@pytest.mark.clause("M7", "M19")
+@pytest.mark.parametrize(
+    ("form", "kind", "items", "expected"),
+    [
+        ("change", "change", [item("rfc")], "Cambio de RFC"),
+        (
+            "change",
+            "change",
+            [item("fiscal_address"), item("phone"), item("registered_email")],
+            "Cambio de domicilio fiscal, teléfono y correo registrado",
+        ),
+        ("change", "change", [item("phone"), item("representative")], "Cambio de teléfono y representante legal"),
+        ("change", "change", [], "Cambio de información"),
+        ("change", "baja", [item("status")], "Baja del servicio"),
+        ("access", "alta", [item("full_name", new="Rosa Paredes")], "Alta de Rosa Paredes"),
+        ("access", "alta", [], "Alta"),
+        ("access", "baja", [item("contact", "beto@x.mx")], "Baja de acceso de beto@x.mx"),
+        ("access", "clave", [item("password", "beto@x.mx")], "Cambio de clave de beto@x.mx"),
+        ("access", "clave", [], "Cambio de clave"),
+    ],
+)
+def test_title(form, kind, items, expected):
+    assert labels.title(form, kind, items) == expected
+
+
+def test_values_are_said_in_words():
+    assert labels.value("status", "suspended") == "Suspendido"
+    assert labels.value("phone", "222 555 0134") == "222 555 0134"
+    assert labels.value("representative", "") == ""
+    assert labels.label("fiscal_address") == "Domicilio fiscal"
+    assert labels.label("nuevo") == "nuevo"
+    assert labels.day("") == ""
+
+
+@pytest.mark.clause("M8")
+@pytest.mark.parametrize("until", ["", "2030-01-31"])
+def test_a_representative_is_said_line_by_line(until):
+    line = compose(
+        name="Ana Rivas",
+        rfc="RIMA800101AB1",
+        email="ana@ocaso.mx",
+        power_kind="attorney",
+        instrument="Escritura 1,204",
+        valid_from="2026-12-01",
+        valid_until=until,
+    )
+    end = " hasta el 31 de enero de 2030" if until else ", sin término"
+    assert labels.value("representative", line).split("\n") == [
+        "Ana Rivas",
+        "RFC RIMA800101AB1 · ana@ocaso.mx",
+        "Apoderado",
+        "Escritura 1,204",
+        f"Vigente desde el 1 de diciembre de 2026{end}",
+    ]

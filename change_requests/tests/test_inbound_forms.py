@@ -1,0 +1,250 @@
+"""Every form of a mail is a request of its own, and the words beside it reach mesa de control (M6, M7, M20)."""
+
+import json
+from io import BytesIO, TextIOWrapper
+
+import pytest
+from django.core.management import call_command
+
+from change_requests import operations
+from change_requests.documents import form_draw
+from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
+from change_requests.tests.control.test_control_pages import browser, look
+from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
+from factureya.core.files import store
+from factureya.core.models import OutboxMessage
+from factureya.testing import pdfs, request_histories
+from factureya.testing.pages import text_of
+from factureya.testing.raw_sql import execute, refused_by, update
+from factureya.testing.sample_mails import AUTHSERV, deliver
+
+pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M7", "M20")]
+Status = FormalRequest.Status
+WORDS = (
+    "Buen día, adjunto dos solicitudes: Jimena y Rodrigo. Además, desde ayer no nos deja timbrar en la serie B "
+    "(error CFDI40147); ¿nos ayudan con eso?"
+)
+PROOF = b"%PDF-1.4 recibo %%EOF"
+
+
+@pytest.fixture(autouse=True)
+def _our_server(settings, tmp_path):
+    settings.MAIL_TRUSTED_AUTHSERV = AUTHSERV
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def cast() -> request_histories.Cast:
+    return request_histories.Cast()
+
+
+def alta(cast: request_histories.Cast, name: str, **values: str) -> tuple[str, bytes]:
+    said = {"person_full_name": name, "person_email": f"{name.lower()}@ocaso.example", **values}
+    return f"control-de-acceso {name}.pdf", pdfs.filled(ACCESS, answers(ACCESS, cast, **said))
+
+
+def by_mail(name: str) -> FormalRequest:
+    return FormalRequest.objects.get(draft__person__email=f"{name.lower()}@ocaso.example")
+
+
+def mails(verb: str) -> list[OutboxMessage]:
+    return list(OutboxMessage.objects.filter(kind=f"change_requests/{verb}").order_by("pk"))
+
+
+def mail_events(request: FormalRequest) -> list[dict[str, object]]:
+    return [event.data for event in request.events().filter(verb="request.mail_kept")]
+
+
+# -- Case 4: two forms are two requests ---------------------------------------------------------------
+
+
+def test_r4_two_forms_in_a_mail_are_two_requests(cast, monkeypatch, capsys):
+    raw = letter(cast.ana, alta(cast, "Jimena"), alta(cast, "Rodrigo"), text=WORDS)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(raw)))
+
+    call_command("receive_email", as_json=True)
+
+    jimena, rodrigo = by_mail("Jimena"), by_mail("Rodrigo")
+    said = json.loads(capsys.readouterr().out)
+    assert (said["disposition"], said["folio"]) == ("accept-request", jimena.folio)
+    assert {jimena.status, rodrigo.status} == {Status.SUBMITTED}
+    assert not Evidence.objects.exists()
+    assert [one["beside"] for one in mail_events(jimena)] == [[rodrigo.folio]]
+    assert [one["beside"] for one in mail_events(rodrigo)] == [[jimena.folio]]
+    assert len(mails("confirm")) == 2
+
+
+def test_r4_the_same_forms_in_another_mail_are_already_received(cast):
+    forms = [alta(cast, "Jimena"), alta(cast, "Rodrigo")]
+    first = deliver(letter(cast.ana, *forms))
+    again = deliver(letter(cast.ana, *forms, text="Otra vez"))
+    assert (first.reason, again.reason) == ("", "form-already")
+    assert again.about == first.about
+    assert again.accepted == (False, False)
+    assert FormalRequest.objects.count() == 2
+    assert len(mails("form_already")) == 2
+
+
+def test_r4_an_alta_and_a_baja_in_one_mail(cast):
+    cast.colleague(email="beto@ejemplo.mx")
+    baja = pdfs.filled(ACCESS, answers(ACCESS, cast, kind="/Baja", person_email="beto@ejemplo.mx"))
+    outcome = deliver(letter(cast.ana, alta(cast, "Jimena"), ("otra.pdf", baja)))
+    assert outcome.accepted == (True, True)
+    assert set(FormalRequest.objects.values_list("kind", "status")) == {
+        ("alta", "submitted"),
+        ("baja", "submitted"),
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_r4_a_faulty_form_beside_a_good_one_is_answered_by_its_name(cast, order):
+    files = [alta(cast, "Jimena"), alta(cast, "Rodrigo", rfc="POC930314QX7")][::order]
+    outcome = deliver(letter(cast.ana, *files, ("recibo.pdf", PROOF)))
+    request = FormalRequest.objects.get()
+    assert outcome.about == request.chain
+    assert outcome.accepted == (*("Jimena" in name for name, _ in files), True)
+    (answer,) = mails("form_refused")
+    assert "«control-de-acceso Rodrigo.pdf»" in answer.body
+    assert not Evidence.objects.exists()  # of whom the receipt is nobody knows
+
+
+def test_r4_one_that_cannot_be_sent_is_a_draft_beside_one_that_is(cast):
+    outcome = deliver(letter(cast.ana, alta(cast, "Jimena", reason="No"), alta(cast, "Rodrigo")))
+    assert (by_mail("Jimena").status, by_mail("Rodrigo").status) == (Status.DRAFT, Status.SUBMITTED)
+    assert outcome.reason == ""
+    assert "«control-de-acceso Jimena.pdf»" in mails("form_held")[0].body
+
+
+def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(cast):
+    raw = letter(cast.ana, ("acta.pdf", PROOF), alta(cast, "Jimena"), alta(cast, "Rodrigo"), text=WORDS)
+    assert deliver(raw).accepted == (True, True, True)
+    assert not Evidence.objects.exists()
+    (answer,) = mails("form_left_out")
+    for words in (
+        "- acta.pdf",
+        by_mail("Jimena").folio,
+        by_mail("Rodrigo").folio,
+        "mesa de control",
+    ):
+        assert words in answer.body
+    for request in (by_mail("Jimena"), by_mail("Rodrigo")):
+        kept = MailTextFile.objects.get(text__request=request).attachment
+        assert kept.draft == ""
+        page = look(cast.laura, request)
+        assert "acta.pdf" in text_of(page)
+        url = f"/control/{request.folio}/archivos/{kept.token}/"
+        assert url in page.content.decode()
+        answer = browser(cast.laura).get(url)
+        assert b"".join(answer.streaming_content) == PROOF
+    assert store.purge_orphans() == 0
+
+
+def test_r4_a_file_named_with_a_drafts_folio_goes_there(cast):
+    begin = {"actor": cast.ana, "customer": cast.customer, "form": CHANGE, "kind": "change"}
+    draft = operations.create_draft(**begin)
+    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    reason = "Cambió el número de la oficina."
+    change = pdfs.fill(blank, {"new_phone": "222 555 0178", "reason": reason, "oath": "/Yes"})
+    files = [(f"recibo {draft.folio}.pdf", PROOF), ("otro.pdf", PROOF + b" ")]
+
+    deliver(letter(cast.ana, ("f.pdf", change), alta(cast, "Jimena"), *files))
+
+    assert [e.attachment.name for e in draft.evidence.all()] == [files[0][0]]
+    assert not Evidence.objects.exclude(request=draft).exists()
+    names = MailTextFile.objects.values_list("attachment__name", flat=True)
+    assert set(names) == {"otro.pdf"}
+
+
+def test_r4_forms_beyond_the_fourth_are_named_to_the_sender(cast):
+    names = ("Ana", "Berta", "Celia", "Dora", "Eva")
+    forms = [("formato.pdf", alta(cast, name)[1]) for name in names[:4]]
+    deliver(letter(cast.ana, *forms, alta(cast, "Eva")))
+    assert FormalRequest.objects.count() == 4
+    (answer,) = mails("form_left_out")
+    assert "por" in answer.body
+    assert "mándelos en otro" in answer.body
+    assert not Evidence.objects.exists()
+
+
+def test_r4_receipts_with_fields_hidden_from_outside_are_never_evidence_unread(cast):
+    packed = PROOF.replace(b"recibo", b"recibo /Type /ObjStm")
+    files = [(f"{n}.pdf", packed) for n in range(5)]
+    deliver(letter(cast.ana, alta(cast, "Jimena"), *files))
+    assert Evidence.objects.count() <= 3
+    assert "No los leímos" in mails("form_left_out")[0].body
+
+
+# -- Case 5: the words beside a form ------------------------------------------------------------------
+
+
+def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
+    deliver(letter(cast.ana, alta(cast, "Jimena"), text=WORDS))
+    request = by_mail("Jimena")
+    kept = MailText.objects.get(request=request)
+    assert (kept.body, kept.author) == (WORDS, cast.ana)
+    assert "CFDI40147" in text_of(look(cast.laura, request))
+    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    operations.confirm_from_registered_email(request, actor=cast.ana)
+    turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
+    assert "dice algo más que el formato" in turn.body
+    assert "CFDI40147" not in turn.body
+    request.refresh_from_db()
+    operations.verify(request, actor=cast.laura)
+    assert "dice algo más" not in mails("your_turn")[-1].body
+
+
+def test_r5_the_words_of_a_form_that_stays_a_draft_are_read_too(cast):
+    outcome = deliver(letter(cast.ana, alta(cast, "Jimena", reason="No"), text=WORDS))
+    request = by_mail("Jimena")
+    assert outcome.reason == "form-draft"
+    (told,) = mails("mail_kept")
+    assert told.to == cast.laura.email
+    assert "CFDI40147" in text_of(look(cast.laura, request))
+    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    silent = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
+    assert look(cast.laura, silent).status_code == 404  # a draft without words is the customer's
+
+
+def test_r5_words_and_files_of_a_form_that_came_before_are_kept_and_named(cast):
+    form = alta(cast, "Jimena")
+    deliver(letter(cast.ana, form))
+    outcome = deliver(letter(cast.ana, form, ("acta.pdf", PROOF), ("malo.exe", b"MZ"), text=WORDS))
+    request = by_mail("Jimena")
+    assert outcome.reason == "form-already"
+    assert outcome.accepted == (False, True, False)
+    assert "CFDI40147" in text_of(look(cast.laura, request))
+    assert "acta.pdf" in text_of(look(cast.laura, request))
+    assert not Evidence.objects.exists()
+    (answer,) = mails("form_left_out")
+    assert "- acta.pdf" in answer.body
+    assert "malo.exe" in answer.body
+
+
+def test_r5_files_that_a_draft_could_not_take_are_kept_with_the_words(cast):
+    proofs = [(f"recibo-{n}.pdf", PROOF) for n in range(11)]
+    deliver(letter(cast.ana, alta(cast, "Jimena"), *proofs, text=WORDS))
+    assert not Evidence.objects.exists()
+    assert MailTextFile.objects.count() == 11
+    assert "recibo-10.pdf" in mails("form_left_out")[0].body
+
+
+def test_r5_the_words_are_in_the_chain_and_never_change(cast):
+    deliver(letter(cast.ana, alta(cast, "Jimena"), ("acta.pdf", PROOF), alta(cast, "Rodrigo")))
+    kept, file = MailText.objects.first(), MailTextFile.objects.first()
+    with refused_by("change_requests_mailtext_no_update"):
+        update(kept, body="Otra cosa")
+    with refused_by("change_requests_mailtextfile_no_update"):
+        update(file, sha256="0" * 64)
+    for table in ("mailtextfile", "mailtext"):
+        with refused_by(f"change_requests_{table}_no_delete"):
+            execute(f"DELETE FROM change_requests_{table}")
+    with refused_by("mail_file_is_its_file"):
+        other = MailText.objects.last()
+        MailTextFile.objects.create(text=other, attachment=file.attachment, sha256="0" * 64)
+
+
+def test_r5_somebody_without_powers_keeps_no_words(cast):
+    request = request_histories.make(cast, Status.SUBMITTED)
+    with pytest.raises(operations.NotAllowed):
+        operations.keep_mail_text(request, actor=cast.colleague(), body=WORDS)
+    assert not MailText.objects.exists()

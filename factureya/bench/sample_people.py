@@ -1,0 +1,149 @@
+"""The people of the load data: companies with contacts, agents of two providers; made in bulk, one password."""
+
+from bisect import bisect
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import (
+    Contact,
+    Customer,
+    Office,
+    Provider,
+    Representative,
+    RoleAssignment,
+    User,
+)
+from factureya.core import clock
+
+DOMAIN = "carga.example"
+TICKETS_PER_COMPANY = 40
+CONTACTS_PER_COMPANY = 3
+THIRD_PARTY_SHARE = 10  # one agent in ten
+GIVEN = ["Ana", "Luis", "María", "Jorge", "Lucía", "Pedro", "Elena", "Raúl", "Sara", "Hugo"]
+FAMILY = ["Hernández", "García", "Martínez", "López", "Pérez", "Rojas", "Cruz", "Flores", "Reyes"]
+
+
+@dataclass
+class Crowd:
+    """Who the tickets belong to. A few companies have many tickets, most have few."""
+
+    contacts: list[User]
+    agents: list[User]
+    providers: dict[int, Provider]
+    weights: list[float]
+
+    def contact(self, rng: Random) -> User:
+        """A requester, the first companies far more often than the last."""
+        place = bisect(self.weights, rng.random() * self.weights[-1])
+        return self.contacts[place * CONTACTS_PER_COMPANY + rng.randrange(CONTACTS_PER_COMPANY)]
+
+    def agent(self, rng: Random) -> User:
+        """An agent, evenly."""
+        return rng.choice(self.agents)
+
+    def provider_of(self, agent: User) -> Provider:
+        """Who the agent works for."""
+        return self.providers[agent.pk]
+
+
+def gather(tickets: int, password: str | None = None) -> Crowd:
+    """Make the people for this many tickets; no password means that nobody of them can sign in."""
+    now = clock.now() - timedelta(days=1000)
+    encoded = make_password(password)
+    with transaction.atomic(), clock.at(now):
+        root = _users(["carga-root"], encoded, is_staff=True)[0]
+        agents = _agents(10 + tickets // 5_000, encoded, root)
+        contacts = _companies(max(20, tickets // TICKETS_PER_COMPANY), encoded, root)
+    weights, total = [], 0.0
+    for place in range(len(contacts) // CONTACTS_PER_COMPANY):
+        total += 1 / (place + 10) ** 0.7
+        weights.append(total)
+    return Crowd(contacts, list(agents), {agent.pk: provider for agent, provider in agents.items()}, weights)
+
+
+def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
+    people = User.objects.bulk_create(
+        User(
+            email=f"{key}@{DOMAIN}",
+            password=encoded,
+            is_staff=is_staff,
+            full_name=f"{GIVEN[place % 10]} {FAMILY[place % 9]} {FAMILY[place % 7]}",
+        )
+        for place, key in enumerate(keys)
+    )
+    EmailAddress.objects.bulk_create(
+        EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in people
+    )
+    return people
+
+
+def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
+    own = Provider.objects.get(is_own=True)
+    other = Provider.objects.get_or_create(name="Mesa Externa de Carga")[0]
+    people = _users([f"agente{place}" for place in range(count)], encoded, is_staff=True)
+    served = {
+        user: other if place % THIRD_PARTY_SHARE == THIRD_PARTY_SHARE - 1 else own for place, user in enumerate(people)
+    }
+    RoleAssignment.objects.bulk_create(
+        RoleAssignment(
+            user=user,
+            office=Office.AGENT if provider.is_own else Office.THIRD_PARTY_AGENT,
+            provider=provider,
+            granted_by=root,
+        )
+        for user, provider in served.items()
+    )
+    return served
+
+
+def _companies(count: int, encoded: str, root: User) -> list[User]:
+    companies = Customer.objects.bulk_create(
+        Customer(
+            rfc=f"CAR{place % 1_000_000:06d}{place // 1_000_000:02d}A",
+            legal_name=f"Empresa de Carga {place} SA de CV",
+            registered_email=f"empresa{place}@{DOMAIN}",
+            fiscal_address="Av. Reforma 1, 72000 Puebla, Pue.",
+        )
+        for place in range(count)
+    )
+    people = _users(
+        [f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)],
+        encoded,
+        is_staff=False,
+    )
+    role = Contact.Role
+    Contact.objects.bulk_create(
+        Contact(
+            user=user,
+            customer=companies[place // CONTACTS_PER_COMPANY],
+            role=role.CONTACT if place % CONTACTS_PER_COMPANY else role.REPRESENTATIVE,
+        )
+        for place, user in enumerate(people)
+    )
+    _represent(companies, people[::CONTACTS_PER_COMPANY], root)
+    return people
+
+
+def _represent(companies: list[Customer], people: list[User], root: User) -> None:
+    """Each company's representative, and then its verification: of a verified one only an execution writes him (M1)."""
+    now = clock.now()
+    Representative.objects.bulk_create(
+        Representative(
+            customer=company,
+            user=user,
+            name=user.full_name,
+            email=user.email,
+            verified_by=root,
+            verified_at=now,
+            valid_from=timezone.localdate(now),
+        )
+        for company, user in zip(companies, people, strict=True)
+    )
+    made = Customer.objects.filter(pk__gte=companies[0].pk, pk__lte=companies[-1].pk)
+    made.update(verified_at=now, verified_by=root)

@@ -1,0 +1,121 @@
+"""One process of the bench: one database of one size. Reads commands from stdin, answers JSON lines.
+
+Started by `manage.py bench` as `manage.py bench --worker`; the parent lets the workers take turns, so that all of
+them meet the same weather.
+"""
+
+import json
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from factureya.bench import correspondence, formal_scene, scene, sql, sweep
+from factureya.core.management.commands.up import make_folders
+from factureya.core.models import Event
+from tickets.models import chain_of
+
+
+class Worker:
+    """Answers the bench's commands."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, scene.Page] = {}
+        self.before: dict[str, int] = {}
+
+    def prepare(self, tickets: int) -> dict[str, Any]:
+        """Migrate an empty database and load it."""
+        self._migrate()
+        self.scene = scene.build(tickets)
+        self.pages = scene.pages(self.scene)
+        return {"rate": self.scene.rate, "engine": _engine()}
+
+    def prepare_requests(self, waiting: int) -> dict[str, Any]:
+        """Migrate an empty database and let so many formal requests wait in it."""
+        self._migrate()
+        self.pages = formal_scene.pages(formal_scene.Scene(waiting))
+        return {"engine": _engine()}
+
+    def _migrate(self) -> None:
+        make_folders()
+        call_command("migrate", interactive=False, verbosity=0)
+
+    def page(self, name: str) -> float:
+        """Ask for a page once; milliseconds."""
+        page = self.pages[name]
+        page.ready()
+        seconds = page.send()
+        page.over()
+        return 1000 * seconds
+
+    def statements(self, name: str) -> int:
+        """How many statements that read or write the page sends."""
+        page = self.pages[name]
+        page.ready()
+        with sweep.recorded() as statements:
+            page.send()
+        page.over()
+        return len(statements)
+
+    def close(self) -> tuple[float, float]:
+        """Close a ticket by the operation, another by its raw statements; milliseconds each."""
+        return 1000 * sweep.close(self.scene.to_close.pop()), 1000 * sweep.close_raw(self.scene.to_close.pop())
+
+    def finish_closing(self) -> None:
+        """Close what is still due."""
+        while self.scene.to_close:
+            sweep.close(self.scene.to_close.pop())
+        sql.settle()
+
+    def nothing_due(self) -> float:
+        """One pass of the sweep with nothing to close; milliseconds."""
+        return 1000 * sweep.nothing_due()[0]
+
+    def plan(self) -> dict[str, Any]:
+        """How the sweep looks for what is due: statements on tickets, all statements, the plan."""
+        statements = sweep.nothing_due()[1]
+        on_tickets = [text for text, _ in statements if "tickets_ticket" in text]
+        return {
+            "tickets": len(on_tickets),
+            "all": len(statements),
+            "plan": sweep.plan_of_nothing_due(),
+        }
+
+    def entries(self) -> int:
+        """How many things have happened to all tickets."""
+        return Event.objects.filter(chain__startswith=chain_of("")).count()
+
+    def mail_senders(self) -> list[str]:
+        """The registered addresses that write to us."""
+        return [user.email for user in self.scene.writers]
+
+    def mail_seeds(self, senders: list[str]) -> list[dict[str, Any]]:
+        """A ticket of each that has an agent and waits for the customer; what a reply to it says."""
+        people = {user.email: user for user in self.scene.writers}
+        seeds = [correspondence.seed(people[email], self.scene.agent) for email in senders]
+        self.before = correspondence.outcome()
+        return seeds
+
+    def mail_outcome(self) -> dict[str, int]:
+        """What the mails that came since then have become."""
+        now = correspondence.outcome()
+        return {what: number - self.before.get(what, 0) for what, number in now.items()}
+
+
+def _engine() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT version()" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
+        version = str(cursor.fetchone()[0])
+    return " ".join(version.split()[:2]) if connection.vendor == "postgresql" else f"SQLite {version}"
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    settings.ROOT_URLCONF = "factureya.bench.urls"
+    worker = Worker()
+    for line in sys.stdin:
+        name, *args = json.loads(line)
+        sys.stdout.write(json.dumps(getattr(worker, name)(*args)) + "\n")
+        sys.stdout.flush()

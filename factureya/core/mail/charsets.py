@@ -1,0 +1,115 @@
+"""Bytes of a mail as text: by the superset of the charset they claim; never raises, loses nothing it can read."""
+
+import codecs
+import re
+
+# What senders mean when they name a charset: the superset that contains it.
+SUPERSETS = {
+    "": "utf-8",
+    "us-ascii": "utf-8",
+    "ascii": "utf-8",
+    "utf8": "utf-8",
+    "unknown-8bit": "utf-8",
+    "iso-8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "x-user-defined": "cp1252",
+    "iso-8859-9": "cp1254",
+    "iso-8859-11": "cp874",
+    "tis-620": "cp874",
+    "iso-8859-8-i": "iso-8859-8",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "big5": "cp950",
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "x-sjis": "cp932",
+}
+NOT_TEXT = {
+    "idna",
+    "punycode",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "undefined",
+}  # codecs, no charsets
+# PostgreSQL refuses NUL, people the rest; and no database takes half a character, which UTF-7 can write.
+CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127]) | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
+
+
+def decode(raw: bytes, charset: str = "") -> str:
+    """The text, without control characters but tab and line ends.
+
+    Without a usable claim, and for a false one: UTF-8 if it is mostly that, else Windows-1252.
+    """
+    claimed = charset.strip().strip("\"'").lower()
+    if claimed.startswith("iso-2022-jp"):
+        return _japanese(raw).translate(CONTROLS)
+    return _decode(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
+
+
+def _decode(raw: bytes, wanted: str) -> str:
+    known = _codec(wanted)
+    for name in filter(None, (known, "utf-8")):
+        try:
+            return raw.decode(name)
+        except (UnicodeError, ValueError):
+            continue
+    if known and known not in {"utf-8", "cp1252"}:
+        return raw.decode(known, "replace")
+    text = raw.decode("utf-8", "replace")
+    unreadable = text.count("\ufffd")
+    if unreadable * 2 <= len(text) - len(text.encode("ascii", "ignore")):
+        return text
+    return raw.decode("cp1252", "replace")
+
+
+def _codec(name: str) -> str:
+    """The codec that Python knows by this name, or an empty text."""
+    try:
+        found = codecs.lookup(name[:60])
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    is_text = getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in NOT_TEXT
+    return found.name if is_text else ""
+
+
+def _japanese(raw: bytes) -> str:
+    """ISO-2022-JP as it is sent: the rows that Windows adds to JIS included, which Python's codec refuses."""
+    try:
+        return raw.decode("iso2022_jp_ext")
+    except UnicodeError:
+        pass
+    text: list[str] = []
+    mode = b"(B"
+    for number, piece in enumerate(ESCAPE.split(raw)):
+        if number % 2:
+            mode = piece
+        elif mode in {b"$@", b"$B"}:
+            text.append(_shifted(piece).decode("cp932", "replace"))
+        elif mode == b"(I":
+            text.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
+        else:
+            text.append(piece.decode("cp932", "replace"))
+    return "".join(text)
+
+
+def _shifted(jis: bytes) -> bytes:
+    """Pairs of JIS X 0208 as Shift JIS; line ends between them stay."""
+    shifted, at = bytearray(), 0
+    while at < len(jis):
+        pair = jis[at : at + 2]
+        if pair[0] < 0x21 or len(pair) < 2:
+            shifted += pair[:1]
+            at += 1
+            continue
+        row, cell = pair
+        lead = ((row - 0x21) >> 1) + 0x81
+        trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
+        shifted += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
+        at += 2
+    return bytes(shifted)

@@ -1,0 +1,245 @@
+"""The copy of a mail that a person may download: its bytes without our links, and of a bounce without our mail (M16).
+
+The original stays as it came (`core.models.InboundOriginal`); `manage.py export_mail` alone gives it out, as an event.
+Only what holds a link of ours is decoded, cut and written again; every other byte stays. The work is linear in the
+mail's size, within the limits of `core.mail.parts`.
+"""
+
+import binascii
+import re
+from dataclasses import dataclass, field
+
+from factureya.core.mail import own_links
+from factureya.core.mail.charsets import decode
+from factureya.core.mail.parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
+from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
+
+MAX_READ = 512 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_ENCODED = 4 * MAX_READ  # bytes of one text part that are decoded: more than MAX_READ of any encoding
+LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
+NOT_SHOWN = "[El correo devuelto no se muestra.]"
+TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
+WIDE = ("utf-16", "utf-32", "utf16", "utf32", "utf-7", "ucs-2", "unicode-1-1-utf-7")
+# Where a report repeats the mail it returns: a line of its head, or the words before it.
+_HEAD_LINE = re.compile(
+    r"[>|\s]{0,10}(?:return-path|received|message-id|mime-version|x-factureya-loop|auto-submitted|dkim-signature)\s?:",
+    re.IGNORECASE,
+)
+_ANNOUNCED = re.compile(
+    r"[>|\s]{0,10}-{0,10}\s{0,4}(?:below this line is a copy|this is a copy of the|original message|"
+    r"returned message|the original message|mensaje original|copia del mensaje|el mensaje original)",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(rb"(?:enlace|confirmar|no-fui-yo|clave|invitacion)/([\w.:~-]{30,2000})")
+_WIDE_TOKEN = re.compile(
+    rb"(?:e\0n\0l\0a\0c\0e|c\0o\0n\0f\0i\0r\0m\0a\0r|n\0o\0-\0f\0u\0i\0-\0y\0o|c\0l\0a\0v\0e|i\0n\0v\0i\0t\0a\0c\0i\0o\0n)"
+    rb"\0/\0((?:[\w.:~-]\0){30,2000})"
+)
+
+_SIGNED = re.compile(rb":[\w-]{20}")
+
+
+@dataclass
+class _Copy:
+    """A mail that is copied: what stands in place of each body, in their order; between them are heads.
+
+    None stands for a body that stays as it is: large files are not held twice.
+    """
+
+    raw: bytes
+    is_report: bool
+    bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
+    left: int = MAX_READ
+
+    def whole(self) -> bytes:
+        """Return the copy; the mail itself when nothing in it changed."""
+        changed: list[tuple[int, int, bytes]] = []
+        at = 0
+        for start, end, content in [*self.bodies, (len(self.raw), len(self.raw), None)]:
+            head = self.raw[at:start]
+            if (cut := self.cut(head)) != head:
+                changed.append((at, start, cut))
+            if content is not None:
+                changed.append((start, end, content))
+            at = end
+        return _replaced(self.raw, changed) if changed else self.raw
+
+    def cut(self, text: bytes, charset: str = "") -> bytes:
+        """Return text bytes without our links, as far as the mail's text may be read."""
+        size = min(len(text), self.left)
+        self.left -= size
+        cut = _cut_wide(text[:size], charset) if charset.startswith(WIDE) else _cut(text[:size])
+        return cut if size == len(text) else cut + LEFT_OUT
+
+
+def cut_mail(raw: bytes, depth: int = 0) -> bytes:
+    """Return the mail without the tokens of our links; the same bytes when none is in it (M16).
+
+    Of a delivery report the returned mail's body is left out, too. What is beyond the limits is cut as one text.
+    """
+    try:
+        top = read_parts(raw, Budget())
+    except LimitExceeded:
+        return cut_whole(raw)
+    copy = _Copy(raw, is_report=read_bounce(top, "") is not None)
+    _copy_part(copy, top, depth)
+    return copy.whole()
+
+
+def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) -> bytes:
+    """Return a file without the tokens of our links: a mail, a text, or any other bytes, which keep their length."""
+    if is_mail:
+        return cut_mail(content)
+    return _cut(content) if is_text else _mask(content)
+
+
+def head_alone(raw: bytes) -> bytes:
+    """Return the head of a mail that was returned to us, without our links (M16); a head alone stays as it is."""
+    ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
+    end = min(ends, default=len(raw))
+    if not raw[end:].strip():
+        return _cut(raw[:MAX_READ])
+    return _cut(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
+
+
+def report_words(text: str) -> str:
+    """Return a delivery report's own words and the head of the mail it returns, without that mail's text (M6, M16)."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if _ANNOUNCED.match(line[:200]):
+            head = _head_end(lines, number + 1)
+            return "\n".join([*lines[: head or number + 1], NOT_SHOWN])
+        if _HEAD_LINE.match(line[:200]):
+            return "\n".join([*lines[: _head_end(lines, number)], NOT_SHOWN])
+    return text
+
+
+def _head_end(lines: list[str], at: int) -> int:
+    """Return the number of the line that ends the head which begins here or after blank lines; 0 without a head."""
+    while at < len(lines) and not lines[at].strip("> |\t\r"):
+        at += 1
+    begin = at
+    while at < len(lines) and lines[at].strip("> |\t\r"):
+        at += 1
+    is_head = any(_HEAD_LINE.match(line[:200]) for line in lines[begin:at])
+    return at if is_head else 0
+
+
+def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
+    """Return the bytes with other ones at these places."""
+    parts, at = [], 0
+    for start, end, content in changed:
+        parts += [memoryview(raw)[at:start], content]
+        at = end
+    return b"".join([*parts, memoryview(raw)[at:]])
+
+
+def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
+    """Note what stands in the copy in place of each body of the part."""
+    if part.is_message and part.parts and copy.is_report:
+        inner = part.parts[0]
+        copy.bodies.append((inner.start, inner.end, NOT_SHOWN.encode() + b"\r\n"))
+    elif part.parts:
+        for inner in part.parts:
+            _copy_part(copy, inner, depth + 1)
+    elif _is_binary(part) and not _holds_token(part):
+        copy.bodies.append((part.start, part.end, None))
+    else:
+        content = part.content(None if part.is_message else MAX_ENCODED)
+        shown = _shown(copy, part, content, depth)
+        body = None if shown == content else _encoded(part, shown)
+        copy.bodies.append((part.start, part.end, body))
+
+
+def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
+    """Return what a part without parts holds, without what may not be given out."""
+    name = part.file_name.lower()
+    if part.kind in HEADERS_TYPES:
+        return head_alone(content)
+    if part.is_message or name.endswith(".eml"):
+        if copy.is_report or depth >= MAX_DEPTH:
+            return head_alone(content)
+        return cut_mail(content, depth + 1)
+    if _is_binary(part):
+        return _mask(content)
+    shown = copy.cut(content, part.parameter("charset").lower())
+    if copy.is_report and part.kind == "text/plain":
+        return _report(shown)
+    return shown
+
+
+def _is_binary(part: Part) -> bool:
+    """Tell whether the part is neither a text nor a mail: its bytes keep their length."""
+    name = part.file_name.lower()
+    is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
+    is_mail = part.is_message or part.kind in HEADERS_TYPES or name.endswith(".eml")
+    return not (is_text or is_mail or part.kind in STATUS_TYPES)
+
+
+def _holds_token(part: Part) -> bool:
+    """Tell whether a link of ours is in a binary part, which is read a piece at a time: it may be large."""
+    last = b""
+    for piece in part.pieces():
+        window = last + piece
+        if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
+            return True
+        last = window[-2 * own_links.MAX_TOKEN - 100 :]
+    return False
+
+
+def _report(content: bytes) -> bytes:
+    """Return the text of a report without the text of the mail that it returns."""
+    text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    shown = report_words(text)
+    return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
+
+
+def _encoded(part: Part, content: bytes) -> bytes:
+    """Return the content as the part's head says that it is encoded."""
+    if part.encoding == "base64":
+        lines = (content[at : at + 57] for at in range(0, len(content), 57))
+        return b"".join(binascii.b2a_base64(line)[:-1] + b"\r\n" for line in lines)
+    if part.encoding == "quoted-printable":
+        return binascii.b2a_qp(content)
+    return content
+
+
+def _cut(content: bytes) -> bytes:
+    """Return text bytes of any charset that has ASCII in it, without our links."""
+    text = content.decode("utf-8", "surrogateescape")
+    shown = own_links.cut(text)
+    return content if shown == text else shown.encode("utf-8", "surrogateescape")
+
+
+def _cut_wide(content: bytes, charset: str) -> bytes:
+    """The same of a charset that has no ASCII in it; what cannot be written again is marked alone."""
+    text = decode(content, charset)
+    shown = own_links.cut(text)
+    if shown == text:
+        return content
+    try:
+        return shown.encode(charset)
+    except (LookupError, UnicodeError):
+        return own_links.MARK.encode()
+
+
+def cut_whole(raw: bytes) -> bytes:
+    """Return the beginning of a mail that is beyond the limits, cut as one text."""
+    kept = _cut(raw[:MAX_READ])
+    return kept if len(raw) <= MAX_READ else kept + LEFT_OUT
+
+
+def _mask(content: bytes) -> bytes:
+    """Return bytes that are no text with our tokens written over, so that nothing in them moves."""
+    return _WIDE_TOKEN.sub(_x_wide, _TOKEN.sub(_x, content))
+
+
+def _x(found: re.Match[bytes]) -> bytes:
+    link, token = found.group(), found.group(1)
+    return link[: -len(token)] + b"x" * len(token) if _SIGNED.search(token) else link
+
+
+def _x_wide(found: re.Match[bytes]) -> bytes:
+    link, token = found.group(), found.group(1)
+    is_signed = _SIGNED.search(token.replace(b"\0", b""))
+    return link[: -len(token)] + b"x\0" * (len(token) // 2) if is_signed else link

@@ -1,0 +1,219 @@
+"""HTML of a mail as plain text; it is read, never rendered.
+
+Every element is met once and every character is written once, so a page costs what its text costs: nothing is laid
+out in columns, because a row of a table laid out so costs its cells times the lines of the tallest (M6).
+"""
+
+import re
+from html import unescape
+
+from lxml import etree, html
+
+MAX_HTML = 400_000  # characters
+MAX_DEPTH = 8  # of lists that are indented
+TAG = re.compile(r"<[^<>]{0,2000}>")
+INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
+CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head", "title")}
+DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+BLANKS = re.compile(r"[ \t\r\n\f]+")
+HIDDEN = frozenset({"script", "style", "head", "title", "template"})
+PRESERVED = frozenset({"pre", "textarea", "listing"})
+LISTS = frozenset({"ul", "ol", "menu", "dir"})
+CELLS = frozenset({"td", "th"})
+# Elements that stand on lines of their own, and those with a blank line around them.
+BLOCKS = frozenset(
+    "address article aside center dd details div dl dt fieldset figcaption figure footer form header hr legend li main "
+    "nav optgroup option section summary table tbody thead tfoot tr caption body html blockquote ul ol menu dir pre "
+    "textarea listing".split()
+)
+APART = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
+LINE, BLANK_LINE = 1, 2  # what must stand before the next word
+
+
+def html_to_text(page: str) -> str:
+    """Return the page as text; what is marked as quoted stands behind «> » as in plain mail.
+
+    A page that the parser refuses, or of which it leaves something out, keeps its text without the tags.
+    """
+    page = DECLARATION.sub("", page[:MAX_HTML])
+    parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
+    try:
+        tree = html.document_fromstring(page, parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError, LookupError, TypeError):
+        return without_tags(page)
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+        return without_tags(page)
+    return _Writer().read(tree)
+
+
+def without_tags(page: str) -> str:
+    """Return the page's text with a blank for each tag: what is left when its structure cannot be read."""
+    text = unescape(TAG.sub(" ", _without_invisible(page)))
+    return re.sub(r"[ \t]+", " ", text).strip()
+
+
+class _Writer:
+    """Writes the text of a page line by line, in the order of its elements."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._line: list[str] = []  # what stands on the line that is being written
+        self._mark = ""  # of a list's item whose first word is still to come
+        self._wanted = 0  # before the next word: nothing, LINE or BLANK_LINE
+        self._lists: list[int] = []  # of each list around: the number of its last item, or -1
+        self._preserved = 0
+        self._quotes = 0
+        self._cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
+        self._is_fresh = False  # whether the cell has no word yet: a block that begins it begins no line
+
+    def read(self, tree: html.HtmlElement) -> str:
+        """Return all of the text, without blanks at the end of its lines."""
+        walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
+        for event, element in walk:
+            if event == "start":
+                if _is_hidden(element):
+                    walk.skip_subtree()
+                else:
+                    self._open(element)
+                    self._write(element.text)
+                continue
+            if event == "end" and not _is_hidden(element):
+                self._close(element)
+            if element is not tree:
+                self._write(element.tail)
+        self._end_line()
+        return "\n".join(self.lines).strip("\n")
+
+    def _open(self, element: html.HtmlElement) -> None:
+        tag = element.tag
+        if tag == "br":
+            self._begin_line()
+            self._end_line(is_forced=True)
+        elif tag in CELLS:
+            self._open_cell()
+        elif not self._is_fresh:
+            self._want(_gap(tag))
+        if tag == "tr":
+            self._cell_at = -1
+        elif tag in LISTS:
+            self._lists.append(0 if tag == "ol" else -1)
+        elif tag == "li":
+            self._mark = self._item_mark()
+        self._preserved += tag in PRESERVED
+        if _is_quote(element):
+            self._turn_quote(1)
+
+    def _close(self, element: html.HtmlElement) -> None:
+        tag = element.tag
+        self._want(_gap(tag))
+        self._is_fresh = self._is_fresh and tag not in CELLS
+        if tag in LISTS:
+            self._lists.pop()
+        elif tag == "li":
+            self._mark = ""
+        elif tag == "table":
+            self._cell_at = -1
+        self._preserved -= tag in PRESERVED
+        if _is_quote(element):
+            self._turn_quote(-1)
+
+    def _open_cell(self) -> None:
+        """Put the cell beside the one before, if that one has a single line; else on a line of its own."""
+        if self._line and self._cell_at == len(self.lines):
+            self._wanted = 0
+            self._line.append("  ")
+        else:
+            self._want(LINE)
+        self._cell_at = len(self.lines) + bool(self._line and self._wanted)
+        self._is_fresh = True
+
+    def _item_mark(self) -> str:
+        indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
+        if not self._lists or self._lists[-1] < 0:
+            return f"{indent}* "
+        self._lists[-1] += 1
+        return f"{indent}{self._lists[-1]}. "
+
+    def _turn_quote(self, by: int) -> None:
+        """Enter or leave a quote; the outermost one alone is marked, as mail programs nest them."""
+        self._end_line()
+        self._quotes += by
+
+    def _want(self, what: int) -> None:
+        self._wanted = max(self._wanted, what)
+
+    def _write(self, text: str | None) -> None:
+        if text and self._preserved:
+            self._write_lines(text.replace("\r\n", "\n").split("\n"))
+        elif text:
+            self._write_words(BLANKS.sub(" ", text))
+
+    def _write_lines(self, lines: list[str]) -> None:
+        """Write text whose lines stay as they are."""
+        for number, line in enumerate(lines):
+            if number:
+                self._end_line(is_forced=True)
+            if line:
+                self._begin_line()
+                self._line.append(line)
+
+    def _write_words(self, words: str) -> None:
+        """Write text that flows; a blank counts only between two words of one line."""
+        if not self._line or self._wanted or self._line[-1].endswith(" "):
+            words = words.removeprefix(" ")
+        if words:
+            self._begin_line()
+            self._line.append(words)
+
+    def _begin_line(self) -> None:
+        """End the line before, as far as an element between them asks for it, and put an item's mark first."""
+        self._is_fresh = False
+        if self._wanted:
+            self._end_line()
+            if self._wanted == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
+                self.lines.append(">" if self._quotes else "")
+            self._wanted = 0
+        if self._mark and not self._line:
+            self._line.append(self._mark)
+            self._mark = ""
+
+    def _end_line(self, *, is_forced: bool = False) -> None:
+        line = "".join(self._line).rstrip()
+        if line or is_forced:
+            self.lines.append(f"> {line}".rstrip() if self._quotes else line)
+        self._line = []
+
+
+def _gap(tag: str) -> int:
+    """Return what an element of this name wants before and behind it."""
+    return BLANK_LINE if tag in APART else LINE if tag in BLOCKS else 0
+
+
+def _is_hidden(element: html.HtmlElement) -> bool:
+    if element.tag in HIDDEN:
+        return True
+    style: str = element.get("style", "")
+    return "display" in style and "display:none" in style.replace(" ", "").lower()
+
+
+def _is_quote(element: html.HtmlElement) -> bool:
+    """Tell whether a mail program marked this as what is answered."""
+    if element.tag != "blockquote":
+        return False
+    kind = element.get("type") == "cite" or bool(element.get("cite"))
+    return kind or "quote" in element.get("class", "")
+
+
+def _without_invisible(page: str) -> str:
+    """Return the page without what no browser shows. One expression for it all takes minutes when nothing closes."""
+    kept, at, unclosed = [], 0, set()
+    for opening in INVISIBLE.finditer(page):
+        name = opening.group(1).lower()
+        if opening.start() < at or name in unclosed:
+            continue
+        if closing := CLOSING[name].search(page, opening.end()):
+            kept.append(page[at : opening.start()])
+            at = closing.end()
+        else:
+            unclosed.add(name)
+    return " ".join([*kept, page[at:]])

@@ -1,0 +1,247 @@
+"""Polling a mailbox by IMAP (M6): what is ours is kept, then marked as seen, then disposed of; nothing is removed.
+
+What was kept is remembered by its UID (`MailFolder`), not by \\Seen, which anybody who opens the mailbox sets. Of what
+lay in the mailbox when it was first polled, only what nobody had read is taken. A UIDVALIDITY that changed makes every
+UID void: then what came since the first poll is read again, and what was kept before is a duplicate.
+"""
+
+import logging
+import re
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from imaplib import IMAP4, Internaldate2tuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from imap_tools.consts import MailMessageFlags
+from imap_tools.mailbox import BaseMailBox, MailBox, MailBoxUnencrypted
+from imap_tools.query import AND
+
+from factureya.core import clock
+from factureya.core.mail import intake, mailbox
+from factureya.core.models import Heartbeat, MailFolder
+
+logger = logging.getLogger(__name__)
+TIMEOUT = 30.0  # seconds of one answer of the server
+PASS_MAILS, PASS_SECONDS = 500, 50.0  # of one pass; the next goes on
+ASKED_AT_ONCE = 200  # mails of a rebuilt mailbox whose dates are asked for in one command
+CLOCKS_DIFFER = timedelta(hours=1)  # the mail server's and ours: a new mail must not pass for an old one
+RECEIVED_BYTES = 4000  # of the fields Received; the first is the newest
+PORTS = {"imaps": 993, "imap+tls": 143, "imap": 143}
+UID = re.compile(rb"\bUID (\d{1,10})\b")
+SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})\b")
+FLAGS = re.compile(rb"\bFLAGS \(([^()]{0,2000})\)")
+BEGINS = re.compile(rb"\d{1,10} \(")  # the answer about one mail
+RECEIVED = f"BODY.PEEK[HEADER.FIELDS (RECEIVED)]<0.{RECEIVED_BYTES}>"
+
+
+class BadCertificate(Exception):
+    """The mail server did not prove its name; no password was sent."""
+
+
+def fetch() -> int:
+    """One pass over MAIL_IN_IMAP_URL; the number of mails looked at. Raises what server or database raises."""
+    began, until = clock.now(), time.monotonic() + PASS_SECONDS
+    with _connected(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
+        folder = _memory(box, began)
+        uids = _new_uids(box, folder)
+        for done, uid in enumerate(uids):
+            if done >= PASS_MAILS or time.monotonic() > until:
+                return done
+            _take(box, folder, uid)
+    same = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
+    same.update(read_until=began, wanted=[])
+    return len(uids)
+
+
+@contextmanager
+def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
+    """The mailbox with its folder selected; the connection is closed whatever happens."""
+    if url.scheme not in PORTS or not url.hostname:
+        raise ImproperlyConfigured(f"MAIL_IN_IMAP_URL: {', '.join(PORTS)}://user:password@host/folder")
+    box = _proven(url)
+    folder = unquote(url.path.strip("/")) or "INBOX"
+    try:
+        box.login(unquote(url.username or ""), unquote(url.password or ""), initial_folder=folder)
+        yield box
+    finally:
+        with suppress(OSError, IMAP4.error):  # what was done is done, however the server says goodbye
+            box.client.logout()
+        with suppress(OSError):
+            box.client.shutdown()
+
+
+def _proven(url: SplitResult) -> BaseMailBox:
+    """A connection whose certificate was verified, where it has one. Raises BadCertificate, which /readyz tells."""
+    host, port = url.hostname or "", url.port or PORTS[url.scheme]
+    try:
+        box = _open(url.scheme, host, port)
+    except ssl.SSLCertVerificationError as error:
+        Heartbeat.beat(mailbox.BAD_CERTIFICATE)
+        raise BadCertificate(f"{host}: {error.verify_message}; the password was not sent") from error
+    Heartbeat.objects.filter(name=mailbox.BAD_CERTIFICATE).delete()
+    return box
+
+
+def _open(scheme: str, host: str, port: int) -> BaseMailBox:
+    """A connection, encrypted unless the address says `imap`. Without a context imaplib believes any certificate."""
+    if scheme == "imaps":
+        context = ssl.create_default_context()
+        return MailBox(host, port, timeout=TIMEOUT, ssl_context=context)
+    box = MailBoxUnencrypted(host, port, timeout=TIMEOUT)
+    if scheme == "imap+tls":
+        try:
+            box.client.starttls(ssl.create_default_context())
+        except BaseException:
+            with suppress(OSError):  # a refused certificate closed it already
+                box.client.shutdown()
+            raise
+    return box
+
+
+def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
+    """What is remembered of the folder. The first time: what somebody read before us was answered before us."""
+    _, (answer, *_) = box.client.response("UIDVALIDITY")
+    validity = int(answer or 0)
+    folder = MailFolder.objects.filter(pk=mailbox.name()).first()
+    if folder is None:
+        # The highest UID first: what comes between the two questions is new, not unread and old.
+        highest, unread = _highest(box), _search(box, "UNSEEN")
+        return MailFolder.objects.create(
+            name=mailbox.name(),
+            uid_validity=validity,
+            taken_over_at=began.replace(microsecond=0),
+            old_uid=highest,
+            wanted=[uid for uid in unread if uid <= highest],
+        )
+    if folder.uid_validity != validity:
+        logger.warning("the mailbox was rebuilt (UIDVALIDITY): what came since it is ours is read again")
+        _start_again(box, folder)
+        folder.uid_validity, folder.last_uid = validity, 0
+        folder.save(update_fields=["uid_validity", "last_uid", "old_uid", "wanted"])
+    return folder
+
+
+def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
+    """Choose from a rebuilt mailbox: what came since the first poll, and what that one had not finished."""
+    highest = _highest(box)
+    # Days of the server's, wherever it stands; the instants are compared below.
+    day = folder.taken_over_at.date() - timedelta(days=1)
+    recent = [uid for uid in _search(box, str(AND(date_gte=day))) if uid <= highest]
+    wanted = set(_search(box, "UNSEEN")) if folder.read_until is None else set()
+    for first in range(0, len(recent), ASKED_AT_ONCE):
+        asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
+        for uid, (literal, said) in _answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
+            if not _is_older(folder.taken_over_at, literal, said):
+                wanted.add(uid)
+    folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
+
+
+def _new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
+    """What is still to be taken, in order: the wanted among the old ones, and all above these."""
+    wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
+    last = max(folder.last_uid, folder.old_uid)
+    # «n:*» names the last mail even when it is older than n.
+    return wanted + [uid for uid in _search(box, f"UID {last + 1}:*") if uid > last]
+
+
+def _highest(box: BaseMailBox) -> int:
+    return max(_search(box, "ALL"), default=0)
+
+
+def _search(box: BaseMailBox, criteria: str) -> list[int]:
+    """UIDs in order."""
+    return sorted(map(int, box.uids(criteria)))
+
+
+def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
+    """Keep one mail, remember its UID, mark it as seen, dispose of it."""
+    fetched = _download(box, folder, uid)
+    if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
+        raw, received_at, is_whole = fetched
+        inbound, is_new = intake.keep(raw, source=intake.Source.IMAP, received_at=received_at)
+    MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
+    if fetched is None:
+        return
+    _mark_as_seen(box, uid)
+    try:
+        if is_whole:
+            intake.finish(inbound, is_new)
+        else:
+            intake.quarantine(inbound.pk, "limits")
+    except intake.Postponed:
+        logger.warning("mail %s is kept and not yet disposed of", inbound.pk)
+
+
+def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
+    """Set \\Seen, for people; not by `BaseMailBox.flag`, which removes what others marked as deleted."""
+    status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
+    if status != "OK":
+        logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
+
+
+def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
+    """The mail, when its server had it, and whether it is whole: of one that is too large only the head is kept."""
+    what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
+    received, said = _answers(box, str(uid), what).get(uid, (b"", b""))
+    size = SIZE.search(said)
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, said)):
+        return None
+    is_whole = int(size.group(1)) <= intake.MAX_KEPT
+    body = _answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
+    # No answer: somebody removed it between the two questions.
+    return (body[0], _internal_date(said), is_whole) if body else None
+
+
+def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
+    """Whether it is older than our first poll and was read: somebody moved it here from another folder."""
+    flags = FLAGS.search(said)
+    is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
+
+
+def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
+    """Whether our mail server had it before the instant, by INTERNALDATE or, where a copy lost it, by Received."""
+    moments = [_internal_date(said), _received_date(received)]
+    return any(moment is not None and moment < instant for moment in moments)
+
+
+def _internal_date(said: bytes) -> datetime | None:
+    moment = Internaldate2tuple(said)
+    return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
+
+
+def _received_date(fields: bytes) -> datetime | None:
+    """The instant of the first field Received, which the last server wrote: what stands behind its last semicolon."""
+    first = re.split(rb"\r?\n(?![ \t])", fields[:RECEIVED_BYTES], maxsplit=1)[0]
+    try:
+        moment = parsedate_to_datetime(first.rpartition(b";")[2].decode("ascii", "replace").strip())
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def _answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
+    """By UID: the literal, and all that stands around it. What the server tells of other mails has a UID of its own."""
+    status, data = box.client.uid("FETCH", uids, what)
+    if status != "OK":
+        raise IMAP4.error(f"UID FETCH {uids}: {status}")
+    told: list[tuple[bytes, bytes]] = []
+    for piece in data:
+        said, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
+        if told and not BEGINS.match(said):
+            before = told.pop()
+            told.append((before[0] or literal, before[1] + b" " + said))
+        else:
+            told.append((literal, said))
+    answers: dict[int, tuple[bytes, bytes]] = {}
+    for literal, said in told:
+        if uid := UID.search(said):
+            known = answers.get(int(uid.group(1)), (b"", b""))
+            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + said)
+    return answers

@@ -1,0 +1,209 @@
+"""Bytes of a mail -> InboundMail. No database, no HTTP; raises LimitExceeded and nothing else (M6).
+
+Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.mail.intake`).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
+
+from factureya.core.mail import copies, own_links
+from factureya.core.mail.headers import HeadTooLong, addresses, read_head
+from factureya.core.mail.html_text import MAX_HTML, html_to_text, without_tags
+from factureya.core.mail.parts import MAX_TEXT_BYTES, Budget, LimitExceeded, Part, Place, read_parts, uuencoded
+from factureya.core.mail.replies import reply_text
+from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
+
+__all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
+MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
+RETURNED_TYPES = HEADERS_TYPES | {"message/rfc822", "message/global"}
+FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:", "reenvío:", "reenvio:")
+ANSWER_SUBJECTS = ("re:", "aw:", "res:", "resp:")  # which may stand before those
+
+
+@dataclass(frozen=True)
+class MailFile:
+    """An attachment as it came, decoded; `name` is the sender's, or made up where he gave none."""
+
+    name: str
+    content_type: str
+    content: bytes
+    place: Place
+    is_returned: bool = False  # the mail that a delivery report returns: its head alone is read
+
+
+@dataclass(frozen=True)
+class InboundMail:
+    """What a mail says, as plain values.
+
+    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text, and so
+    is `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
+    `authentication` are the values of Authentication-Results, whoever wrote them, the last hop's first: who believes
+    one compares its authserv-id with our own, and its header.from with the domain of `sender`. Message ids are
+    without brackets.
+    """
+
+    message_id: str
+    references: tuple[str, ...]
+    senders: tuple[str, ...]
+    sender_name: str
+    recipients: tuple[str, ...]
+    subject: str
+    date: datetime | None
+    text: str
+    new_text: str
+    files: tuple[MailFile, ...] = ()
+    robot: str = ""
+    bounce: Bounce | None = None
+    authentication: tuple[str, ...] = ()
+    was_cut: bool = False
+
+    @property
+    def sender(self) -> str:
+        """The one address in From; empty when there is none or more than one."""
+        return self.senders[0] if len(self.senders) == 1 else ""
+
+    def shortened(self) -> "InboundMail":
+        """Return the mail without quotes and signature in its new words: for one that answers ours alone (M17)."""
+        new_text = reply_text(self.text, is_forward=_is_forward(self.subject))
+        was_cut = "".join(new_text.split()) != "".join(self.text.split())
+        return replace(self, new_text=new_text, was_cut=was_cut)
+
+
+def parse(raw: bytes) -> InboundMail:
+    """Read a raw message. Raises LimitExceeded only."""
+    budget = Budget()
+    top = read_parts(with_line_feeds(raw), budget)
+    text, files = _Reader(budget).read(top)
+    bounce = read_bounce(top, text[:20_000])
+    text = own_links.cut(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
+    if bounce is not None:
+        text, files = copies.report_words(text), [_without_returned(file) for file in files]
+    head, senders = top.head, top.head.addresses("from")
+    return InboundMail(
+        message_id=next(iter(head.ids("message-id")), ""),
+        references=head.ids("in-reply-to", "references"),
+        senders=tuple(address for _, address in senders),
+        sender_name=senders[0][0] if senders else "",
+        recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
+        subject=own_links.cut(head.get("subject")),
+        date=_date(head.get("date")),
+        text=text,
+        new_text=text,
+        files=tuple(files),
+        robot=robot_mark(top),
+        bounce=bounce,
+        authentication=tuple(head.raw("authentication-results")),
+    )
+
+
+def peek(raw: bytes) -> tuple[str, str]:
+    """Sender and subject of a mail that is beyond the limits, for the tray; empty where even they are."""
+    try:
+        head, _ = read_head(raw, is_top=True)
+    except HeadTooLong:
+        return "", ""
+    senders = [pair for value in head.raw("from") for pair in addresses(value)]
+    return (senders[0][1] if len(senders) == 1 else "", own_links.cut(head.get("subject")))
+
+
+def with_line_feeds(raw: bytes) -> bytes:
+    """Return a mail of carriage returns alone with line feeds; what lies where stays the same."""
+    return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
+
+
+def _is_forward(subject: str) -> bool:
+    """Tell whether the subject says that somebody else's mail is sent on."""
+    bare = subject.lower().strip()
+    while start := next((start for start in ANSWER_SUBJECTS if bare.startswith(start)), ""):
+        bare = bare.removeprefix(start).lstrip()
+    return bare.startswith(FORWARD_SUBJECTS)
+
+
+class _Reader:
+    """Takes the text and the files out of a tree of parts."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.files: list[MailFile] = []
+        self._html_left = MAX_HTML  # characters whose structure is read; of what is longer the tags alone are cut
+        self._serial = count(1)
+
+    def read(self, top: Part) -> tuple[str, list[MailFile]]:
+        """All of the text, and everything else as files."""
+        return self._text(top).strip("\n"), self.files
+
+    def _text(self, part: Part) -> str:
+        """The part's text; what is no text becomes a file on the way."""
+        self.budget.check_time()
+        if part.is_multipart and part.parts:
+            texts = [(inner.kind, self._text(inner)) for inner in part.parts]
+            if part.kind == "multipart/alternative":
+                return _best(texts)
+            return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
+        if part.is_multipart:  # without a boundary: its text is read, and it is kept as the file it may be
+            if part.kind != "multipart/alternative":
+                self._add(part)
+            return part.text()
+        if part.kind in STATUS_TYPES:
+            return ""
+        if part.disposition == "attachment" or part.file_name or part.kind not in {"text/plain", "text/html"}:
+            self._add(part)
+            return ""
+        return self._html(part) if part.kind == "text/html" else self._plain(part)
+
+    def _html(self, part: Part) -> str:
+        page = part.text()
+        self._html_left -= min(len(page), MAX_HTML)
+        return html_to_text(page) if self._html_left >= 0 else without_tags(page)
+
+    def _plain(self, part: Part) -> str:
+        place = part.place(MAX_TEXT_BYTES)
+        content = place.read(part.source)
+        if b"begin " not in content or place.inner:
+            return part.as_text(content)
+        found, rest = uuencoded(content)
+        self.files += [
+            MailFile(
+                file.name,
+                "application/octet-stream",
+                file.content,
+                replace(place, inner=file.lines),
+            )
+            for file in found
+        ]
+        return part.as_text(rest)
+
+    def _add(self, part: Part) -> None:
+        """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
+        name = part.file_name
+        if not name and part.is_message and part.parts:
+            name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
+            name = f"{name}.eml" if name else ""
+        name = name or f"adjunto-{next(self._serial)}{part.suffix()}"
+        place = part.place()
+        self.files.append(MailFile(name, part.kind, place.read(part.source), place))
+
+
+def _best(texts: list[tuple[str, str]]) -> str:
+    """Of alternatives the plain one, unless it is empty."""
+    written = [(kind, text) for kind, text in texts if text.strip()]
+    plain = [text for kind, text in written if kind == "text/plain"]
+    return next(iter(plain or [text for _, text in written]), "")
+
+
+def _without_returned(file: MailFile) -> MailFile:
+    """Return a file of a delivery report; of the mail that it returns, the head alone (M16)."""
+    if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
+        return replace(file, content=copies.head_alone(file.content), is_returned=True)
+    return file
+
+
+def _date(value: str) -> datetime | None:
+    """The date it claims, aware; None when it is none."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

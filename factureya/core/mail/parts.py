@@ -1,0 +1,285 @@
+"""The parts of a mail as places in its bytes: nothing is copied, and nothing is read beyond the limits (M6).
+
+The standard library's parser holds every line as an object of its own: 25 MB of mail take it 400 MB and, nested,
+time that grows with the square. This one looks for the boundaries alone.
+"""
+
+import binascii
+import mimetypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from email.message import Message
+from time import monotonic
+
+from factureya.core.mail.charsets import decode
+from factureya.core.mail.headers import Head, HeadTooLong, base64_bytes, plain, read_head, words
+
+MAX_BYTES = 25 * 1024 * 1024
+MAX_PARTS = 200
+MAX_DEPTH = 20
+MAX_SECONDS = 10.0
+MAX_DELIMITERS = 20_000  # lines that begin like a delimiter
+MAX_DELIMITER = 1000  # characters behind a boundary that are looked at
+MAX_FIELD = 4096  # characters of a Content-Type or Content-Disposition that are read
+MAX_TEXT_BYTES = 2 * 1024 * 1024  # of an encoded text part; the raw message keeps the rest
+IDENTITY = {"", "7bit", "8bit", "binary"}
+DECODED = {"base64", "quoted-printable"}
+
+
+class LimitExceeded(Exception):
+    """Larger, in more parts, nested deeper, or slower than is read; the mail is kept and quarantined."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies in the bytes of its mail and how it is written there: to read it again takes no parsing.
+
+    `inner` is where in the decoded bytes the lines of a uuencoded file lie.
+    """
+
+    start: int
+    end: int
+    encoding: str = ""
+    inner: tuple[int, int] | None = None
+
+    def read(self, raw: bytes) -> bytes:
+        """Decode the file's bytes, a broken encoding as far as it goes."""
+        written = memoryview(raw)[self.start : self.end]
+        if self.encoding == "base64":
+            content = base64_bytes(written)
+        elif self.encoding == "quoted-printable":
+            content = binascii.a2b_qp(written)
+        else:
+            content = bytes(written)
+        return uudecoded(content[slice(*self.inner)]) if self.inner else content
+
+
+@dataclass
+class Budget:
+    """What is left of the limits while one mail is read."""
+
+    until: float = field(default_factory=lambda: monotonic() + MAX_SECONDS)
+    parts: int = 0
+    delimiters: int = 0
+
+    def spend_delimiter(self) -> None:
+        """One more line that begins like a delimiter. Raises LimitExceeded."""
+        self.delimiters += 1
+        if self.delimiters > MAX_DELIMITERS:
+            raise LimitExceeded("parts")
+
+    def spend(self, depth: int) -> None:
+        """One more part at this depth. Raises LimitExceeded."""
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise LimitExceeded("parts")
+        if depth > MAX_DEPTH:
+            raise LimitExceeded("depth")
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raises LimitExceeded when the mail has taken too long."""
+        if monotonic() > self.until:
+            raise LimitExceeded("time")
+
+
+@dataclass
+class Part:
+    """A part: its head, its type, where its body lies, and its own parts.
+
+    A multipart without any boundary of its own, and an embedded message that is encoded, have no parts.
+    """
+
+    source: bytes
+    head: Head
+    start: int
+    end: int
+    default: str = "text/plain"
+    parts: list["Part"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # The standard library knows RFC 2231; it is given these three fields and nothing else.
+        self._fields = Message()
+        for name in ("content-type", "content-disposition"):
+            for value in self.head.raw(name)[:1]:
+                self._fields[name] = value[:MAX_FIELD]
+        self._fields.set_default_type(self.default)
+        self.kind: str = self._fields.get_content_type()
+        self.disposition: str = self._fields.get_content_disposition() or ""
+        self.encoding = self.head.get("content-transfer-encoding").strip().lower()
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.kind.startswith("multipart/")
+
+    @property
+    def is_message(self) -> bool:
+        return self.kind in {"message/rfc822", "message/global", "message/news"}
+
+    def parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
+        """A parameter of a header, decoded (RFC 2231; RFC 2047 for text; 8-bit); empty when there is none."""
+        try:
+            value = self._fields.get_param(name, "", header)
+        except (ValueError, LookupError, TypeError):
+            return ""
+        if isinstance(value, tuple):
+            charset, _, text = value
+            return plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
+        return words(str(value)) if value and is_text else str(value or "")
+
+    @property
+    def file_name(self) -> str:
+        """The name the sender gave it; empty when he gave none."""
+        name = self.parameter("filename", "content-disposition") or self.parameter("name")
+        return name.strip()
+
+    def content(self, limit: int | None = None) -> bytes:
+        """The decoded bytes, of at most `limit` encoded ones; a broken encoding as far as it goes."""
+        return self.place(limit).read(self.source)
+
+    def place(self, limit: int | None = None) -> Place:
+        """Where those bytes lie."""
+        end = self.end if limit is None else min(self.end, self.start + limit)
+        whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
+        if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
+            return whole
+        found, _ = uuencoded(whole.read(self.source))
+        return replace(whole, inner=found[0].lines) if found else whole
+
+    def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
+        """Yield the decoded bytes, of about `size` encoded ones at a time; whole where the encoding needs it."""
+        if self.encoding not in {"base64", "", "7bit", "8bit", "binary"}:
+            yield self.content()
+            return
+        carry = b""
+        for at in range(self.start, self.end, size):
+            written = carry + self.source[at : min(self.end, at + size)]
+            if self.encoding != "base64":
+                yield written
+                continue
+            written = written.translate(None, b"\r\n \t")
+            whole = len(written) // 4 * 4
+            carry = written[whole:]
+            yield base64_bytes(written[:whole])
+
+    def text(self) -> str:
+        """The text of a text part, with line feeds."""
+        return self.as_text(self.content(MAX_TEXT_BYTES))
+
+    def as_text(self, content: bytes) -> str:
+        """Decoded bytes of this part as text, with line feeds."""
+        text = decode(content, self.parameter("charset"))
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def suffix(self) -> str:
+        """The ending of a file of this type."""
+        return ".eml" if self.is_message else mimetypes.guess_extension(self.kind) or ".bin"
+
+    def walk(self) -> Iterator["Part"]:
+        """Itself and everything inside, embedded messages too."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
+
+def read_parts(raw: bytes, budget: Budget) -> Part:
+    """The whole mail as a tree. Raises LimitExceeded."""
+    if len(raw) > MAX_BYTES:
+        raise LimitExceeded("bytes")
+    try:
+        return _read(raw, 0, len(raw), "text/plain", budget, 0)
+    except HeadTooLong as error:
+        raise LimitExceeded("head") from error
+
+
+@dataclass(frozen=True)
+class Uuencoded:
+    """A file in a text: its name, where its lines lie, and what they say."""
+
+    name: str
+    lines: tuple[int, int]
+    content: bytes
+
+
+def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
+    """The files written into a text by uuencode, and the text without them; what does not decode stays text."""
+    files: list[Uuencoded] = []
+    rest: list[bytes] = []
+    at = 0
+    for found in UUENCODED.finditer(raw):
+        try:
+            content = uudecoded(found.group(2))
+        except binascii.Error:
+            continue
+        files.append(Uuencoded(plain(found.group(1)).strip(), found.span(2), content))
+        rest.append(raw[at : found.start()])
+        at = found.end()
+    return files, b"".join([*rest, raw[at:]])
+
+
+def uudecoded(lines: bytes) -> bytes:
+    """The bytes that these lines of uuencode say. Raises binascii.Error."""
+    return b"".join(binascii.a2b_uu(line) for line in lines.splitlines())
+
+
+UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}\r?\n)+)end[ \t]*\r?$", re.MULTILINE)
+
+
+def _read(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
+    budget.spend(depth)
+    head, body_at = read_head(raw, start, end, is_top=depth == 0)
+    part = Part(raw, head, body_at, end, default)
+    if part.is_multipart and (boundary := _boundary(part)):
+        inner = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
+        for begin, stop in _sections(raw, body_at, end, boundary, budget):
+            part.parts.append(_read(raw, begin, stop, inner, budget, depth + 1))
+    elif part.is_message and part.encoding in IDENTITY:
+        part.parts.append(_read(raw, body_at, end, "text/plain", budget, depth + 1))
+    return part
+
+
+def _boundary(part: Part) -> bytes:
+    """The delimiter of the part's parts; empty when it names none."""
+    name = part.parameter("boundary", is_text=False).rstrip()
+    return b"--" + name.encode("utf-8", "replace") if name else b""
+
+
+def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
+    """Where each part between the delimiters lies; the last may miss its end."""
+    begin = -1
+    for at, after, is_last in _delimiters(raw, start, end, boundary, budget):
+        if begin >= 0:
+            yield begin, max(begin, _before_line_end(raw, at))
+        begin = -1 if is_last else after
+        if is_last:
+            return
+    if begin >= 0:
+        yield begin, end
+
+
+def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int, bool]]:
+    """Each line that is the delimiter: where it begins, where the next line begins, whether it is the closing one."""
+    at = start if raw.startswith(boundary, start, end) else _next(raw, boundary, start, end)
+    while at >= 0:
+        budget.spend_delimiter()
+        rest_at = at + len(boundary)
+        stop = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
+        line_end = stop if stop >= 0 else min(end, rest_at + MAX_DELIMITER)
+        rest = raw[rest_at:line_end].rstrip(b" \t\r")
+        if rest in {b"", b"--"}:
+            yield at, min(line_end + 1, end), rest == b"--"
+        at = _next(raw, boundary, line_end, end)
+
+
+def _next(raw: bytes, boundary: bytes, at: int, end: int) -> int:
+    """Where the next line that begins with the boundary begins, or -1."""
+    found = raw.find(b"\n" + boundary, at, end)
+    return found + 1 if found >= 0 else -1
+
+
+def _before_line_end(raw: bytes, at: int) -> int:
+    """The place before the line end that belongs to the delimiter at `at`."""
+    if raw[at - 2 : at] == b"\r\n":
+        return at - 2
+    return at - 1 if raw[at - 1 : at] == b"\n" else at

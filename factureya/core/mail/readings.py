@@ -1,0 +1,104 @@
+"""What a mail said, stored as values when it is disposed of: no page parses a mail again (M6, M16, M17).
+
+The files stay where they are, in the original: a reading holds their places, and to get one takes slicing and decoding.
+"""
+
+import hashlib
+from dataclasses import astuple
+from typing import Any
+
+from django.conf import settings
+
+from factureya.core.mail import copies
+from factureya.core.mail.headers import BLANK
+from factureya.core.mail.parse import InboundMail, MailFile, with_line_feeds
+from factureya.core.mail.parts import Place
+from factureya.core.mail.verdicts import Verdict, verdict
+from factureya.core.models import InboundCopy, InboundMessage, InboundReading
+
+
+def sender_verdict(mail: InboundMail) -> Verdict:
+    """Return what our own mail server found out about the mail's sender (M5)."""
+    if not mail.sender:
+        return Verdict.NONE  # there is nobody to vouch for
+    domain = mail.sender.rpartition("@")[2]
+    return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
+
+
+def content_digest(mail: InboundMail) -> str:
+    """Return the SHA-256 of who wrote, the decoded text and the decoded files: what is the same in every delivery.
+
+    Headers of any hop, another transfer encoding, folded lines and other line ends do not change it (M6).
+    """
+    digest = hashlib.sha256()
+    for text in (" ".join(mail.senders), mail.text):
+        digest.update("".join(text.split()).encode() + b"\0")
+    for file in mail.files:
+        digest.update("".join(file.name.split()).encode() + b"\0" + _digest_without_blanks(file.content))
+    return digest.hexdigest()
+
+
+def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
+    """Return the SHA-256 of the content without blanks, a piece at a time: it may be large."""
+    digest = hashlib.sha256()
+    for at in range(0, len(content), size):
+        digest.update(content[at : at + size].translate(None, BLANK))
+    return digest.digest()
+
+
+def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
+    """Write down what the mail says, once; in the transaction that says what became of it."""
+    InboundReading.objects.create(
+        message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
+        subject=mail.subject,
+        senders=list(mail.senders),
+        recipients=list(mail.recipients),
+        date=mail.date,
+        verdict=sender_verdict(mail),
+        text=mail.text,
+        new_text=mail.new_text if mail.was_cut else "",
+        was_cut=mail.was_cut,
+        is_id_reused=is_id_reused,
+        files=[_stored(file) for file in mail.files],
+    )
+
+
+def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
+    """Return the copy of the mail that may be given out; None when that is the original itself (M16).
+
+    What was not read, because it is beyond the limits, has a copy of its own in any case: its beginning, as one text.
+    """
+    copy = copies.cut_mail(raw) if mail else copies.cut_whole(raw)
+    return None if mail and copy is raw else copy
+
+
+def for_download(inbound: InboundMessage) -> bytes:
+    """Return the bytes of the mail that a person may have; empty when none may leave but by `export_mail` (M16)."""
+    copy = InboundCopy.objects.filter(message=inbound).first()
+    if copy is not None:
+        return bytes(copy.raw)
+    return inbound.raw if InboundReading.objects.filter(message=inbound).exists() else b""
+
+
+def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
+    """Take the mail's files out of its bytes, as they were found when it was read."""
+    source = with_line_feeds(raw)
+    found = []
+    for file in reading.files:
+        start, end, encoding, inner = file["place"]
+        place = Place(start, end, encoding, tuple(inner) if inner else None)
+        content = place.read(source)
+        if file["is_returned"]:
+            content = copies.head_alone(content)
+        found.append(MailFile(file["name"], file["type"], content, place, file["is_returned"]))
+    return found
+
+
+def _stored(file: MailFile) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "type": file.content_type,
+        "size": len(file.content),
+        "place": astuple(file.place),
+        "is_returned": file.is_returned,
+    }

@@ -1,0 +1,264 @@
+"""The new words of a mail that answers one of ours: quotes and signatures are cut, a whole forward stays whole (M17).
+
+Losing the customer's words is the worst outcome and keeping too much a blemish, so whatever is not surely a quote,
+a signature or a mail program's line stays; when nothing would be left, all of it stays. No parser on PyPI does so:
+on public bodies each loses words in one of seven (background/mail.md). Of a mail that answers nothing of ours every
+word is new, and this module is not asked.
+"""
+
+import re
+
+MAX_LINE = 1000  # characters; a longer line is text whatever it looks like, and meets no pattern
+LONG_LINE = "x"  # what the patterns see in its place
+FORWARD = re.compile(
+    r"^\W*(?:(?:begin )?forwarded message|(?:mensaje|correo) reenviado|(?:inicio|comienzo) del mensaje reenviado|"
+    r"message transféré|weitergeleitete nachricht|mensagem encaminhada|messaggio inoltrato|doorgestuurd bericht)"
+    r"(?: (?:por|from|de|by)\b.{0,150}|\W{0,100})$",
+    re.IGNORECASE,
+)
+ORIGINALS = {
+    "original message",
+    "mensaje original",
+    "message d'origine",
+    "ursprüngliche nachricht",
+    "mensagem original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+}
+VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
+DATED = re.compile(
+    r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d",
+    re.IGNORECASE,
+)
+BRACKETED = r"<[^\s<>@]{1,64}@[^\s<>@]{1,255}>"
+SAID = re.compile(
+    rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$",
+    re.IGNORECASE,
+)
+NAMED = re.compile(rf".{{0,150}}{BRACKETED}\W{{0,3}}{VERB}\b.{{0,30}}:\W{{0,3}}$", re.IGNORECASE)
+CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
+YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+# A person tells so who wrote to whom; a program never does.
+TOLD = re.compile(r"\b(?:me|nos|te|le|les|lo|los|se) (?:escribi|ha escrito)|\bwrote (?:me|us|to)\b", re.IGNORECASE)
+# Customers write sentences in these languages: without an address only a quote behind it makes an attribution.
+SPOKEN = re.compile(r"\b(?:escribi[óo]|ha escrito|wrote)\b", re.IGNORECASE)
+LABELS = {
+    "from": "de|from|von|da|van|expéditeur",
+    "date": "enviado el|enviados?|sent|date|fecha|envoyé|gesendet|data|inviato|verzonden|enviada em",
+    "to": "para|to|à|an|a|aan|destinatario|pour",
+    "subject": "asunto|subject|objet|betreff|oggetto|onderwerp|assunto",
+}
+LABEL = re.compile(
+    r"^[\s>]*[*_]*(?:" + "|".join(f"(?P<{key}>{names})" for key, names in LABELS.items()) + r")[*_]*\s*:[*_]*(?=\s|$)",
+    re.IGNORECASE,
+)
+RULES = "-_=*#~+.•"  # signs of which a line is drawn
+HEADER_LINE = re.compile(r"^(?:[A-Za-z][A-Za-z-]*:|\s+\S)")
+SENT_FROM = (
+    "sent from",
+    "sent via",
+    "sent with",
+    "get outlook",
+    "get bluemail",
+    "enviado desde",
+    "enviado con",
+    "enviado de",
+    "enviado por",
+    "enviado do",
+    "obtén",
+    "obten",
+    "obtener",
+    "descarga",
+    "descargar",
+    "descargue",
+    "envoyé de",
+    "envoyé depuis",
+    "diese nachricht wurde von meinem",
+    "von meinem",
+    "gesendet von",
+    "inviato da",
+    "verzonden vanaf",
+)
+# Names of devices and mail programs; the line of a telephone consists of them and of the words that join them.
+DEVICES = frozenset(
+    "iphone ipad ipod android samsung galaxy huawei motorola moto xiaomi redmi nokia blackberry oppo vivo honor pixel "
+    "celular teléfono telefono móvil movil smartphone phone cellphone mobile handy mobiltelefon tablet dispositivo "
+    "device outlook mail correo yahoo gmail hotmail bluemail airmail protonmail proton thunderbird windows ios "
+    "smartphone telefon téléphone telefoon".split()
+)
+JOINING = frozenset(
+    "a an the my mi mis un una el la de del con for para from por pour für en in on via with mit da do dal das mon meu "
+    "mio meinem mijn app aplicación aplicacion móvil version versión pro max plus mini ultra lite note edge prime air "
+    "secure email g 5g 4g lte inalámbrico wireless apple google microsoft telcel verizon at&t gmx web de gesendet "
+    "inteligente sony lg alcatel zte one play power se xl x fe k".split()
+)
+MODEL = re.compile(r"[a-z]{0,2}\d{1,3}[a-z]{0,2}")  # S21, 12, A54s
+MAX_DEVICE_LINE = 90  # characters
+SIGNATURE_LINES = 20
+MAX_WRAPPED = 4  # lines over which an attribution may be broken
+MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
+
+
+def reply_text(text: str, *, is_forward: bool = False) -> str:
+    """Return what the sender wrote himself in an answer (M17).
+
+    `is_forward` says that by its subject the mail sends on somebody else's. A line of more than MAX_LINE characters
+    is never a mark of anything and stays whole.
+    """
+    lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
+    seen = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
+    start = _stray_head(seen)
+    lines, seen = lines[start:], seen[start:]
+    cut = _original_at(seen)
+    forward = next((n for n, line in enumerate(seen) if FORWARD.match(line)), len(seen))
+    if is_forward or forward < cut:
+        return text.strip()
+    kept = _without_signature(seen, _without_quotes(seen[:cut]))
+    return "\n".join(lines[number] for number in kept).strip() or text.strip()
+
+
+def _stray_head(lines: list[str]) -> int:
+    """Count the lines of a head that a blank line pushed into the text: nobody wrote them."""
+    end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
+    names = {line.partition(":")[0].lower() for line in lines[:end]}
+    is_head = end < len(lines) and not lines[end].strip() and len(names & {"received", "delivered-to", "from"}) > 1
+    return end if is_head else 0
+
+
+def _original_at(lines: list[str]) -> int:
+    """Find where the mail that is answered begins without «>»; the number of lines when it does not.
+
+    Something must stand above it: what only looks like an original and has no answer above is what was written.
+    """
+    last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
+    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
+    has_own = False
+    for number, line in enumerate(lines):
+        said = _attribution(lines, number)
+        is_original = _is_original(line) or _is_block(lines, number)
+        if said and number > last_quoted:
+            is_original = is_original or _is_certain(said[0], is_end=number + said[1] > last)
+        if has_own and is_original:
+            return number
+        has_own = has_own or not (is_rule(line) or line.startswith(">") or said)
+    return len(lines)
+
+
+def _is_original(line: str) -> bool:
+    """Tell whether the line is «-----Mensaje original-----»."""
+    bare = line.strip(" \t*_")
+    return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
+
+
+def is_rule(line: str) -> bool:
+    """Tell whether the line is blank or drawn with one sign."""
+    bare = line.strip()
+    return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
+
+
+def _is_block(lines: list[str], at: int) -> bool:
+    """Tell whether the head of a quoted mail begins here: who, when, and to whom or about what."""
+    first = LABEL.match(lines[at])
+    if not first or first.lastgroup != "from":
+        return False
+    found = {match.lastgroup for line in lines[at + 1 : at + MAX_BLOCK] if (match := LABEL.match(line))}
+    return "date" in found and bool(found & {"to", "subject"})
+
+
+def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
+    """Return «El … escribió:» that begins at this line, joined, and how many lines it takes."""
+    if not DATED.match(lines[at]):
+        return (lines[at], 1) if NAMED.match(lines[at]) else None
+    joined = lines[at].strip()
+    for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
+        if joined.rstrip(" *_").endswith(":"):
+            return (joined, count) if _is_said(joined) else None
+        # What begins anew at a later line begins there: the lines before it are the sender's own.
+        if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
+            return None
+        joined = f"{joined} {line.strip()}"
+    is_last = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")
+    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_last and _is_said(joined) else None
+
+
+def _is_said(joined: str) -> bool:
+    return bool(
+        SAID.match(joined)
+        and not TOLD.search(joined)
+        and ("@" in joined or CLOCK.search(joined) or YEAR.search(joined))
+    )
+
+
+def _is_certain(said: str, *, is_end: bool) -> bool:
+    """Tell whether an attribution before unmarked lines is no sentence of the customer's.
+
+    It gives an address; or the minute of a year, in a language that no customer writes or with nothing behind it.
+    """
+    dated = bool(CLOCK.search(said) and YEAR.search(said))
+    return "@" in said or (dated and (is_end or not SPOKEN.search(said)))
+
+
+def _without_quotes(lines: list[str]) -> list[int]:
+    """Return the places of own lines; with the quotes between them where each is an answer to one.
+
+    A line with «>» is a quote only behind an attribution: customers write «> Facturas» for a step of a menu too.
+    """
+    if _is_interleaved(lines):
+        last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
+        return list(range(last + 1))
+    kept: list[int] = []
+    number, has_said = 0, False
+    while number < len(lines):
+        said = _attribution(lines, number)
+        if said and _quote_follows(lines, number + said[1]):
+            number, has_said = number + said[1], True
+            continue
+        if not (has_said and lines[number].startswith(">")):
+            kept.append(number)
+        number += 1
+    return kept
+
+
+def _is_interleaved(lines: list[str]) -> bool:
+    """Tell whether own words follow at least two quotes."""
+    answers, after_quote = 0, False
+    for line in lines:
+        if line.startswith(">"):
+            after_quote = True
+        elif after_quote and not is_rule(line):
+            answers, after_quote = answers + 1, False
+    return answers > 1
+
+
+def _quote_follows(lines: list[str], at: int) -> bool:
+    following = next((line for line in lines[at : at + 3] if line.strip()), "")
+    return following.startswith(">")
+
+
+def _without_signature(lines: list[str], kept: list[int]) -> list[int]:
+    """Cut from the standard «-- » line on, the line of a telephone, and rules at the end."""
+    for place in range(max(0, len(kept) - SIGNATURE_LINES), len(kept)):
+        if lines[kept[place]] == "-- " and any(lines[n].strip() for n in kept[:place]):
+            kept = kept[:place]
+            break
+    end = len(kept)
+    while end and (is_rule(lines[kept[end - 1]]) or is_device_line(lines[kept[end - 1]])):
+        end -= 1
+    return kept[:end]
+
+
+def is_device_line(line: str) -> bool:
+    """Tell whether the line is a telephone's «Enviado desde mi iPhone»: nothing but names of devices and programs.
+
+    With any other word in it, it is a sentence of the customer's and stays.
+    """
+    bare = line.strip(" \t*_.•-").lower()
+    start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")
+    if not start or len(bare) > MAX_DEVICE_LINE:
+        return False
+    words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
+    told = [word for word in words if word and not word.startswith(("http:", "https:"))]
+    named = [piece for word in told[len(start.split()) :] for piece in word.replace("-", " ").split()]
+    named += start.split()[1:2] if start.startswith("get ") else []
+    others = [word for word in named if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
+    return not others and any(word in DEVICES for word in named)

@@ -1,0 +1,129 @@
+"""Whether a machine wrote a mail (RFC 3834 and its kin), and what a delivery report says."""
+
+import re
+from dataclasses import dataclass
+
+from factureya.core.mail.headers import Head
+from factureya.core.mail.parts import Part
+
+AUTOREPLY_FIELDS = (
+    "x-autoreply",
+    "x-autorespond",
+    "x-auto-reply",
+    "x-autoreply-from",
+    "x-mail-autoreply",
+    "x-autoresponder",
+)
+LIST_FIELDS = (
+    "list-id",
+    "list-post",
+    "list-unsubscribe",
+    "list-help",
+    "mailing-list",
+    "x-mailing-list",
+)
+BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
+# With its colon, as programs write it: a person's subject may begin with the same words.
+AWAY = re.compile(
+    r"^\s*(?:auto(?:matic)?[ -]?(?:reply|response)|automatische antwort|réponse automatique|resposta automática|"
+    r"respuesta automática|out of (?:the )?office|fuera de (?:la )?oficina)\s*(?::|$)",
+    re.IGNORECASE,
+)
+BOUNCER = re.compile(
+    r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b",
+    re.IGNORECASE,
+)
+FAILED_SUBJECT = re.compile(
+    r"^\s*(?:undeliver(?:able|ed)|returned mail|delivery (?:status notification|failure|has failed)|mail delivery "
+    r"failed|failure notice|no se puede entregar|no entregado|devuelto)",
+    re.IGNORECASE,
+)
+STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
+HEADERS_TYPES = {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}
+RECIPIENT = re.compile(
+    r"^(?:final|original)-recipient:[^;\n]{0,40};\s*<?([^\s<>@]{1,64}@[^\s<>@]{1,255})>?\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+NOT_FINAL = re.compile(r"^action:\s*(?:delayed|relayed|delivered|expanded)", re.IGNORECASE | re.MULTILINE)
+FAILED = re.compile(r"^action:\s*failed", re.IGNORECASE | re.MULTILINE)
+QUOTED_ID = re.compile(r"^\W{0,5}message-id:\s*<([^<>\s]{1,400})>", re.IGNORECASE | re.MULTILINE)
+MAX_STATUS = 64 * 1024  # bytes of a report that are read
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """What a delivery report says: the Message-IDs it quotes, the addresses it names, whether it is over."""
+
+    message_ids: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    is_final: bool = True
+
+
+def has_null_sender(head: Head) -> bool:
+    """Say whether it came from nobody (`MAIL FROM:<>`), which pipe(8) of Postfix writes as MAILER-DAEMON (M13)."""
+    paths = {value.strip().lower() for value in head.raw("return-path")}
+    return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
+
+
+def robot_mark(top: Part) -> str:
+    """Which mark says that no person wrote this, or an empty text. `X-Auto-Response-Suppress` alone is none."""
+    head = top.head
+    submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
+    if submitted and submitted != "no":
+        return f"auto-submitted {submitted}"[:40]
+    if any("loop" in name and head.get(name) for name in ("x-factureya-loop", "x-loop")):
+        return "loop"
+    if any(head.get(name).strip().lower() not in {"", "no", "false"} for name in AUTOREPLY_FIELDS):
+        return "autoreply"
+    if head.get("precedence").strip().lower() in BULK:
+        return "precedence"
+    return _quieter_mark(top, head)
+
+
+def _quieter_mark(top: Part, head: Head) -> str:
+    if any(head.get(name) for name in LIST_FIELDS):
+        return "list"
+    if top.parameter("report-type").lower() == "disposition-notification":
+        return "mdn"
+    if has_null_sender(head):
+        return "return-path"
+    return "subject" if AWAY.match(head.get("subject")) else ""
+
+
+def read_bounce(top: Part, text: str) -> Bounce | None:
+    """A delivery report in any of its shapes, or None."""
+    parts = list(top.walk())
+    statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
+    if not (statuses or _is_report(top.head, top.parameter("report-type").lower())):
+        return None
+    status = "\n".join(_plain(part) for part in statuses)
+    named = RECIPIENT.findall(status) or [address for _, address in top.head.addresses("x-failed-recipients")]
+    identifiers = [found for part in parts for found in _quoted_ids(part, top)]
+    identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
+    return Bounce(
+        tuple(dict.fromkeys(identifiers))[:20],
+        tuple(dict.fromkeys(address.lower() for address in named))[:20],
+        bool(FAILED.search(status)) or not NOT_FINAL.search(status),
+    )
+
+
+def _is_report(head: Head, report_type: str) -> bool:
+    """Without a machine-readable part: by its type, its sender, or an empty return path and a subject that says so."""
+    senders = " ".join(head.all("from"))
+    return bool(
+        report_type == "delivery-status"
+        or BOUNCER.search(senders)
+        or any("mailer-daemon" in address.split("@")[0] for _, address in head.addresses("from"))
+        or head.get("x-failed-recipients")
+        or (has_null_sender(head) and FAILED_SUBJECT.match(head.get("subject")))
+    )
+
+
+def _quoted_ids(part: Part, top: Part) -> list[str]:
+    if part.kind in HEADERS_TYPES:
+        return QUOTED_ID.findall(_plain(part))
+    return list(part.head.ids("message-id")) if part is not top else []
+
+
+def _plain(part: Part) -> str:
+    return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

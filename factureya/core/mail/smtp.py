@@ -1,0 +1,217 @@
+"""The mail listener: SMTP and LMTP from our own mail server, 250 only after the mail is committed (M6).
+
+It listens on the machine itself (`MAIL_IN_LISTEN`), asks for no password and relays nothing: whatever it is given
+is a mail to us. The database is spoken to in threads of its own, each with a connection of its own.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+
+from aiosmtpd.smtp import SMTP, Envelope
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, connection
+
+from factureya.core.mail import intake
+from factureya.core.models import InboundMessage
+
+logger = logging.getLogger(__name__)
+THREADS = 4
+LONGEST_LINE = 1024 * 1024  # bytes that are buffered of one connection
+LARGE = (
+    1024 * 1024
+)  # bytes; of mails beyond that only LARGE_AT_ONCE are in memory, because each takes several times its size
+LARGE_AT_ONCE = 2
+RETRY_SECONDS = 30.0  # until a port that was taken is tried again
+GRACE_SECONDS = 15.0  # for deliveries under way when the process is to end
+KEPT = "250 2.0.0 kept"
+TRY_AGAIN = "451 4.3.0 the mail could not be kept; try again later"
+TOO_LARGE = "552 5.3.4 the mail is larger than is kept"
+
+
+class MailServer(SMTP):
+    """SMTP after HELO or EHLO, LMTP after LHLO: a mail server that is set to the other one is not refused (M6)."""
+
+    line_length_limit = LONGEST_LINE  # of a command; a line of a mail may be of any length
+    is_lmtp = False
+    handler: "Handler"
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        """Begin SMTP: one answer after the mail."""
+        self.is_lmtp = False
+        await super().smtp_HELO(hostname)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        """Begin SMTP: one answer after the mail."""
+        self.is_lmtp = False
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
+        """Begin LMTP (RFC 2033): after the mail an answer for each recipient."""
+        self.is_lmtp = True
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        """Take a mail into one buffer, have it kept, and say whether it was."""
+        envelope = self.envelope
+        if await self.check_helo_needed():
+            return
+        if arg or envelope is None or not envelope.rcpt_tos:
+            await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        async with AsyncExitStack() as held:
+            raw = await self._read_mail(envelope, held)
+            status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
+        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
+            await self.push(status)
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
+
+    async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
+        """Read to the line with a dot; None when it was too large. A large mail holds one of the few places until
+        it was kept: while it waits, the other side is not read, and waits too.
+        """
+        # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
+        path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
+        mail = bytearray(b"Return-Path: <%s>\r\n" % path)
+        is_large = is_too_large = False
+        async for piece in _lines(self._reader):
+            if len(mail) + len(piece) > intake.MAX_KEPT:
+                is_too_large = True
+                mail.clear()
+            if not is_too_large:
+                mail += piece
+            if len(mail) > LARGE and not is_large:
+                is_large = True
+                await held.enter_async_context(self.handler.large)
+        return None if is_too_large else bytes(mail)
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a mail without the dots that SMTP adds; a line that is longer than the buffer comes in pieces."""
+    is_begin = True
+    while True:
+        try:
+            piece = await reader.readuntil(b"\r\n")
+        except asyncio.LimitOverrunError as overrun:
+            piece = await reader.readexactly(overrun.consumed)
+        if is_begin and piece == b".\r\n":
+            return
+        yield piece[1:] if is_begin and piece.startswith(b".") else piece
+        is_begin = piece.endswith(b"\r\n")
+
+
+class Handler:
+    """Keeps mails in threads of its own, and counts those that are being kept."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
+        self.large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    async def keep(self, raw: bytes, envelope: Envelope) -> str:
+        """Keep the mail, dispose of it, and say whether it was kept."""
+        recipients = [str(address) for address in envelope.rcpt_tos]
+        self.under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, take, raw, recipients)
+        finally:
+            self.under_way -= 1
+
+    async def handle_exception(self, _error: Exception) -> str:
+        """Answer what nobody foresaw: whoever brings the mail keeps it and comes again, instead of returning it."""
+        logger.exception("a session of the mail listener failed")
+        return TRY_AGAIN
+
+
+def take(raw: bytes, recipients: list[str]) -> str:
+    """Keep a mail and dispose of it; the answer: 250 as soon as it is kept, the sweep does the rest."""
+    try:
+        inbound, is_new = _keep(raw, recipients)
+    except intake.TooLarge:
+        return TOO_LARGE
+    except Exception:
+        logger.exception("a mail of %s bytes was not kept", len(raw))
+        connection.close()
+        return TRY_AGAIN
+    try:
+        intake.finish(inbound, is_new)
+    except Exception:
+        logger.exception("mail %s is kept and not yet disposed of", inbound.pk)
+        connection.close()
+    return KEPT
+
+
+def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
+    """Keep it; a connection that was lost while the thread was idle is no reason to refuse a mail."""
+    try:
+        return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
+
+
+def address(listen: str) -> tuple[str, int]:
+    """HOST:PORT in two. Raises ImproperlyConfigured."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ImproperlyConfigured(f"MAIL_IN_LISTEN takes HOST:PORT, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
+async def serve(host: str, port: int) -> None:
+    """Listen until TERM or INT; then let what is under way end. A port that is taken is tried again for ever."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    handler = Handler()
+    server = await _listen(host, port, handler, stop)
+    await stop.wait()
+    if server:
+        server.close()
+    until = loop.time() + GRACE_SECONDS
+    while handler.under_way and loop.time() < until:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the last answers leave
+    handler.threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
+    """The server, as soon as the port can be had; None when the process is to end before."""
+    loop, warned = asyncio.get_running_loop(), False
+
+    def protocol() -> SMTP:
+        server = MailServer(
+            handler,
+            data_size_limit=intake.MAX_KEPT,
+            enable_SMTPUTF8=True,
+            hostname="factureya",
+            ident="mail",
+            loop=loop,
+        )
+        server.handler = handler
+        return server
+
+    while not stop.is_set():
+        try:
+            server = await loop.create_server(protocol, host, port)
+        except OSError as error:
+            if not warned:
+                logger.warning("no mail is taken on %s:%s: %s", host, port, error)
+            warned = True
+            await _wait(stop, RETRY_SECONDS)
+        else:
+            logger.info("mail is taken on %s:%s (SMTP and LMTP)", host, port)
+            return server
+    return None
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,36 @@
+"""The cache of the embedded run: files, of which a damaged one is a missing one."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.filebased import FileBasedCache
+
+logger = logging.getLogger(__name__)
+
+
+class FileCache(FileBasedCache):
+    """Django's cache of files; a file that a power loss cut or emptied is removed instead of failing each page."""
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        """The value, or `default`."""
+        return self._unless_damaged(super().get, default, key, default, version)
+
+    def touch(self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        """Whether the key was there and lives longer now."""
+        return bool(self._unless_damaged(super().touch, False, key, timeout, version))
+
+    def has_key(self, key: str, version: int | None = None) -> bool:
+        """Whether the key is there."""
+        return bool(self._unless_damaged(super().has_key, False, key, version))
+
+    def _unless_damaged(self, act: Callable[..., Any], missing: Any, key: str, *rest: Any) -> Any:
+        try:
+            return act(key, *rest)
+        except Exception as error:  # unpickling what is no pickle raises anything
+            logger.warning("a file of the cache is damaged, removed: %s", type(error).__name__)
+            with suppress(OSError):
+                self.delete(key, rest[-1])
+            return missing

@@ -1,0 +1,91 @@
+"""The demo's attachments: drawn screenshots, a small PDF and a small XML, the same bytes every time."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fontpkg_atkinson_hyperlegible
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image, ImageDraw, ImageFont
+
+from factureya.core.files import store as files_store
+from factureya.core.models import Attachment
+
+DRAFT = "demo"  # emptied at once, when the story's message takes the file
+_FONTS = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
+_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<cfdi:Comprobante xmlns:cfdi="http://www.sat.gob.mx/cfd/4" Version="4.0" Serie="A" Folio="1029"
+  Moneda="MXN" TipoDeComprobante="I" SubTotal="10000.00" Total="11600.00" LugarExpedicion="72000">
+  <cfdi:Emisor Rfc="POC150312AB0" Nombre="PAPELERIA OCASO" RegimenFiscal="601"/>
+  <cfdi:Receptor Rfc="XAXX010101000" Nombre="PUBLICO EN GENERAL" UsoCFDI="S01"
+    RegimenFiscalReceptor="616" DomicilioFiscalReceptor="72000"/>
+</cfdi:Comprobante>
+"""
+
+
+def store(spec: dict[str, Any]) -> Attachment:
+    """Make the file a story asks for (`kind`, `name`, `title`, `text`) and keep it as an upload of a form."""
+    make = {"screen": _screen, "pdf": _pdf, "xml": _xml}[spec["kind"]]
+    upload = SimpleUploadedFile(spec["name"], make(spec))
+    return files_store.store(upload, draft=DRAFT)
+
+
+def _screen(spec: dict[str, Any]) -> bytes:
+    """A window with a form and the message of the error."""
+    image = Image.new("RGB", (960, 540), "#eef1f4")
+    draw = ImageDraw.Draw(image)
+    regular, bold = (_font("Regular", 20), _font("Bold", 24))
+    draw.rectangle((40, 30, 920, 510), fill="#ffffff", outline="#9aa5b1")
+    draw.rectangle((40, 30, 920, 84), fill="#20435c")
+    draw.text((60, 42), spec.get("title", "Factureya"), font=bold, fill="#ffffff")
+    for row, label in enumerate(("Cliente", "Uso de CFDI", "Forma de pago")):
+        top = 110 + 62 * row
+        draw.text((70, top + 8), label, font=regular, fill="#3e4c59")
+        draw.rectangle((260, top, 880, top + 42), outline="#9aa5b1", fill="#f8fafc")
+    draw.rectangle((70, 320, 890, 420), fill="#fde8e8", outline="#b42318", width=2)
+    for row, line in enumerate(_wrapped(spec["text"], 76)):
+        draw.text((90, 340 + 28 * row), line, font=regular, fill="#7a271a")
+    draw.rectangle((740, 446, 890, 490), fill="#20435c")
+    draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _pdf(spec: dict[str, Any]) -> bytes:
+    """One page with one line; written by hand, because a PDF of one line needs no library."""
+    line = spec["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+    stream = f"BT /F1 16 Tf 72 720 Td ({line}) Tj ET".encode("cp1252")
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+    ]
+    out, offsets = bytearray(b"%PDF-1.4\n"), []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % o for o in offsets)
+    out += b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start
+    return bytes(out)
+
+
+def _xml(_spec: dict[str, Any]) -> bytes:
+    return _XML.encode()
+
+
+def _font(weight: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(next(_FONTS.glob(f"*{weight}*.ttf"))), size)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

@@ -1,0 +1,132 @@
+"""The demo's accounts: the staff and its offices, companies with their contacts; all by the real operations."""
+
+import re
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from accounts import operations, rfc
+from accounts.models import DESK_OFFICES, Customer, Office, Provider, User
+from factureya.core import clock
+from factureya.core.models import OutboxMessage
+
+DOMAIN = "demo.example"
+PASSWORD = "Factureya-demo-2026"  # noqa: S105 - printed on purpose; the demo only
+ROOT = f"root@{DOMAIN}"
+
+
+def mail_of(key: str) -> str:
+    """The address of a demo account."""
+    return f"{key}@{DOMAIN}"
+
+
+def exists() -> bool:
+    """Whether the demo was seeded before."""
+    return User.objects.filter(email=ROOT).exists()
+
+
+def create(start: datetime) -> dict[str, User]:
+    """Make every account as of `start`; the people by key."""
+    data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
+    with clock.at(start):
+        root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
+        EmailAddress.objects.create(user=root, email=root.email, verified=True, primary=True)
+        third_party = operations.add_provider(name=data["provider"], actor=root)
+        people = {entry["key"]: _staff(entry, root, third_party) for entry in data["staff"]}
+    for index, entry in enumerate(data["company"]):
+        signed_up = _signed_up(entry, start + timedelta(hours=3 * index))
+        people |= _company(entry, signed_up, people["laura"])
+    return people
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """The accounts as (address, name, what they are), for printing."""
+    wanted = ["ana", "beto", "carla", "dario", "irma", "laura", "elsa", "fabian", "jorge", "gina"]
+    order = {mail_of(key): place for place, key in enumerate([*wanted, "hugo", "root"])}
+    found = User.objects.select_related("contact__customer").filter(email__in=order)
+    return [(user.email, user.full_name, _what(user)) for user in sorted(found, key=lambda user: order[user.email])]
+
+
+def _signed_up(entry: dict[str, Any], early: datetime) -> datetime:
+    """Verified companies are old; those to verify signed up these days."""
+    if entry["state"] == "verified":
+        return early
+    return clock.now() - timedelta(days=4, hours=5)
+
+
+def _what(user: User) -> str:
+    if user.is_superuser:
+        return "Superusuario: invita personal y otorga cargos"
+    if user.membership is not None:
+        return f"{user.membership.get_role_display()} · {user.membership.customer}"
+    return ", ".join(assignment.get_office_display() for assignment in user.assignments)
+
+
+def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
+    """Invited by the superuser to an office; the third party's agent works for the third party (M3)."""
+    office = Office(entry["office"])
+    own = Provider.objects.get(is_own=True)
+    provider = third_party if office == Office.THIRD_PARTY_AGENT else own
+    email = mail_of(entry["key"])
+    operations.invite_staff(
+        email=email,
+        office=office,
+        provider=provider if office in DESK_OFFICES else None,
+        actor=root,
+    )
+    return _accept(email, entry["name"])
+
+
+def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
+    """Signed up by its first person, who invites the others once staff verified it."""
+    first, *others = entry["contacts"]
+    with clock.at(signed_up):
+        person = _sign_up(first, entry)
+    customer = person.contact.customer
+    if entry["state"] == "refused":
+        with clock.at(signed_up + timedelta(days=1)):
+            operations.refuse_company(customer.pk, reason=entry["reason"], actor=supervisor)
+    people = {first["key"]: person}
+    if entry["state"] == "verified":
+        with clock.at(signed_up + timedelta(hours=2)):
+            operations.verify_company(customer.pk, actor=supervisor)
+            for other in others:
+                people[other["key"]] = _invited(customer, person, other)
+    return people
+
+
+def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
+    """The sign-up, with the mail proven and the data that the form of a later issue will ask for."""
+    person = operations.register_company(
+        email=mail_of(first["key"]),
+        password=PASSWORD,
+        full_name=first["name"],
+        rfc=rfc.parse(entry["rfc"]),
+        legal_name=entry["legal_name"],
+    )
+    EmailAddress.objects.filter(user=person).update(verified=True)
+    known = ("fiscal_address", "phone", "registered_email")
+    Customer.objects.filter(pk=person.contact.customer_id).update(**{k: entry[k] for k in known})
+    return person
+
+
+def _invited(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
+    email, ana = mail_of(entry["key"]), User.objects.get(pk=representative.pk)
+    with transaction.atomic():
+        operations.invite_by_request(customer, email=email, folio="demo", invited_by=ana, actor=ana)
+    person = _accept(email, entry["name"])
+    if entry.get("own_tickets_only", False):
+        operations.limit_contact(person.contact.pk, own_tickets_only=True, actor=ana)
+    return person
+
+
+def _accept(email: str, name: str) -> User:
+    """Follow the link of the invitation's mail, which still waits in the outbox."""
+    body = OutboxMessage.objects.filter(to=email).latest("pk").body
+    link = re.search(r"https?://\S+/([^/\s]+)/\s", body)
+    assert link is not None  # the mail of an invitation carries one
+    return operations.accept_invitation(link.group(1), full_name=name, password=PASSWORD)

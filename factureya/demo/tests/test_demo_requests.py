@@ -1,0 +1,60 @@
+"""The demo's formal requests: in every state, lived through the operations; chains whole (M21, M26)."""
+
+from tempfile import TemporaryDirectory
+
+import pytest
+from django.core.management import call_command
+from django.test import TestCase, override_settings
+
+from accounts.models import User
+from change_requests.control import inbox
+from change_requests.models import ACCESS, FormalRequest, InformationAsset
+from factureya.core import audit
+from factureya.core.models import OutboxMessage
+from factureya.testing.people import own_provider
+
+Status = FormalRequest.Status
+
+
+class TestDemo(TestCase):
+    """One seeded database for all."""
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        """Seed."""
+        own_provider()
+        folder = cls.enterClassContext(TemporaryDirectory())
+        cls.enterClassContext(override_settings(DEMO=True, MEDIA_ROOT=folder))
+        call_command("seed_demo")
+
+    def who(self, name: str) -> User:
+        """A demo account."""
+        return User.objects.get(email=f"{name}@demo.example")
+
+    @pytest.mark.clause("M21")
+    def test_requests_in_every_state_of_the_way(self) -> None:
+        there = set(FormalRequest.objects.values_list("status", flat=True))
+        assert {
+            Status.VERIFYING,
+            Status.IN_APPROVAL,
+            Status.APPROVED,
+            Status.CLOSED,
+            Status.REJECTED,
+            Status.RETURNED,
+        } <= there
+        owners = InformationAsset.objects.exclude(code=ACCESS).values_list("owner__email", flat=True)
+        assert set(owners) == {"fabian@demo.example"}
+
+    @pytest.mark.clause("M21")
+    def test_something_waits_for_every_office(self) -> None:
+        for name in ("laura", "fabian", "elsa", "gina"):
+            assert inbox.page(self.who(name), inbox.Asked()).rows, name
+        late = [row for row in inbox.page(self.who("elsa"), inbox.Asked()).rows if row.marks]
+        assert [row.marks for row in late] == [["Vencida"]]
+
+    @pytest.mark.clause("M26")
+    def test_chains_are_whole_and_the_mails_of_the_past_have_left(self) -> None:
+        assert list(audit.verify()) == []
+        mails = OutboxMessage.objects.filter(kind__startswith="change_requests/")
+        assert set(mails.values_list("status", flat=True)) <= {"sent", "dropped", "queued"}
+        assert mails.filter(status="queued").count() < 4

@@ -1,0 +1,59 @@
+"""Open tickets of the person's company that look like what he is about to report (M11). A suggestion, no rule.
+
+Bounded: the latest CANDIDATES open tickets, four columns each, compared word by word in Python.
+"""
+
+import re
+
+from accounts.models import User
+from tickets.models import Ticket, searchable
+
+CANDIDATES = 200
+SHOWN = 3
+ENOUGH = 0.5  # share of the shorter subject's words that both have
+# Words that say nothing about a problem.
+_EMPTY = frozenset(
+    "a al ante aparece aqui asi aun ayer ayuda como con cual cuando de del desde donde e el ella en error es esta "
+    "este esto favor fue ha hace hacer hay hoy la las le les lo los marca me mi mis muestra muy ni no nos o otra "
+    "otro para pero poder por porque problema pude puede puedo que quiero se ser si sigue sin sobre su sus tengo "
+    "tiene todo tras un una uno urgente usted y ya".split()
+)
+
+
+def find(user: User, subject: str) -> list[Ticket]:
+    """The open tickets visible to the person whose subject is like this one, most alike first (one query)."""
+    wanted = words(subject)
+    if not wanted:
+        return []
+    visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
+    latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
+    scored = [(likeness(wanted, _words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
+    alike = [pair for pair in scored if pair[0] >= ENOUGH]
+    return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a subject that tell problems apart: no accents, no articles, no plurals."""
+    return _words(searchable(text))
+
+
+def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """From 0 to 1: the share of the shorter subject's words that both have; a shared code alone is enough."""
+    both = one & other
+    if not both:
+        return 0.0
+    if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in both):
+        return 1.0  # an error code such as cfdi40147
+    shorter = min(len(one), len(other))
+    return len(both) / shorter if len(both) >= 2 or shorter == 1 else 0.0
+
+
+def _words(plain: str) -> frozenset[str]:
+    """The same of a text that is `searchable` already, as the column of a ticket is."""
+    return frozenset(_singular(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
+
+
+def _singular(word: str) -> str:
+    if len(word) > 5 and word.endswith("es"):
+        return word[:-2]
+    return word[:-1] if len(word) > 4 and word.endswith("s") else word

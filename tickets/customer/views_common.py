@@ -1,0 +1,117 @@
+"""What the customer's pages share: who may come in, the form that outlives its session, the files of a form."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from accounts.models import Customer, User
+from accounts.web.mixins import PrivateView, login_keeping_draft
+from tickets import access, formkeys, operations, policy
+from tickets.models import Ticket, TicketQuerySet
+
+# What an operation may answer to a form that was filled in well; the page shows it again with the reason. Not being
+# allowed happens here only when something changed since the page was asked for.
+REFUSALS = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
+
+
+# A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
+_SHOWN = (
+    *(field.name for field in Ticket._meta.concrete_fields),
+    "customer__legal_name",
+    "customer__rfc",
+    "customer__suspended_at",
+    "requester__full_name",
+    "requester__email",
+    "assignee__full_name",
+    "assignee__email",
+    "follows__number",
+    "follows__customer",
+    "follows__requester",
+)
+
+
+class PersonView(PrivateView):
+    """A page of a person of a company. Anonymous: to the login. Staff: a page that says where their work is."""
+
+    user: User
+    writes = False  # whether it is for writing, which a company whose service ended does no more
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let in who is logged in and belongs to a company."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return login_keeping_draft(request, formkeys.NEW, request.get_full_path())
+        self.user = request.user
+        if self.user.is_staff or self.user.membership is None:
+            return render(request, "tickets/staff_only.html", status=403)
+        if self.writes and self.user.membership.customer.is_suspended:
+            return suspended(request, self.user.membership.customer)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class TicketView(PrivateView):
+    """A page of one ticket, for who may see it by login or by a signed link; everybody else's is 404 (M16)."""
+
+    url_name = ""
+    writes = False  # as in PersonView; a POST always is
+    actor: access.Actor
+    ticket: Ticket
+
+    def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
+        """Find who acts and the ticket; a GET of a number typed otherwise goes to its canonical address."""
+        canonical = reverse(f"tickets:{self.url_name}", args=[number])
+        if request.method in {"GET", "HEAD"} and request.path != canonical:
+            return HttpResponseRedirect(canonical)
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        actor = access.actor(request.user, request.session, number)
+        if actor is None:
+            return login_keeping_draft(request, number, self.after_login(number))
+        self.actor = actor
+        self.ticket = self.find(number)
+        is_write = self.writes or request.method == "POST"
+        if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
+            return suspended(request, self.ticket.customer)
+        return super().dispatch(request, *args, **kwargs)
+
+    def tickets(self) -> TicketQuerySet:
+        """The tickets this person may see, with what the page shows."""
+        visible = Ticket.objects.visible_to(self.actor.user)
+        return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
+
+    def find(self, number: str) -> Ticket:
+        """The ticket, or 404. By a link only as long as its person may still write in it."""
+        ticket = self.tickets().filter(number=number).first()
+        if ticket is None or (self.actor.grant and not self.may_write(ticket)):
+            raise Http404("No hay un ticket con ese número para usted.")
+        return ticket
+
+    def may_write(self, ticket: Ticket) -> bool:
+        """Whether the person writes here as the customer: staff read only."""
+        return policy.may_write_as_customer(self.actor.user, ticket)
+
+    def require_writer(self) -> None:
+        """404 for who only reads: staff answer in the admin."""
+        if not self.may_write(self.ticket):
+            raise Http404("Aquí solo escribe el cliente.")
+
+    def after_login(self, number: str) -> str:
+        """Where the person goes after logging in again."""
+        return reverse("tickets:detail", args=[number])
+
+    def context(self, **more: Any) -> dict[str, Any]:
+        """What every page of a ticket needs."""
+        return {
+            "ticket": self.ticket,
+            "reader": self.actor.user,
+            "by_link": self.actor.grant is not None,
+            **more,
+        }
+
+
+def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """403: the portal of a company whose service ended by its BAJA is read-only; the page says how to come back."""
+    return render(request, "accounts/suspended.html", {"customer": customer}, status=403)

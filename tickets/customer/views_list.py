@@ -1,0 +1,59 @@
+"""Mis tickets: mine and my company's, by whose turn it is, with search (M16)."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import urlencode
+
+from tickets.customer import my_tickets
+from tickets.customer.my_tickets import Cursor, Page
+from tickets.customer.views_common import PersonView
+
+
+class MyTickets(PersonView):
+    """The customer's list: five queries, whatever he owns."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """A tab, or what a search found."""
+        query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
+        view, cursor = self.view_asked(), self.cursor_asked()
+        if query:
+            page = my_tickets.search(self.user, query, cursor)
+            groups = [my_tickets.Group(f"Resultados de «{query}»", page.tickets)]
+        else:
+            groups, page = my_tickets.groups(self.user, view, cursor)
+        tabs, has_any = my_tickets.tabs(self.user, "" if query else view)
+        context = {
+            "tabs": tabs,
+            "is_empty": not has_any,
+            "view": view,
+            "query": query,
+            "reader": self.user,
+            "groups": [group for group in groups if group.tickets],
+            "is_limited": my_tickets.is_limited(self.user),
+            "is_company": not query and view.startswith(my_tickets.COMPANY),
+            "wrong_number": my_tickets.has_wrong_number(query),
+            **_pager(page, view, query),
+        }
+        return render(request, "tickets/list.html", context)
+
+    def view_asked(self) -> str:
+        """The tab in the address; the first one when it is none of this person's."""
+        view = self.request.GET.get("vista", "")
+        if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
+            return my_tickets.ACTIVE
+        return view
+
+    def cursor_asked(self) -> Cursor | None:
+        """Where the page starts or ends."""
+        after = my_tickets.decode(self.request.GET.get("despues", ""))
+        return after or my_tickets.decode(self.request.GET.get("antes", ""), is_back=True)
+
+
+def _pager(page: Page, view: str, query: str) -> dict[str, str]:
+    base = {"q": query} if query else {"vista": view}
+    return {
+        "previous_url": "?" + urlencode({**base, "antes": page.before}) if page.before else "",
+        "next_url": "?" + urlencode({**base, "despues": page.after}) if page.after else "",
+    }

@@ -1,0 +1,132 @@
+"""Pages that need no login: look-up, the link of a mail, and a file by its ticket's policy (M16, M17)."""
+
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+
+from accounts.web.client_address import client_ip
+from accounts.web.mixins import PrivateView
+from factureya.core.files import store
+from factureya.core.models import Attachment
+from factureya.portal.errors import too_many_requests
+from tickets import access, links
+from tickets.customer import lookup, timeline, wording
+from tickets.forms import LookUpForm
+from tickets.models import Ticket, TicketFile
+
+SMALL = "miniatura"
+PICTURE_VIEWS = frozenset({SMALL, "completa"})
+NEUTRAL = (
+    "No encontramos un ticket con ese número y ese correo. Compare el número con el del correo "
+    "«Recibimos su ticket» y escriba el correo que registró en Factureya."
+)
+
+
+class LookUp(PrivateView):
+    """State, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The two fields; `n` is what was typed on the home page."""
+        form = LookUpForm(initial={"number": request.GET.get("n", "")[:40]})
+        return render(request, "tickets/lookup.html", {"form": form})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """What the number and the address show; or one same answer for every mistake."""
+        form = LookUpForm(request.POST)
+        if not form.is_valid():
+            return render(request, "tickets/lookup.html", {"form": form})
+        if not lookup.may_try(client_ip(request)):
+            return too_many_requests(request, lookup.WINDOW.total_seconds())
+        ticket = lookup.find(form.cleaned_data["number"], form.cleaned_data["email"])
+        if ticket is None:
+            form.add_error(None, NEUTRAL)
+            return render(request, "tickets/lookup.html", {"form": form})
+        return self.found(form, ticket)
+
+    def found(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
+        """The state and the actions; sends the link when it was asked for."""
+        person = lookup.contact(ticket, form.cleaned_data["email"])
+        wants_link = "enlace" in self.request.POST
+        if wants_link and person is not None:
+            lookup.send_link(ticket, person)
+        context = {
+            "form": form,
+            "ticket": ticket,
+            "state": wording.state(ticket),
+            "turn": wording.nameless_turn(ticket),
+            "entries": timeline.actions(ticket),
+            "has_contact": person is not None,
+            "is_sent": wants_link and person is not None,
+        }
+        return render(self.request, "tickets/lookup.html", context)
+
+
+class OpenLink(PrivateView):
+    """The link of a mail, exchanged for a grant in the session; then the clean address (M15, M16).
+
+    GET touches nothing but the visitor's own session. A forged, expired or void link, and another person's while
+    logged in, get a page that says what to do: 404, because nothing of the ticket is told.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The token stays in no Referer."""
+        response = super().dispatch(request, *args, **kwargs)
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Exchange, or explain."""
+        try:
+            grant = links.read(token)
+            if request.user.is_authenticated:
+                return self.for_who_is_in(grant)
+            links.holder(grant)
+        except links.BadLink:
+            return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
+        request.session.cycle_key()
+        access.grant_access(request.session, grant)
+        return redirect("tickets:detail", number=grant.number)
+
+    def for_who_is_in(self, grant: links.Grant) -> HttpResponse:
+        """Who is logged in acts as himself: to his ticket, or told that the link is somebody else's."""
+        if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
+            return redirect("tickets:detail", number=grant.number)
+        links.holder(grant)
+        return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
+
+
+class Download(PrivateView):
+    """A file, by the policy of its ticket, sandboxed (M17): as an attachment; a picture also in place or in a tab."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        """The file; 404 for somebody else's; the login for who is nobody yet."""
+        files = TicketFile.objects.select_related("attachment", "ticket")
+        file = files.filter(attachment__token=token).first()
+        actor = access.actor(request.user, request.session, file.ticket.number if file else "")
+        if actor is None:
+            return redirect_to_login(request.get_full_path())
+        if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():
+            raise Http404("No hay un archivo con esa dirección para usted.")
+        return self.send(file.attachment, request.GET.get("ver", ""))
+
+    def send(self, file: Attachment, view: str) -> FileResponse:
+        """Stream it with the store's headers, set after FileResponse guessed its own."""
+        try:
+            if file.is_picture and view in PICTURE_VIEWS:
+                headers, content = store.open_picture(file, small=view == SMALL)
+            else:
+                headers, content = store.open_for_download(file)
+        except FileNotFoundError as error:
+            raise Http404("El archivo ya no está.") from error
+        response = FileResponse(content)
+        for name, value in headers.items():
+            response[name] = value
+        return response

@@ -1,0 +1,49 @@
+"""The line about mail on the agent's queue: whether it runs, and how much of it waits in the tray (M6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from factureya.core import clock
+from factureya.core.mail import health, mailbox
+from tickets import sql
+
+
+@dataclass(frozen=True)
+class MailState:
+    """What the line says. `fetched_at` is None when no mailbox is polled, or it was never read."""
+
+    in_tray: int
+    is_stuck: bool  # mails that should have left have not
+    is_polled: bool
+    fetched_at: datetime | None
+    warnings: Sequence[str] = ()
+
+    @property
+    def tray(self) -> str:
+        """How many mails wait: «3», «99+»."""
+        return "99+" if self.in_tray >= health.TRAY_CAP else str(self.in_tray)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the polled mailbox was not read for too long."""
+        if not self.is_polled:
+            return False
+        if self.fetched_at is None:
+            return True
+        return clock.now() - self.fetched_at > health.FETCH_MAX_AGE
+
+
+def questions() -> list[sql.Question]:
+    """What the line needs to know; for `sql.ask`, together with the queue's own counts."""
+    return [
+        sql.capped_count(health.tray(), health.TRAY_CAP),
+        sql.capped_count(health.overdue(), 1),
+    ]
+
+
+def state(answers: Sequence[int]) -> MailState:
+    """The line, from the answers to `questions`; one more query when a mailbox is polled."""
+    in_tray, stuck = answers
+    polled = bool(mailbox.name())
+    return MailState(in_tray, bool(stuck), polled, health.last_fetch(), health.warnings())

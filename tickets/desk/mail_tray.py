@@ -1,0 +1,248 @@
+"""The tray: mails that wait for an agent, and how one of them is read safely, as text (M5, M6). Knows no HTTP.
+
+An agent of our own sees what became no message; what did is seen by whoever sees its ticket.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from factureya.core.mail.verdicts import Verdict
+from factureya.core.models import InboundMessage, InboundReading
+from tickets import policy, sql
+
+PAGE_ROWS = 25
+COUNT_CAP = 100  # shown as «99+»
+Disposition = InboundMessage.Disposition
+Mails = QuerySet[InboundMessage]
+# Why a mail is in the tray, in the agent's words; `reason` holds the words of the interface.
+REASONS = {
+    "no-sender": "no dice quién lo envía",
+    "many-senders": "trae varios remitentes",
+    "dmarc": "la comprobación del remitente falló: puede ser falso",
+    "no-verdict": "nuestro servidor no comprobó al remitente",
+    "own": "dice venir de una dirección nuestra",
+    "staff": "dice venir de una persona de Factureya",
+    "unknown": "la dirección no está registrada",
+    "ambiguous": "varias empresas registraron la dirección",
+    "no-original": "no se encontró el correo que devuelve",
+    "delayed": "el otro servidor sigue intentando",
+    "limits": "pasa de los límites y no se leyó completo",
+    "error": "no se pudo procesar",
+    "form-refused": "su formato no dio lugar a una solicitud",
+    "unclaimed": "nadie lo reconoció",
+}
+VERDICTS = {
+    Verdict.PASS: "Comprobado por nuestro servidor",
+    Verdict.FAIL: "La comprobación falló: puede ser falso",
+    Verdict.NONE: "Sin comprobar",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One of the tray's views."""
+
+    slug: str
+    label: str
+    empty: str
+    condition: Callable[[Mails], Mails]
+    is_urgent: bool = False
+    is_counted: bool = True
+
+
+def _waiting(disposition: str) -> Callable[[Mails], Mails]:
+    return lambda mails: mails.filter(disposition=disposition, resolution="")
+
+
+VIEW_OF = {
+    Disposition.UNREGISTERED: "cuarentena",
+    Disposition.BOUNCE: "rebotes",
+    Disposition.AUTO: "robots",
+    Disposition.MALFORMED: "malformados",
+}
+VIEWS = {
+    view.slug: view
+    for view in (
+        View(
+            "cuarentena",
+            "Cuarentena",
+            "Ningún correo en cuarentena.",
+            _waiting(Disposition.UNREGISTERED),
+            is_urgent=True,
+        ),
+        View("rebotes", "Rebotes", "Ningún aviso de no entregado.", _waiting(Disposition.BOUNCE)),
+        View("robots", "Robots", "Ninguna respuesta automática.", _waiting(Disposition.AUTO)),
+        View("malformados", "Malformados", "Ningún correo ilegible.", _waiting(Disposition.MALFORMED)),
+        View(
+            "atendidos",
+            "Atendidos",
+            "Ningún correo atendido.",
+            lambda mails: mails.filter(~Q(resolution="")),
+            is_counted=False,
+        ),
+    )
+}
+FIRST_VIEW = VIEWS["cuarentena"]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where in the tray an agent is: what the address says, allow-listed. Newest first; a mail's key is its place."""
+
+    view: View = FIRST_VIEW
+    after: int | None = None
+    before: int | None = None
+
+    @classmethod
+    def parse(cls, params: Mapping[str, str]) -> "Spot":
+        """Read ?vista, despues and antes; what is not known is as if absent."""
+        view = VIEWS.get(params.get("vista", ""), FIRST_VIEW)
+        return cls(view, _key(params.get("despues", "")), _key(params.get("antes", "")))
+
+    @classmethod
+    def of(cls, inbound: InboundMessage) -> "Spot":
+        """The view that the mail is, or was, in."""
+        return cls(VIEWS.get(VIEW_OF.get(Disposition(inbound.disposition), ""), FIRST_VIEW))
+
+    @property
+    def query(self) -> str:
+        """The spot as a query string."""
+        pairs = {"vista": self.view.slug, "despues": self.after, "antes": self.before}
+        return urlencode({name: value for name, value in pairs.items() if value})
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of the tray and the spots of the pages around it."""
+
+    rows: list[InboundMessage]
+    previous: Spot | None
+    next: Spot | None
+
+
+def visible_to(user: User) -> Mails:
+    """Mails this person may read: our own desk what became no message, every desk what its tickets hold (M3, M16)."""
+    seen = Q(entry__ticket__provider__in=user.desk_provider_ids)
+    if policy.may_take_calls(user):
+        seen |= Q(entry__isnull=True)
+    return InboundMessage.objects.exclude(disposition="").filter(seen)
+
+
+def page(spot: Spot, user: User) -> Page:
+    """The page of mails at this spot, without their bytes: one query."""
+    backwards = spot.before is not None
+    mails = spot.view.condition(_tray(user))
+    if backwards:
+        mails = mails.filter(pk__gt=spot.before).order_by("pk")
+    else:
+        mails = (mails.filter(pk__lt=spot.after) if spot.after else mails).order_by("-pk")
+    rows = list(mails[: PAGE_ROWS + 1])
+    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
+    here = Spot(spot.view)
+    if backwards:
+        if not has_more:  # back at the beginning: a whole first page
+            return page(here, user)
+        rows.reverse()
+    goes_back = bool(rows and (spot.after or backwards))
+    return Page(
+        rows,
+        previous=replace(here, before=rows[0].pk) if goes_back else None,
+        next=replace(here, after=rows[-1].pk) if rows and (has_more or backwards) else None,
+    )
+
+
+def counts(user: User) -> list[sql.Question]:
+    """How many mails each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
+    counted = [view for view in VIEWS.values() if view.is_counted]
+    return [sql.capped_count(view.condition(_tray(user)), COUNT_CAP) for view in counted]
+
+
+def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
+    """The answers to `counts` by the view's slug."""
+    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
+
+
+def why(inbound: InboundMessage) -> str:
+    """Why the mail is in the tray, in the agent's words; a robot's mark is said as it is."""
+    return REASONS.get(inbound.reason, inbound.reason)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A mail as an agent reads it: nothing but the text that was stored when it was disposed of (M6).
+
+    There is no `stored` of a mail beyond the limits, and none of one that nobody has read yet; then only what its
+    row says is shown.
+    """
+
+    inbound: InboundMessage
+
+    @cached_property
+    def stored(self) -> InboundReading | None:
+        """What the mail said."""
+        return InboundReading.objects.filter(pk=self.inbound.pk).first()
+
+    @property
+    def senders(self) -> str:
+        """Every address in From, as plain text."""
+        return ", ".join(self.stored.senders) if self.stored else self.inbound.sender
+
+    @property
+    def recipients(self) -> str:
+        """Every address it says it went to; else where it came in."""
+        said = self.stored.recipients if self.stored else ()
+        return ", ".join(said or self.inbound.recipients)
+
+    @property
+    def date(self) -> datetime | None:
+        """When its sender says it was written."""
+        return self.stored.date if self.stored else None
+
+    @property
+    def verdict(self) -> str:
+        """What our own mail server found out about the sender."""
+        return VERDICTS[Verdict(self.stored.verdict) if self.stored else Verdict.NONE]
+
+    @property
+    def new_text(self) -> str:
+        """The writer's own words: without quotes and signature in an answer to a mail of ours (M17)."""
+        return self.stored.own_words if self.stored else ""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether `text` says more than `new_text`."""
+        return bool(self.stored and self.stored.was_cut)
+
+    @property
+    def text(self) -> str:
+        """All of its text."""
+        return self.stored.text.strip() if self.stored else ""
+
+    @property
+    def is_id_reused(self) -> bool:
+        """Whether another mail with other content came before under the same Message-ID."""
+        return bool(self.stored and self.stored.is_id_reused)
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Name and size of what is attached."""
+        return self.stored.files if self.stored else []
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _tray(user: User) -> Mails:
+    """Only our own desk works the tray (M3). Without the join of `visible_to`: no mail of the tray is a message."""
+    return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()
+
+
+def _key(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 18 else None

@@ -1,0 +1,96 @@
+"""What is said in a ticket: public messages, internal notes, and their files (M16, M17)."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User
+from factureya.core import clock
+from factureya.core.models import Attachment, InboundMessage
+from tickets.models.ticket import Ticket
+
+
+class Message(models.Model):
+    """A public message of a ticket: the customer reads it. Never changed, never deleted."""
+
+    class Side(models.TextChoices):
+        CUSTOMER = "customer", "Cliente"
+        STAFF = "staff", "Factureya"
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="messages", verbose_name="ticket")
+    seq = models.PositiveIntegerField("número")  # 1, 2, 3… within the ticket
+    side = models.CharField("de", max_length=10, choices=Side)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
+    author_name = models.CharField("nombre del autor", max_length=150)
+    channel = models.CharField("canal", max_length=10, choices=Ticket.Channel)
+    body = models.TextField("mensaje")
+    created_at = models.DateTimeField("cuándo", default=clock.now)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+    inbound = models.OneToOneField(
+        InboundMessage,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="entry",
+        verbose_name="correo del que viene",
+    )
+
+    class Meta:
+        verbose_name = "mensaje"
+        verbose_name_plural = "mensajes"
+        constraints = [models.UniqueConstraint(fields=["ticket", "seq"], name="one_message_per_place")]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id} #{self.seq}"
+
+
+class Note(models.Model):
+    """An internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="notes", verbose_name="ticket")
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
+    author_name = models.CharField("nombre del autor", max_length=150)
+    body = models.TextField("nota")
+    created_at = models.DateTimeField("cuándo", default=clock.now)
+    form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
+
+    class Meta:
+        verbose_name = "nota interna"
+        verbose_name_plural = "notas internas"
+
+    def __str__(self) -> str:
+        return f"nota {self.pk}"
+
+
+class TicketFileQuerySet(models.QuerySet["TicketFile"]):
+    """Questions about files."""
+
+    def visible_to(self, user: Any) -> "TicketFileQuerySet":
+        """Files this person may fetch: of visible tickets, and those of notes for staff only (M16)."""
+        files = self.filter(ticket__in=Ticket.objects.visible_to(user))
+        return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
+
+
+class TicketFile(models.Model):
+    """A file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="files", verbose_name="ticket")
+    message = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="files")
+    note = models.ForeignKey(Note, models.PROTECT, null=True, blank=True, related_name="files")
+    attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
+
+    objects = TicketFileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "archivo del ticket"
+        verbose_name_plural = "archivos del ticket"
+        constraints = [
+            models.CheckConstraint(
+                name="file_of_one_message_or_note",
+                condition=Q(message__isnull=False, note__isnull=True) | Q(message__isnull=True, note__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"archivo {self.pk}"
