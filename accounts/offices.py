@@ -1,7 +1,8 @@
 """What each office may do in the admin, in one place; Django's groups only show it.
 
 Permissions are asked of the offices in force at that moment (`accounts.sign_in.backends`), never of the groups: an
-office that ended a minute ago gives nothing, whether or not anything ran since. Names are texts, so accounts imports no other app.
+office that ended a minute ago gives nothing, whether or not anything ran since. Names are texts,
+so accounts imports no other app.
 """
 
 from collections.abc import Iterable

@@ -113,7 +113,8 @@ def _head(found: Findings, rounds: int, seconds: float) -> str:
             "# Benchmarks",
             "Written by `make bench` (`manage.py bench --write docs/benchmarks.md`); nothing here is typed by hand.",
             "Every page is asked for through the whole WSGI stack (all middleware, session, CSRF) in worker processes "
-            "that take turns, so all of them meet the same load; milliseconds drift with the machine and only ratios count. "
+            "that take turns, so all of them meet the same load; milliseconds drift with the machine and only "
+            "ratios count. "
             "*auth* is a bare view under the same middleware that only loads the session and its user. The page that "
             "is shown is the same at every size: what grows is what the database holds.",
             _surroundings(found, rounds, seconds),

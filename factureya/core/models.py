@@ -200,8 +200,8 @@ class InboundMessage(Chained):
     """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
 
     Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.mail.intake`
-    has disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first, then
-    the ticket.
+    has disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first,
+    then the ticket.
     """
 
     class Source(models.TextChoices):

@@ -127,7 +127,8 @@ def _head_end(lines: list[str], at: int) -> int:
 
 def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
     """Return the bytes with other ones at these places."""
-    parts, at = [], 0
+    parts: list[bytes | memoryview] = []
+    at = 0
     for start, end, content in changed:
         parts += [memoryview(raw)[at:start], content]
         at = end
