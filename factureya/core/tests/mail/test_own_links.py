@@ -88,7 +88,7 @@ def test_a2_a_link_is_cut_out_of_any_form_of_it(link: str, form: str):
     "text",
     [
         "Hola, ¿cómo va FY-XVA0-K4M2?\n-- \nAna",
-        f"https://otro.example/reset/{signing.dumps([1], salt='otro')}/",
+        f"https://otro.example/reset/{signing.Signer(salt='otro').sign('WzFd:1xXrtf')}/",
         "https://otro.example/enlace/una-pagina-con-un-nombre-muy-largo-que-no-es-de-nadie/",
         "12:30:45 a 13:00:00; 550:" + "z" * 60,
         "Uso este código postal: 72000; y mi factura es la 123456.",
