@@ -120,7 +120,7 @@ def modules() -> Iterator[str]:
     """Whatever may define a form."""
     for place in (accounts, tickets, change_requests, factureya):
         for found in pkgutil.walk_packages(place.__path__, f"{place.__name__}."):
-            if not re.search(r"\.(tests|bench|demo|migrations)\b|pdf_worker|bootstrap", found.name):
+            if not re.search(r"\.(tests|testing|dev|bench|demo|migrations)\b|pdf_worker|bootstrap", found.name):
                 yield found.name
 
 

@@ -220,7 +220,7 @@ def names_mail(node: ast.expr) -> bool:
 
 def product_files() -> list[Path]:
     """Every module that is no test, migration or measurement."""
-    left_out = {"tests", "migrations", "bench", "demo", "management"}
+    left_out = {"tests", "testing", "dev", "migrations", "bench", "demo", "management"}
     return [
         path
         for app in ("accounts", "change_requests", "factureya", "tickets")

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from imaplib import IMAP4
-from importlib import import_module
 from typing import Any
 
 import pytest
 import time_machine
-from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 
@@ -333,16 +331,3 @@ def test_without_a_mailbox_nothing_is_polled(settings):
 def test_the_sweep_says_that_it_ran():
     assert tasks.sweep_inbound() == 0
     assert Heartbeat.objects.filter(name="sweep_inbound").exists()
-
-
-def test_a_mailbox_that_was_polled_before_is_ours_since_its_first_mail():
-    """The migration: what was read of it is settled, and a new UIDVALIDITY makes no ticket of it."""
-    migration = import_module("factureya.core.migrations.0011_mailbox_taken_over")
-    name = "soporte@factureya.com@127.0.0.1/INBOX"
-    MailFolder.objects.create(name=name, uid_validity=7, last_uid=40)
-    migration.begin(apps, None)
-    assert MailFolder.objects.get().old_uid == 40
-    intake.receive(mail("uno"), source="imap")
-    kept_at = InboundMessage.objects.get().kept_at
-    migration.begin(apps, None)
-    assert MailFolder.objects.get().taken_over_at == kept_at

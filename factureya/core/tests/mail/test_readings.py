@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from factureya.core.mail import intake, parse, readings
 from factureya.core.mail.intake import Outcome
 from factureya.core.models import Heartbeat, InboundMessage, InboundReading
-from factureya.core.tests import test_intake
+from factureya.core.tests.mail import test_intake
 from factureya.core.tests.mail.test_parse import UU
 from factureya.testing.mails import mail, multipart
 
