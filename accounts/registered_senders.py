@@ -4,8 +4,9 @@ An address is no proof by itself; `tickets.inbound` asks for our mail server's v
 """
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
-from accounts.models import Contact, User
+from accounts.models import Contact, Representative, User
 
 
 def is_own(address: str) -> bool:
@@ -24,8 +25,8 @@ def people(address: str) -> list[User]:
     """The contacts who act when a mail from this address is proven; none for a stranger, never staff.
 
     A contact's own verified mail is his. A verified company's registered address is its representative's word;
-    of an unverified company nobody has proven it, so there only the contacts' own mails count. More than one
-    person means that several companies registered the address.
+    of an unverified company nobody has proven it, so there only the contacts' own mails count. Those with powers today
+    come first. More than one company means that several registered the address.
     """
     address = address.lower()
     contacts = User.objects.filter(is_active=True, is_staff=False, contact__isnull=False)
@@ -37,4 +38,6 @@ def people(address: str) -> list[User]:
         "contact__customer__registered_email__iexact": address,
         "contact__customer__verified_at__isnull": False,
     }
-    return list(contacts.filter(contact__role=Contact.Role.REPRESENTATIVE, **company).order_by("pk"))
+    held = Representative.objects.filter(user=OuterRef("pk"), customer=OuterRef("contact__customer"))
+    representatives = contacts.filter(contact__role=Contact.Role.REPRESENTATIVE, **company)
+    return list(representatives.order_by(Exists(held.in_force()).desc(), "pk"))

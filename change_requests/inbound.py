@@ -40,13 +40,15 @@ _NAMED = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     """Claim a mail that brings a form; of one whose form has a fault, or that should bring one, answer what to do."""
+    is_desk = settings.CONTROL_DESK_EMAIL in _mailboxes(inbound, mail)
+    files = [file for file in mail.files if _may_be_form(file, is_desk)]
+    if not (files or is_desk):
+        return None  # most mails: who wrote them is not asked twice
     people = _proven(mail)
     if not people:
         return None
-    is_desk = settings.CONTROL_DESK_EMAIL in _mailboxes(inbound, mail)
-    files = [file for file in mail.files if _may_be_form(file, is_desk)]
     if not files:
-        return Aside(partial(inbound_answers.missing, inbound, mail)) if is_desk else None
+        return Aside(partial(inbound_answers.missing, inbound, mail))
     first = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
     forms, faults = _read(people, [files[n] for n in sorted(first)], is_desk)
     if forms:

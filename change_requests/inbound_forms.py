@@ -103,7 +103,7 @@ def _take(came: MailedForms, place: int) -> Became:
     """The draft, its answers and files, and the submission; what is refused is told, and the draft is kept."""
     form, files = came.forms[place], came.others.of_place(place)
     try:
-        request = form.request or _begun(form)
+        request = _named(came, place) or _begun(form)
     except operations.Refused as refusal:
         inbound_answers.held(came.inbound, came.mail, None, refusal, file=form.file, place=place)
         return Became(None, REFUSED, tuple(files))
@@ -117,6 +117,20 @@ def _take(came: MailedForms, place: int) -> Became:
     except operations.Refused as refusal:
         return Became(request, _refused(came, place, request, refusal), tuple(left))
     return Became(request, TAKEN)
+
+
+def _named(came: MailedForms, place: int) -> FormalRequest | None:
+    """Return the draft whose folio the form has, unless it is another's: then the form is a request of its own.
+
+    Another person's, who alone edits it, or of another form of the mail, which says something else.
+    """
+    form = came.forms[place]
+    request = form.request
+    if request is None or request.status not in FormalRequest.EDITABLE:
+        return request
+    earlier = [one for one in came.forms[:place] if one.request == request]
+    is_other = any(one.person == form.person and one.draft != form.draft for one in earlier)
+    return None if is_other or request.requester_id != form.person.pk else request
 
 
 def _begun(form: Form) -> FormalRequest:
@@ -151,6 +165,7 @@ def _keep_words(
         one.request: form.person for one, form in zip(became, came.forms, strict=True) if one.request is not None
     }
     folios = [request.folio for request in requests]
+    is_shared = len({request.customer_id for request in requests}) > 1
     for request in requests:
         operations.keep_mail_text(
             request,
@@ -158,6 +173,7 @@ def _keep_words(
             body=came.words,
             files=files,
             beside=[folio for folio in folios if folio != request.folio],
+            is_shared=is_shared,
         )
 
 

@@ -22,6 +22,7 @@ __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visi
 Status, Form = FormalRequest.Status, FormalRequest.Form
 STOP, REPORT = "stop", "report"  # what «no fui yo» does
 CHECKER_APART = "Usted revisará la excepción de esta solicitud: no toma parte en ella."
+TAKES_PART = ("request.verified", "request.designated", "request.waived")
 NO_POWERS = "Quien solicitó ya no tiene poderes vigentes"  # why it is in approval again
 SEES_ALL = (
     Office.SUPERVISOR,
@@ -243,8 +244,13 @@ def is_checker(user: User, request: FormalRequest) -> bool:
 
 
 def took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of whoever asked, wrote, verified, decided or designated: none checks a waiver of it (M25)."""
+    """Return the keys of whoever asked, wrote, verified, decided or designated: none checks a waiver of it (M25).
+
+    Whoever did so before counts too, though the row names only the last: the chain remembers him.
+    """
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
+    people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
+    people |= set(request.waivers.values_list("approved_by_id", flat=True))
     people |= set(request.revisions.values_list("author_id", flat=True))
     people |= set(request.decisions.values_list("decider_id", flat=True))
     return {pk for pk in people if pk is not None}

@@ -16,6 +16,7 @@ COMMAND = "receive_email"
 # Commands that take mail and show no page: they load no admin, and their threads keep a connection each.
 LEAN_COMMANDS = {COMMAND, "receive_smtp"}
 LEAN = {"PAGES": "off", "DATABASE_POOL": "off"}
+HELP = {"--help", "-h", "--version"}
 MAX_LOGGED = 100_000  # bytes
 
 
@@ -23,7 +24,7 @@ def run(arguments: list[str]) -> int:
     """Run the command as the whole of this process, whose output is closed to the mail server; its exit code (M6)."""
     told = os.dup(2)
     said = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
-    is_asked = bool({"--json", "--help", "-h"} & set(arguments))
+    is_asked = bool((HELP | {"--json"}) & set(arguments))
     for stream in (2,) if is_asked else (1, 2):
         os.dup2(said, stream)  # for good: what Python says while it ends is no one's business either
     code = main(arguments)
@@ -39,7 +40,9 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
-        return 0 if end.code in {0, None} else EX_TEMPFAIL
+        # To an address like -h@… argparse prints its help, and takes no mail.
+        is_asked = bool(HELP & set(arguments))
+        return 0 if end.code in {0, None} and is_asked else EX_TEMPFAIL
     except BaseException as error:
         sys.stderr.write(" ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n")
         return EX_TEMPFAIL

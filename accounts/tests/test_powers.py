@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from time_machine import travel
 
-from accounts import operations, policy
+from accounts import operations, policy, registered_senders
 from accounts.models import Contact, Customer, User
 from accounts.tests.test_people import accept, invite, token_of
 from factureya.core.clock import now
@@ -115,3 +115,11 @@ def test_h7_a_representative_whose_powers_ended_can_be_limited_again(ana):
         assert not contact.has_powers
         assert contact.is_representative
         assert contact.standing == "Contacto (sus poderes terminaron)"
+
+
+def test_h7_the_registered_mail_is_the_word_of_who_has_powers_today_first():
+    old, new = verified_with({"valid_until": timezone.localdate(now())}, {})
+    address = old.contact.customer.registered_email
+    assert registered_senders.people(address) == [old, new]
+    with travel(now() + AFTER):
+        assert registered_senders.people(address) == [new, old]

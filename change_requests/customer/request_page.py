@@ -151,7 +151,7 @@ def _mails(formal: FormalRequest) -> list[MailText]:
     """What was written in the mails that brought its form."""
     if not getattr(formal, "has_mails", True):  # the page's own statement asked it
         return []
-    return list(formal.mail_texts.exclude(body="").order_by("pk"))
+    return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
 def _new_mail(formal: FormalRequest, items: Sequence[labels.Item]) -> str:

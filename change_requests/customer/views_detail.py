@@ -115,7 +115,7 @@ class ConfirmCode(RequestPage):
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
-                operations.confirm_new_email(formal, code=form.cleaned_data["code"])
+                operations.confirm_new_email(formal, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
                 return self.to_detail(str(refusal))
             except REFUSALS as refusal:

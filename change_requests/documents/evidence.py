@@ -5,6 +5,7 @@ A file is read in pieces and never beyond its recorded size, so the cost of a re
 
 import hashlib
 from collections.abc import Iterable
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from change_requests.kinds import content
@@ -13,6 +14,7 @@ from factureya.core.files import store
 from factureya.core.models import Attachment
 
 PIECE = 256 * 1024  # bytes read at a time
+IN_MEMORY = 1024 * 1024  # bytes of a copy, before it goes to a temporary file
 
 
 class Altered(Exception):
@@ -28,33 +30,23 @@ class Missing(Altered):
 
 
 def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file, at its beginning, once its bytes gave this hash. Raises Altered."""
+    """Return the headers and the very bytes that gave this hash, in a copy that nobody alters. Raises Altered."""
+    copy = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (whoever sends it closes it)
     try:
-        headers, file = store.open_for_download(attachment)
-    except FileNotFoundError as error:
-        raise Missing(attachment.name) from error
-    except OSError as error:
-        raise Altered(attachment.name) from error
-    try:
-        if _digest(file, attachment.size) != sha256:
-            raise Altered(attachment.name)
-        file.seek(0)
-    except OSError as error:
-        file.close()
-        raise Altered(attachment.name) from error
+        headers = _read(attachment, sha256, copy)
     except Altered:
-        file.close()
+        copy.close()
         raise
-    return headers, file
+    copy.seek(0)
+    return headers, copy
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
     """Say whether the stored bytes give this hash now."""
     try:
-        _, file = open_as_sent(attachment, sha256)
+        _read(attachment, sha256)
     except Altered:
         return False
-    file.close()
     return True
 
 
@@ -77,7 +69,22 @@ def of_version(request: FormalRequest) -> list[Evidence]:
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 
-def _digest(file: IO[Any], size: int) -> str:
+def _read(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
+    """Read the stored file once, into the copy if there is one; return its headers. Raises Altered."""
+    try:
+        headers, file = store.open_for_download(attachment)
+        with file:
+            found = _digest(file, attachment.size, copy)
+    except FileNotFoundError as error:
+        raise Missing(attachment.name) from error
+    except OSError as error:
+        raise Altered(attachment.name) from error
+    if found != sha256:
+        raise Altered(attachment.name)
+    return headers
+
+
+def _digest(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
     """The SHA-256 of the file; empty when it is longer than it was, without reading the rest."""
     whole, read = hashlib.sha256(), 0
     while piece := file.read(PIECE):
@@ -85,4 +92,6 @@ def _digest(file: IO[Any], size: int) -> str:
         if read > size:
             return ""
         whole.update(piece)
+        if copy is not None:
+            copy.write(piece)
     return whole.hexdigest()

@@ -52,7 +52,9 @@ GUARDS = [
             OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.request_id
               AND NEW.checker_id IN (r.author_id, r.requester_id))
             OR EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.request_id
-              AND d.decider_id = NEW.checker_id)""",
+              AND d.decider_id = NEW.checker_id)
+            OR EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.request_id = NEW.request_id
+              AND w.approved_by_id = NEW.checker_id)""",
         "quien revisa la dispensa no tomó parte en la solicitud",
     ),
     guard(

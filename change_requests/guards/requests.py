@@ -194,7 +194,11 @@ GUARDS = [
         "UPDATE",
         f"""{changed("waiver_id", "implementer_id", "designated_by_id", "verified_by_id")}
             AND EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = NEW.waiver_id
-              AND w.checker_id IN (NEW.implementer_id, NEW.designated_by_id, NEW.verified_by_id, NEW.requester_id))""",
+              AND (w.checker_id IN (NEW.implementer_id, NEW.designated_by_id, NEW.verified_by_id, NEW.requester_id)
+                OR EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id AND d.decider_id = w.checker_id)
+                OR EXISTS (SELECT 1 FROM {REVISION} r WHERE r.request_id = NEW.id AND r.author_id = w.checker_id)
+                OR EXISTS (SELECT 1 FROM {WAIVER} o WHERE o.request_id = NEW.id
+                  AND o.approved_by_id = w.checker_id)))""",
         "quien revisará la dispensa no toma parte en la solicitud",
     ),
     guard(

@@ -15,6 +15,8 @@ class MailText(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     author_name = models.CharField("nombre del autor", max_length=150)
     body = models.TextField("mensaje", blank=True)
+    # Its mail brought forms of several companies: mesa de control reads it, and none of them what concerns another.
+    is_shared = models.BooleanField("de varias empresas", default=False)
     at = models.DateTimeField("cuándo", default=clock.now)
 
     class Meta:

@@ -19,17 +19,23 @@ def keep_mail_text(
     body: str,
     files: Sequence[Attachment] = (),
     beside: Sequence[str] = (),
+    is_shared: bool = False,
 ) -> FormalRequest:
     """Keep the words of the mail that brought a form, and its files that are evidence of no request (M20).
 
-    `beside` are the folios of the mail's other requests. The content stays as it is. When nobody's turn will say so,
-    mesa de control is told at once. Raises NotAllowed.
+    `beside` are the folios of the mail's other requests; `is_shared` says that some are of another company (M16). The
+    content stays as it is. When nobody's turn will say so, mesa de control is told at once. Raises NotAllowed.
     """
     with locked(request, *Status, suspended=True) as fresh:
         actor = current(actor)
         refuse(policy.may_request(actor, fresh.customer))
         kept = MailText.objects.create(
-            request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
+            request=fresh,
+            author=actor,
+            author_name=actor.get_full_name(),
+            body=body,
+            is_shared=is_shared,
+            at=now(),
         )
         Attachment.objects.filter(pk__in=[file.pk for file in files]).update(draft="")
         MailTextFile.objects.bulk_create(MailTextFile(text=kept, attachment=file, sha256=file.sha256) for file in files)

@@ -6,15 +6,18 @@ from io import BytesIO, TextIOWrapper
 import pytest
 from django.core.management import call_command
 
+from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.documents import form_draw
 from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
 from change_requests.tests.control.test_control_pages import browser, look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
+from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.pages import text_of
+from factureya.testing.people import make_contact, make_customer, make_superuser, represent
 from factureya.testing.raw_sql import execute, refused_by, update
 from factureya.testing.sample_mails import AUTHSERV, deliver
 
@@ -248,3 +251,67 @@ def test_r5_somebody_without_powers_keeps_no_words(cast):
     with pytest.raises(operations.NotAllowed):
         operations.keep_mail_text(request, actor=cast.colleague(), body=WORDS)
     assert not MailText.objects.exists()
+
+
+# -- Of whom a form is -------------------------------------------------------------------------------
+
+
+def company_of(*names: str, **columns: str) -> list[User]:
+    """The representatives of another verified company."""
+    customer = make_customer(verified=False, **columns)
+    people = [make_contact(customer, representative=True, full_name=name) for name in names]
+    for person in people:
+        represent(customer, person)
+    verified = {"verified_at": clock.now(), "verified_by": make_superuser()}
+    Customer.objects.filter(pk=customer.pk).update(**verified)
+    return list(User.objects.select_related("contact__customer").filter(contact__customer=customer).order_by("pk"))
+
+
+def change_form(draft: FormalRequest, phone: str) -> bytes:
+    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    return pdfs.fill(blank, {"new_phone": phone, "reason": "Cambió el número de la oficina.", "oath": "/Yes"})
+
+
+def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
+    (otto,) = company_of("Otto Otra", registered_email=cast.customer.registered_email)
+    theirs = answers(
+        ACCESS, request_histories.Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example"
+    )
+    box = User(email=cast.customer.registered_email)
+    files = (alta(cast, "Jimena"), ("control-de-acceso Nora.pdf", pdfs.filled(ACCESS, theirs)))
+
+    deliver(letter(box, *files, text=WORDS))
+
+    ours, other = by_mail("Jimena"), FormalRequest.objects.get(requester=otto)
+    for request, person in ((ours, cast.ana), (other, otto)):
+        page = text_of(browser(person).get(f"/solicitudes/{request.folio}/"))
+        assert "CFDI40147" not in page
+        assert "CFDI40147" in text_of(look(cast.laura, request))
+
+
+def test_r4_a_colleagues_form_with_my_folio_is_a_request_of_his(cast):
+    ana, beto = company_of("Ana Dos", "Beto Dos")
+    begin = {"actor": ana, "customer": ana.contact.customer, "form": CHANGE, "kind": "change"}
+    draft = operations.create_draft(**begin)
+
+    deliver(letter(beto, ("f.pdf", change_form(draft, "222 555 0178")), text=WORDS))
+
+    his = FormalRequest.objects.get(requester=beto)
+    assert his.status == Status.SUBMITTED
+    assert MailText.objects.get().request == his
+    draft.refresh_from_db()
+    assert (draft.status, draft.draft.get("items")) == (Status.DRAFT, None)
+
+
+def test_r4_another_form_with_the_same_folio_is_not_called_received(cast):
+    begin = {"actor": cast.ana, "customer": cast.customer, "form": CHANGE, "kind": "change"}
+    draft = operations.create_draft(**begin)
+    phones = ("222 555 0178", "222 555 0190")
+
+    deliver(letter(cast.ana, *((f"{n}.pdf", change_form(draft, phone)) for n, phone in enumerate(phones))))
+
+    first, second = FormalRequest.objects.order_by("pk")
+    assert (first, first.status, second.status) == (draft, Status.SUBMITTED, Status.DRAFT)
+    assert second.draft["items"] == {"phone": phones[1]}
+    assert not mails("form_already")
+    assert first.folio in mails("form_held")[0].body

@@ -45,11 +45,11 @@ def install(connection: BaseDatabaseWrapper) -> None:
 def lift(connection: BaseDatabaseWrapper) -> None:
     """Drop every trigger of the database, also those whose guard was renamed or removed since."""
     with connection.cursor() as cursor:
-        for name, table in [(row[0], row[1]) for row in _held_rows(connection)]:
-            if connection.vendor == "sqlite":
-                cursor.execute(f'DROP TRIGGER "{name}"')
-            else:
-                cursor.execute(f'DROP TRIGGER "{name}" ON "{table}"')
+        held = [(row[0], row[1]) for row in _held_rows(connection)]
+        for name, table in held:
+            cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
+        if connection.vendor == "postgresql":  # when no trigger calls one any more, its own or another
+            for name, _table in held:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import django
 
@@ -19,23 +20,19 @@ from factureya.core.mail import intake  # noqa: E402
 
 
 def bring(threads: int, times: int) -> list[str]:
-    """What became of each delivery."""
-    raw, said = sys.stdin.buffer.read(), []
+    """Bring the mail of stdin, and return what became of each delivery; a thread's error is raised here."""
+    raw = sys.stdin.buffer.read()
     barrier = threading.Barrier(threads)
 
-    def work() -> None:
+    def work(_number: int) -> list[str]:
         barrier.wait(timeout=30)
         try:
-            said.extend(intake.receive(raw, source="pipe").disposition for _ in range(times))
+            return [intake.receive(raw, source="pipe").disposition for _ in range(times)]
         finally:
             connection.close()
 
-    running = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join(timeout=120)
-    return said
+    with ThreadPoolExecutor(threads) as pool:
+        return [disposition for said in pool.map(work, range(threads), timeout=120) for disposition in said]
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAMS = ("postfix", "dovecot", "swaks")  # Debian's postfix, dovecot-imapd and -lmtpd, swaks
+PROGRAMS = ("postfix", "dovecot")  # Debian's postfix, dovecot-imapd and dovecot-lmtpd
 USER = "nobody"  # runs what the docs let the user factureya run
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -143,16 +143,21 @@ def documented(first_line: str) -> str:
 
 @dataclass
 class Server:
-    """A running server: its folder, its ports, its log."""
+    """A running server: its folder, its ports, its log since the last `forget()`."""
 
     folder: Path
     ports: list[int]
     process: subprocess.Popen[bytes] = field(init=False)
+    _forgotten: int = 0
 
     @property
     def log(self) -> str:
         path = self.folder / "log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return path.read_bytes()[self._forgotten :].decode(errors="replace") if path.exists() else ""
+
+    def forget(self) -> None:
+        """Begin the log anew, for the next of the tests that share a server."""
+        self._forgotten = (self.folder / "log").stat().st_size
 
     def wait_for(self, words: str, *, count: int = 1, seconds: float = 20) -> str:
         """Wait until the log has the words so many times; the log."""
@@ -285,6 +290,14 @@ def unprivileged_python() -> list[str] | None:
         if done.returncode == 0:
             return argv
     return None
+
+
+def why_not_as_user(checkout: Path) -> str:
+    """Return why USER cannot run the program of this checkout, or an empty text: a folder may be closed to others."""
+    probe = ["runuser", "-u", USER, "--", "test", "-r", str(checkout / "manage.py")]
+    if subprocess.run(probe, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+        return f"{USER} cannot read this checkout"
+    return "" if unprivileged_python() else f"{USER} can run no Python that has our packages"
 
 
 def free_port() -> int:

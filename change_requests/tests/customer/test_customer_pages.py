@@ -346,6 +346,7 @@ def test_a_new_mail_is_proven_by_its_code(ana, cast):
     ana.post(path("resend_code", formal))
     code = people.code_in_mail("nuevo@ocaso.mx")
     assert ana.post(path("code", formal), {"code": code}).url == detail(formal)
+    assert formal.events().get(verb="request.new_mail_proven").actor == cast.ana
     assert fresh(formal).new_mail_revision == 1
     assert "La revisa la mesa de control" in text_of(ana.get(detail(formal)))
     assert ana.post(path("resend_code", formal)).url == detail(formal)

@@ -131,6 +131,15 @@ def test_h9_an_altered_file_is_not_downloaded_and_the_officers_hear(cast, alter)
     assert alarms(request) == (1, {cast.elsa.email, cast.laura.email})
 
 
+def test_h9_what_is_altered_after_it_was_read_is_not_what_leaves(cast):
+    request, path = brought(cast, Status.IN_APPROVAL)
+    kept = Evidence.objects.get(request=request)
+    _, file = evidence.open_as_sent(kept.attachment, kept.sha256)
+    flip(path)  # in place, as the answer begins
+    with file:
+        assert file.read() == b"Constancia"
+
+
 def evidence_url(token: str) -> str:
     return f"/solicitudes/archivos/{token}/"
 

@@ -116,6 +116,35 @@ def test_h13_a_waiver_of_before_with_a_partial_checker_is_not_carried_out():
     operations.implementing.require_independent_checker(request)
 
 
+def test_h13_who_granted_an_earlier_waiver_does_not_check_the_next():
+    cast = Cast()
+    request = request_histories.make(cast, Status.IN_APPROVAL)
+    second = make_staff(Office.SECURITY_OFFICER)
+    grant(cast, request, cast.jorge)  # by Elsa
+    operations.designate(request, actor=second, implementer=cast.gina)
+    with pytest.raises(operations.Invalid, match="designó"):
+        grant(cast, request, cast.elsa, actor=second)
+
+
+def test_h13_who_verified_or_designated_before_does_not_check():
+    cast = Cast()
+    request = request_histories.make(cast, Status.IN_APPROVAL)  # Laura verified the first version
+    second, officers = (
+        make_staff(Office.SUPERVISOR),
+        [make_staff(Office.SECURITY_OFFICER) for _ in "ab"],
+    )
+    operations.reopen_draft(request, actor=cast.ana)
+    operations.save_draft(request, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
+    for status in (Status.SUBMITTED, Status.VERIFYING):
+        request = request_histories.step(cast, request, status)
+    operations.verify(request, actor=second)
+    for officer_ in officers:
+        operations.designate(request, actor=officer_, implementer=cast.gina)
+    for person in (cast.laura, officers[0]):
+        with pytest.raises(operations.Invalid, match="verificó"):
+            grant(cast, request, person)
+
+
 def fresh(request: FormalRequest) -> FormalRequest:
     return FormalRequest.objects.get(pk=request.pk)
 
@@ -153,3 +182,20 @@ def test_h13_raw_sql_lets_no_checker_take_part_later():
     for column in ("designated_by_id", "verified_by_id"):
         with refused_by("request_without_its_checker"):
             update(request, **{column: second.pk})
+
+
+def test_h13_raw_sql_brings_back_no_waiver_whose_checker_decided_meanwhile():
+    request = make_request(Status.IN_APPROVAL)
+    hugo, second = officer(Office.DEVELOPER), officer(Office.SECURITY_OFFICER)
+    waiver = waive(request, hugo, checker=second)  # not in force, so he decides
+    decide(request, second, "security")
+    with refused_by("request_without_its_checker"):
+        write_designation(request, hugo, waiver=waiver)
+
+
+def test_h13_raw_sql_names_no_granter_of_before_as_checker():
+    request = make_request(Status.IN_APPROVAL)
+    second = officer(Office.SECURITY_OFFICER)
+    first = waive(request, officer(Office.DEVELOPER))
+    with refused_by("waiver_checked_by_an_outsider"):
+        insert(first, approved_by_id=second.pk, checker_id=first.approved_by_id)

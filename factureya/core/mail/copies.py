@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 
 from factureya.core.mail import own_links
 from factureya.core.mail.charsets import decode
-from factureya.core.mail.parts import MAX_DEPTH, Budget, LimitExceeded, Part, read_parts
+from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, read_parts, uuencoded
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
-MAX_READ = 512 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
+MAX_READ = 256 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
 MAX_ENCODED = 4 * MAX_READ  # bytes of one text part that are decoded: more than MAX_READ of any encoding
 LEFT_OUT = b"\r\n[El resto de este texto no se incluye en la copia.]\r\n"
 NOT_SHOWN = "[El correo devuelto no se muestra.]"
 TEXT_NAMES = (".txt", ".htm", ".html", ".ics", ".csv", ".xml", ".json", ".log", ".md", ".rtf")
 WIDE = ("utf-16", "utf-32", "utf16", "utf32", "utf-7", "ucs-2", "unicode-1-1-utf-7")
+ASCII = b"enlace/a:b"  # as any charset has it that holds ASCII
 # Where a report repeats the mail it returns: a line of its head, or the words before it.
 _HEAD_LINE = re.compile(
     r"[>|\s]{0,10}(?:return-path|received|message-id|mime-version|x-factureya-loop|auto-submitted|dkim-signature)\s?:",
@@ -50,6 +51,7 @@ class _Copy:
     is_report: bool
     bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
     left: int = MAX_READ
+    checks: own_links.Checks = field(default_factory=own_links.Checks)
 
     def whole(self) -> bytes:
         """Return the copy; the mail itself when nothing in it changed."""
@@ -68,7 +70,8 @@ class _Copy:
         """Return text bytes without our links, as far as the mail's text may be read."""
         size = min(len(text), self.left)
         self.left -= size
-        cut = _cut_wide(text[:size], charset) if charset.startswith(WIDE) else _cut(text[:size])
+        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
+        cut = _cut_wide(text[:size], charset, self.checks) if is_wide else _cut(text[:size], self.checks)
         return cut if size == len(text) else cut + LEFT_OUT
 
 
@@ -163,10 +166,19 @@ def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
         return cut_mail(content, depth + 1)
     if _is_binary(part):
         return _mask(content)
+    if b"begin " in content:
+        content = _without_uuencoded(content)
     shown = copy.cut(content, part.parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
         return _report(shown)
     return shown
+
+
+def _without_uuencoded(content: bytes) -> bytes:
+    """Return a text without the files written into it, when one of them holds a link of ours."""
+    found, rest = uuencoded(content)
+    files = b"\n".join(file.content for file in found)[:MAX_READ]  # what is beyond is left out anyway
+    return rest + LEFT_OUT if len(found) > MAX_PARTS or _cut(files) != files else content
 
 
 def _is_binary(part: Part) -> bool:
@@ -205,17 +217,17 @@ def _encoded(part: Part, content: bytes) -> bytes:
     return content
 
 
-def _cut(content: bytes) -> bytes:
+def _cut(content: bytes, checks: own_links.Checks | None = None) -> bytes:
     """Return text bytes of any charset that has ASCII in it, without our links."""
     text = content.decode("utf-8", "surrogateescape")
-    shown = own_links.cut(text)
+    shown = own_links.cut(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
-def _cut_wide(content: bytes, charset: str) -> bytes:
+def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
     """The same of a charset that has no ASCII in it; what cannot be written again is marked alone."""
     text = decode(content, charset)
-    shown = own_links.cut(text)
+    shown = own_links.cut(text, checks)
     if shown == text:
         return content
     try:

@@ -15,6 +15,12 @@ TAG = re.compile(r"<[^<>]{0,2000}>")
 INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
 CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head", "title")}
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+# A name, and what stands before the next «<»: the parser compares each attribute of a tag with all before it.
+LONG = re.compile(r"<([A-Za-z!?][A-Za-z0-9-]{0,40})[^<]{4000,}+")
+UNREAD = frozenset({"style", "script"})  # whose content is no attribute, and often long
+BETWEEN_ATTRIBUTES = str.maketrans("/\"'=", "    ")
+MAX_ATTRIBUTES = 2000  # of one tag
+ATTRIBUTE_SIZE = 40  # characters; what is longer on the average is a picture written into its tag
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 HIDDEN = frozenset({"script", "style", "head", "title", "template"})
 PRESERVED = frozenset({"pre", "textarea", "listing"})
@@ -36,6 +42,8 @@ def html_to_text(page: str) -> str:
     A page that the parser refuses, or of which it leaves something out, keeps its text without the tags.
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
+    if _has_flood(page):
+        return without_tags(page)
     parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
     try:
         tree = html.document_fromstring(page, parser=parser)
@@ -182,6 +190,18 @@ class _Writer:
         if line or is_forced:
             self.lines.append(f"> {line}".rstrip() if self._quotes else line)
         self._line = []
+
+
+def _has_flood(page: str) -> bool:
+    """Tell whether a tag may have so many attributes that the parser takes seconds (M6)."""
+    for found in LONG.finditer(page):
+        name, run = found.group(1).lower(), found.group()
+        if name in UNREAD or name.startswith("!"):
+            run = run.partition(">")[0]
+        pieces = len(run.translate(BETWEEN_ATTRIBUTES).split())
+        if pieces > MAX_ATTRIBUTES and len(run) < pieces * ATTRIBUTE_SIZE:
+            return True
+    return False
 
 
 def _gap(tag: str) -> int:

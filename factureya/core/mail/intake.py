@@ -9,6 +9,7 @@ So a crash at any instant, a second delivery, or two processes at once leave one
 the same.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from factureya.core.files.store import Unstorable
 from factureya.core.mail import parse, readings
 from factureya.core.mail.headers import fingerprint
 from factureya.core.mail.parse import InboundMail, LimitExceeded
-from factureya.core.models import InboundCopy, InboundMessage
+from factureya.core.mail.verdicts import Verdict
+from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 
 logger = logging.getLogger(__name__)
 Source, Disposition = InboundMessage.Source, InboundMessage.Disposition
@@ -95,16 +97,51 @@ def keep(
         attempted_at=now,
     )
     try:
-        with transaction.atomic(durable=True):
-            inbound.save(force_insert=True)
-            sql.insert_original(inbound.pk, raw)
+        _insert(inbound, raw)
     except IntegrityError:
-        kept = InboundMessage.objects.filter(message_id=message_id, digest=digest)
-        if known := kept.first():
+        known = _known(inbound)
+        if known is None:
+            raise
+        if not _is_refused(known) or not _is_outdone(known, _verdict_of(raw)):
             return known, False
-        raise
+        # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
+        inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
+        try:
+            _insert(inbound, raw)
+        except IntegrityError:
+            return _known(inbound) or known, False
     inbound.raw = raw  # so that it need not be read back
     return inbound, True
+
+
+def _insert(inbound: InboundMessage, raw: bytes) -> None:
+    with transaction.atomic(durable=True):
+        inbound.save(force_insert=True)
+        sql.insert_original(inbound.pk, raw)
+
+
+def _known(inbound: InboundMessage) -> InboundMessage | None:
+    kept = InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest)
+    return kept.first()
+
+
+def _verdict_of(raw: bytes) -> Verdict:
+    try:
+        return readings.sender_verdict(parse.parse(raw))
+    except LimitExceeded:
+        return Verdict.NONE
+
+
+def _is_refused(inbound: InboundMessage) -> bool:
+    """Whether it lies in the tray because of its sender, and no agent made anything of it."""
+    return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
+
+
+def _is_outdone(refused: InboundMessage, verdict: Verdict) -> bool:
+    """Whether a delivery with this verdict proves a sender whom the refused one did not (M5)."""
+    if verdict != Verdict.PASS:
+        return False
+    return not InboundReading.objects.filter(message=refused, verdict=Verdict.PASS).exists()
 
 
 def receive(
@@ -121,12 +158,7 @@ def receive(
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
     """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
-    if not is_new:
-        return dispose(inbound.pk)
-    try:
-        return _act_on(inbound)
-    finally:
-        inbound.__dict__.pop("raw", None)  # rows that know each other would keep the bytes in memory
+    return _act_on(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
@@ -185,6 +217,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
         if inbound.attempts >= MAX_ATTEMPTS:
             return _settle(inbound, None, _given_up)
         raise Postponed(str(inbound.pk)) from error
+    finally:
+        # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
+        inbound.__dict__.pop("raw", None)
 
 
 def _claim(pk: int) -> int:
@@ -244,7 +279,8 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
         locked, others = _lock(inbound)
         if locked.disposition:
             return _repeated(locked)
-        twin = next((other for other in others if content and other.content == content), None)
+        same = [other for other in others if content and other.content == content]
+        twin = next((other for other in same if not _is_void(other, mail)), None)
         outcome = _repeated(twin) if twin else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
@@ -257,10 +293,15 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
             content=content,
         )
         if mail:
-            readings.store(inbound, mail, is_id_reused=bool(others) and not twin)
+            readings.store(inbound, mail, is_id_reused=bool(others) and not same)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
+
+
+def _is_void(earlier: InboundMessage, mail: InboundMail | None) -> bool:
+    """Whether the earlier delivery of the same mail was refused for want of the proof that this one has (M5, M6)."""
+    return mail is not None and _is_refused(earlier) and _is_outdone(earlier, readings.sender_verdict(mail))
 
 
 def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:

@@ -68,7 +68,22 @@ _CODE_SAID = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{4}-?[A-Z]{4}|\d{3} ?\d{3})(?![A-Za-z0-9-])")
+MAX_CHECKS = 2000  # signatures of one mail that are computed; what looks like one after them is cut unseen
 CODE_WITHIN = 400  # characters after the words that announce a code
+
+
+class Checks:
+    """How many more signatures are computed for one mail: each costs as much as a page of text (M6)."""
+
+    def __init__(self) -> None:
+        self.left = MAX_CHECKS
+
+    def is_signed(self, token: str) -> bool:
+        """Whether we signed the token; of the many of a mail that is made of them, whether it looks so."""
+        if len(token) - token.rfind(":") - 1 != SIGNATURE:
+            return False
+        self.left -= 1
+        return self.left < 0 or _is_signed(token)
 
 
 def url(kind: Kind, token: str) -> str:
@@ -76,9 +91,12 @@ def url(kind: Kind, token: str) -> str:
     return f"{settings.SITE_URL}/{kind.path}/{token}/"
 
 
-def cut(text: str) -> str:
-    """Replace the token of each of our links, and the codes that our mails announce, by a mark (M16)."""
-    spans = [(start, end, MARK) for start, end in _links(text)]
+def cut(text: str, checks: Checks | None = None) -> str:
+    """Replace the token of each of our links, and the codes that our mails announce, by a mark (M16).
+
+    Texts of one mail share their `checks`.
+    """
+    spans = [(start, end, MARK) for start, end in _links(text, checks or Checks())]
     spans += [(start, end, CODE_MARK) for start, end in _codes(text)]
     if not spans:
         return text
@@ -97,7 +115,7 @@ def _codes(text: str) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
-def _links(text: str) -> list[tuple[int, int]]:
+def _links(text: str, checks: Checks) -> list[tuple[int, int]]:
     """Return where the tokens are, in each way that the text can be read."""
     plain = _Reading.of(text)
     readings = [plain]
@@ -108,11 +126,14 @@ def _links(text: str) -> list[tuple[int, int]]:
     return [
         reading.place(start, end)
         for reading in readings
-        for start, end in (*_tokens(reading.text, reading.places), *_encoded(reading.text))
+        for start, end in (
+            *_tokens(reading.text, reading.places, checks),
+            *_encoded(reading.text, checks),
+        )
     ]
 
 
-def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
+def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the tokens of our links in a text without escapes; `breaks` are places at which lines were joined."""
     done = 0
     at = text.find(":")
@@ -120,7 +141,7 @@ def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
         if found := _SIGNED.match(text, at):
             before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])
             start = at - (before.end() if before else 0)
-            if (begin := _beginning(text, start, found.end(), at, breaks)) is not None:
+            if (begin := _beginning(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
                 done = found.end()
             at = text.find(":", found.end())
@@ -128,7 +149,7 @@ def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
             at = text.find(":", at + 1)
 
 
-def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -> int | None:
+def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where our token begins that ends here; None when it is nothing of ours.
 
     Behind the address of one of our pages it is ours. Elsewhere the signature tells, so that links of others stay.
@@ -137,7 +158,7 @@ def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -
         return start
     first, last = bisect_right(breaks, start), bisect_right(breaks, colon)
     starts = [start, *breaks[first:last][-4:]]
-    return next((begin for begin in starts if _is_signed(text[begin:end])), None)
+    return next((begin for begin in starts if checks.is_signed(text[begin:end])), None)
 
 
 def _is_signed(token: str) -> bool:
@@ -151,10 +172,12 @@ def _is_signed(token: str) -> bool:
     return False
 
 
-def _encoded(text: str) -> Iterator[tuple[int, int]]:
+def _encoded(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the runs of base64 in which a link of ours is; a run may begin inside a group of four."""
     for run in _BASE64.finditer(text):
-        if run.end() - run.start() >= BASE64_RUN and any(map(_has_token, _decoded(run.group()))):
+        if run.end() - run.start() >= BASE64_RUN and any(
+            _has_token(decoded, checks) for decoded in _decoded(run.group())
+        ):
             yield run.span()
 
 
@@ -168,9 +191,9 @@ def _decoded(run: str) -> Iterator[str]:
             yield content.decode("latin-1")
 
 
-def _has_token(text: str) -> bool:
+def _has_token(text: str, checks: Checks) -> bool:
     reading = _Reading.of(text)
-    return any(True for _ in _tokens(reading.text, reading.places))
+    return any(True for _ in _tokens(reading.text, reading.places, checks))
 
 
 class _Reading:

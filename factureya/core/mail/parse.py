@@ -11,7 +11,16 @@ from itertools import count
 from factureya.core.mail import copies, own_links
 from factureya.core.mail.headers import HeadTooLong, addresses, read_head
 from factureya.core.mail.html_text import MAX_HTML, html_to_text, without_tags
-from factureya.core.mail.parts import MAX_TEXT_BYTES, Budget, LimitExceeded, Part, Place, read_parts, uuencoded
+from factureya.core.mail.parts import (
+    MAX_PARTS,
+    MAX_TEXT_BYTES,
+    Budget,
+    LimitExceeded,
+    Part,
+    Place,
+    read_parts,
+    uuencoded,
+)
 from factureya.core.mail.replies import reply_text
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
 
@@ -173,11 +182,13 @@ class _Reader:
             )
             for file in found
         ]
+        if len(self.files) > MAX_PARTS:  # as many as other files may be
+            raise LimitExceeded("parts")
         return part.as_text(rest)
 
     def _add(self, part: Part) -> None:
         """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
-        name = part.file_name
+        name = own_links.cut(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""

@@ -46,6 +46,18 @@ RECIPIENT = re.compile(
 )
 NOT_FINAL = re.compile(r"^action:\s*(?:delayed|relayed|delivered|expanded)", re.IGNORECASE | re.MULTILINE)
 FAILED = re.compile(r"^action:\s*failed", re.IGNORECASE | re.MULTILINE)
+# Of a report without a machine-readable part: «Warning: message … delayed 24 hours», and what its text says.
+DELAY_SUBJECT = re.compile(
+    r"^\s*(?:warning: message \S{1,60} delayed\b|warning: could not send message\b|delayed mail\b|delivery delay|"
+    r"delivery status notification \(delay|message delayed\b|mensaje (?:retrasado|demorado)\b|"
+    r"entrega (?:retrasada|demorada)\b)",
+    re.IGNORECASE,
+)
+DELAY_TEXT = re.compile(
+    r"\bnot yet been delivered\b|\bthis is a warning message only\b|\bdo not need to resend\b|"
+    r"\bdelivery attempts will continue\b",
+    re.IGNORECASE,
+)
 QUOTED_ID = re.compile(r"^\W{0,5}message-id:\s*<([^<>\s]{1,400})>", re.IGNORECASE | re.MULTILINE)
 MAX_STATUS = 64 * 1024  # bytes of a report that are read
 
@@ -103,8 +115,17 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
         tuple(dict.fromkeys(address.lower() for address in named))[:20],
-        bool(FAILED.search(status)) or not NOT_FINAL.search(status),
+        _is_final(status, top.head.get("subject"), text),
     )
+
+
+def _is_final(status: str, subject: str, text: str) -> bool:
+    """Tell whether the mail was given up: an old server says so, or that it goes on trying, in words alone."""
+    if FAILED.search(status):
+        return True
+    if status.strip():
+        return not NOT_FINAL.search(status)
+    return not (DELAY_SUBJECT.match(subject) or DELAY_TEXT.search(text))
 
 
 def _is_report(head: Head, report_type: str) -> bool:

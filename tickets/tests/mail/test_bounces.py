@@ -11,6 +11,7 @@ from factureya.core import clock
 from factureya.core.mail import intake, outbox, parse
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of
+from factureya.testing.mails import mail as plain
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_contact
@@ -154,6 +155,39 @@ def test_a_delay_is_only_stored(ana: User, action: str):
         "delayed",
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Warning: message 1rXy-0001 delayed 24 hours", "A message that you sent"),
+        ("Warning: could not send message for past 4 hours", "Warning"),
+        ("Delivery Status Notification (Delay)", "Your message has not yet been delivered."),
+        ("Mail delivery", "THIS IS A WARNING MESSAGE ONLY"),
+    ],
+)
+def test_attack_a2_a_delay_that_is_said_in_words_is_only_stored(ana: User, subject: str, text: str):
+    mail = mails_about(make_ticket(WAITING, requester=ana))[-1]
+    warning = plain(
+        text,
+        Subject=subject,
+        From="Mail Delivery System <Mailer-Daemon@mx.ejemplo.mx>",
+        References=f"<{mail.message_id}>",
+        Message_ID=None,
+    )
+    outcome = deliver(warning)
+    mail.refresh_from_db()
+    assert (outcome.reason, mail.bounced_at) == ("delayed", None)
+    given_up = plain(
+        "User unknown",
+        Subject="Undeliverable: retraso, message delayed",
+        Message_ID=None,
+        From="Mail Delivery System <Mailer-Daemon@mx.ejemplo.mx>",
+        References=f"<{mail.message_id}>",
+    )
+    assert deliver(given_up).reason == ""
+    mail.refresh_from_db()
+    assert mail.bounced_at is not None
 
 
 def test_a_bounce_of_what_we_never_sent_moves_nothing(ana: User):

@@ -176,46 +176,46 @@ def test_another_mail_under_the_same_id_is_told(client, ana: User):
 @pytest.mark.once
 @pytest.mark.clause("M6")
 def test_a1_intake_alone_calls_the_parser():
-    """Values of `mail_in` may be named anywhere; who reads a mail with it is `intake`, which no request waits for."""
+    """Values of `core.mail.parse` may be named anywhere; who reads a mail with it is `intake`, not a page."""
     names = {"parse", "peek", "read_parts", "reply_text", "html_to_text"}
     callers = set()
     for path in product_files():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("factureya.core.mail_"):
-                is_caller = bool(names & {alias.name for alias in node.names})
-            else:
-                is_caller = isinstance(node, ast.Attribute) and node.attr in names and names_mail(node.value)
-            if is_caller:
-                callers.add(path.stem)
+        tree = list(ast.walk(ast.parse(path.read_text())))
+        imports = [node for node in tree if isinstance(node, ast.ImportFrom)]
+        modules = {
+            alias.asname or alias.name
+            for node in imports
+            if node.module == "factureya.core.mail"
+            for alias in node.names
+        }
+        functions = {
+            alias.name
+            for node in imports
+            if (node.module or "").startswith("factureya.core.mail.")
+            for alias in node.names
+        }
+        calls = {
+            node.attr
+            for node in tree
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+        }
+        if names & (functions | calls):
+            callers.add(path.stem)
     # A copy is made when the mail is read, or when an .eml file is stored; none when a page is shown.
-    assert callers == {"intake", "mail_in", "mail_copies"}
+    assert callers == {"intake", "parse", "copies"}
 
 
 @pytest.mark.once
 @pytest.mark.clause("M6")
 def test_a1_no_module_of_the_web_names_who_reads_mail():
-    web = (
-        "admin",
-        "views",
-        "forms",
-        "urls",
-        "tray",
-        "timeline",
-        "access",
-        "queue",
-        "tickets",
-        "fy",
-    )
+    web = ("admin", "views", "forms", "urls", "mail_tray", "timeline", "access", "queue", "tickets", "fy")
     for path in product_files():
         if path.stem.startswith(web):
-            text = path.read_text()
-            for module in ("mail_in", "intake", "mail_parts"):
-                assert f"import {module}" not in text, path
-                assert f"{module} import" not in text, path
-
-
-def names_mail(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id.startswith("mail_")
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    named = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+                    assert not named & {f"factureya.core.mail.{name}" for name in ("intake", "parts")}, path
+                    assert "factureya.core.mail.parse" not in named, path
 
 
 def product_files() -> list[Path]:

@@ -474,3 +474,28 @@ def test_a_mail_with_a_reply_clears_the_flag_of_a_bounced_address(ana: User):
     ana.refresh_from_db()
     assert ana.mail_bounced_at is None
     assert [event.verb for event in ana.events()] == ["person.mail_works"]
+
+
+# -- The same mail by two ways -----------------------------------------------------------------------
+
+
+@pytest.mark.clause("M5", "M6")
+@pytest.mark.parametrize("is_altered", [False, True])
+@pytest.mark.parametrize("message_id", ["<una-vez@ejemplo.mx>", None])
+def test_attack_reports_2_a_refused_delivery_does_not_swallow_the_proven_one(
+    ana: User, is_altered: bool, message_id: str | None
+):
+    """A forwarder breaks the proof of the first delivery; the second comes straight."""
+    given: dict[str, Any] = {"Subject": "No puedo timbrar", "Message-ID": message_id}
+    words = "Dice que el sello no es válido."
+    failed = "mx.factureya.com; dmarc=fail header.from=ejemplo.mx"
+    refused = deliver(proven(words, Authentication_Results=failed, **given))
+    assert refused.disposition == "reject-unregistered"
+    if is_altered:
+        given["Subject"] = "[Externo] No puedo timbrar"
+    accepted = deliver(proven(words, **given))
+    assert accepted.disposition == "accept-new"
+    again = deliver(proven(words, **given))
+    assert (again.disposition, again.about) == ("ignore-duplicate", accepted.about)
+    assert Ticket.objects.count() == 1
+    assert not last_inbound().reading.is_id_reused

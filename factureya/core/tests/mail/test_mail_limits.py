@@ -88,6 +88,11 @@ HOSTILE = {
         "read",
     ),
     "comments of a verdict": (lambda: mail(Authentication_Results="mx; " + "()" * 100_000), "read"),
+    "slashed attributes": (
+        lambda: mail("<p " + "/".join(f"{n:x}" for n in range(0xA0000, 0xAEA60)) + ">x", Content_Type="text/html"),
+        "read",
+    ),
+    "uuencoded files": (lambda: mail("begin 644 a\n \nend\n" * 55_000), "parts"),
     "parameters": (lambda: mail("x", Content_Type="text/plain;" + 'a="b;' * 40_000), "read"),
 }
 

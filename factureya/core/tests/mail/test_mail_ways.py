@@ -62,6 +62,8 @@ def scratch(tmp_path: Path, ana: User) -> Environment:
         file = tmp_path / "scratch.sqlite3"
         with sqlite3.connect(file) as copy:
             connection.connection.backup(copy)
+            # As in production, where `migrate` opens the file first: SQLite waits for no one to switch to WAL.
+            copy.execute("PRAGMA journal_mode=WAL")
         copy.close()
         return given | {"DATABASE_URL": f"sqlite:///{file}"}
     at = connection.settings_dict
@@ -140,7 +142,7 @@ def test_servers_h8_what_cannot_be_kept_comes_again_and_the_sender_reads_nothing
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("arguments", [["--no-hay-tal"], ["--to"], ["x@y"]])
+@pytest.mark.parametrize("arguments", [["--no-hay-tal"], ["--to"], ["x@y"], ["--to", "-h@factureya.com"]])
 def test_servers_b1_a_call_that_can_never_work_returns_no_mail(scratch, arguments):
     done = run(scratch, "receive_email", *arguments, raw=mail())
     assert (done.returncode, done.stdout) == (75, b"")
@@ -226,8 +228,8 @@ def test_exit_codes_of_the_guard(monkeypatch):
 
     for result, code in (
         (None, 0),
-        (SystemExit(0), 0),
-        (SystemExit(None), 0),
+        (SystemExit(0), 75),
+        (SystemExit(None), 75),
         (SystemExit(2), 75),
         (SystemExit("x"), 75),
         (SystemExit(1), 75),
@@ -236,6 +238,8 @@ def test_exit_codes_of_the_guard(monkeypatch):
     ):
         monkeypatch.setattr("django.core.management.execute_from_command_line", end(result))
         assert pipe.main(["manage.py", "receive_email"]) == code
+    monkeypatch.setattr("django.core.management.execute_from_command_line", end(SystemExit(0)))
+    assert pipe.main(["manage.py", "receive_email", "--help"]) == 0
 
 
 @pytest.mark.once
@@ -618,11 +622,12 @@ def peak_megabytes(process: subprocess.Popen[bytes]) -> float:
 
 @pytest.mark.clause("M6")
 def test_servers_h7_large_mails_eight_at_once_stay_in_300_megabytes(listen, scratch):
-    """Mails of 24 MB; the listener keeps all of them. Measured with 50 as well."""
+    """Mails of 24 MB; the listener keeps all of them. FUZZ=full brings 50: 238 MB on SQLite, 229 on PostgreSQL."""
+    count = 50 if os.environ.get("FUZZ") == "full" else 10
     port, process = listen()
     body = base64.encodebytes(os.urandom(1024) * 18_200).replace(b"\n", b"\r\n")
     head = 'Content-Type: application/pdf; name="a.pdf"\nContent-Transfer-Encoding: base64\n\n'
-    left = iter(range(10))
+    left = iter(range(count))
 
     def send() -> None:
         for number in left:
@@ -633,5 +638,6 @@ def test_servers_h7_large_mails_eight_at_once_stay_in_300_megabytes(listen, scra
     with ThreadPoolExecutor(8) as clients:
         for client in [clients.submit(send) for _ in range(8)]:
             client.result()
-    assert len(rows(scratch, "SELECT id FROM core_inboundmessage WHERE disposition <> ''")) == 10
+    assert len(rows(scratch, "SELECT id FROM core_inboundmessage WHERE disposition <> ''")) == count
+    sys.stdout.write(f"{count} mails: {peak_megabytes(process):.0f} MB\n")
     assert peak_megabytes(process) <= 300

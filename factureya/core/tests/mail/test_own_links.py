@@ -1,6 +1,7 @@
 """Our links are cut out of every text and copy, whatever mail programs made of them (security A2; M16)."""
 
 import base64
+import binascii
 import quopri
 import re
 import time
@@ -279,3 +280,52 @@ def test_a2_a_report_keeps_its_words_and_the_head_of_what_it_returns(announced: 
 def test_a2_words_after_the_announcement_without_a_head_are_left_out():
     text = copies.report_words("550 User unknown\n----- Original message -----\n\nSu código es ABCD-EFGH\n")
     assert "ABCD-EFGH" not in text
+
+
+def test_attack_a2_a_link_in_a_uuencoded_file_is_not_in_the_copy():
+    lines = [URL.encode()[at : at + 45] for at in range(0, len(URL), 45)]
+    written = b"".join(binascii.b2a_uu(line) for line in lines)
+    raw = mail(b"antes\r\nbegin 644 a.txt\r\n" + written.replace(b"\n", b"\r\n") + b"`\r\nend\r\n")
+    copy = copies.cut_mail(raw)
+    assert written[:60] in raw.replace(b"\r\n", b"\n")
+    assert written[:60] not in copy.replace(b"\r\n", b"\n")
+    assert b"antes" in copy
+
+
+def test_attack_a2_a_link_in_a_charset_without_ascii_is_not_in_the_copy():
+    raw = mail(f"Hola {URL} gracias".encode("cp037"), Content_Type="text/plain; charset=cp037")
+    copy = copies.cut_mail(raw).partition(b"\r\n\r\n")[2].decode("cp037")
+    assert TICKET[-43:] not in copy
+    assert "gracias" in copy
+
+
+def test_attack_a2_a_link_in_a_files_name_is_cut():
+    raw = mail("x", Content_Type=f'application/octet-stream; name="{TICKET}.html"')
+    assert TICKET[-43:] not in parse.parse(raw).files[0].name
+
+
+# A stranger's signatures, in the ways that cost the most: behind breaks, between tags, as base64 (attack on A1, A2).
+FLOODS = {
+    "short": ":" + "a" * 20,
+    "short behind breaks": "a\n" * 4 + ":" + "a" * 20,
+    "whole behind breaks": "a\n" * 4 + ":" + "a" * 43,
+    "between tags": "<b>a-3a:" + "a" * 20 + "\n",
+    "as base64": as_base64(":" + "a" * 43 + "%41") * 2 + ".",
+}
+
+
+@pytest.mark.clause("M6")
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_mail_made_of_signatures_costs_at_most_two_seconds(name):
+    raw = mail(FLOODS[name] * (1_000_000 // len(FLOODS[name])))
+    began = time.process_time()
+    parse.parse(raw)
+    copies.cut_mail(raw)
+    assert time.process_time() - began < 2
+
+
+def test_behind_more_signatures_than_are_computed_a_link_of_ours_is_still_cut():
+    flood = " ".join([":" + "a" * 43] * (own_links.MAX_CHECKS + 10))
+    assert TICKET not in own_links.cut(f"{flood} {TICKET} {URL}")
+    few = " ".join(["a:" + "b" * 43] * 100)
+    assert own_links.cut(few) == few
