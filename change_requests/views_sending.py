@@ -19,7 +19,7 @@ def send(
     try:
         headers, content = evidence.open_as_sent(attachment, sha256)
     except evidence.Altered as problem:
-        operations.report_altered_evidence(formal, actor=user, names=[attachment.name])
+        operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name])
         return _refused(request, formal, attachment, GONE if problem.is_missing else CONFLICT)
     response = FileResponse(content)
     for name, value in headers.items():  # after FileResponse guessed its own
