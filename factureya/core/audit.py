@@ -131,7 +131,7 @@ def _locked_head(chain: str) -> ChainHead | None:
 
 
 def _began(event: Event) -> bool:
-    """Begin a chain with its first event and return True; return False if somebody else began it at the same instant."""
+    """Begin a chain with its first event and return True, or False if somebody else began it at the same instant."""
     _place(event, 1, GENESIS)
     try:
         with transaction.atomic():

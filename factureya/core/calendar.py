@@ -48,8 +48,9 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_hours(self, at: datetime, hours: float) -> datetime:
-        """Return the instant that is `hours` attention hours after `at`, or after the next opening if it is closed
-        then.
+        """Return the instant that is `hours` attention hours after `at`.
+
+        Outside attention hours it counts from the next opening.
         """
         left = timedelta(hours=hours)
         local = at.astimezone(self.zone)
@@ -103,7 +104,7 @@ def attention_hours() -> AttentionHours:
 
 
 def reply_deadline(at: datetime) -> datetime:
-    """Return when a wait that starts at `at` ends without an answer (M15), in natural or business days by the setting."""
+    """Return when a wait that starts at `at` ends without an answer (M15), in natural or business days."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return attention_hours().add_days(at, days)

@@ -11,11 +11,10 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 @register(Tags.staticfiles, deploy=True)
 def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
-    """Return a warning if the web process cannot read the static files: somebody else ran `collectstatic`, or nobody
-    did.
+    """Return a warning if the web process cannot read the static files.
 
-    Root can read everything. So for root a folder is wrong if it is closed to others and belongs to another user than
-    VAR_DIR does.
+    Somebody else ran `collectstatic`, or nobody did. Root can read everything, so for root a folder is wrong if it is
+    closed to others and belongs to another user than VAR_DIR does.
     """
     folder = Path(settings.STATIC_ROOT)
     if not folder.is_dir():

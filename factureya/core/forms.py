@@ -28,9 +28,7 @@ class PortalForm(forms.Form):
                 self._mark(name)
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Add an error that comes from outside, such as an operation's refusal, and mark its field as the form itself
-        does.
-        """
+        """Add an error from outside, such as an operation's refusal, and mark its field as the form itself does."""
         super().add_error(field, error)
         if field in self.fields:
             self._mark(field)
@@ -69,9 +67,7 @@ class Text(forms.CharField):
         )
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        """Return the attributes of the control without maxlength, which would make the browser cut a pasted text
-        silently.
-        """
+        """Return the attributes without maxlength, which would make the browser cut a pasted text silently."""
         return {}
 
 

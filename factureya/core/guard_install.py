@@ -64,9 +64,7 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return a line for each difference between the triggers of the database and the guards: missing, changed, disabled
-    or unknown.
-    """
+    """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
     wanted = {guard.name: _text(guard, connection.vendor) for guard in guards(connection.vendor)}
     held = {row[0]: (row[2], row[3], row[4]) for row in _held_rows(connection)}
     return sorted(

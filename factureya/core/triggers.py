@@ -79,10 +79,9 @@ def no_truncate(table: str) -> Guard:
 
 
 def no_replace(table: str, *unique: str) -> Guard:
-    """Return the guard that refuses an INSERT over an existing key, because SQLite's INSERT OR REPLACE passes the
-    others.
+    """Return the guard that refuses an INSERT over an existing key: INSERT OR REPLACE passes the other triggers.
 
-    PostgreSQL has no such statement (ON CONFLICT DO UPDATE meets the UPDATE triggers), so it needs no such guard.
+    That is a statement of SQLite. PostgreSQL needs no such guard: its ON CONFLICT DO UPDATE meets the UPDATE triggers.
     """
     # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
     # nearly always empty looks useless to it), and an insert would grow with the table.

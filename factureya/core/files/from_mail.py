@@ -24,7 +24,7 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True)
 class Kept:
-    """Hold what became of the files of a mail: the stored files, the refusals, and for each file whether it was stored."""
+    """Hold what became of a mail's files: the stored files, the refusals, and for each file whether it was stored."""
 
     files: tuple[Attachment, ...] = ()
     refusals: tuple[str, ...] = ()

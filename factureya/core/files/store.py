@@ -169,9 +169,7 @@ def purge_orphans() -> int:
 
 
 def clean_name(raw: str) -> str:
-    """Return a file name that is safe to show and to save: no folders, no control, bidirectional or invisible
-    characters.
-    """
+    """Return a file name that is safe to show: no folders, no control, bidirectional or invisible characters."""
     base = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
     # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned; split() takes the rest.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
@@ -180,7 +178,7 @@ def clean_name(raw: str) -> str:
 
 
 def named_as(name: str, kind: types.Kind) -> str:
-    """Return the clean name with the extension of its real kind: `foto.gif` that is stored as PNG becomes `foto.png`."""
+    """Return the clean name with the extension of its real kind: `foto.gif` stored as PNG becomes `foto.png`."""
     extension = _extension(name)
     if extension in kind.extensions:
         return f"{_stem(name)}.{extension}"

@@ -27,9 +27,7 @@ class Unacceptable(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """Describe a type of file that is stored: how it is served, and the extensions its name may have (the first is
-    ours).
-    """
+    """Describe a type of file that is stored: how it is served, and the extensions its name may have (ours first)."""
 
     content_type: str
     extensions: tuple[str, ...]
@@ -37,9 +35,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Picture:
-    """Hold the size of a re-encoded picture in pixels, and its small copy; that is empty if the picture is small
-    enough.
-    """
+    """Hold the size of a re-encoded picture in pixels, and its small copy (empty if the picture is small enough)."""
 
     width: int
     height: int
@@ -233,7 +229,7 @@ def _refuse_doctype(*_declaration: object) -> None:
 
 
 def _refuse_drawing(name: str, _attributes: object) -> None:
-    """Raise Unacceptable if an XML element belongs to a web page or a drawing; the parser calls this for each element."""
+    """Raise Unacceptable if an XML element is of a web page or a drawing; the parser calls this for each element."""
     if name.rpartition(":")[2].lower() in _DRAWN:
         raise Unacceptable("es una página web o un dibujo, no un XML de datos. Envíe una captura en PNG o JPG.")
 

@@ -1,4 +1,4 @@
-"""Decode the bytes of a mail, by the superset of the charset that they claim. Nothing here raises, and no text is lost."""
+"""Decode the bytes of a mail by the superset of the charset that they claim. Nothing here raises or loses text."""
 
 import codecs
 import re
@@ -53,9 +53,7 @@ def decode(raw: bytes, charset: str = "") -> str:
 
 
 def _decode(raw: bytes, wanted: str) -> str:
-    """Return the bytes as text: by the charset `wanted`, else as UTF-8 or Windows-1252, with marks for what is
-    unreadable.
-    """
+    """Return the bytes as text: by the charset `wanted`, else as UTF-8 or Windows-1252, with marks for errors."""
     known = _codec(wanted)
     for name in filter(None, (known, "utf-8")):
         try:

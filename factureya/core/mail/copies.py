@@ -1,5 +1,4 @@
-"""Make the copy of a mail that a person may download: without our links, and a bounce without the mail it returns
-(M16).
+"""Make the copy of a mail that a person may download: without our links, and without a mail that it returns (M16).
 
 The original stays as it came (`core.models.InboundOriginal`); only `manage.py export_mail` gives it out, and records an
 event. Only parts with a link of ours are decoded, cut and encoded again; all other bytes stay. The work is linear in
@@ -214,8 +213,9 @@ def _cut(content: bytes) -> bytes:
 
 
 def _cut_wide(content: bytes, charset: str) -> bytes:
-    """Return text bytes without our links, in a charset without ASCII; if a piece cannot be encoded again, only its
-    mark is.
+    """Return text bytes without our links, in a charset without ASCII.
+
+    If the text cannot be encoded again, the characters that fail are replaced.
     """
     text = decode(content, charset)
     shown = own_links.cut(text)

@@ -70,9 +70,7 @@ class Head:
         return next(iter(self.all(name)), "")
 
     def addresses(self, *names: str) -> list[tuple[str, str]]:
-        """Return (display name, address) for each usable address of these fields; an address in a display name does not
-        count.
-        """
+        """Return (display name, address) for each usable address of these fields; a display name holds none."""
         return [pair for name in names for value in self.raw(name) for pair in addresses(value)]
 
     def ids(self, *names: str) -> tuple[str, ...]:
