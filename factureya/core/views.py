@@ -19,7 +19,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer which of database, guards, broker, files, outbox, sweeps and mailbox work, but not why one does not.
+    """Answer which parts that the program depends on work, but not why one does not.
 
     The number of mails in the tray and the settings that are missing (`warnings`) do not change the status.
     """

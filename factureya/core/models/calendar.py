@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Holiday(models.Model):
-    """A day without attention: Mexico's statutory holidays (seeded, editable) and the company's own days."""
+    """Store a day without attention: Mexico's statutory holidays (seeded, editable) and the company's own days."""
 
     day = models.DateField("día", unique=True)
     name = models.CharField("nombre", max_length=100)

@@ -1,11 +1,11 @@
-"""Store the chained events, of which every history is made."""
+"""Store the chained events: all history is made of them."""
 
 from django.conf import settings
 from django.db import models
 
 
 class ChainHead(models.Model):
-    """Where a chain of events ends. Its row is locked while an event is appended; it only moves forward (M26)."""
+    """Store where a chain of events ends; the row is locked while an event is appended, and only moves on (M26)."""
 
     chain = models.CharField(max_length=80, primary_key=True)
     seq = models.PositiveIntegerField()
@@ -16,7 +16,7 @@ class ChainHead(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened to a subject: append-only and hash-chained. Written by `core.audit.record` alone."""
+    """Store something that happened to a subject, append-only and hash-chained; only `core.audit` writes it."""
 
     chain = models.CharField("cadena", max_length=80)
     seq = models.PositiveIntegerField("número")
@@ -45,16 +45,16 @@ class Event(models.Model):
 
 
 class Chained(models.Model):
-    """Mixin of models whose history is a chain of events."""
+    """Add a chain of events, its history, to a model."""
 
     class Meta:
         abstract = True
 
     @property
     def chain(self) -> str:
-        """The name of this subject's chain, for example `ticket:FY-7K3M-9QX1`."""
+        """Return the name of this subject's chain, for example `ticket:FY-7K3M-9QX1`."""
         raise NotImplementedError
 
     def events(self) -> "models.QuerySet[Event]":
-        """This subject's events, oldest first."""
+        """Return this subject's events, the oldest first."""
         return Event.objects.filter(chain=self.chain).order_by("seq")

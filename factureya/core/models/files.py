@@ -12,14 +12,15 @@ def attachment_path(attachment: "Attachment", _name: str) -> str:
 
 
 def is_picture_type(content_type: str) -> bool:
-    """Tell a stored picture by its type: no other file of ours is kept as an image, and all of them are re-encoded."""
+    """Return True for an image type; every image that we store was re-encoded."""
     return content_type.startswith("image/")
 
 
 class Attachment(models.Model):
-    """A file that passed the limits of `core.files.store`; stored under a random name, served by its owner's policy.
+    """Store a file that passed the limits of `core.files.store`, under a random name; its owner's policy guards it.
 
-    `draft` is the one-time key of the form it was uploaded with; it is emptied when a message takes the file.
+    `draft` is the one-time key of the form that the file was uploaded with. It is emptied when a message takes the
+    file.
     """
 
     token = models.CharField("ficha", max_length=43, unique=True)
@@ -44,5 +45,5 @@ class Attachment(models.Model):
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is a picture that we re-encoded, the only kind of file that is shown in place."""
+        """Return True if this is a picture that we re-encoded, the only kind of file that pages show in place."""
         return is_picture_type(self.content_type)

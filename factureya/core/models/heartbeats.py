@@ -6,7 +6,7 @@ from factureya.core import clock
 
 
 class Heartbeat(models.Model):
-    """When a sweep last ran: what /readyz reports."""
+    """Store when a sweep last ran; /readyz reports it."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()
@@ -16,5 +16,5 @@ class Heartbeat(models.Model):
 
     @classmethod
     def beat(cls, name: str) -> None:
-        """Note that the sweep `name` ran now."""
+        """Store that the sweep `name` ran now."""
         cls.objects.update_or_create(name=name, defaults={"at": clock.now()})

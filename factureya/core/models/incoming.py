@@ -1,4 +1,4 @@
-"""Store the mails that came in, what they said, and how far a mailbox was read."""
+"""Store the mails that came in, what they say, and how far a mailbox was read."""
 
 from functools import cached_property
 
@@ -10,11 +10,10 @@ from factureya.core.models.events import Chained
 
 
 class InboundMessage(Chained):
-    """A mail as it came, committed before anybody reads it, and what became of it (M5, M6). Never deleted.
+    """Store a mail as it came, before it is read, and what became of it (M5, M6); it is never deleted.
 
-    Its bytes (`InboundOriginal`) and what came with it never change. `disposition` is empty until `core.mail.intake`
-    has disposed of the mail, once. What is in the tray waits for an agent until `resolved_at`. Lock this row first,
-    then the ticket.
+    Its bytes (`InboundOriginal`) and its envelope never change. `disposition` is empty until `core.mail.intake` has
+    handled the mail, once. A mail in the tray waits for an agent until `resolved_at`. Lock this row before the ticket.
     """
 
     class Source(models.TextChoices):
@@ -23,7 +22,7 @@ class InboundMessage(Chained):
         IMAP = "imap", "Buzón"
 
     class Disposition(models.TextChoices):
-        """The values of spec/interfaces.md; *reject* means quarantined, never thrown away."""
+        """Name what became of a mail (spec/interfaces.md); *reject* means quarantined, never deleted."""
 
         NEW = "accept-new", "Ticket nuevo"
         REPLY = "accept-reply", "Respuesta"
@@ -35,7 +34,7 @@ class InboundMessage(Chained):
         MALFORMED = "reject-malformed", "Ilegible"
 
     class Resolution(models.TextChoices):
-        """What an agent did with a mail of the tray."""
+        """Name what an agent did with a mail of the tray."""
 
         LINKED = "linked", "Agregado a un ticket"
         OPENED = "opened", "Abrió un ticket"
@@ -94,21 +93,25 @@ class InboundMessage(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of the chain of this mail's own events."""
         return f"mail:{self.pk}"
 
     @cached_property
     def raw(self) -> bytes:
-        """The bytes as they came. Not through `original`: two rows that know each other keep them in memory."""
+        """Return the bytes as they came.
+
+        They are not read through `original`, because two rows that refer to each other keep them in memory.
+        """
         return bytes(InboundOriginal.objects.values_list("raw", flat=True).get(pk=self.pk))
 
     @property
     def is_in_tray(self) -> bool:
-        """An agent has still to look at it: quarantine, malformed, robots and bounces."""
+        """Return True if an agent must still look at the mail: quarantine, malformed, robots and bounces."""
         return self.disposition in self.IN_TRAY and not self.resolution
 
 
 class InboundOriginal(models.Model):
-    """The bytes of a mail, apart from what became of it: lists don't read them, and no update writes them again."""
+    """Store the bytes of a mail apart from its other columns: lists do not read them, updates do not write them."""
 
     message = models.OneToOneField(
         InboundMessage,
@@ -128,9 +131,10 @@ class InboundOriginal(models.Model):
 
 
 class InboundReading(models.Model):
-    """What a mail said when it was disposed of, as values; never changed (M6, M17). None beyond the limits.
+    """Store what a mail said when it was handled, as values that never change (M6, M17).
 
-    Pages show this and parse nothing. `files` holds name, type, size and place in the original of each file.
+    Pages show this and parse nothing. A mail beyond the limits has none. `files` holds name, type, size and place in
+    the original of each file.
     """
 
     message = models.OneToOneField(
@@ -160,15 +164,15 @@ class InboundReading(models.Model):
 
     @property
     def own_words(self) -> str:
-        """What its sender wrote himself."""
+        """Return what the sender wrote, without quotes and signature."""
         return (self.new_text if self.was_cut else self.text).strip()
 
 
 class InboundCopy(models.Model):
-    """The copy of a mail that a person may download, where it may not be the original: without our links (M16).
+    """Store the copy of a mail that a person may download instead of the original: without our links (M16).
 
-    Made when the mail is read. A mail that was read and has no copy is given out as it came; one that was not read at
-    all leaves by `manage.py export_mail` alone.
+    It is made when the mail is read. A mail that was read and has no copy is given out as it came. A mail that was not
+    read is given out by `manage.py export_mail` only.
     """
 
     message = models.OneToOneField(
@@ -185,10 +189,10 @@ class InboundCopy(models.Model):
 
 
 class MailFolder(models.Model):
-    """How far a polled IMAP folder was read: the memory of UIDs that were kept, per UIDVALIDITY.
+    """Store how far a polled IMAP folder was read, by the UIDs of one UIDVALIDITY.
 
-    `taken_over_at` is the first poll: what somebody read before it is not ours. Up to `old_uid` lay there then, or
-    when the mailbox was rebuilt; of these the `wanted` are taken, and all above.
+    `taken_over_at` is the first poll: mails that were read before it are not ours. Mails up to `old_uid` were there
+    then, or when the mailbox was rebuilt; only the `wanted` of them are taken, and all newer ones.
     """
 
     name = models.CharField(max_length=255, primary_key=True)  # user@host/folder, no password

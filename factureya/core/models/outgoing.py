@@ -1,4 +1,4 @@
-"""Store the mails that go out, and how many automatic ones did."""
+"""Store the mails that go out, and count the automatic ones."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,7 @@ from factureya.core.models.events import Chained
 
 
 class OutboxMessage(Chained):
-    """A mail that was decided in a transaction and is sent after it; `key` makes it unique."""
+    """Store a mail that was queued in a transaction and is sent after it; `key` makes it unique."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", "En cola"
@@ -58,7 +58,7 @@ class OutboxMessage(Chained):
 
     @property
     def chain(self) -> str:
-        """What is done with the mail itself; what becomes of its subject is in the chain of `about`."""
+        """Return the name of the chain of the mail's own events; those of its subject are in the chain `about`."""
         return f"outbox:{self.pk}"
 
 
