@@ -1,7 +1,7 @@
-"""Every change of accounts is one of these functions: locked, all or nothing, exactly one Event.
+"""Change accounts: each operation locks its rows, does all or nothing, and leaves exactly one Event.
 
-`companies` (sign-up and what staff decides about it), `people` (invitations, profiles), `staff` (offices, second
-factor, deactivation). Refusals are `Refused`; their text is for the person.
+`companies` holds sign-up and what staff decides about it; `people` invitations and profiles; `staff` offices, second
+factors and deactivation. Refusals are `Refused`, and their text is for the person.
 """
 
 from accounts.operations.by_request import (
