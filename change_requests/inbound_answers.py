@@ -14,11 +14,11 @@ from change_requests.documents import form_fields
 from change_requests.documents.form_read import Unreadable
 from change_requests.kinds.labels import FIELDS
 from change_requests.models import FormalRequest
-from change_requests.operations.errors import Invalid, Refused
 from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
+from factureya.core.refusals import Invalid, Refused
 
 Disposition = InboundMessage.Disposition
 KINDS = "change_requests/form_"

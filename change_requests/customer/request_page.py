@@ -89,7 +89,7 @@ def not_me_does(formal: FormalRequest) -> str:
     """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
-    return policy.not_me_does(formal)
+    return policy.effect_of_objection(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:

@@ -231,7 +231,7 @@ class NotMeHere(RequestView):
         formal = self.find()
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal.pk, actor=self.user, said_by=said_by)
+            formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)

@@ -7,8 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from accounts.web.mixins import PrivateView
 from change_requests import policy
-from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
+from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
+from change_requests.folios import parse_folio
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
 from factureya.core.files.sending import send_document
@@ -39,7 +40,7 @@ class FormPdf(PrivateView):
     def find(self, typed: str) -> FormalRequest:
         """The draft, or 404."""
         user = self.request.user
-        folio = folio_in(typed)
+        folio = parse_folio(typed)
         membership = None if user.is_staff else user.membership
         if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404(NOT_YOURS)

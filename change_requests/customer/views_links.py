@@ -52,7 +52,7 @@ class Confirm(LinkView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Show what is confirmed, old and new, to who may confirm it; lead everybody else to the right login."""
-        formal = links.read_confirm(token)
+        formal = links.read_confirm_link(token)
         if elsewhere := self._not_for(formal):
             return elsewhere
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
@@ -61,7 +61,7 @@ class Confirm(LinkView):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Confirm; saying it twice is harmless."""
-        formal = links.read_confirm(token)
+        formal = links.read_confirm_link(token)
         if elsewhere := self._not_for(formal):
             return elsewhere
         try:
@@ -75,7 +75,7 @@ class Confirm(LinkView):
     def _not_for(self, formal: FormalRequest) -> HttpResponse | None:
         """Return the page for who has the link alone, or an account without powers; None for who may confirm."""
         person = self.request.user
-        if person.is_authenticated and policy.may_confirm(person, formal) is None:
+        if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
         status = 403 if person.is_authenticated or self.request.method == "POST" else 200
@@ -89,7 +89,7 @@ class NotMe(LinkView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """What would be stopped or reported, and what follows by when."""
-        formal, _ = links.read_not_me(token)
+        formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,
             "action": request.path,
@@ -100,9 +100,9 @@ class NotMe(LinkView):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Stop or report it; saying it twice is harmless."""
-        formal, objector = links.read_not_me(token)
+        formal, objector = links.read_not_me_link(token)
         try:
-            formal = operations.not_me(formal.pk, said_by=objector)
+            formal = operations.not_me(formal.pk, objector=objector)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -118,12 +118,12 @@ class SetPassword(LinkView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """The form."""
-        person, _ = links.read_set_password(token)
+        person, _ = links.read_password_link(token)
         return self.page(NewPasswordForm(person=person), person)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Set it, and to the login."""
-        person, _ = links.read_set_password(token)
+        person, _ = links.read_password_link(token)
         form = NewPasswordForm(request.POST, person=person)
         if not form.is_valid():
             return self.page(form, person)

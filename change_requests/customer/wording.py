@@ -8,30 +8,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from change_requests import policy
+from change_requests import policy, progress
 from change_requests.customer.steps import Step
 from change_requests.kinds import labels as kinds_labels
 from change_requests.models import Clarification, Decision, FormalRequest
+from change_requests.progress import STATUS_LOOKS
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
-# The colour and shape of a status's chip (core.templatetags.fy.state_class).
-CHIPS = {
-    Status.DRAFT: "waiting",
-    Status.SUBMITTED: "waiting",
-    Status.VERIFYING: "open",
-    Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open",
-    Status.EXECUTED: "ok",
-    Status.CLOSED: "closed",
-    Status.RETURNED: "waiting",
-    Status.REJECTED: "bad",
-    Status.CANCELLED: "closed",
-    Status.EXPIRED: "bad",
-    Status.FAILED: "bad",
-    Status.REVERTED: "closed",
-}
 LIFE = (
     Status.SUBMITTED,
     Status.VERIFYING,
@@ -83,24 +68,23 @@ def not_me_done(formal: FormalRequest) -> str:
 
 def chip(formal: FormalRequest) -> tuple[str, str]:
     """The chip's look and words; a stopped request says so."""
-    if formal.suspended_at is not None and formal.is_open:
+    if progress.is_stopped(formal):
         return "bad", STOPPED
-    return CHIPS[Status(formal.status)], formal.status_label
+    return STATUS_LOOKS[Status(formal.status)], formal.status_label
 
 
 def waits_for_company(formal: FormalRequest) -> bool:
-    """Whether the company has something to do; no query."""
-    is_stopped = formal.suspended_at is not None and formal.is_open
-    return not is_stopped and policy.turn_of(formal).is_customer
+    """Return True if the company has something to do; no query."""
+    return progress.find_waiting(formal).is_company
 
 
 def note(formal: FormalRequest) -> str:
-    """Under the chip of a row: whose turn it is, and until when."""
+    """Return what stands under the chip of a row: whose turn it is, and until when."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
-    turn = policy.turn_of(formal)
-    who = "le toca a usted" if turn.is_customer else turn.who
-    return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
+    waiting = progress.find_waiting(formal)
+    who = "le toca a usted" if waiting.is_company else waiting.who
+    return f"{who}, antes del {when_long(waiting.due)}" if waiting.due else who
 
 
 def rows(items: Iterable[kinds_labels.Item]) -> list[Row]:
@@ -177,7 +161,7 @@ def turn(
     reasons: Sequence[Decision] = (),
 ) -> Turn:
     """What follows. `question` waits for its answer; `new_mail` for its code; `is_hers`: the reader began it."""
-    if formal.suspended_at is not None and formal.is_open:
+    if progress.is_stopped(formal):
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
             "Nada se aplica mientras tanto. El Responsable de Seguridad Informática la revisa y le escribe.",

@@ -125,6 +125,8 @@ class FormalRequest(Chained):
     # «No fui yo» after the execution: since when, until an officer marks it as seen.
     alarmed_at = models.DateTimeField("aviso «no fui yo» por revisar", null=True, blank=True)
     outcome_reason = models.CharField("motivo del resultado", max_length=1000, blank=True)
+    # In approval again because who asked has no powers any more: mesa de control gives it back.
+    powers_lapsed_at = models.DateTimeField("poderes vencidos desde", null=True, blank=True)
 
     created_at = models.DateTimeField("creada", default=clock.now)
     submitted_at = models.DateTimeField("enviada", null=True, blank=True)

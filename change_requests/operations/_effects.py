@@ -8,8 +8,7 @@ from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import decompose
 from change_requests.kinds import content
 from change_requests.models import Evidence, FormalRequest
-from change_requests.operations._locking import Form, Kind
-from change_requests.operations.deciding import starts_on
+from change_requests.operations._common import Form, Kind, first_instant
 from factureya.core.clock import now
 
 
@@ -53,7 +52,7 @@ def _service(status: str, effective_date: str) -> dict[str, Any]:
     """Suspended from the effective date on, or from now when that has passed; active again at once."""
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}
-    return {"suspended_at": max(filter(None, (now(), starts_on(effective_date))))}
+    return {"suspended_at": max(filter(None, (now(), first_instant(effective_date))))}
 
 
 def _representative(request: FormalRequest, old: str, new: str, actor: User) -> None:

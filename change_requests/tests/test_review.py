@@ -108,7 +108,7 @@ def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: C
     thief = {"registered_email": "ladron@ejemplo.mx"}
     undone = _applied(cast, make(cast, Status.APPROVED, items=thief))
     undoing = operations.revert(undone.pk, actor=cast.laura, reason=WHY)
-    assert links.confirmed_from(undoing) == old
+    assert links.find_confirming_mail(undoing) == old
     for reached in request_histories.ORDER[2:5]:
         undoing = request_histories.step(cast, undoing, reached)
     undoing = _applied(cast, undoing)
@@ -116,7 +116,7 @@ def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: C
 
     again = operations.revert(undoing.pk, actor=cast.ana, reason=WHY)
 
-    assert links.confirmed_from(FormalRequest.objects.get(pk=again.pk)) == old
+    assert links.find_confirming_mail(FormalRequest.objects.get(pk=again.pk)) == old
     assert OutboxMessage.objects.get(kind="change_requests/confirm", about=again.chain).to == old
 
 
@@ -134,7 +134,7 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
     with clock.at(start + timedelta(days=5)):
         operations.resume(formal.pk, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
 
-        named = links.read_confirm(_token(formal))
+        named = links.read_confirm_link(_token(formal))
         assert operations.confirm_from_registered_email(named.pk, actor=cast.ana, revision_no=named.revision_no)
 
 

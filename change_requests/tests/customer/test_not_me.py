@@ -136,7 +136,7 @@ def test_h1_mesa_de_control_reverts_it_from_there(cast, client):
     assert act(cast.laura, formal, "revert", reason=reason).status_code == 302
     undoing = FormalRequest.objects.get(revert_of=formal)
     assert undoing.status == Status.SUBMITTED
-    assert links.confirmed_from(undoing) == OLD
+    assert links.find_confirming_mail(undoing) == OLD
 
 
 def test_h1_an_access_that_was_given_is_reported_too(cast, client):
@@ -254,7 +254,7 @@ def test_h2_who_loses_powers_is_told_at_every_step_and_can_object(cast):
         assert "Dana Poder" in mail.body
         assert "no tiene que hacer nada" not in mail.body
         (token,) = re.findall(r"/solicitudes/no-fui-yo/([^/\s]+)/", mail.body)
-        assert links.read_not_me(token) == (formal, (ana, "leaving"))
+        assert links.read_not_me_link(token) == (formal, (ana, "leaving"))
         tokens.add(token)
     assert Client().post(f"/solicitudes/no-fui-yo/{tokens.pop()}/").status_code == 302
     assert objections(formal) == [(ana, "leaving")]
@@ -279,7 +279,7 @@ def test_h2_the_person_of_a_baja_or_a_clave_is_told_at_every_step(cast, kind):
     for verb in ("warn_submitted", "warn_approved", last):
         mails = OutboxMessage.objects.filter(to=beto, kind=f"change_requests/{verb}")
         (token,) = re.findall(r"/no-fui-yo/([^/\s]+)/", mails.get().body)
-        assert links.read_not_me(token)[1] == (beto, "person")
+        assert links.read_not_me_link(token)[1] == (beto, "person")
     assert OutboxMessage.objects.filter(to=beto, about=formal.chain).count() == 3
 
 

@@ -8,8 +8,10 @@ from django.db import transaction
 from accounts.models import Office, RoleAssignment, User
 from accounts.operations import deactivate_user, end_office
 from change_requests import operations, policy
+from change_requests.approvals import find_needed_approvals
 from change_requests.kinds import content
 from change_requests.models import Decision, DecisionSlot, FormalRequest, InformationAsset
+from change_requests.progress import find_waiting
 from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
@@ -62,7 +64,7 @@ def test_d5_an_owner_is_not_offered_securitys_decision():
     for owner in (cast.fabian, jorge):
         grant(owner, Office.SECURITY_OFFICER)
     request = request_histories.make(cast, Status.IN_APPROVAL)
-    security = policy.slots_of(request)[-1]
+    security = find_needed_approvals(request)[-1]
     assert security.deciders == {cast.elsa.pk}
     approve(request, jorge)
     with pytest.raises(operations.NotAllowed):  # the owner's place is taken; security's is not his
@@ -80,7 +82,7 @@ def test_an_owner_fills_the_slots_of_all_he_owns_and_others_theirs():
     request_histories.add_file(cast, request)
     for reached in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL):
         request = request_histories.step(cast, request, reached)
-    slots = policy.slots_of(request)
+    slots = find_needed_approvals(request)
     assert [(s.office, [a.code for a in s.assets]) for s in slots] == [
         ("owner", ["identity"]),
         ("owner", ["location"]),
@@ -180,11 +182,11 @@ def test_only_an_edit_voids_approvals():
     operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Desde cuándo es el domicilio?")
     operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde diciembre.")
     request.refresh_from_db()
-    assert [s.is_filled for s in policy.slots_of(request)] == [True, False]
+    assert [s.decision is not None for s in find_needed_approvals(request)] == [True, False]
     operations.reopen_draft(request.pk, actor=cast.ana)
     for reached in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL):
         request = request_histories.step(cast, request, reached)
-    assert [s.is_filled for s in policy.slots_of(request)] == [False, False]
+    assert [s.decision is not None for s in find_needed_approvals(request)] == [False, False]
     approve(request, cast.elsa)
     assert approve(request, cast.fabian).status == Status.APPROVED
 
@@ -200,7 +202,7 @@ def test_a_question_stops_the_clock_and_is_no_decision():
     with clock.at(monday + timedelta(hours=1)):
         request = operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Cuál es el interior?")
         assert (request.due_at, request.due_minutes_left) == (None, 17 * 60)
-        assert policy.turn_of(request).is_customer
+        assert find_waiting(request).is_company
         with pytest.raises(operations.WrongStatus):
             operations.ask_clarification(request.pk, actor=cast.fabian, question="¿Y la colonia es esa?")
         with pytest.raises(operations.WrongStatus):
@@ -350,7 +352,7 @@ def test_who_sees_a_request():
 def test_slots_are_told_in_a_fixed_number_of_queries(django_assert_max_num_queries):
     request = request_histories.make(Cast(), Status.IN_APPROVAL)
     with django_assert_max_num_queries(6):
-        slots = policy.slots_of(request)
+        slots = find_needed_approvals(request)
     assert [slot.label for slot in slots] == [
         "Propietario de la Información",
         "Responsable de Seguridad Informática",

@@ -21,6 +21,7 @@ from accounts.operations import deactivate_user, end_office
 from change_requests import links, operations, policy
 from change_requests.kinds import content
 from change_requests.models import Execution, FormalRequest
+from change_requests.progress import Task, find_waiting
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
@@ -116,7 +117,7 @@ def test_clave_ends_sessions_and_sends_a_link_that_works_once():
     sent = mail("set_password", request)
     assert (sent.to, sent.is_secret) == (beto.email, True)
     (token,) = re.findall(r"/solicitudes/clave/([^/\s]+)/", sent.body)
-    assert links.read_set_password(token) == (beto, request.folio)
+    assert links.read_password_link(token) == (beto, request.folio)
     operations.set_password(token, password="Otra-clave-larga-2026")
     beto.refresh_from_db()
     assert beto.check_password("Otra-clave-larga-2026")
@@ -134,17 +135,17 @@ def test_the_link_of_a_clave_dies_after_30_minutes_or_with_the_account():
         request = request_histories.make(cast, Status.EXECUTED, Form.ACCESS, Kind.CLAVE, person={"user": beto.pk})
     (token,) = re.findall(r"/solicitudes/clave/([^/\s]+)/", mail("set_password", request).body)
     with travel(FRIDAY + timedelta(minutes=30) - MICROSECOND, tick=False):
-        assert links.read_set_password(token)[0] == beto
+        assert links.read_password_link(token)[0] == beto
         deactivate_user(beto.pk, reason="Se fue.", actor=make_superuser())
         with pytest.raises(links.BadLink):
             operations.set_password(token, password="Otra-clave-larga-2026")
         User.objects.filter(pk=beto.pk).update(is_active=True)
         with pytest.raises(links.BadLink):  # its sessions were ended meanwhile
-            links.read_set_password(token)
+            links.read_password_link(token)
     with travel(FRIDAY + timedelta(minutes=30), tick=False), pytest.raises(links.BadLink):
-        links.read_set_password(token)
+        links.read_password_link(token)
     with pytest.raises(links.BadLink):
-        links.read_set_password("forged")
+        links.read_password_link("forged")
 
 
 @pytest.mark.clause("M7", "M19")
@@ -307,7 +308,7 @@ def test_a_requester_without_powers_sends_it_back(how):
         operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert request.status == Status.IN_APPROVAL
-    assert policy.turn_of(request).task == "devolverla o retirarla"
+    assert find_waiting(request).task == Task.GIVE_BACK
     assert mail("your_turn", request).to == cast.laura.email
     assert customer_of(request).phone == ""
     with travel(later, tick=False):

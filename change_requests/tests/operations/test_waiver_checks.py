@@ -6,6 +6,7 @@ import pytest
 
 from accounts.models import Office, RoleAssignment, User
 from change_requests import operations, policy
+from change_requests.approvals import find_needed_approvals
 from change_requests.control import people
 from change_requests.models import FormalRequest, Waiver
 from factureya.testing import request_histories
@@ -48,7 +49,7 @@ def test_h13_no_one_who_took_part_is_offered_or_taken_as_checker():
     cast = Cast()
     request = request_histories.make(cast, Status.APPROVED)
     request.refresh_from_db()
-    offered = set(people.checkers(policy.took_part(request) | {cast.elsa.pk}))
+    offered = set(people.list_checkers(policy.people_who_took_part(request) | {cast.elsa.pk}))
     assert cast.jorge in offered
     assert not offered & {cast.elsa, cast.fabian, cast.laura}
     for person in (cast.elsa, cast.fabian, cast.laura, cast.ana):
@@ -83,7 +84,7 @@ def test_h13_a_checker_neither_decides_nor_designates_afterwards():
     request = request_histories.make(cast, Status.IN_APPROVAL)
     second = make_staff(Office.SECURITY_OFFICER)
     grant(cast, request, second)
-    assert second.pk not in {pk for slot in policy.slots_of(fresh(request)) for pk in slot.deciders}
+    assert second.pk not in {pk for slot in find_needed_approvals(fresh(request)) for pk in slot.deciders}
     with pytest.raises(operations.NotAllowed, match="revisará"):
         operations.approve(request.pk, actor=second, reason=REASON, seen_hash=seen(request))
     with pytest.raises(operations.NotAllowed, match="revisará"):
