@@ -19,7 +19,7 @@ from change_requests import inbound_answers, inbound_forms, policy
 from change_requests.documents import form_fields, form_read
 from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
 from change_requests.inbound_forms import Form, MailedForms, Others
-from change_requests.kinds import content
+from change_requests.kinds import people as kinds_people
 from change_requests.models import FormalRequest
 from factureya.core import numbers
 from factureya.core.files import from_mail
@@ -142,7 +142,7 @@ def _understood(people: list[User], file: MailFile, proposal: Proposal) -> Form:
             {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."},
         )
     draft = answers.draft | {"declares": True}
-    if proposal.form == form_fields.ACCESS and answers.kind != FormalRequest.Kind.ALTA:
+    if answers.names_colleague:
         draft["person"] = {"user": _colleague(customer, answers.person_email)}
     return Form(person, proposal, answers.kind, draft, request, file)
 
@@ -197,7 +197,7 @@ def _place(file: MailFile, forms: Sequence[Form]) -> int | None:
 def _named(proposal: Proposal) -> FormalRequest | None:
     """The request whose folio the form has, whoever's it is."""
     try:
-        folio = numbers.parse(form_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
+        folio = numbers.parse(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
     except numbers.InvalidNumber:
         return None
     return FormalRequest.objects.filter(folio=folio).first()
@@ -222,7 +222,7 @@ def _sender(people: list[User], request: FormalRequest | None, proposal: Proposa
 
 
 def _colleague(customer: Customer, email: str) -> int:
-    person = content.person_of(customer, email)
+    person = kinds_people.find_person(customer, email)
     if person is None:
         raise Unreadable(
             Fault.INCOMPLETE,

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from change_requests.documents import form_fields
 from change_requests.documents.form_read import Unreadable
-from change_requests.kinds.labels import FIELDS
+from change_requests.kinds.fields import BY_CODE
 from change_requests.models import FormalRequest
 from change_requests.operations.errors import Invalid, Refused
 from factureya.core.clock import now
@@ -28,7 +28,7 @@ _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > i
 _LABELS = {
     **dict(form_fields.labels(form_fields.CHANGE)),
     **dict(form_fields.labels(form_fields.ACCESS)),
-    **FIELDS,
+    **{code: row.label for code, row in BY_CODE.items()},
     "oath": "Protesta de decir verdad",
     "user": "Persona",
     "items": "Datos que cambian",

@@ -12,17 +12,19 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, RoleAssignment, User
-from accounts.models.representatives import decompose
 from change_requests import links, policy, recipients
 from change_requests.approvals import Slot
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
+from change_requests.kinds.fields import find_row, touches_risky
+from change_requests.kinds.registry import find_kind, find_title
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest, Waiver
 from change_requests.recipients import Readers, Role
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event
 
-Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+Form, Status = FormalRequest.Form, FormalRequest.Status
 SECRETS = {"confirm", "new_email_code", "set_password"}
 
 
@@ -37,7 +39,7 @@ def submitted(request: FormalRequest, event: Event) -> None:
         "digest": content.revision_of(request).sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": bool(_assets(payload) & {"registered_email", "representative"}),
+        "is_old_mail": touches_risky(payload["items"]),
     }
     to = links.confirmed_from(request).lower()
     confirm_url = links.confirm_url(request)
@@ -64,7 +66,7 @@ def executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
     """It was applied: tell the company and, with a way to object, whoever lost a mail, powers or access."""
     told("executed", request, event)
     warned = recipients.warned(request, old_mail=old_mail)
-    if request.kind == Kind.CLAVE:  # he gets the link to set a password, which says it too
+    if find_kind(request).mails_link_to_person:  # the mail with the link says it too
         warned = {address: role for address, role in warned.items() if role != Role.PERSON}
     _send_each("warn_executed", request, event, warned)
 
@@ -88,8 +90,8 @@ def _affected(request: FormalRequest, event: Event, *, not_these: set[str]) -> N
         request,
         event,
         sorted(set(others) - not_these - set(recipients.of_company(request))),
-        is_service=request.kind == Kind.BAJA,
-        on=labels.day(payload["effective_date"]),
+        is_service=find_kind(request).suspends_service,
+        on=show_day(payload["effective_date"]),
         subject=_subject(request, payload),
     )
 
@@ -290,24 +292,17 @@ def title_of(request: FormalRequest) -> str:
     """«Cambio de domicilio fiscal y teléfono», «Alta de Rosa Paredes»; of a draft, its form's name."""
     if not request.revision_no:
         return request.get_form_display()
-    return labels.title(request.form, request.kind, content.payload_of(request)["items"])
-
-
-def _assets(payload: dict[str, Any]) -> set[str]:
-    return {item["asset"] for item in payload["items"]}
+    return find_title(request.form, request.kind, content.payload_of(request)["items"])
 
 
 def _subject(request: FormalRequest, payload: dict[str, Any]) -> str:
     """What is changed, without a value."""
-    title = labels.title(request.form, request.kind, payload["items"])
+    title = find_title(request.form, request.kind, payload["items"])
     return title[0].lower() + title[1:]
 
 
 def _row(item: dict[str, str]) -> dict[str, str]:
     """One line of the acuse; a representative by name."""
-    old, new = item["old"], item["new"]
-    if item["field"] == "representative":
-        old, new = decompose(old)["name"], decompose(new)["name"] or "(ninguno)"
-    else:
-        old, new = labels.value(item["field"], old), labels.value(item["field"], new) or "(ninguno)"
-    return {"label": labels.label(item["field"]), "old": old, "new": new}
+    row = find_row(item["field"])
+    show = row.show_short or row.show
+    return {"label": row.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

@@ -26,14 +26,12 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 class Customer(Chained):
     """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`.
 
-    Once verified, SENSITIVE is written by executing an approved request alone (M1, `change_requests.guards`).
+    Once verified, its sensitive columns are written only by executing an approved request (M1, `kinds.fields`).
     """
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Activo"
         SUSPENDED = "suspended", "Suspendido"
-
-    SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
     rfc = models.CharField("RFC", max_length=13, db_index=True)
     legal_name = models.CharField("razón social", max_length=254)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from change_requests import payload
 from change_requests.kinds import content, labels
+from change_requests.kinds.fields import find_new_mail
 from change_requests.models import FormalRequest
 
 if TYPE_CHECKING:
@@ -87,11 +88,7 @@ def _integrity(found: Checks, seen: "Dossier") -> None:
 
 def _still_current(found: Checks, seen: "Dossier") -> None:
     """Today's value is still the old one; else the execution would fail."""
-    moved = [
-        labels.label(item["field"])
-        for item in seen.items
-        if content.today_of(seen.customer, seen.formal, item) != item["old"]
-    ]
+    moved = [labels.label(item["field"]) for item in seen.items if content.today_of(seen.formal, item) != item["old"]]
     found.note(
         not moved,
         "Los datos de hoy siguen siendo los que dice la solicitud",
@@ -100,7 +97,7 @@ def _still_current(found: Checks, seen: "Dossier") -> None:
 
 
 def _new_mail(found: Checks, seen: "Dossier") -> None:
-    if any(item["field"] == "registered_email" for item in seen.items):
+    if find_new_mail(seen.items):
         found.note(
             seen.formal.new_mail_revision == seen.formal.revision_no,
             "El correo nuevo se confirmó con el código que le enviamos",

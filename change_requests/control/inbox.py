@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from accounts.models import Office, User
 from change_requests import policy
 from change_requests.control import folios, state
-from change_requests.kinds import labels
+from change_requests.kinds.registry import find_title
 from change_requests.models import (
     Decision,
     DecisionSlot,
@@ -322,7 +322,7 @@ def _row(formal: FormalRequest, is_mine: bool) -> Row:
     items = json.loads(payload)["items"] if payload else []
     return Row(
         formal.folio,
-        labels.title(formal.form, formal.kind, items),
+        find_title(formal.form, formal.kind, items),
         f"{formal.customer.legal_name} ({formal.customer.rfc})",
         formal.requester.get_full_name(),
         state.chip(formal),

@@ -19,6 +19,9 @@ from change_requests.control.checks import Checks
 from change_requests.control.steps import Step, Turn
 from change_requests.documents import evidence
 from change_requests.kinds import content, labels
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
 from change_requests.models import (
     Clarification,
     Execution,
@@ -33,15 +36,6 @@ from factureya.core.words import MONTHS_LONG
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
-# What there is afterwards, where the payload has no new value.
-INSTEAD = {
-    "contact": "Sin acceso; sus sesiones terminan",
-    "password": "La que la persona elija con un enlace de un solo uso",
-}
-WARNINGS = {
-    "registered_email": "Desde ese correo se autentica al cliente: un cambio falso entrega la cuenta.",
-    "representative": "Quien tiene el poder pide todo lo demás: un cambio falso entrega la cuenta.",
-}
 
 
 @dataclass(frozen=True)
@@ -135,7 +129,7 @@ class Dossier:
     @property
     def title(self) -> str:
         """«Cambio de domicilio fiscal, teléfono y correo registrado»."""
-        return labels.title(self.formal.form, self.formal.kind, self.items)
+        return find_kind(self.formal).title(self.items)
 
     @property
     def asked_by(self) -> str:
@@ -192,8 +186,7 @@ class Dossier:
     @property
     def warning(self) -> str:
         """Why a field is risky."""
-        risky = [WARNINGS[item["field"]] for item in self.items if item["field"] in WARNINGS]
-        return " ".join(risky)
+        return " ".join(filter(None, (find_row(item["field"]).warning for item in self.items)))
 
     @property
     def reason(self) -> str:
@@ -203,7 +196,7 @@ class Dossier:
     @property
     def effective(self) -> str:
         """«1 de diciembre de 2026», or empty for *on execution*."""
-        return labels.day(str(self.payload.get("effective_date", "")))
+        return show_day(str(self.payload.get("effective_date", "")))
 
     # -- Who decides ---------------------------------------------------------------------------------
 
@@ -325,13 +318,9 @@ def of(formal: FormalRequest, user: User) -> Dossier:
 def changes_of(items: Sequence[dict[str, str]]) -> list[Change]:
     """The items of a payload in words."""
     return [
-        Change(
-            labels.label(item["field"]),
-            labels.value(item["field"], item["old"]),
-            labels.value(item["field"], item["new"]) or INSTEAD.get(item["field"], ""),
-            item["field"] in labels.RISKY_FIELDS,
-        )
+        Change(row.label, row.show(item["old"]), row.show(item["new"]) or row.staff_new, row.is_risky)
         for item in items
+        for row in [find_row(item["field"])]
     ]
 
 

@@ -11,7 +11,8 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
-from change_requests.kinds import labels
+from change_requests.kinds.fields import find_new_mail
+from change_requests.kinds.values import Item, show_day
 from change_requests.models import (
     Clarification,
     Decision,
@@ -120,7 +121,7 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
         ),
         rows=wording.rows(said["items"]),
         reason=said["reason"],
-        effective=labels.day(said["effective_date"]),
+        effective=show_day(said["effective_date"]),
         sha256=revision.sha256 if revision else "",
         files=_files(formal),
         clarifications=messages,
@@ -154,13 +155,13 @@ def _mails(formal: FormalRequest) -> list[MailText]:
     return list(formal.mail_texts.exclude(body="").order_by("pk"))
 
 
-def _new_mail(formal: FormalRequest, items: Sequence[labels.Item]) -> str:
+def _new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
     """The new registered address whose code was not read back yet."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
     if formal.new_mail_sent_at is None:
         return ""
-    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+    return find_new_mail(items)
 
 
 def _files(formal: FormalRequest) -> list[Attachment]:

@@ -19,23 +19,18 @@ class Step(NamedTuple):
     note: str
 
 
-def line(form: str, kind: str, here: str) -> list[Step]:
-    """The five steps, those before `here` done."""
+def line(step_label: str, here: str) -> list[Step]:
+    """Return the five steps, those before `here` done; `step_label` is the name of the second."""
     place = ORDER.index(here)
+    labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
         Step(
             label,
             "done" if n < place else "now" if n == place else "",
             "listo" if n < place else "",
         )
-        for n, label in enumerate(labels(form, kind))
+        for n, label in enumerate(labels)
     ]
-
-
-def labels(form: str, kind: str) -> tuple[str, ...]:
-    """What the steps are called; the second depends on what is asked."""
-    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
-    return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
 
 
 def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from accounts.web.mixins import KeyedForm
 from change_requests import operations
 from change_requests.customer import forms, steps
 from change_requests.customer.views_common import REFUSALS, RequesterView
+from change_requests.kinds.registry import kinds_of_form
 from change_requests.models import FormalRequest
 from factureya.core.forms import STALE_FORM, PortalForm
 
@@ -25,7 +26,6 @@ class NewRequest(KeyedForm, RequesterView):
     http_method_names = ["get", "head", "post"]
     needs_service = True
     form_kind = ""  # FormalRequest.Form
-    form_class: type[PortalForm] = PortalForm
 
     def form_name(self, **kwargs: Any) -> str:
         """One per form."""
@@ -35,12 +35,12 @@ class NewRequest(KeyedForm, RequesterView):
         """The choice."""
         found = drafts.find(request.session, self.user, self.form_name())
         key, fields, why = found or (form_keys.new(self.user, self.form_name()), {}, "")
-        return self.page(self.form_class(initial=fields), key, why)
+        return self.page(forms.KindForm(initial=fields, form=self.form_kind), key, why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Make the draft, and on to the second step."""
         key, is_ours = self.posted_key(self.user, self.form_name())
-        form = self.form_class(request.POST)
+        form = forms.KindForm(request.POST, form=self.form_kind)
         if not is_ours:
             form.add_error(None, STALE_FORM)
         if not form.is_valid():
@@ -71,7 +71,7 @@ class NewRequest(KeyedForm, RequesterView):
             "back_url": "",
             "document": FormalRequest.Form(self.form_kind).label,
             "button": "Continuar",
-            "steps": steps.line(self.form_kind, "", steps.KIND),
+            "steps": steps.line(kinds_of_form(self.form_kind)[0].step_label, steps.KIND),
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }
@@ -82,11 +82,9 @@ class NewAccess(NewRequest):
     """«Solicitud de Control de Acceso» (M7)."""
 
     form_kind = FormalRequest.Form.ACCESS
-    form_class = forms.AccessKindForm
 
 
 class NewChange(NewRequest):
     """«Solicitud de Baja o Cambio de Información Sensible» (M19)."""
 
     form_kind = FormalRequest.Form.CHANGE
-    form_class = forms.ChangeKindForm

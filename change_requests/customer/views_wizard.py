@@ -11,21 +11,22 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts.models import Contact, Representative
 from accounts.web import drafts, form_keys
 from accounts.web.form_keys import FormKey
 from accounts.web.mixins import KeyedForm, posted_text
 from change_requests import operations
-from change_requests.customer import forms, forms_data, request_page, steps, wording
+from change_requests.customer import forms, request_page, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
+from change_requests.kinds.base import RequestKind
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
-MOST_PEOPLE = 200
 CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
@@ -71,6 +72,11 @@ class StepView(KeyedForm, RequestView):
         if form.is_valid():
             self.judge(form)
         return self.save(form) if form.is_valid() else self.page(form, self.key)
+
+    @property
+    def kind(self) -> RequestKind:
+        """Return the kind of the request."""
+        return find_kind(self.formal)
 
     def not_here(self) -> str:
         """Why this person goes on at the request's page and not here; empty when he edits it here."""
@@ -128,7 +134,7 @@ class StepView(KeyedForm, RequestView):
             "document": formal.get_form_display(),
             "button": self.button,
             "why": "",
-            "steps": steps.line(formal.form, formal.kind, self.step),
+            "steps": steps.line(self.kind.step_label, self.step),
             "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
             **more,
@@ -154,8 +160,7 @@ class KindStep(StepView):
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """With what it is."""
-        formal = self.formal
-        kind = labels.title(formal.form, formal.kind, [])
+        kind = self.kind.title([])
         return super().page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
@@ -163,64 +168,26 @@ class DataStep(StepView):
     """Step 2: a page for each thing that can be asked."""
 
     step = steps.DATA
-    TEMPLATES = {
-        ("access", "alta"): "step_person.html",
-        ("access", "baja"): "step_who.html",
-        ("access", "clave"): "step_who.html",
-        ("change", "change"): "step_data.html",
-        ("change", "baja"): "step_service.html",
-    }
-    # Where an error of the content stands when no input is called like it.
-    PLACES = {"fiscal_address": "street", "user": "person", "status": "understood"}
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The form of what is asked."""
-        kind = self.formal.kind
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if kind == forms.BAJA:
-                return forms.ServiceForm(*args, **options)
-            return forms_data.DataForm(*args, representatives=self.representatives(), **options)
-        if kind == forms.ALTA:
-            return forms.PersonForm(*args, **options)
-        return forms.WhoForm(*args, people=self.people(), **options)
+        """Return the form of this kind of request."""
+        return self.kind.step_form(self.formal, *args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """The draft's person or items."""
-        draft, person = self.formal.draft, self.formal.draft.get("person") or {}
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if self.formal.kind == forms.BAJA:
-                return {"understood": bool(draft.get("items"))}
-            return forms_data.initial_of(draft, self.user.email)
-        if self.formal.kind == forms.ALTA:
-            return dict(person)
-        mails = {key: mail for key, _, mail in self.people()}
-        return {"person": mails.get(person.get("user"))}
-
-    def people(self) -> list[tuple[int, str, str]]:
-        """The company's people with access; who asks is offered only for another password."""
-        found = Contact.objects.filter(customer=self.customer, user__is_active=True)
-        if self.formal.kind == forms.BAJA:
-            found = found.exclude(user=self.user)
-        found = found.select_related("user").order_by("user__full_name", "pk")
-        return [(c.user_id, c.user.get_full_name(), c.user.email) for c in found[:MOST_PEOPLE]]
-
-    def representatives(self) -> list[Representative]:
-        """Who could be replaced."""
-        held = Representative.objects.filter(customer=self.customer, revoked_at__isnull=True)
-        return list(held.order_by("pk")[:MOST_PEOPLE])
+        """Return the draft's person or items."""
+        return self.kind.step_initial(self.formal)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
         """As every step; a few are called otherwise here."""
-        return super().place_of(self.PLACES.get(field, field), form)
+        return super().place_of(self.kind.error_places.get(field, field), form)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """The page of what is asked."""
-        formal, customer = self.formal, self.customer
-        self.template = self.TEMPLATES[formal.form, formal.kind]
+        customer, self.template = self.customer, self.kind.step_template
         context = {
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
-            "is_baja": formal.kind == forms.BAJA,
+            "kind": self.kind,
             "has_people": bool(getattr(form, "keys", None)),
         }
         return super().page(form, key, **context, **more)
@@ -233,8 +200,7 @@ class ReasonStep(StepView):
 
     def form(self, *args: Any, **options: Any) -> forms.ReasonForm:
         """With a date, when it is no access request."""
-        formal = self.formal
-        return forms.ReasonForm(*args, kind=formal.kind, form=formal.form, **options)
+        return forms.ReasonForm(*args, kind=self.kind, **options)
 
     def initial(self) -> dict[str, Any]:
         """As saved."""
@@ -353,15 +319,14 @@ class ReviewStep(StepView):
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """What was answered."""
         formal, draft = self.formal, self.formal.draft
-        is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
             "rows": wording.rows(content.items_of(formal, {})),
             "reason": draft.get("reason", ""),
             "kept": self.kept,
-            "what_heading": what_heading(formal),
-            "has_date": not is_access,
-            "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
-            "date_text": labels.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
+            "what_heading": self.kind.changes_heading,
+            "has_date": self.kind.has_date,
+            "date_label": self.kind.date_label,
+            "date_text": show_day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
             "what_next": what_next(formal),
             "preview_url": request_page.form_url(formal),
         }
@@ -374,22 +339,11 @@ def kept_of(formal: FormalRequest) -> list[Any]:
     return [evidence.attachment for evidence in found.order_by("pk")]
 
 
-def what_heading(formal: FormalRequest) -> str:
-    """The heading over the old and new values."""
-    if formal.form == FormalRequest.Form.CHANGE:
-        return "Qué cambia"
-    return {
-        forms.ALTA: "A quién se da acceso",
-        forms.BAJA: "A quién se quita el acceso",
-        forms.CLAVE: "Quién cambia de clave",
-    }[formal.kind]
-
-
 def what_next(formal: FormalRequest) -> str:
     """What happens after sending, in a sentence or three."""
     mail = formal.customer.registered_email
     first = f"le enviamos un enlace a {mail} para confirmarla."
-    if formal.form == FormalRequest.Form.ACCESS:
+    if formal.is_access:
         return (
             f"{first} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
             "Nada cambia hasta entonces."

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from change_requests import policy
 from change_requests.customer.steps import Step
-from change_requests.kinds import labels as kinds_labels
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item
 from change_requests.models import Clarification, Decision, FormalRequest
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
@@ -103,31 +105,20 @@ def note(formal: FormalRequest) -> str:
     return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
 
 
-def rows(items: Iterable[kinds_labels.Item]) -> list[Row]:
+def rows(items: Iterable[Item]) -> list[Row]:
     """Old and new of each item, in words."""
-    return [_row(item) for item in items]
-
-
-def _row(item: kinds_labels.Item) -> Row:
-    field, old, new = item["field"], item["old"], item["new"]
-    label = kinds_labels.label(field)
-    if field == "contact":
-        return Row(label, old, "Sin acceso")
-    if field == "password":
-        return Row(label, f"La de hoy de {old}", "Otra, que la persona elige con un enlace")
-    return Row(label, kinds_labels.value(field, old), kinds_labels.value(field, new))
+    return [
+        Row(row.label, row.customer_old.format(row.show(item["old"])), row.show(item["new"]) or row.customer_new)
+        for item in items
+        for row in [find_row(item["field"])]
+    ]
 
 
 def title(formal: FormalRequest, payload: str) -> str:
     """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
     if payload and formal.status != Status.DRAFT:
-        return kinds_labels.title(formal.form, formal.kind, json.loads(payload)["items"])
-    named = [field for field in formal.draft.get("items") or {} if not field.startswith("representative")]
-    named += ["representative"] if len(named) < len(formal.draft.get("items") or {}) else []
-    items = [{"asset": "", "field": field, "old": "", "new": ""} for field in named]
-    if name := (formal.draft.get("person") or {}).get("full_name"):
-        items.append({"asset": "access", "field": "full_name", "old": "", "new": name})
-    return kinds_labels.title(formal.form, formal.kind, items)
+        return find_kind(formal).title(json.loads(payload)["items"])
+    return find_kind(formal).draft_title(formal.draft)
 
 
 def life(formal: FormalRequest) -> list[Step]:

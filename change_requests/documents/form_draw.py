@@ -10,7 +10,6 @@ from django.conf import settings
 
 from accounts.models import Customer, User
 from change_requests.documents import form_fields as fields
-from change_requests.documents.form_fields import Field
 from change_requests.documents.sheet import (
     BOLD,
     INK_2,
@@ -23,6 +22,8 @@ from change_requests.documents.sheet import (
     values_of,
     width_of,
 )
+from change_requests.kinds.inputs import PdfField
+from change_requests.kinds.registry import kinds_of_form
 from change_requests.models import FormalRequest
 
 GAP = 14.0
@@ -182,13 +183,13 @@ def _office_use(sheet: Sheet, form: str) -> None:
 
 
 def _kinds(sheet: Sheet, form: str, data: FormData) -> None:
-    for choice, (label, hint) in _CHOICES[form].items():
-        is_on = data.values.get("kind") == fields.KINDS[form][choice]
-        sheet.radio(fields.KIND, choice, label=label, hint=hint, is_on=is_on)
+    for kind in kinds_of_form(form):
+        is_on = data.values.get("kind") == kind.code
+        sheet.radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_on)
     sheet.y -= 4
 
 
-def _row(sheet: Sheet, ones: Sequence[Field], data: FormData, shares: Sequence[float]) -> None:
+def _row(sheet: Sheet, ones: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
     """Fields side by side, each with its share of the width."""
     sheet.room(36)
     x, taken = LEFT, 0.0
@@ -199,7 +200,7 @@ def _row(sheet: Sheet, ones: Sequence[Field], data: FormData, shares: Sequence[f
     sheet.y -= taken + 3
 
 
-def _old_and_new(sheet: Sheet, one: Field, data: FormData) -> None:
+def _old_and_new(sheet: Sheet, one: PdfField, data: FormData) -> None:
     """A datum: what is on file (printed, when known), and the place for the new value."""
     today = data.today.get(one.name.removeprefix("new_"), "")
     label, said = f"{one.label}, nuevo valor", f"Hoy: {today}" if today else one.hint
@@ -223,23 +224,6 @@ _INTRODUCTIONS = {
         "Para cambiar RFC, razón social, domicilio, teléfono, correo registrado o representante, o suspender el "
         "servicio. Solo la presenta el representante legal o apoderado, desde el correo registrado."
     ),
-}
-_CHOICES = {
-    fields.ACCESS: {
-        "Alta": ("Alta", "la persona recibe un enlace para crear su acceso"),
-        "Baja": ("Baja", "la persona deja de entrar de inmediato"),
-        "Clave": (
-            "Cambio de clave",
-            "la persona recibe un enlace de un solo uso; nunca una clave por correo",
-        ),
-    },
-    fields.CHANGE: {
-        "Cambio": ("Cambio de datos", "llene las secciones 3 o 4"),
-        "Baja": (
-            "Baja del servicio",
-            "el servicio se suspende en la fecha que indique en la sección 5",
-        ),
-    },
 }
 _SENDING = {
     fields.ACCESS: (

@@ -113,6 +113,7 @@ class Answers:
     kind: str
     draft: dict[str, object]
     person_email: str = ""
+    names_colleague: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,14 +168,11 @@ def compare(proposal: Proposal, on_file: OnFile) -> Answers:
     if faults:
         raise Unreadable(Fault.INCOMPLETE, faults)
     kind = fields.KINDS[proposal.form][values["kind"]]
-    draft: dict[str, object] = {"reason": values["reason"]}
-    if proposal.form == fields.ACCESS:
-        names = ("full_name", "email", "phone", "position")
-        draft["person"] = {name: values[f"person_{name}"] for name in names} if kind == "alta" else {}
-        return Answers(kind, draft, values["person_email"].lower())
-    draft["effective_date"] = _iso(values["effective_date"]) or ""
-    draft["items"] = _items(values) if kind == "change" else {}
-    return Answers(kind, draft)
+    person = {name.removeprefix("person_"): text for name, text in values.items() if name.startswith("person_")}
+    draft = {"reason": values["reason"], **kind.read_pdf(person, _items(values))}
+    if kind.has_date:
+        draft["effective_date"] = _iso(values["effective_date"]) or ""
+    return Answers(kind.code, draft, person.get("email", "").lower(), kind.names_colleague)
 
 
 def plain_rfc(text: str) -> str:

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from change_requests.documents.form_draw import FOOT
 from change_requests.documents.sheet import INK_2, MONO, Row, Sheet
-from change_requests.kinds import labels
+from change_requests.kinds.fields import RISKY_ASSETS, find_row
+from change_requests.kinds.registry import find_title
+from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
 from factureya.core.calendar import attention_hours
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.words import MONTHS_LONG
-
-FROZEN = frozenset({"registered_email", "representative"})  # the assets whose execution waits
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def of(request: FormalRequest, no: int | None = None) -> Acuse:
         folio=request.folio,
         form=request.get_form_display(),
         rfc=said["customer_rfc"],
-        title=labels.title(request.form, request.kind, said["items"]),
+        title=find_title(request.form, request.kind, said["items"]),
         company=then.get("company", request.customer.legal_name),
         requester=then.get("requester", revision.requester.get_full_name()),
         power=request.representative.get_power_kind_display(),
@@ -69,7 +69,7 @@ def of(request: FormalRequest, no: int | None = None) -> Acuse:
         sha256=revision.sha256,
         rows=rows_of(said["items"]),
         reason=said["reason"],
-        effective=labels.day(said["effective_date"]),
+        effective=show_day(said["effective_date"]),
         evidence=[(file["name"], file["sha256"]) for file in said["evidence"]],
         steps=steps_of(request.form, {item["asset"] for item in said["items"]}, revision.created_at),
         anchor=event.hash if event else "",
@@ -84,12 +84,12 @@ def attached(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     return [(f"acuse-{acuse.folio}.pdf", draw(acuse), "application/pdf")]
 
 
-def rows_of(items: Sequence[labels.Item]) -> list[Row]:
+def rows_of(items: Sequence[Item]) -> list[Row]:
     """What was asked, as people say it."""
     return [
-        Row(labels.label(field), labels.value(field, item["old"]), labels.value(field, item["new"]))
+        Row(row.label, row.show(item["old"]), row.show(item["new"]))
         for item in items
-        for field in [item["field"]]
+        for row in [find_row(item["field"])]
     ]
 
 
@@ -112,7 +112,7 @@ def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
         f"La decide {deciders} con su razón por escrito, a más tardar el {when(approved)}. Nada cambia antes.",
         f"La ejecuta una persona ajena a Desarrollo, a más tardar el {when(executed)}, y le avisamos.",
     ]
-    if assets & FROZEN and settings.SENSITIVE_FREEZE_HOURS:
+    if assets & RISKY_ASSETS and settings.SENSITIVE_FREEZE_HOURS:
         steps.append(
             f"Por su seguridad, el correo registrado y el representante cambian al menos "
             f"{settings.SENSITIVE_FREEZE_HOURS} horas después de aprobarse; avisamos también al correo anterior."

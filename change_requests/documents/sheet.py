@@ -17,7 +17,7 @@ from reportlab.pdfbase.acroform import AcroForm
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from change_requests.documents.form_fields import Field
+from change_requests.kinds.inputs import PdfField
 
 _FILES = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
 REGULAR, BOLD, MONO = "Atkinson", "Atkinson-Bold", "Courier"
@@ -141,7 +141,7 @@ class Sheet:
 
     # -- Fields --------------------------------------------------------------------------------------
 
-    def field(self, one: Field, *, x: float, width: float, value: str = "", label: str | None = None) -> float:
+    def field(self, one: PdfField, *, x: float, width: float, value: str = "", label: str | None = None) -> float:
         """A field under its label, beginning at `y`; the height both took."""
         shown = one.label if label is None else label
         above = 13.0 if shown else 3.0
@@ -151,7 +151,7 @@ class Sheet:
         self._blank(one, x=x, y=self.y - above - height, width=width, height=height, value=value)
         return above + height
 
-    def radio(self, one: Field, choice: str, *, label: str, hint: str, is_on: bool) -> None:
+    def radio(self, one: PdfField, choice: str, *, label: str, hint: str, is_on: bool) -> None:
         """One of several, with its explanation beside it."""
         self.room(20)
         self.y -= 18
@@ -176,7 +176,7 @@ class Sheet:
         beside = LEFT + 28 + width_of(label, BOLD, 9.5)
         self.text(beside, self.y + 1, hint, REGULAR, 9, INK_2)
 
-    def check(self, one: Field) -> None:
+    def check(self, one: PdfField) -> None:
         """A box to tick, with its sentence beside it."""
         lines = simpleSplit(one.label, REGULAR, 9.5, INNER - 26)
         self.room(13 * len(lines) + 12)
@@ -197,7 +197,7 @@ class Sheet:
             self.text(LEFT + 22, self.y - 13 * number, line, REGULAR, 9.5)
         self.y -= 13 * (len(lines) - 1) + 4
 
-    def _blank(self, one: Field, *, x: float, y: float, width: float, height: float, value: str) -> None:
+    def _blank(self, one: PdfField, *, x: float, y: float, width: float, height: float, value: str) -> None:
         """The field alone. Its frame belongs to the page: readers draw a field's own border each in their way."""
         self._frame(x, y, width, height, PAPER if one.is_fixed else WHITE)
         where = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}
@@ -320,7 +320,7 @@ _WIDTHS = (110.0, (INNER - 110) / 2, (INNER - 110) / 2)
 _COLUMNS = (LEFT, LEFT + _WIDTHS[0], LEFT + _WIDTHS[0] + _WIDTHS[1])
 
 
-def field_height(one: Field) -> float:
+def field_height(one: PdfField) -> float:
     """Points of the place where one writes."""
     return 18.0 if one.lines == 1 else 7 + one.lines * FIELD_SIZE * 1.22
 

@@ -15,10 +15,9 @@ from change_requests.guards.sql_terms import (
     local_day,
     no_replace,
 )
+from change_requests.kinds import fields
 from factureya.core import triggers
 from factureya.core.triggers import Guard
-
-SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
 
 def _approved_item(customer: str, that: str) -> str:
@@ -46,7 +45,7 @@ _UNAPPROVED = " OR ".join(
     f"""(NEW.{name} ≠ OLD.{name} AND NOT {
         _approved_item("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
     })"""
-    for name in SENSITIVE
+    for name in fields.COLUMNS
 )
 _EARLY = both(f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
     AND NOT {_approved_item("OLD.id", "NEW.status <> OLD.status AND <day> >= EFFECTIVE(r)")}""")
@@ -114,7 +113,7 @@ GUARDS = [
             both(
                 _VERIFIED.format(customer="NEW.customer_id")
                 + " AND NOT "
-                + _approved_item("NEW.customer_id", "I.field = 'representative' AND I.new = <line>")
+                + _approved_item("NEW.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.new = <line>")
             ),
             line=_line("NEW"),
         ),
@@ -130,7 +129,7 @@ GUARDS = [
                 + " AND "
                 + _VERIFIED.format(customer="OLD.customer_id")
                 + " AND NOT "
-                + _approved_item("OLD.customer_id", "I.field = 'representative' AND I.old = <line>")
+                + _approved_item("OLD.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.old = <line>")
             ),
             line=_line("OLD"),
         ),

@@ -20,25 +20,9 @@ class InformationAsset(Chained):
     information owner then. Written by `operations.set_asset_owner`.
     """
 
-    # Every field a request may name; `Customer` columns, the representative's line, and those of access requests.
-    LABELS = {
-        "rfc": "RFC",
-        "legal_name": "Razón social",
-        "fiscal_address": "Domicilio fiscal",
-        "phone": "Teléfono",
-        "registered_email": "Correo registrado",
-        "representative": "Representante legal",
-        "status": "Estado del servicio",
-        "full_name": "Nombre completo",
-        "email": "Correo",
-        "position": "Puesto",
-        "contact": "Acceso de la persona",
-        "password": "Clave de acceso",
-    }
-
     code = models.CharField("clave", max_length=20, unique=True)
     name = models.CharField("nombre", max_length=80)
-    fields = models.JSONField("campos", default=list)  # codes of LABELS
+    fields = models.JSONField("campos", default=list)  # codes of `kinds.fields`
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,

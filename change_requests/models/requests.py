@@ -47,7 +47,6 @@ class FormalRequest(Chained):
         EMAIL = "email", "Correo"
 
     PREFIXES = {Form.ACCESS: "SA", Form.CHANGE: "SC"}
-    KINDS = {Form.ACCESS: (Kind.ALTA, Kind.BAJA, Kind.CLAVE), Form.CHANGE: (Kind.BAJA, Kind.CHANGE)}
     # An access request is called otherwise in these two.
     ACCESS_LABELS = {Status.IN_APPROVAL: "Verificada", Status.EXECUTED: "Ejecutada"}
     EDITABLE = (Status.DRAFT, Status.RETURNED)

@@ -1,7 +1,6 @@
 """The owner of the information and the security officer decide, each once, on the exact content they saw (M21)."""
 
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -10,10 +9,11 @@ from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, Slot, slots_of
 from change_requests.kinds import content
+from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._locking import (
-    Form,
-    Kind,
     Status,
     current,
     in_business_days,
@@ -31,7 +31,6 @@ from factureya.core import audit
 from factureya.core.clock import now
 
 Verdict = Decision.Verdict
-FROZEN = {"registered_email", "representative"}
 
 
 def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
@@ -75,13 +74,6 @@ def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) 
         )
         notifications.told("rejected", fresh, event, reason=decision.reason)
     return fresh
-
-
-def starts_on(day: str) -> datetime | None:
-    """The first instant of an effective date, local; None for none."""
-    if not day:
-        return None
-    return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(settings.TIME_ZONE))
 
 
 # -- Private -----------------------------------------------------------------------------------------
@@ -188,9 +180,9 @@ def _execute_after(request: FormalRequest) -> datetime:
     assert request.approved_at is not None
     asked = content.payload_of(request)
     earliest = request.approved_at
-    if FROZEN & {item["asset"] for item in asked["items"]}:
+    if touches_risky(asked["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
-    day = starts_on(asked["effective_date"])
-    if day is not None and not (request.form == Form.CHANGE and request.kind == Kind.BAJA):
+    day = first_instant(asked["effective_date"])
+    if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)
     return earliest

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Customer, User
 from change_requests import policy
+from change_requests.kinds.registry import kinds_of_form
 from change_requests.models import Evidence, FormalRequest, RequestedAsset
 from change_requests.operations._locking import Form, Status, current, locked, move, refuse
 from change_requests.operations.errors import Invalid, NotAllowed, Refused
@@ -37,7 +38,7 @@ def create_draft(
     actor = current(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
-    if kind not in FormalRequest.KINDS.get(Form(form), ()):
+    if kind not in {listed.code for listed in kinds_of_form(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
     representative = policy.powers_of(actor, customer)
     if representative is None:

@@ -133,7 +133,7 @@ def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest
         text = text_of(reason, at_least=20, what="el motivo", field="reason")
         representative = _in_whose_name(fresh, actor)
         items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(fresh)["items"]]
-        if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
+        if any(content.today_of(fresh, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         undoing = begin(
             actor,

@@ -10,8 +10,8 @@ from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, holders
 from change_requests.execution import executing
 from change_requests.kinds import content
+from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
-from change_requests.operations import _effects
 from change_requests.operations._locking import (
     Status,
     current,
@@ -158,13 +158,13 @@ def _has_no_powers(request: FormalRequest) -> bool:
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     asked = content.payload_of(request)
-    drift = [item for item in asked["items"] if content.found_of(request.customer, request, item) != item["old"]]
+    drift = [item for item in asked["items"] if content.found_of(request, item) != item["old"]]
     if drift:
         return _failed(request, actor, drift)
     done = _written(request, actor, asked["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):
-        told = _effects.apply(request, asked, actor)
+        told = find_kind(request).apply(request, asked, actor)
     request.executed_at = done.at
     event = move(
         request,
@@ -204,7 +204,7 @@ def _failed(request: FormalRequest, actor: User, drift: list[dict[str, str]]) ->
 def _written(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """The execution's row, first: with it the guards let the approved values through. Of drift: what was found."""
     is_ok = result == Execution.Result.OK
-    today = {i["field"]: content.found_of(request.customer, request, i) for i in items}
+    today = {i["field"]: content.found_of(request, i) for i in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,

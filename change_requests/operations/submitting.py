@@ -11,6 +11,9 @@ from change_requests import notifications, payload, policy
 from change_requests.approvals import missing_office
 from change_requests.documents import evidence
 from change_requests.kinds import content
+from change_requests.kinds.fields import find_new_mail
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
 from change_requests.models import (
     Evidence,
     FormalRequest,
@@ -20,7 +23,6 @@ from change_requests.models import (
 )
 from change_requests.operations._locking import (
     Form,
-    Kind,
     Status,
     confirm_deadline,
     current,
@@ -90,7 +92,7 @@ def _as_reviewed(request: FormalRequest, seen: str | None) -> list[Attachment]:
     return files
 
 
-def send(request: FormalRequest, items: list[content.Item], *, author: User) -> None:
+def send(request: FormalRequest, items: list[Item], *, author: User) -> None:
     """Write the revision and its assets, and ask for the confirmation; the caller holds the locks."""
     codes = {item["asset"] for item in items}
     _require_people(request, codes, author)
@@ -189,8 +191,7 @@ def confirm_new_email(request: FormalRequest, *, code: str, actor: User | None =
 
 def new_mail_of(request: FormalRequest) -> str:
     """The registered mail that the current revision asks for; empty when it stays."""
-    items = content.payload_of(request)["items"]
-    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+    return find_new_mail(content.payload_of(request)["items"])
 
 
 def hold_customer(request: FormalRequest) -> None:
@@ -210,11 +211,11 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
         )
 
 
-def _revise(request: FormalRequest, items: list[content.Item], author: User) -> RequestRevision:
+def _revise(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
     """Insert the next revision; the evidence it carries is fixed from now on."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
-    reason = content.clean_text(request.draft.get("reason"))
+    reason = clean_lines(request.draft.get("reason"))
     data = payload.canonical(
         payload.build(
             folio=request.folio,
@@ -243,7 +244,7 @@ def _revise(request: FormalRequest, items: list[content.Item], author: User) -> 
     )
 
 
-def _claim(request: FormalRequest, items: list[content.Item]) -> None:
+def _claim(request: FormalRequest, items: list[Item]) -> None:
     """Take the assets for this request: one open request per company and asset, a BAJA of the service alone (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _subject(request, items)
@@ -256,7 +257,7 @@ def _claim(request: FormalRequest, items: list[content.Item]) -> None:
     )
 
 
-def _subject(request: FormalRequest, items: list[content.Item]) -> str:
+def _subject(request: FormalRequest, items: list[Item]) -> str:
     """The mail of the person of an access request, of whom one request may be open."""
     if request.form == Form.CHANGE:
         return ""
@@ -270,7 +271,7 @@ def _conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
     changes = rows.filter(request__form=Form.CHANGE)
     if request.form == Form.ACCESS:
         rows = rows.filter(asset__code__in=codes, subject=subject)
-    elif request.kind == Kind.BAJA:
+    elif find_kind(request).blocks_all:
         rows = changes
     else:
         rows = changes.filter(asset__code__in=[*codes, "service"])
