@@ -66,10 +66,7 @@ class ReasonForm(FilesMixin):
     def answers(self) -> dict[str, Any]:
         """Reason and date."""
         day = self.cleaned_data.get("effective_date")
-        return {
-            "reason": str(self.cleaned_data["reason"]).strip(),
-            "effective_date": day.isoformat() if day else "",
-        }
+        return {"reason": str(self.cleaned_data["reason"]).strip(), "effective_date": day.isoformat() if day else ""}
 
 
 class SignForm(PortalForm):

@@ -13,13 +13,7 @@ from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
 from change_requests.kinds.fields import find_new_mail
 from change_requests.kinds.values import Item, show_day
-from change_requests.models import (
-    Clarification,
-    Decision,
-    FormalRequest,
-    MailText,
-    RequestRevision,
-)
+from change_requests.models import Clarification, Decision, FormalRequest, MailText, RequestRevision
 from factureya.core.models import Attachment, Event
 
 MOST_EVENTS = 300
@@ -113,11 +107,7 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
         chip=wording.chip(formal),
         life=wording.life(formal),
         turn=wording.turn(
-            formal,
-            is_hers=is_hers,
-            question=question,
-            new_mail=_new_mail(formal, said["items"]),
-            reasons=decisions,
+            formal, is_hers=is_hers, question=question, new_mail=_new_mail(formal, said["items"]), reasons=decisions
         ),
         rows=wording.rows(said["items"]),
         reason=said["reason"],

@@ -24,11 +24,7 @@ def line(step_label: str, here: str) -> list[Step]:
     place = ORDER.index(here)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
-        Step(
-            label,
-            "done" if n < place else "now" if n == place else "",
-            "listo" if n < place else "",
-        )
+        Step(label, "done" if n < place else "now" if n == place else "", "listo" if n < place else "")
         for n, label in enumerate(labels)
     ]
 

@@ -2,14 +2,7 @@
 
 from django.urls import path, register_converter
 
-from change_requests.customer import (
-    views_detail,
-    views_files,
-    views_links,
-    views_list,
-    views_start,
-    views_wizard,
-)
+from change_requests.customer import views_detail, views_files, views_links, views_list, views_start, views_wizard
 from change_requests.customer.views_common import FolioConverter
 
 register_converter(FolioConverter, "folio")

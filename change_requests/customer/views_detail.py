@@ -26,12 +26,7 @@ class RequestPage(KeyedForm, RequestView):
     """The page of a request, with its forms; also what a post that was refused shows again."""
 
     def page(
-        self,
-        seen: request_page.Dossier,
-        status: int = 200,
-        *,
-        key: FormKey | None = None,
-        **asked: PortalForm,
+        self, seen: request_page.Dossier, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
     ) -> HttpResponse:
         """`asked` are the forms that were posted, as `answer` or `code`; the others are fresh."""
         key = key or form_keys.new(self.user, self.page_key())
@@ -197,12 +192,7 @@ class Withdraw(KeyedForm, RequestView):
 
     def page(self, formal: FormalRequest, form: PortalForm, key: FormKey) -> HttpResponse:
         """The question."""
-        context = {
-            "formal": formal,
-            "form": form,
-            "key": key.token,
-            "is_draft": formal.status == Status.DRAFT,
-        }
+        context = {"formal": formal, "form": form, "key": key.token, "is_draft": formal.status == Status.DRAFT}
         return render(self.request, PAGES + "withdraw.html", context)
 
 
@@ -218,12 +208,7 @@ class NotMeHere(RequestView):
         does = request_page.not_me_does(formal)
         if not does:
             return self.to_detail("La solicitud ya no se puede detener.")
-        context = {
-            "formal": formal,
-            "action": request.path,
-            "does": does,
-            "until": policy.alarm_until(formal),
-        }
+        context = {"formal": formal, "action": request.path, "does": does, "until": policy.alarm_until(formal)}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:

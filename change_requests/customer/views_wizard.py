@@ -205,10 +205,7 @@ class ReasonStep(StepView):
     def initial(self) -> dict[str, Any]:
         """As saved."""
         draft = self.formal.draft
-        return {
-            "reason": draft.get("reason", ""),
-            "effective_date": draft.get("effective_date") or None,
-        }
+        return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def prepare(self, form: Any) -> None:
         """Keep the files, and tell what was refused."""

@@ -34,14 +34,7 @@ CHIPS = {
     Status.FAILED: "bad",
     Status.REVERTED: "closed",
 }
-LIFE = (
-    Status.SUBMITTED,
-    Status.VERIFYING,
-    Status.IN_APPROVAL,
-    Status.APPROVED,
-    Status.EXECUTED,
-    Status.CLOSED,
-)
+LIFE = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
 # Whose end the customer is told; the window of an execution is told in words.
 DATED = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
@@ -209,10 +202,7 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
     fixed = {
         Status.DRAFT: Turn(
-            "Termine y envíe su solicitud",
-            "Cada paso está guardado; puede seguir cuando quiera.",
-            "wait",
-            "continue",
+            "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
         ),
         Status.SUBMITTED: Turn(
             "Falta confirmarla desde el correo registrado",
@@ -293,18 +283,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.sent_back": ("Volvió a aprobación: {reason}", "swap"),
     "request.executed": ("Se aplicó", "check"),
     "request.failed": ("No se pudo aplicar: {reason}", "cross"),
-    "request.link_undelivered": (
-        "El correo con el enlace para elegir contraseña se devolvió; se anuló",
-        "mail",
-    ),
+    "request.link_undelivered": ("El correo con el enlace para elegir contraseña se devolvió; se anuló", "mail"),
     "request.closed": ("Se cerró", "lock"),
     "request.withdrawn": ("Se retiró: {reason}", "cross"),
     "request.expired": ("Venció: {reason}", "clock"),
     "request.disowned": ("Alguien avisó «No fui yo»", "shield"),
-    "request.alarm_seen": (
-        "El Responsable de Seguridad Informática revisó el aviso «No fui yo»",
-        "check",
-    ),
+    "request.alarm_seen": ("El Responsable de Seguridad Informática revisó el aviso «No fui yo»", "check"),
     "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
     "request.reverted": ("Se revirtió", "swap"),
 }

@@ -102,11 +102,7 @@ def _head(sheet: Sheet, form: str, data: FormData) -> None:
     sheet.paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.seal(form, data.folio, data.customer) if data.folio else ""
-    ours = (
-        (fields.FOLIO, data.folio, 130.0),
-        (fields.SEAL, seal, 200.0),
-        (fields.FORM_VERSION, fields.VERSION, 70.0),
-    )
+    ours = ((fields.FOLIO, data.folio, 130.0), (fields.SEAL, seal, 200.0), (fields.FORM_VERSION, fields.VERSION, 70.0))
     x = LEFT
     for one, value, width in ours:
         sheet.field(one, x=x, width=width, value=value)
@@ -131,17 +127,13 @@ def _new_values(sheet: Sheet, data: FormData) -> None:
     sheet.section("2. Qué solicita")
     _kinds(sheet, fields.CHANGE, data)
     sheet.section("3. Datos que cambian")
-    sheet.paragraph(
-        "Escriba solo los datos que cambian, como deben quedar. Lo que deje en blanco queda igual.",
-        size=9,
-    )
+    sheet.paragraph("Escriba solo los datos que cambian, como deben quedar. Lo que deje en blanco queda igual.", size=9)
     for one in fields.NEW_VALUES:
         _old_and_new(sheet, one, data)
     sheet.room(140)
     sheet.section("4. Nuevo representante legal o apoderado, si cambia")
     sheet.paragraph(
-        "Llene todos sus datos; ya debe ser contacto de la empresa. Adjunte el poder y una identificación.",
-        size=9,
+        "Llene todos sus datos; ya debe ser contacto de la empresa. Adjunte el poder y una identificación.", size=9
     )
     _row(sheet, fields.NEW_REPRESENTATIVE[:2], data, (0.68, 0.32))
     _row(sheet, fields.NEW_REPRESENTATIVE[2:4], data, (0.68, 0.32))
@@ -240,15 +232,7 @@ _SENDING = {
 }
 _OFFICES = {
     fields.ACCESS: ("Mesa de control", "Responsable de Seguridad Informática", "Implementador"),
-    fields.CHANGE: (
-        "Mesa de control",
-        "Propietario de la Información",
-        "Responsable de Seguridad",
-        "Implementador",
-    ),
+    fields.CHANGE: ("Mesa de control", "Propietario de la Información", "Responsable de Seguridad", "Implementador"),
 }
 _TODAY = {one.name for one in fields.NEW_VALUES}
-_BODIES: dict[str, Callable[[Sheet, FormData], None]] = {
-    fields.ACCESS: _person,
-    fields.CHANGE: _new_values,
-}
+_BODIES: dict[str, Callable[[Sheet, FormData], None]] = {fields.ACCESS: _person, fields.CHANGE: _new_values}

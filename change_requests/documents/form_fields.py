@@ -31,10 +31,7 @@ def _pdf_fields(*rows: SensitiveField) -> tuple[PdfField, ...]:
     return tuple(row.pdf for row in rows if row.pdf is not None)
 
 
-FORM, FORM_VERSION = (
-    PdfField("form", "Formato", is_fixed=True),
-    PdfField("version", "Versión", is_fixed=True),
-)
+FORM, FORM_VERSION = (PdfField("form", "Formato", is_fixed=True), PdfField("version", "Versión", is_fixed=True))
 FOLIO = PdfField("folio", "Folio", "Lo pone Factureya cuando inicia la solicitud en el portal", is_fixed=True)
 SEAL = PdfField("seal", "Sello", "Lo pone Factureya; comprueba que el folio es de su empresa", is_fixed=True)
 RFC = PdfField("rfc", "RFC de su empresa", "12 o 13 caracteres, con homoclave", max_length=13)
@@ -55,20 +52,12 @@ REASON = PdfField(
     max_length=values.MAX_REASON,
 )
 EFFECTIVE = PdfField(
-    "effective_date",
-    "Fecha en que debe aplicarse (opcional)",
-    "Día, mes y año: 31/12/2026",
-    max_length=10,
+    "effective_date", "Fecha en que debe aplicarse (opcional)", "Día, mes y año: 31/12/2026", max_length=10
 )
 SIGNER = (
     PdfField("signer_name", "Nombre de quien solicita", max_length=150),
     PdfField("signer_power", "Carácter", choices=(UNCHOSEN, *POWERS)),
-    PdfField(
-        "signer_email",
-        "Correo registrado de la empresa",
-        "Desde él se envía este formato",
-        max_length=254,
-    ),
+    PdfField("signer_email", "Correo registrado de la empresa", "Desde él se envía este formato", max_length=254),
 )
 OATH = PdfField(
     "oath",

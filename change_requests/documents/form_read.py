@@ -187,14 +187,7 @@ def _ask_worker(content: bytes) -> dict[str, str]:
     """What the worker read; a worker that was killed by its limits, or by ours, found it too heavy."""
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
-        done = subprocess.run(
-            command,
-            input=content,
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-            env={},
-        )
+        done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
         said = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError, OSError) as error:
         raise Unreadable(Fault.HEAVY) from error

@@ -21,10 +21,7 @@ from change_requests.kinds.inputs import PdfField
 
 _FILES = Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"
 REGULAR, BOLD, MONO = "Atkinson", "Atkinson-Bold", "Courier"
-for _font, _file in (
-    (REGULAR, "AtkinsonHyperlegible-Regular"),
-    (BOLD, "AtkinsonHyperlegible-Bold"),
-):
+for _font, _file in ((REGULAR, "AtkinsonHyperlegible-Regular"), (BOLD, "AtkinsonHyperlegible-Bold")):
     pdfmetrics.registerFont(TTFont(_font, _FILES / f"{_file}.ttf"))
 
 # static/css/tokens.css
@@ -201,33 +198,17 @@ class Sheet:
         """The field alone. Its frame belongs to the page: readers draw a field's own border each in their way."""
         self._frame(x, y, width, height, PAPER if one.is_fixed else WHITE)
         where = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}
-        looks = {
-            "textColor": INK,
-            "fontName": "Helvetica",
-            "fontSize": 8 if one.is_fixed else FIELD_SIZE,
-        }
+        looks = {"textColor": INK, "fontName": "Helvetica", "fontSize": 8 if one.is_fixed else FIELD_SIZE}
         names = {"name": one.name, "tooltip": one.spoken}
         if one.choices:
             options = list(one.choices)
             self.form.choice(
-                value=value or options[0],
-                options=options,
-                fieldFlags="combo",
-                **names,
-                **where,
-                **looks,
-                **_NO_BORDER,
+                value=value or options[0], options=options, fieldFlags="combo", **names, **where, **looks, **_NO_BORDER
             )
             return
         flags = ("readOnly doNotSpellCheck" if one.is_fixed else "") + (" multiline" if one.lines > 1 else "")
         self.form.textfield(
-            value=value,
-            maxlen=one.max_length,
-            fieldFlags=flags.strip(),
-            **names,
-            **where,
-            **looks,
-            **_NO_BORDER,
+            value=value, maxlen=one.max_length, fieldFlags=flags.strip(), **names, **where, **looks, **_NO_BORDER
         )
 
     def _frame(self, x: float, y: float, width: float, height: float, fill: HexColor) -> None:
@@ -293,10 +274,7 @@ class Sheet:
         canvas.translate(x, y + size)
         canvas.scale(scale, -scale)
         for fill, points in ((WHITE, "8,5 19,5 24,10 24,27 8,27"), (MARIGOLD, "19,5 24,10 19,10")):
-            path, canvas_points = (
-                canvas.beginPath(),
-                [tuple(map(float, p.split(","))) for p in points.split()],
-            )
+            path, canvas_points = (canvas.beginPath(), [tuple(map(float, p.split(","))) for p in points.split()])
             path.moveTo(*canvas_points[0])
             for point in canvas_points[1:]:
                 path.lineTo(*point)

@@ -59,27 +59,13 @@ def main(arguments=None):
     options = _options(arguments)
     try:
         files, doubled = read(Path(options.expediente))
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         print(f"No se pudo abrir {options.expediente}: {error}")
         return 1
     check = Check(files)
     for name in doubled:
         check.flaw(name, "está dos veces, o su contenido está dañado")
-    for part in (
-        check_manifest,
-        check_events,
-        check_versions,
-        check_decisions,
-        check_executions,
-        check_texts,
-    ):
+    for part in (check_manifest, check_events, check_versions, check_decisions, check_executions, check_texts):
         try:
             part(check)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -5,10 +5,4 @@ They guard this app's tables, and those of companies, contacts and representativ
 
 from change_requests.guards import companies, content, decisions, executions, requests
 
-GUARDS = [
-    *requests.GUARDS,
-    *content.GUARDS,
-    *decisions.GUARDS,
-    *executions.GUARDS,
-    *companies.GUARDS,
-]
+GUARDS = [*requests.GUARDS, *content.GUARDS, *decisions.GUARDS, *executions.GUARDS, *companies.GUARDS]

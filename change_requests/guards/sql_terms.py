@@ -52,10 +52,7 @@ _NOTATION = {
     "CONTENT(folio)": ("json_extract(NEW.payload, '$.folio')", "(NEW.payload::jsonb ->> 'folio')"),
     "CONTENT(form)": ("json_extract(NEW.payload, '$.form')", "(NEW.payload::jsonb ->> 'form')"),
     "CONTENT(kind)": ("json_extract(NEW.payload, '$.kind')", "(NEW.payload::jsonb ->> 'kind')"),
-    "EFFECTIVE(r)": (
-        "json_extract(r.payload, '$.effective_date')",
-        "(r.payload::jsonb ->> 'effective_date')",
-    ),
+    "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
 }
 
 
@@ -104,10 +101,7 @@ def is_active(user: str) -> str:
 
 def local_day(instant: str) -> tuple[str, str]:
     """The day in Mexico City of an instant, as YYYY-MM-DD text; the country has no summer time since 2022."""
-    return (
-        f"date({instant}, '-6 hours')",
-        f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')",
-    )
+    return (f"date({instant}, '-6 hours')", f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')")
 
 
 def by_engine(pair: tuple[str, str], **parts: tuple[str, str]) -> tuple[str, str]:

@@ -167,12 +167,7 @@ REPRESENTATIVE = SensitiveField(
     find_loser=representative.find_mail,
 )
 STATUS = SensitiveField(
-    "status",
-    "Estado del servicio",
-    "service",
-    show=_show_status,
-    is_column=True,
-    more_columns=_suspend_from,
+    "status", "Estado del servicio", "service", show=_show_status, is_column=True, more_columns=_suspend_from
 )
 FULL_NAME = SensitiveField(
     "full_name",

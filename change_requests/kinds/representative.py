@@ -101,10 +101,7 @@ PARTS = (
         "valid_until",
         Day(label="Facultades hasta (opcional)", required=False),
         PdfField(
-            "new_representative_valid_until",
-            "Hasta (opcional)",
-            "Día, mes y año; en blanco si no vence",
-            max_length=10,
+            "new_representative_valid_until", "Hasta (opcional)", "Día, mes y año; en blanco si no vence", max_length=10
         ),
     ),
 )

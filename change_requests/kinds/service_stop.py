@@ -17,8 +17,7 @@ class ServiceForm(PortalForm):
     """Step 2 of the baja of the service: a box to tick once its consequences were read."""
 
     understood = Tick(
-        label="Leí qué pasa con la baja del servicio",
-        missing="Lea qué pasa con la baja y marque que lo leyó",
+        label="Leí qué pasa con la baja del servicio", missing="Lea qué pasa con la baja y marque que lo leyó"
     )
 
     def answers(self) -> Draft:

@@ -32,12 +32,7 @@ class InformationAsset(Chained):
         verbose_name="propietario",
     )
     alternate = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="suplente",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="suplente"
     )
     alternate_from = models.DateTimeField("suple desde", null=True, blank=True)
     alternate_until = models.DateTimeField("suple hasta", null=True, blank=True)

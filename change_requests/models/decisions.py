@@ -85,12 +85,7 @@ class DecisionSlot(models.Model):
     revision_no = models.PositiveIntegerField("versión")
     office = models.CharField("cargo", max_length=10, choices=Decision.Office)
     asset = models.ForeignKey(
-        InformationAsset,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="activo",
+        InformationAsset, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="activo"
     )
     voided_at = models.DateTimeField("anulada", null=True, blank=True)
 
@@ -129,12 +124,7 @@ class Clarification(models.Model):
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="clarifications", verbose_name="solicitud")
     # Empty in a question.
     answers = models.OneToOneField(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="answer",
-        verbose_name="responde a",
+        "self", models.PROTECT, null=True, blank=True, related_name="answer", verbose_name="responde a"
     )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     author_name = models.CharField("nombre del autor", max_length=150)

@@ -54,13 +54,7 @@ class FormalRequest(Chained):
     # Nothing moves out of the last four; `executed` and `closed` only on.
     EDGES = {
         Status.DRAFT: (Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
-        Status.SUBMITTED: (
-            Status.DRAFT,
-            Status.VERIFYING,
-            Status.RETURNED,
-            Status.CANCELLED,
-            Status.EXPIRED,
-        ),
+        Status.SUBMITTED: (Status.DRAFT, Status.VERIFYING, Status.RETURNED, Status.CANCELLED, Status.EXPIRED),
         Status.VERIFYING: (
             Status.DRAFT,
             Status.IN_APPROVAL,
@@ -77,13 +71,7 @@ class FormalRequest(Chained):
             Status.CANCELLED,
             Status.EXPIRED,
         ),
-        Status.APPROVED: (
-            Status.IN_APPROVAL,
-            Status.EXECUTED,
-            Status.FAILED,
-            Status.CANCELLED,
-            Status.EXPIRED,
-        ),
+        Status.APPROVED: (Status.IN_APPROVAL, Status.EXECUTED, Status.FAILED, Status.CANCELLED, Status.EXPIRED),
         Status.RETURNED: (Status.DRAFT, Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
         Status.FAILED: (Status.DRAFT, Status.APPROVED, Status.CANCELLED, Status.EXPIRED),
         Status.EXECUTED: (Status.CLOSED, Status.REVERTED),
@@ -99,10 +87,7 @@ class FormalRequest(Chained):
     kind = models.CharField("movimiento", max_length=10, choices=Kind)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="formal_requests", verbose_name="empresa")
     requester = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        related_name="formal_requests",
-        verbose_name="solicitante",
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="formal_requests", verbose_name="solicitante"
     )
     representative = models.ForeignKey(
         Representative, models.PROTECT, related_name="+", verbose_name="en su carácter de"
@@ -135,29 +120,14 @@ class FormalRequest(Chained):
     new_mail_revision = models.PositiveIntegerField("versión con el correo nuevo comprobado", null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="verificó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
     )
     implementer = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="implementador",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="implementador"
     )
     designated_at = models.DateTimeField("designado", null=True, blank=True)
     designated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="designó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="designó"
     )
     waiver = models.ForeignKey(
         "Waiver", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="dispensa"
@@ -168,12 +138,7 @@ class FormalRequest(Chained):
     executed_at = models.DateTimeField("ejecutada", null=True, blank=True)
     closed_at = models.DateTimeField("cerrada", null=True, blank=True)
     revert_of = models.ForeignKey(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="reverts",
-        verbose_name="revierte",
+        "self", models.PROTECT, null=True, blank=True, related_name="reverts", verbose_name="revierte"
     )
 
     class Meta:
@@ -214,15 +179,7 @@ class FormalRequest(Chained):
             models.CheckConstraint(
                 name="verifying_request_was_confirmed",
                 condition=~Q(
-                    status__in=[
-                        "verifying",
-                        "in_approval",
-                        "approved",
-                        "executed",
-                        "closed",
-                        "failed",
-                        "reverted",
-                    ]
+                    status__in=["verifying", "in_approval", "approved", "executed", "closed", "failed", "reverted"]
                 )
                 | Q(confirmed_at__isnull=False),
             ),
@@ -251,9 +208,7 @@ class FormalRequest(Chained):
                 name="request_executed_inside_its_window",
                 condition=Q(executed_at__isnull=True)
                 | Q(
-                    implementer__isnull=False,
-                    executed_at__gte=F("execute_after"),
-                    executed_at__lt=F("execute_before"),
+                    implementer__isnull=False, executed_at__gte=F("execute_after"), executed_at__lt=F("execute_before")
                 ),
             ),
             models.CheckConstraint(
@@ -272,8 +227,7 @@ class FormalRequest(Chained):
                 violation_error_message="Nadie se designa a sí mismo.",
             ),
             models.CheckConstraint(
-                name="verifier_is_not_requester",
-                condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester")),
+                name="verifier_is_not_requester", condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester"))
             ),
             models.CheckConstraint(
                 name="request_alarm_follows_its_execution",
