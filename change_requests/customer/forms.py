@@ -1,7 +1,7 @@
-"""The forms of the five steps and of what follows (M7, M19).
+"""Define the forms of the wizard's five steps and of the request's page (M7, M19).
 
-Each form knows what of the draft it writes: `answers()` is merged into `FormalRequest.draft`. A form says what is
-missing; what is wrong with an answer, `change_requests.kinds.content` tells, for the web and for a PDF alike.
+`answers()` of a step's form returns what is merged into `FormalRequest.draft`. A form checks that nothing is missing;
+`change_requests.kinds` checks the answers themselves, for the web and for a PDF alike.
 """
 
 from typing import Any
@@ -24,11 +24,12 @@ CONFIRMATION = "Confirmo que los datos son correctos y que tengo facultades para
 
 
 class KindForm(PortalForm):
-    """Step 1: which of the kinds of one form (access or change) is asked for (M7, M19)."""
+    """Ask in step 1 which kind of request is wanted, among the kinds of one form: access or change (M7, M19)."""
 
     kind = Choice(label="¿Qué solicita?", missing="")
 
     def __init__(self, *args: Any, form: str, **options: Any) -> None:
+        """Offer the kinds of this form (FormalRequest.Form)."""
         super().__init__(*args, **options)
         kinds = kinds_of_form(form)
         field: Any = self.fields["kind"]
@@ -39,7 +40,7 @@ class KindForm(PortalForm):
 
 
 class ReasonForm(FilesMixin):
-    """Step 3: why, since when, and what proves it (M19)."""
+    """Ask in step 3 for the reason, the effective date and the evidence (M19)."""
 
     reason = Text(
         label="Motivo",
@@ -52,6 +53,7 @@ class ReasonForm(FilesMixin):
     files = FilesField("Evidencia (opcional)")  # type: ignore[assignment]
 
     def __init__(self, *args: Any, kind: RequestKind, **options: Any) -> None:
+        """Keep, rename or remove the date, as the kind of request needs it."""
         super().__init__(*args, **options)
         if not kind.has_date:
             del self.fields["effective_date"]
@@ -64,23 +66,23 @@ class ReasonForm(FilesMixin):
             field.help_text = "Hasta el día anterior todo sigue igual."
 
     def answers(self) -> dict[str, Any]:
-        """Reason and date."""
+        """Return the reason and the effective date, as YYYY-MM-DD text."""
         day = self.cleaned_data.get("effective_date")
         return {"reason": str(self.cleaned_data["reason"]).strip(), "effective_date": day.isoformat() if day else ""}
 
 
 class SignForm(PortalForm):
-    """Step 4: who signs declares that the powers are in force (M8)."""
+    """Ask in step 4 for the declaration that the signer's powers are in force (M8)."""
 
     declares = Tick(label=DECLARATION, missing="Marque la declaración para poder firmar")
 
     def answers(self) -> dict[str, Any]:
-        """That it was declared."""
+        """Return that it was declared."""
         return {"declares": True}
 
 
 class SubmitForm(PortalForm):
-    """Step 5; `seen` is what was reviewed."""
+    """Ask in step 5 for the confirmation; `seen` is the hash of the draft that was shown."""
 
     confirm = Tick(label=CONFIRMATION, missing="Confirme que los datos son correctos")
     seen = forms.CharField(
@@ -92,7 +94,7 @@ class SubmitForm(PortalForm):
 
 
 class AnswerForm(PortalForm):
-    """The answer to a clarification: a message, the content stays as it was."""
+    """Ask for the answer to a clarification; the content of the request stays as it was."""
 
     answer = Text(
         label="Su respuesta",
@@ -103,7 +105,7 @@ class AnswerForm(PortalForm):
 
 
 class WithdrawForm(PortalForm):
-    """Why it is withdrawn."""
+    """Ask why the request is withdrawn."""
 
     reason = Text(
         label="¿Por qué la retira?",
@@ -115,7 +117,7 @@ class WithdrawForm(PortalForm):
 
 
 class CodeForm(PortalForm):
-    """The code mailed to the new registered address."""
+    """Ask for the code that was mailed to the new registered address."""
 
     code = Line(
         label="Código",
@@ -127,7 +129,10 @@ class CodeForm(PortalForm):
 
 
 class NewPasswordForm(PortalForm):
-    """The new password of a cambio de clave, typed once: a mistake is mended by a code to the registered mail."""
+    """Ask once for the new password of a cambio de clave.
+
+    Who mistypes it can still sign in with a code sent to the registered mail.
+    """
 
     password = forms.CharField(
         label="Contraseña nueva",
@@ -143,11 +148,12 @@ class NewPasswordForm(PortalForm):
     )
 
     def __init__(self, *args: Any, person: User, **options: Any) -> None:
+        """Keep the person whose password it will be."""
         super().__init__(*args, **options)
         self.person = person
 
     def clean_password(self) -> str:
-        """Measured against the person's name and mail."""
+        """Return the password. Raise ValidationError when it is weak, or like the person's name or mail."""
         password: str = self.cleaned_data["password"]
         passwords.check(password, self.person)
         return password

@@ -1,4 +1,4 @@
-"""What the customer's page of a request shows, read in a fixed number of queries (M8, M16)."""
+"""Read what the customer's page of a request shows, in a fixed number of queries (M8, M16)."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ NEW_MAIL_WAITS = (FormalRequest.Status.VERIFYING, FormalRequest.Status.IN_APPROV
 
 @dataclass(frozen=True)
 class Dossier:
-    """A request and its parts, as the customer sees them."""
+    """Hold a request and its parts, as the customer's page shows them."""
 
     formal: FormalRequest
     title: str
@@ -43,56 +43,57 @@ class Dossier:
 
     @property
     def may_withdraw(self) -> bool:
-        """Whether it may still be withdrawn."""
+        """Return True if the request can still be withdrawn."""
         return self.formal.status in policy.WITHDRAWABLE
 
     @property
     def may_correct(self) -> bool:
-        """Whether it may be made a draft again."""
+        """Return True if the reader can make the request a draft again."""
         return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
 
     @property
     def not_me_does(self) -> str:
-        """What «no fui yo» would do now: stop, report, or nothing."""
+        """Return what «no fui yo» does now: stop, report, or nothing (an empty text)."""
         return not_me_does(self.formal)
 
     @property
     def form_url(self) -> str:
-        """The PDF form with the draft's folio; empty once it is on its way."""
+        """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return ""
         return form_url(self.formal)
 
     @property
     def then(self) -> str:
-        """What the old values are called."""
+        """Return the heading of the old values."""
         return "Hoy" if self.formal.executed_at is None else "Antes"
 
     @property
     def was_sent(self) -> bool:
-        """Whether there is an acuse."""
+        """Return True if the request was sent, and so has a receipt."""
         return self.formal.revision_no > 0
 
 
 def form_url(formal: FormalRequest) -> str:
-    """Where the request's PDF form is."""
+    """Return the address of the request's PDF form."""
     name = "requests:form_access" if formal.is_access else "requests:form_change"
     return f"{reverse(name)}?folio={formal.folio}"
 
 
 def not_me_does(formal: FormalRequest) -> str:
-    """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
+    """Return what «no fui yo» does now: stop the request or report it; empty when somebody already said it."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
     return policy.not_me_does(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:
+    """Return True if the request can be edited again; one that the system prepared cannot."""
     return formal.status in policy.REOPENABLE and formal.revert_of_id is None
 
 
 def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
-    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
+    """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
     revision = formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
     said = _content(revision)
     messages = list(formal.clarifications.order_by("pk"))
@@ -124,7 +125,7 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
 
 
 def _content(revision: RequestRevision | None) -> dict[str, Any]:
-    """The payload of the version, or nothing before the first."""
+    """Return the payload of the version, or an empty payload for a request that was never sent."""
     if revision is None:
         return {"items": [], "reason": "", "effective_date": ""}
     content: dict[str, Any] = json.loads(revision.payload)
@@ -132,21 +133,21 @@ def _content(revision: RequestRevision | None) -> dict[str, Any]:
 
 
 def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
-    """The question that has no answer yet, if there is one."""
+    """Return the last question without an answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
 def _mails(formal: FormalRequest) -> list[MailText]:
-    """What was written in the mails that brought its form."""
+    """Return the texts of the mails that brought the request's form."""
     if not getattr(formal, "has_mails", True):  # the page's own statement asked it
         return []
     return list(formal.mail_texts.exclude(body="").order_by("pk"))
 
 
 def _new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
-    """The new registered address whose code was not read back yet."""
+    """Return the new registered address while its code is awaited; empty otherwise."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
     if formal.new_mail_sent_at is None:
@@ -155,6 +156,6 @@ def _new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
 
 
 def _files(formal: FormalRequest) -> list[Attachment]:
-    """The evidence of the current version, or of the draft."""
+    """Return the evidence of the current version, or of the draft."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]

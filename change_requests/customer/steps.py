@@ -1,4 +1,4 @@
-"""The five steps of the wizard: their order, their names, and which one is not answered yet (M19)."""
+"""Name the five steps of the wizard in their order, and find the first that is not answered yet (M19)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ OF_REASON = frozenset({"reason", "effective_date", "evidence"})
 
 
 class Step(NamedTuple):
-    """A step as the line of steps draws it; `state` is done, now or empty."""
+    """Hold a step as the line of steps draws it; `state` is done, now or empty."""
 
     label: str
     state: str
@@ -30,14 +30,14 @@ def line(step_label: str, here: str) -> list[Step]:
 
 
 def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the content's items if this were the draft, by field."""
+    """Return what would be wrong with the items of this draft, by field."""
     errors: dict[str, str] = {}
     content.items_of(with_draft(formal, draft), errors)
     return errors
 
 
 def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
-    """The request as it would be with this draft; not saved, and the one in hand stays as it is."""
+    """Return an unsaved copy of the request with this draft."""
     return FormalRequest(
         form=formal.form,
         kind=formal.kind,
@@ -49,7 +49,7 @@ def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest
 
 
 def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """The first step that is not answered yet, or not well, and what is wrong there."""
+    """Return the first step that lacks a right answer, and what is wrong there; None when all are answered."""
     problems = content.problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

@@ -1,4 +1,4 @@
-"""The first of the five steps: what is asked. POST makes the draft and its folio (M7, M19)."""
+"""Serve the first of the five steps, which creates the draft and its folio (M7, M19)."""
 
 from typing import Any
 
@@ -21,24 +21,24 @@ PAGES = "change_requests/customer/"
 
 
 class NewRequest(KeyedForm, RequesterView):
-    """Step 1: what is asked. POST makes the draft and its folio; a double click makes one."""
+    """Ask what is requested, and create the draft; a double click creates one."""
 
     http_method_names = ["get", "head", "post"]
     needs_service = True
     form_kind = ""  # FormalRequest.Form
 
     def form_name(self, **kwargs: Any) -> str:
-        """One per form."""
+        """Return the name of the form's one-time key."""
         return f"nueva:{self.form_kind}"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The choice."""
+        """Return the page with the choice."""
         found = drafts.find(request.session, self.user, self.form_name())
         key, fields, why = found or (form_keys.new(self.user, self.form_name()), {}, "")
         return self.page(forms.KindForm(initial=fields, form=self.form_kind), key, why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Make the draft, and on to the second step."""
+        """Create the draft and redirect to the second step."""
         key, is_ours = self.posted_key(self.user, self.form_name())
         form = forms.KindForm(request.POST, form=self.form_kind)
         if not is_ours:
@@ -60,7 +60,7 @@ class NewRequest(KeyedForm, RequesterView):
         return redirect("requests:data", folio=formal.folio)
 
     def page(self, form: PortalForm, key: FormKey, why: str = "") -> HttpResponse:
-        """The first of five steps."""
+        """Return the page of the first step with this form."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,
@@ -79,12 +79,12 @@ class NewRequest(KeyedForm, RequesterView):
 
 
 class NewAccess(NewRequest):
-    """«Solicitud de Control de Acceso» (M7)."""
+    """Begin a «Solicitud de Control de Acceso» (M7)."""
 
     form_kind = FormalRequest.Form.ACCESS
 
 
 class NewChange(NewRequest):
-    """«Solicitud de Baja o Cambio de Información Sensible» (M19)."""
+    """Begin a «Solicitud de Baja o Cambio de Información Sensible» (M19)."""
 
     form_kind = FormalRequest.Form.CHANGE

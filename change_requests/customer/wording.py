@@ -1,6 +1,6 @@
-"""A request told to its customer: where it stands, whose turn it is, and what happened (M7, M16, M19).
+"""Say to the customer where a request stands, whose turn it is and what happened (M7, M16, M19).
 
-Pure functions on what the page has in hand.
+Nothing here reads the database.
 """
 
 import json
@@ -41,7 +41,7 @@ STOPPED = "Detenida por «No fui yo»"
 
 
 class Turn(NamedTuple):
-    """«Qué sigue»: what is to be done, by whom; `look` is the box's colour, `act` names the customer's main action."""
+    """Hold what follows: `look` is the box's colour, `act` names the customer's main action."""
 
     title: str
     text: str
@@ -51,7 +51,7 @@ class Turn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An item as the page shows it."""
+    """Hold one changed field as the page shows it."""
 
     label: str
     old: str
@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An event of the history, in words."""
+    """Hold one event of the history in words."""
 
     text: str
     at: datetime
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
 
 
 def not_me_done(formal: FormalRequest) -> str:
-    """Say what «no fui yo» did, once it is written."""
+    """Return the sentence that says what «no fui yo» did."""
     if formal.alarmed_at is not None:
         until = when_long(policy.alarm_until(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
@@ -77,20 +77,20 @@ def not_me_done(formal: FormalRequest) -> str:
 
 
 def chip(formal: FormalRequest) -> tuple[str, str]:
-    """The chip's look and words; a stopped request says so."""
+    """Return the look and the words of the status; a stopped request says that it is stopped."""
     if formal.suspended_at is not None and formal.is_open:
         return "bad", STOPPED
     return CHIPS[Status(formal.status)], formal.status_label
 
 
 def waits_for_company(formal: FormalRequest) -> bool:
-    """Whether the company has something to do; no query."""
+    """Return True if the company must do something now."""
     is_stopped = formal.suspended_at is not None and formal.is_open
     return not is_stopped and policy.turn_of(formal).is_customer
 
 
 def note(formal: FormalRequest) -> str:
-    """Under the chip of a row: whose turn it is, and until when."""
+    """Return whose turn it is and until when; of a finished request, when it was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     turn = policy.turn_of(formal)
@@ -99,7 +99,7 @@ def note(formal: FormalRequest) -> str:
 
 
 def rows(items: Iterable[Item]) -> list[Row]:
-    """Old and new of each item, in words."""
+    """Return the old and new value of each item, in words."""
     return [
         Row(row.label, row.customer_old.format(row.show(item["old"])), row.show(item["new"]) or row.customer_new)
         for item in items
@@ -108,14 +108,14 @@ def rows(items: Iterable[Item]) -> list[Row]:
 
 
 def title(formal: FormalRequest, payload: str) -> str:
-    """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
+    """Return «Cambio de teléfono»: from the version that was sent, or from what the draft has so far."""
     if payload and formal.status != Status.DRAFT:
         return find_kind(formal).title(json.loads(payload)["items"])
     return find_kind(formal).draft_title(formal.draft)
 
 
 def life(formal: FormalRequest) -> list[Step]:
-    """The line of stages: those that were passed, the one where it is; an end that is no stage stands in its place."""
+    """Return the line of stages: those passed and the current one; an early end takes the place of the next stage."""
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
@@ -136,7 +136,7 @@ def life(formal: FormalRequest) -> list[Step]:
 
 
 def _reached(formal: FormalRequest) -> int:
-    """How many stages are behind it."""
+    """Return how many stages the request has passed."""
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -160,7 +160,10 @@ def turn(
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
 ) -> Turn:
-    """What follows. `question` waits for its answer; `new_mail` for its code; `is_hers`: the reader began it."""
+    """Return what follows and whose turn it is.
+
+    `question` waits for its answer, `new_mail` for its code; `is_hers`: the reader began the request.
+    """
     if formal.suspended_at is not None and formal.is_open:
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
@@ -196,6 +199,7 @@ def turn(
 
 
 def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
+    """Return what follows in each status; `reasons` are the decisions on this version."""
     status, mail = Status(formal.status), formal.customer.registered_email
     told = formal.outcome_reason
     why = f"Motivo: {told}" if told else ""
@@ -235,7 +239,7 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
 
 
 def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Turn]:
-    """Where nothing goes on by itself, and what the customer may do then."""
+    """Return what the customer may do in each status where nothing goes on by itself."""
     return {
         Status.RETURNED: Turn(
             "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
@@ -254,7 +258,7 @@ def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Tur
 
 
 def _window(formal: FormalRequest) -> str:
-    """When an approved request is carried out."""
+    """Return the sentence that says when an approved request is executed."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "
@@ -308,7 +312,7 @@ HIDDEN = frozenset(
 
 
 def history(events: Iterable[Event]) -> list[Entry]:
-    """The events that are the customer's, in words."""
+    """Return the events that concern the customer, in words."""
     told = []
     for event in events:
         if event.verb in VERBS:
@@ -318,6 +322,7 @@ def history(events: Iterable[Event]) -> list[Entry]:
 
 
 def _filled(text: str, event: Event) -> str:
+    """Return the text with the event's own people and reasons put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
     return text.format_map(data).removesuffix(": ")

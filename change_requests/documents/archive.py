@@ -1,7 +1,7 @@
-"""The *expediente*: everything of one request, as data for a page and as a ZIP that proves itself (M20, M21, M26).
+"""Build the archive (*expediente*) of a request: its data for a page, and a ZIP that proves itself (M20, M21, M26).
 
-The ZIP holds a script of Python's standard library alone that recomputes every hash. The same request gives the same
-bytes, and the last link of its chain, shown in the portal, is what somebody compares his copy with.
+The ZIP holds a script, of Python's standard library alone, that recomputes every hash. The same request gives the same
+bytes. The last hash of its chain of events is shown in the portal, to be compared with a copy.
 """
 
 import json
@@ -50,9 +50,9 @@ acuses/             el acuse de cada versión
 
 
 def collect(request: FormalRequest) -> dict[str, Any]:
-    """Everything of the request as JSON values, in a fixed number of queries; the keys name the ZIP's files.
+    """Return everything of the request as JSON values, in a fixed number of queries; the keys name the ZIP's files.
 
-    Who may see it was asked by the caller.
+    The caller has checked who may see the request.
     """
     whole = FormalRequest.objects.select_related("customer", "representative", "revert_of", *_PEOPLE)
     request = whole.get(pk=request.pk)
@@ -103,9 +103,9 @@ def collect(request: FormalRequest) -> dict[str, Any]:
 
 
 def as_zip(request: FormalRequest) -> IO[bytes]:
-    """The expediente as an open file at its beginning; the caller closes it.
+    """Return the archive as an open ZIP file at its beginning; the caller closes the file.
 
-    A file that the store lost is left out, and so the verifier names it.
+    A file that the store lost is left out, so that the verifying script names it.
     """
     out: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
     entries: dict[str, dict[str, Any]] = {}
@@ -122,17 +122,17 @@ def as_zip(request: FormalRequest) -> IO[bytes]:
 
 
 def manifest_of(request: FormalRequest, data: dict[str, Any], files: dict[str, dict[str, Any]]) -> bytes:
-    """What the ZIP holds, file by file, and where the chain ended."""
+    """Return the manifest: every file of the ZIP with its hash, and the end of the chain of events."""
     return _json({"folio": request.folio, "files": files, "head": data["cabeza"], "version": 1})
 
 
 def file_name(request: FormalRequest) -> str:
-    """The name of the ZIP."""
+    """Return the name of the ZIP."""
     return f"expediente-{request.folio}.zip"
 
 
 def _contents(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Every file but the manifest, in order."""
+    """Yield name and content of every file of the ZIP except the manifest, in order."""
     yield "LEAME.txt", README.format(folio=request.folio).encode()
     yield VERIFIER.name, VERIFIER.read_bytes()
     for version in data["versiones"]:
@@ -160,7 +160,7 @@ def _contents(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[st
 
 
 def _request(request: FormalRequest) -> dict[str, Any]:
-    """The request's own columns, with people by name."""
+    """Return the request's own columns, and its people by name and key."""
     columns = (
         "folio",
         "form",
@@ -196,6 +196,7 @@ def _request(request: FormalRequest) -> dict[str, Any]:
 
 
 def _decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
+    """Yield each decision with the approvals that it gave."""
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     for one in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
         yield {
@@ -220,12 +221,13 @@ def _decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
 
 
 def _files(request: FormalRequest) -> list[Evidence]:
-    """The evidence of every version, also what a later one left out."""
+    """Return the evidence of every version, including what a later version left out."""
     sent = Evidence.objects.filter(request=request, revision_no__isnull=False)
     return list(sent.select_related("attachment").order_by("pk"))
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:
+    """Return what is written about one file of evidence."""
     file = evidence.attachment
     return {
         "name": file.name,
@@ -238,6 +240,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 
 
 def _stored(evidence: Evidence) -> bytes | None:
+    """Return the bytes of a stored file, or None if the store lost the file."""
     try:
         _, file = store.open_for_download(evidence.attachment)
     except FileNotFoundError:
@@ -248,25 +251,29 @@ def _stored(evidence: Evidence) -> bytes | None:
 
 
 def _head(request: FormalRequest) -> dict[str, Any]:
+    """Return number and hash of the last event in the request's chain."""
     head = ChainHead.objects.filter(chain=request.chain).first()
     return {"seq": head.seq, "hash": head.hash} if head else {"seq": 0, "hash": "0" * 64}
 
 
 def _plain(row: Any, *names: str) -> dict[str, Any]:
-    """Columns of a row as JSON values."""
+    """Return these columns of a row as JSON values."""
     values = {name: getattr(row, name) for name in names}
     return {name: _instant(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _instant(at: datetime | None) -> str | None:
+    """Return an instant as ISO text in UTC; None for None."""
     return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
 
 
 def _json(value: Any) -> bytes:
+    """Return the value as readable JSON with sorted keys."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
 
 
 def _put(archive: ZipFile, name: str, content: bytes) -> None:
+    """Add a file to the ZIP with a fixed date, so that the same content gives the same bytes."""
     entry = ZipInfo(name, _EPOCH)
     entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
     archive.writestr(entry, content)

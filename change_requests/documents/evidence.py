@@ -1,6 +1,6 @@
-"""Whether the stored files are the ones that were sent: their bytes are read and hashed each time (M20, M21).
+"""Check that the stored files are those that were sent, by reading and hashing them each time (M20, M21).
 
-A file is read in pieces and never beyond its recorded size, so the cost of a request is bounded by its files' limits.
+A file is read in pieces and never beyond its recorded size, so the files' limits bound the cost of a request.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ PIECE = 256 * 1024  # bytes read at a time
 
 
 class Altered(Exception):
-    """The stored file is missing (`is_missing`), or its bytes are not those that were sent."""
+    """Report that a stored file is missing, or that its bytes are not those that were sent."""
 
     is_missing = False
 
 
 class Missing(Altered):
-    """The store has no such file."""
+    """Report that the store has no such file."""
 
     is_missing = True
 
@@ -49,7 +49,7 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
-    """Say whether the stored bytes give this hash now."""
+    """Return True if the stored bytes give this hash now."""
     try:
         _, file = open_as_sent(attachment, sha256)
     except Altered:
@@ -64,7 +64,7 @@ def altered(files: Iterable[Evidence]) -> list[str]:
 
 
 def altered_in(request: FormalRequest) -> list[str]:
-    """Return the files of the current version that are not as the version names them: bytes, rows and list."""
+    """Return the names of the current version's files that differ from its content, in bytes or in the list."""
     kept = of_version(request)
     signed = {(file["name"], file["sha256"]) for file in content.payload_of(request)["evidence"]}
     found = {(one.attachment.name, one.sha256) for one in kept}
@@ -72,13 +72,13 @@ def altered_in(request: FormalRequest) -> list[str]:
 
 
 def of_version(request: FormalRequest) -> list[Evidence]:
-    """Return the evidence that the current version carries; one statement."""
+    """Return the evidence that the current version carries, in one query."""
     rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 
 def _digest(file: IO[Any], size: int) -> str:
-    """The SHA-256 of the file; empty when it is longer than it was, without reading the rest."""
+    """Return the SHA-256 of the file; an empty text as soon as it is longer than `size`."""
     whole, read = hashlib.sha256(), 0
     while piece := file.read(PIECE):
         read += len(piece)

@@ -1,6 +1,6 @@
-"""The two fillable forms of the manual, blank or with a draft's folio, seal and data (M7, M20).
+"""Draw the two fillable PDF forms of the manual: blank, or with a draft's folio, seal and data (M7, M20).
 
-Data in, PDF out. What comes back is read by `pdf_read` and believed in nothing.
+`form_read` reads what comes back, and believes nothing of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +35,9 @@ FOOT = (
 
 @dataclass(frozen=True)
 class FormData:
-    """What is known before the customer writes: nothing for the blank form.
+    """Hold what is known before the customer writes; the blank form knows nothing.
 
-    `values` are those of `pdf_fields` by name; `today` are the values on file, printed beside the new ones.
+    `values` are values of `form_fields` by name; `today` are the values on file, printed beside the new ones.
     """
 
     folio: str = ""
@@ -50,7 +50,7 @@ BLANK = FormData()
 
 
 def data_of(request: FormalRequest) -> FormData:
-    """What a draft's form is filled with; who asked whether it may be seen is the caller."""
+    """Return what the form of this draft is filled with; the caller has checked who may see the draft."""
     customer, representative, draft = request.customer, request.representative, request.draft
     person = dict(draft.get("person") or {})
     if pk := person.pop("user", None):
@@ -74,7 +74,7 @@ def data_of(request: FormalRequest) -> FormData:
 
 
 def _shown(name: str, text: str) -> str:
-    """A value of the draft as the form has it: dates as people write them, the power in words."""
+    """Return a draft's value as the form shows it: dates as people write them, the power in words."""
     if name == "representative_power":
         return next((label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN)
     if name.endswith(("_date", "_from", "_until")) and text:
@@ -83,7 +83,7 @@ def _shown(name: str, text: str) -> str:
 
 
 def render(form: str, data: FormData = BLANK) -> bytes:
-    """The form as PDF; with `data.folio`, that draft's. Raises KeyError for a form that is neither of the two."""
+    """Return the form as a PDF, blank or filled with `data`. Raise KeyError for an unknown form."""
     sheet = Sheet(fields.TITLES[form], subject=f"Formato {form}, versión {fields.VERSION}", foot=FOOT)
     sheet.fillable()
     _head(sheet, form, data)
@@ -98,7 +98,7 @@ def render(form: str, data: FormData = BLANK) -> bytes:
 
 
 def _head(sheet: Sheet, form: str, data: FormData) -> None:
-    """What the form is, and the three fields that are ours."""
+    """Draw what the form is for, and the fields that only we fill."""
     sheet.paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.seal(form, data.folio, data.customer) if data.folio else ""
@@ -111,11 +111,13 @@ def _head(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _company(sheet: Sheet, data: FormData) -> None:
+    """Draw the section about the company."""
     sheet.section("1. Su empresa")
     _row(sheet, (fields.RFC, fields.LEGAL_NAME), data, (0.28, 0.72))
 
 
 def _person(sheet: Sheet, data: FormData) -> None:
+    """Draw the sections of the access form: the kind of request and the person."""
     sheet.section("2. Qué solicita")
     _kinds(sheet, fields.ACCESS, data)
     sheet.section("3. La persona")
@@ -124,6 +126,7 @@ def _person(sheet: Sheet, data: FormData) -> None:
 
 
 def _new_values(sheet: Sheet, data: FormData) -> None:
+    """Draw the sections of the change form: the kind of request, the new values and the new representative."""
     sheet.section("2. Qué solicita")
     _kinds(sheet, fields.CHANGE, data)
     sheet.section("3. Datos que cambian")
@@ -141,6 +144,7 @@ def _new_values(sheet: Sheet, data: FormData) -> None:
 
 
 def _reason(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw the reason and, on the change form, the effective date."""
     sheet.section(f"{_NUMBERS[form]}. Motivo")
     sheet.room(90)
     sheet.text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
@@ -153,6 +157,7 @@ def _reason(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _signer(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw who signs, and the box with the oath."""
     sheet.room(110)
     sheet.section(f"{_NUMBERS[form] + 1}. Quién solicita")
     _row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
@@ -160,7 +165,7 @@ def _signer(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _office_use(sheet: Sheet, form: str) -> None:
-    """Boxes for who handles a printed copy; no field of the form."""
+    """Draw the boxes for whoever handles a printed copy; they are no fields of the form."""
     sheet.room(66)
     sheet.y -= 16
     sheet.text(LEFT, sheet.y, "Uso exclusivo de Factureya", BOLD, 8.5, INK_2)
@@ -175,6 +180,7 @@ def _office_use(sheet: Sheet, form: str) -> None:
 
 
 def _kinds(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw a radio button for each kind of request of this form."""
     for kind in kinds_of_form(form):
         is_on = data.values.get("kind") == kind.code
         sheet.radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_on)
@@ -182,7 +188,7 @@ def _kinds(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _row(sheet: Sheet, ones: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
-    """Fields side by side, each with its share of the width."""
+    """Draw fields side by side, each with its share of the width."""
     sheet.room(36)
     x, taken = LEFT, 0.0
     for one, share in zip(ones, shares, strict=True):
@@ -193,7 +199,7 @@ def _row(sheet: Sheet, ones: Sequence[PdfField], data: FormData, shares: Sequenc
 
 
 def _old_and_new(sheet: Sheet, one: PdfField, data: FormData) -> None:
-    """A datum: what is on file (printed, when known), and the place for the new value."""
+    """Draw one field: its current value, if known, and a box for the new value."""
     today = data.today.get(one.name.removeprefix("new_"), "")
     label, said = f"{one.label}, nuevo valor", f"Hoy: {today}" if today else one.hint
     beside = LEFT + 10 + width_of(label, BOLD, 8.5)

@@ -1,6 +1,6 @@
-"""What the two forms ask, field by field: one list for drawing them and for reading what comes back (M7, M20).
+"""List the fields of the two PDF forms, once for drawing them and for reading what comes back (M7, M20).
 
-A change of this list is a new VERSION: a form of another version is not read, because it asked other things.
+Who changes this list gives it a new VERSION: a form of another version is not read, because it asked other things.
 """
 
 from collections.abc import Iterator
@@ -86,24 +86,25 @@ FIELDS = {
 
 
 def named(form: str) -> dict[str, PdfField]:
-    """The fields of a form by name."""
+    """Return the fields of a form by name."""
     return {one.name: one for one in FIELDS[form]}
 
 
 def seal(form: str, folio: str, customer: int) -> str:
-    """What only we can write beside a folio: it binds form, version, folio and company (HMAC-SHA-256)."""
+    """Return the seal of a folio (HMAC-SHA-256), which only we can make; it binds form, version, folio and company."""
     return signing.digest(SALT, _sealed(form, folio, customer))
 
 
 def is_sealed(form: str, folio: str, customer: int, claimed: str) -> bool:
-    """Whether `claimed` is the seal of this folio, under the present key or one that is being retired."""
+    """Return True if `claimed` is the seal of this folio, made with the current key or a retired one."""
     return signing.matches(SALT, _sealed(form, folio, customer), claimed)
 
 
 def labels(form: str) -> Iterator[tuple[str, str]]:
-    """Name and label of everything a person fills."""
+    """Yield name and label of every field that a person fills."""
     return ((one.name, one.label) for one in FIELDS[form] if not one.is_fixed)
 
 
 def _sealed(form: str, folio: str, customer: int) -> str:
+    """Return the text that the seal is made of."""
     return "\n".join((form, VERSION, folio, str(customer)))

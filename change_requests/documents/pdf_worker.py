@@ -1,7 +1,7 @@
-"""Reads one PDF in a process of its own: `python -I pdf_worker.py < file`, JSON out. Imports nothing of ours.
+"""Read one PDF in a process of its own: `python -I pdf_worker.py < file` prints JSON. It imports nothing of ours.
 
-A PDF from outside may loop, recurse, or unpack to gigabytes. Here that costs one short-lived process its limit of
-memory and of processor time, set before a byte is read; the caller is told `heavy` and lives on.
+A PDF from outside may loop, recurse, or unpack to gigabytes. Then this process reaches the limits of memory and
+processor time that it set before reading, and the caller gets the answer `heavy`.
 """
 
 import json
@@ -41,11 +41,11 @@ _RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "e
 
 
 class Refused(Exception):
-    """Why the file is not read, in one word."""
+    """Report in one word why the file is not read."""
 
 
 def main() -> None:
-    """Read standard input; print {"fields": {name: value}} or {"refusal": word}."""
+    """Read standard input and print {"fields": {name: value}} or {"refusal": word}."""
     limit()
     try:
         said: dict[str, Any] = {"fields": examine(sys.stdin.buffer.read(MAX_BYTES + 1))}
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def limit() -> None:
-    """Bound this process for good: memory, time, and nothing written."""
+    """Limit this process for good: its memory, its processor time, and that it writes no file."""
     for what, most in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_SECONDS),
@@ -71,7 +71,7 @@ def limit() -> None:
 
 
 def examine(content: bytes) -> dict[str, str]:
-    """The values of the form's fields. Raises Refused, and whatever a broken file makes the parser raise."""
+    """Return the values of the form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
     reader = PdfReader(BytesIO(content), strict=False)
@@ -85,7 +85,7 @@ def examine(content: bytes) -> dict[str, str]:
 
 
 def check_pages(root: Any) -> None:
-    """Count the leaves of the page tree, whatever it says of itself."""
+    """Count the pages of the page tree, whatever number the file claims. Raise Refused for none or too many."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node
@@ -96,7 +96,7 @@ def check_pages(root: Any) -> None:
 
 
 def check_names(content: bytes) -> None:
-    """Words of the file as it lies there: also in parts that this reader finds unused and another may not."""
+    """Look for forbidden words in the raw bytes, because another reader may use parts that this one ignores."""
     plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
     for word, refusal in _RAW.items():
         if word in plain:
@@ -104,7 +104,7 @@ def check_names(content: bytes) -> None:
 
 
 def check_objects(trailer: Any) -> None:
-    """Every object that the document leads to, once."""
+    """Check every object that the document leads to. Raise Refused for scripts, actions and embedded files."""
     for node in walk([trailer], inner):
         if not hasattr(node, "keys"):
             continue
@@ -118,7 +118,7 @@ def check_objects(trailer: Any) -> None:
 
 
 def fields_of(root: Any) -> dict[str, str]:
-    """Name and value of every field; none at all is a scan, or a form that was flattened."""
+    """Return name and value of every field. Raise Refused for a PDF without fields: a scan or a flattened form."""
     form = resolved(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
         raise Refused("scan")
@@ -135,7 +135,7 @@ def fields_of(root: Any) -> dict[str, str]:
 
 
 def value_of(node: Any) -> str:
-    """A field's value as text: of buttons the name that is on, which some programs write in the kids alone."""
+    """Return a field's value as text; of a radio button, the name of the chosen one."""
     value = resolved(node.get("/V"))
     if isinstance(value, list):
         value = resolved(value[0]) if value else None
@@ -150,7 +150,7 @@ def value_of(node: Any) -> str:
 
 
 def walk(start: list[Any], inside: Any) -> Iterator[Any]:
-    """Everything reached from `start`, each indirect object once, in order, without recursion."""
+    """Yield every object reached from `start` once, in order and without recursion."""
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))
     budget = MAX_OBJECTS
@@ -172,19 +172,19 @@ def walk(start: list[Any], inside: Any) -> Iterator[Any]:
 
 
 def inner(node: Any) -> list[Any]:
-    """What an object holds that may hold more."""
+    """Return the objects that this object contains or refers to."""
     held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
     return [one for one in held if isinstance(one, IndirectObject | list | dict)]
 
 
 def inner_fields(node: Any) -> list[Any]:
-    """The kids of a field that are fields, or only its looks."""
+    """Return the children of a field."""
     kids = resolved(node.get("/Kids")) if hasattr(node, "get") else None
     return list(kids) if isinstance(kids, list) else []
 
 
 def resolved(node: Any) -> Any:
-    """The object behind a reference."""
+    """Return the object behind a reference."""
     return node.get_object() if isinstance(node, IndirectObject) else node
 
 

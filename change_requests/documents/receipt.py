@@ -1,6 +1,6 @@
-"""The *acuse*: what was received, its hash, and what happens next and by when (M20).
+"""Draw the receipt (*acuse*): what was received, its hash, and what happens next and by when (M20).
 
-It is made of the version that was sent and of the event that recorded it, so it is the same whenever it is drawn.
+It is made of the sent version and the event that recorded it, so it is the same whenever it is drawn.
 """
 
 import json
@@ -24,7 +24,7 @@ from factureya.core.words import MONTHS_LONG
 
 @dataclass(frozen=True)
 class Acuse:
-    """A receipt as plain values."""
+    """Hold a receipt as plain values."""
 
     folio: str
     form: str
@@ -46,12 +46,12 @@ class Acuse:
 
 
 def render(request: FormalRequest) -> bytes:
-    """The acuse of the version that was sent last, as PDF. Raises RequestRevision.DoesNotExist for one never sent."""
+    """Return the receipt of the last version as PDF. Raise RequestRevision.DoesNotExist for a request never sent."""
     return draw(of(request))
 
 
 def of(request: FormalRequest, no: int | None = None) -> Acuse:
-    """The acuse of a version, by default the current one, as values."""
+    """Return the receipt of version `no`, by default the current one, as values."""
     revision = request.revisions.get(no=no or request.revision_no)
     said, event = json.loads(revision.payload), _event(request, revision)
     then = event.data if event else {}
@@ -77,7 +77,7 @@ def of(request: FormalRequest, no: int | None = None) -> Acuse:
 
 
 def attached(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """The receipt that goes with the mail of a submission: of the version that its event recorded."""
+    """Return the files to attach to the mail of a submission: the receipt of the version that its event recorded."""
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)
     acuse = of(FormalRequest.objects.get(pk=pk), event.data["revision"])
@@ -85,7 +85,7 @@ def attached(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 
 
 def rows_of(items: Sequence[Item]) -> list[Row]:
-    """What was asked, as people say it."""
+    """Return the items in words, for the table."""
     return [
         Row(row.label, row.show(item["old"]), row.show(item["new"]))
         for item in items
@@ -94,7 +94,7 @@ def rows_of(items: Sequence[Item]) -> list[Row]:
 
 
 def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
-    """What happens next and by when, counted from the instant it was sent."""
+    """Return what happens next and by when, counted from the instant `at` of the submission."""
     hours = attention_hours()
     confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
@@ -121,7 +121,7 @@ def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
 
 
 def draw(acuse: Acuse) -> bytes:
-    """The PDF of a receipt."""
+    """Return the PDF of a receipt."""
     sheet = Sheet("Acuse de recibo", subject=f"Acuse de la solicitud {acuse.folio}", foot=FOOT)
     sheet.paragraph(acuse.form, size=9.5, colour=INK_2)
     sheet.section(f"{acuse.folio} · {acuse.title}")
@@ -144,12 +144,13 @@ def draw(acuse: Acuse) -> bytes:
 
 
 def when(at: datetime) -> str:
-    """«1 de diciembre de 2026 a las 10:05», local time."""
+    """Return «1 de diciembre de 2026 a las 10:05» for an instant, in local time."""
     local = timezone.localtime(at)
     return f"{local.day} de {MONTHS_LONG[local.month - 1]} de {local.year} a las {local:%-H:%M}"
 
 
 def _evidence(sheet: Sheet, acuse: Acuse) -> None:
+    """Draw name and hash of each file of evidence."""
     if not acuse.evidence:
         sheet.pair("Evidencia", "Ninguna")
     for name, sha256 in acuse.evidence:
@@ -158,7 +159,7 @@ def _evidence(sheet: Sheet, acuse: Acuse) -> None:
 
 
 def _hashes(sheet: Sheet, acuse: Acuse) -> None:
-    """What proves later that nothing was altered."""
+    """Draw the hashes that prove later that nothing was altered."""
     sheet.section("Huella de lo que se recibió")
     sheet.pair("SHA-256 del contenido", acuse.sha256, font=MONO)
     if acuse.anchor:
@@ -173,7 +174,7 @@ def _hashes(sheet: Sheet, acuse: Acuse) -> None:
 
 
 def _event(request: FormalRequest, revision: RequestRevision) -> Event | None:
-    """The event of this submission: its hash is a link of the request's chain, and it holds the names of then."""
+    """Return the event that recorded this version, with the names of that day; None if there is none."""
     events = Event.objects.filter(chain=request.chain, verb="request.submitted")
     found = [event for event in events if event.data.get("revision") == revision.no]
     return found[-1] if found else None

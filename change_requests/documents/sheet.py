@@ -1,6 +1,6 @@
-"""The look of our papers: Letter sheets in the portal's typeface and colours, drawn from the top down.
+"""Draw our documents: Letter pages in the portal's typeface and colours, from the top down.
 
-Pure drawing on a reportlab canvas. The text of fillable fields is Helvetica: readers bring it themselves.
+The text of fillable fields is in Helvetica, which every PDF reader has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ HEAD = 58.0  # height of the band
 
 
 class WrappingForm(AcroForm):
-    """A form whose prefilled long values are drawn in lines; reportlab draws them in one."""
+    """Draw long prefilled values in several lines; reportlab itself draws them in one."""
 
     def txAP(self, key, value, iFontName, rFontName, fontSize, **more):  # noqa: N802, N803 (reportlab's names)
-        """The appearance of a text field."""
+        """Return the appearance of a text field."""
         lines = simpleSplit(value, "Helvetica", fontSize, more["width"] - 8) if value else []
         return super().txAP(key, "\n".join(lines), iFontName, rFontName, fontSize, **more)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: what, before, after."""
+    """Hold a row of a table: field, old value, new value."""
 
     label: str
     old: str
@@ -54,9 +54,10 @@ class Row:
 
 
 class Sheet:
-    """A document being drawn: `y` is where the next thing goes; a new page begins when it does not fit."""
+    """Draw a document; `y` is the height where the next part goes, and a new page begins when it does not fit."""
 
     def __init__(self, title: str, *, subject: str, foot: str) -> None:
+        """Open the first page of a document with this title."""
         self._out = BytesIO()
         self.title, self._foot, self._page = title, foot, 0
         # invariant: the same content gives the same bytes, so a receipt can be given out again and compared.
@@ -70,20 +71,20 @@ class Sheet:
         self._open_page()
 
     def as_bytes(self) -> bytes:
-        """The finished PDF."""
+        """Finish the document and return the PDF."""
         self._close_page()
         self.canvas.save()
         return self._out.getvalue()
 
     def fillable(self) -> None:
-        """Make the sheet a form; readers draw the values again with their own fonts."""
+        """Make the document a form; PDF readers draw its values with their own fonts."""
         self.form.extras["NeedAppearances"] = "true"
         self.canvas.AcroForm = self.canvas._doc._catalog.AcroForm = self.form  # as Canvas.acroForm does
 
     # -- Text ----------------------------------------------------------------------------------------
 
     def section(self, text: str) -> None:
-        """A heading with its rule."""
+        """Draw a heading with a line under it."""
         self.room(70)
         self.y -= 20
         self.text(LEFT, self.y, text, BOLD, 12.5, BRAND_STRONG)
@@ -93,7 +94,7 @@ class Sheet:
         self.y -= 8
 
     def paragraph(self, text: str, *, size: float = 9.5, font: str = REGULAR, colour: HexColor = INK) -> None:
-        """Text over the whole width, with paragraphs kept."""
+        """Draw text over the whole width, with its line breaks kept."""
         for line in simpleSplit(text, font, size, INNER):
             self.room(size * 1.4)
             self.y -= size * 1.4
@@ -101,7 +102,7 @@ class Sheet:
         self.y -= 3
 
     def pair(self, label: str, value: str, *, font: str = REGULAR) -> None:
-        """A label and what it is, side by side."""
+        """Draw a label and its value side by side."""
         size = 8.5 if font == MONO else 9.5
         if font == MONO:
             lines = _cut(value, font, size, INNER - 150)
@@ -115,7 +116,7 @@ class Sheet:
             self.text(LEFT + 150, self.y, line, font, size)
 
     def table(self, heads: tuple[str, str, str], rows: Sequence[Row]) -> None:
-        """Old beside new, one row for each datum."""
+        """Draw a table of old and new values, one row for each field."""
         self.y -= 14
         for x, head in zip(_COLUMNS, heads, strict=True):
             self.text(x, self.y, head, REGULAR, 8.5, INK_2)
@@ -124,7 +125,7 @@ class Sheet:
             self._row(row)
 
     def note(self, title: str, lines: Sequence[str]) -> None:
-        """A soft box with a bold beginning."""
+        """Draw a coloured box with a title and these lines."""
         size, leading = 9.0, 12.5
         wrapped = [part for line in lines for part in simpleSplit(line, REGULAR, size, INNER - 26)]
         height = 14 + leading * (len(wrapped) + 1)
@@ -139,7 +140,7 @@ class Sheet:
     # -- Fields --------------------------------------------------------------------------------------
 
     def field(self, one: PdfField, *, x: float, width: float, value: str = "", label: str | None = None) -> float:
-        """A field under its label, beginning at `y`; the height both took."""
+        """Draw a field under its label, beginning at `y`; return the height of both."""
         shown = one.label if label is None else label
         above = 13.0 if shown else 3.0
         height = field_height(one)
@@ -149,7 +150,7 @@ class Sheet:
         return above + height
 
     def radio(self, one: PdfField, choice: str, *, label: str, hint: str, is_on: bool) -> None:
-        """One of several, with its explanation beside it."""
+        """Draw one radio button, with its label and explanation beside it."""
         self.room(20)
         self.y -= 18
         self.canvas.setFillColor(WHITE)
@@ -174,7 +175,7 @@ class Sheet:
         self.text(beside, self.y + 1, hint, REGULAR, 9, INK_2)
 
     def check(self, one: PdfField) -> None:
-        """A box to tick, with its sentence beside it."""
+        """Draw a box to tick, with its sentence beside it."""
         lines = simpleSplit(one.label, REGULAR, 9.5, INNER - 26)
         self.room(13 * len(lines) + 12)
         self.y -= 18
@@ -195,7 +196,10 @@ class Sheet:
         self.y -= 13 * (len(lines) - 1) + 4
 
     def _blank(self, one: PdfField, *, x: float, y: float, width: float, height: float, value: str) -> None:
-        """The field alone. Its frame belongs to the page: readers draw a field's own border each in their way."""
+        """Draw the field alone.
+
+        The frame is drawn on the page, because PDF readers draw a field's own border each in another way.
+        """
         self._frame(x, y, width, height, PAPER if one.is_fixed else WHITE)
         where = {"x": x + 4, "y": y + 1, "width": width - 8, "height": height - 2}
         looks = {"textColor": INK, "fontName": "Helvetica", "fontSize": 8 if one.is_fixed else FIELD_SIZE}
@@ -212,6 +216,7 @@ class Sheet:
         )
 
     def _frame(self, x: float, y: float, width: float, height: float, fill: HexColor) -> None:
+        """Draw the frame of a field."""
         self.canvas.setFillColor(fill)
         self.canvas.setStrokeColor(FIELD_LINE if fill is WHITE else LINE)
         self.canvas.setLineWidth(0.8)
@@ -220,13 +225,13 @@ class Sheet:
     # -- Ground --------------------------------------------------------------------------------------
 
     def text(self, x: float, y: float, text: str, font: str, size: float, colour: HexColor = INK) -> None:
-        """One line at its place."""
+        """Draw one line of text at this place."""
         self.canvas.setFillColor(colour)
         self.canvas.setFont(font, size)
         self.canvas.drawString(x, y, text)
 
     def box(self, x: float, y: float, width: float, height: float, fill: HexColor, *, edge: HexColor) -> None:
-        """A filled box with a strong left edge, as the portal's notes have."""
+        """Draw a filled box with a thick left edge."""
         self.canvas.setFillColor(fill)
         self.canvas.rect(x, y, width, height, stroke=0, fill=1)
         self.canvas.setFillColor(edge)
@@ -240,6 +245,7 @@ class Sheet:
             self._open_page()
 
     def _row(self, row: Row) -> None:
+        """Draw one row of a table."""
         columns = [
             simpleSplit(text, font, 9.5, width - 12) or ["—"]
             for text, font, width in zip((row.label, row.old, row.new), (BOLD, REGULAR, BOLD), _WIDTHS, strict=True)
@@ -254,6 +260,7 @@ class Sheet:
         self.canvas.line(LEFT, self.y, RIGHT, self.y)
 
     def _open_page(self) -> None:
+        """Draw the head of a new page."""
         self._page += 1
         canvas, top = self.canvas, HEIGHT - HEAD
         canvas.setFillColor(BRAND_STRONG)
@@ -268,7 +275,7 @@ class Sheet:
         self.y = top - 12
 
     def _logo(self, x: float, y: float, size: float) -> None:
-        """static/img/icon.svg without its ground: a sheet with a folded corner and a tick."""
+        """Draw the logo of static/img/icon.svg: a page with a folded corner and a tick."""
         canvas, scale = self.canvas, size / 32
         canvas.saveState()
         canvas.translate(x, y + size)
@@ -288,6 +295,7 @@ class Sheet:
         canvas.restoreState()
 
     def _close_page(self) -> None:
+        """Draw the foot of the page with its number."""
         self.text(LEFT, BOTTOM - 16, self._foot, REGULAR, 7.5, INK_2)
         self.canvas.setFont(REGULAR, 7.5)
         self.canvas.drawRightString(RIGHT, BOTTOM - 16, f"Página {self._page}")
@@ -299,21 +307,21 @@ _COLUMNS = (LEFT, LEFT + _WIDTHS[0], LEFT + _WIDTHS[0] + _WIDTHS[1])
 
 
 def field_height(one: PdfField) -> float:
-    """Points of the place where one writes."""
+    """Return the height of a field in points."""
     return 18.0 if one.lines == 1 else 7 + one.lines * FIELD_SIZE * 1.22
 
 
 def width_of(text: str, font: str, size: float) -> float:
-    """Points that a line of text takes."""
+    """Return the width of a line of text in points."""
     return float(pdfmetrics.stringWidth(text, font, size))
 
 
 def _cut(text: str, font: str, size: float, width: float) -> list[str]:
-    """A word without blanks (a hash) in pieces that fit."""
+    """Return a long word, such as a hash, in pieces that fit the width."""
     per_line = int(width / width_of("0", font, size))
     return [text[start : start + per_line] for start in range(0, len(text), per_line)] or [""]
 
 
 def values_of(values: Mapping[str, str], name: str) -> str:
-    """A value to prefill, as PDF fields hold it."""
+    """Return a value to prefill, with the line breaks that PDF fields use."""
     return values.get(name, "").replace("\r\n", "\n")

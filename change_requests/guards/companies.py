@@ -1,4 +1,4 @@
-"""What only an execution writes: the data of verified companies and their representatives (M1)."""
+"""Guard what only an execution writes: the data of verified companies and their representatives (M1)."""
 
 from change_requests.guards.sql_terms import (
     CONTACT,
@@ -21,7 +21,7 @@ from factureya.core.triggers import Guard
 
 
 def _approved_item(customer: str, that: str) -> str:
-    """An item of the request in execution, for this customer, that says exactly this."""
+    """Return SQL: true if the request in execution has, for this customer, an item that meets `that`."""
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
         WHERE f.id = EXECUTING AND f.status = 'approved' AND f.form = 'change' AND f.suspended_at IS NULL
@@ -29,7 +29,7 @@ def _approved_item(customer: str, that: str) -> str:
 
 
 def _line(row: str) -> tuple[str, str]:
-    """A representative as one text, as `accounts.models.representatives.compose` writes it."""
+    """Return SQL for a representative as one text, per engine, as `representatives.compose` writes it."""
     texts = " || ' | ' || ".join(f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     since, until = f"{row}.valid_from", f"{row}.valid_until"
     days = "{} || ' | ' || COALESCE({}, '')"

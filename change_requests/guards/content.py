@@ -1,4 +1,4 @@
-"""What is asked: versions, assets, evidence and messages of the *expediente* (M19, M20)."""
+"""Guard what was asked: versions, assets, evidence and messages of a request (M19, M20)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,

@@ -1,4 +1,4 @@
-"""The request: its steps, its implementer, and no approval without every slot (M8, M21, M24)."""
+"""Guard a request's steps, its implementer, and that no approval is missing (M8, M21, M24)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,

@@ -1,4 +1,4 @@
-"""Formal requests: what is asked, who decided, what was carried out (manual 02, 04)."""
+"""Store formal requests: what is asked, who decided, what was executed (manual 02, 04)."""
 
 from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver

@@ -1,4 +1,4 @@
-"""Information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
+"""Store the information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
 
 from datetime import datetime
 
@@ -14,10 +14,10 @@ ACCESS = "access"
 
 
 class InformationAsset(Chained):
-    """A group of sensitive fields (rows by migration) and who decides about it; `code` and `fields` never change.
+    """Store a group of sensitive fields (rows made by migrations) and who decides about the group.
 
-    The owner decides, or the alternate inside the dates of his delegation; whoever decides must hold the office of
-    information owner then. Written by `operations.set_asset_owner`.
+    `code` and `fields` never change. The owner decides, or the alternate between the dates of the delegation; whoever
+    decides must hold the office of information owner then. `operations.set_asset_owner` writes the owner.
     """
 
     code = models.CharField("clave", max_length=20, unique=True)
@@ -65,10 +65,11 @@ class InformationAsset(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of its chain of events."""
         return f"asset:{self.code}"
 
     def decider_ids(self, at: datetime | None = None) -> set[int]:
-        """Who may decide about it at that instant, by this row: the owner, and the alternate inside his dates."""
+        """Return who may decide about the asset at that instant: the owner, and the alternate between his dates."""
         at = at or clock.now()
         ids = {self.owner_id} if self.owner_id else set()
         since, until = self.alternate_from, self.alternate_until

@@ -1,4 +1,4 @@
-"""A formal request and the content asked for, version by version (M7, M8, M19, M20)."""
+"""Store a formal request and the content asked for, version by version (M7, M8, M19, M20)."""
 
 from django.conf import settings
 from django.db import models
@@ -11,9 +11,9 @@ from factureya.core.models import Attachment, Chained
 
 
 class FormalRequest(Chained):
-    """A *Solicitud de Control de Acceso* (form access) or *de Baja o Cambio de Información Sensible* (form change).
+    """Store a *Solicitud de Control de Acceso* (access) or *de Baja o Cambio de Información Sensible* (change).
 
-    Its status follows EDGES; `change_requests.guards` holds them, and who may be in which part, in the database too.
+    Its status follows EDGES; `change_requests.guards` holds the edges, and who may take part, in the database too.
     Lock this row first, then its parts, then the customer.
     """
 
@@ -258,27 +258,28 @@ class FormalRequest(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of its chain of events."""
         return f"request:{self.pk}"
 
     @property
     def is_access(self) -> bool:
-        """Whether it is a *Solicitud de Control de Acceso* (M7)."""
+        """Return True for a *Solicitud de Control de Acceso* (M7)."""
         return self.form == self.Form.ACCESS
 
     @property
     def status_label(self) -> str:
-        """The status as its form calls it: an access request in approval is «Verificada»."""
+        """Return the status as its form calls it: an access request in approval is «Verificada»."""
         label = self.ACCESS_LABELS.get(self.Status(self.status)) if self.is_access else None
         return label or self.Status(self.status).label
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still lead to an execution."""
+        """Return True if the request may still lead to an execution."""
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
 
 
 class RequestRevision(models.Model):
-    """What was asked, as it was asked: never changed. `payload` is the canonical text of `change_requests.payload`."""
+    """Store one version of a request; it never changes. `payload` is text as `payload.canonical` writes it."""
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="revisions", verbose_name="solicitud")
     no = models.PositiveIntegerField("versión")
@@ -306,9 +307,9 @@ class RequestRevision(models.Model):
 
 
 class RequestedAsset(models.Model):
-    """An asset that a request touches; one open request per customer and asset (M21).
+    """Store that a request changes an asset; one open request per customer and asset (M21).
 
-    `subject` is the person's mail in an access request, where one request per person may be open; else empty.
+    `subject` is the person's mail in an access request, of whom one request may be open; else it is empty.
     """
 
     request = models.ForeignKey(
@@ -337,7 +338,7 @@ class RequestedAsset(models.Model):
 
 
 class Evidence(models.Model):
-    """A file that supports a request. `revision_no` is the first version that carried it; from then on it stays."""
+    """Store a file that supports a request; `revision_no` is the first version that carried the file."""
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="evidence", verbose_name="solicitud")
     attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")
