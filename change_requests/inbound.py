@@ -118,7 +118,7 @@ def _read(people: list[User], files: Sequence[MailFile], is_desk: bool) -> tuple
     faults: list[Fault_of] = []
     for file in files:
         try:
-            proposal = form_read.read(file.content)
+            proposal = form_read.read_form(file.content)
             if proposal.form == form_fields.CHANGE and not is_desk:
                 raise Unreadable(Fault.WRONG_BOX)
             forms.append(_understood(people, file, proposal))
@@ -135,7 +135,7 @@ def _understood(people: list[User], file: MailFile, proposal: Proposal) -> Form:
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.powers_of(person, customer) is None:
         raise Unreadable(Fault.POWERS)
-    answers = form_read.compare(proposal, OnFile(customer.rfc, customer.registered_email))
+    answers = form_read.compare_form(proposal, OnFile(customer.rfc, customer.registered_email))
     if request is not None and request.kind != answers.kind:
         raise Unreadable(
             Fault.INCOMPLETE,
@@ -205,7 +205,7 @@ def _named(proposal: Proposal) -> FormalRequest | None:
 
 def _sender(people: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
     """Who of the address's people asks: who began the request, else somebody of the company, with powers first."""
-    rfc = form_read.plain_rfc(proposal.values["rfc"])
+    rfc = form_read.clean_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
         customer = person.contact.customer

@@ -26,8 +26,8 @@ Disposition = InboundMessage.Disposition
 KINDS = "change_requests/form_"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 _LABELS = {
-    **dict(form_fields.labels(form_fields.CHANGE)),
-    **dict(form_fields.labels(form_fields.ACCESS)),
+    **dict(form_fields.list_labels(form_fields.CHANGE)),
+    **dict(form_fields.list_labels(form_fields.ACCESS)),
     **{code: row.label for code, row in BY_CODE.items()},
     "oath": "Protesta de decir verdad",
     "user": "Persona",

@@ -334,7 +334,7 @@ def files(formal: FormalRequest) -> list[File]:
             row.sha256,
             evidence.is_as_sent(row.attachment, row.sha256),
         )
-        for row in evidence.of_version(formal)
+        for row in evidence.list_evidence(formal)
     ]
 
 

@@ -166,7 +166,7 @@ class ExpedienteZip(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """The ZIP, as attachment."""
-        content = archive.as_zip(self.formal)
+        content = archive.build_zip(self.formal)
         return FileResponse(
             content,
             as_attachment=True,

@@ -21,7 +21,7 @@ NEW_MAIL_WAITS = (FormalRequest.Status.VERIFYING, FormalRequest.Status.IN_APPROV
 
 
 @dataclass(frozen=True)
-class Dossier:
+class RequestFacts:
     """Hold a request and its parts, as the customer's page shows them."""
 
     formal: FormalRequest
@@ -81,7 +81,7 @@ def form_url(formal: FormalRequest) -> str:
 
 
 def not_me_does(formal: FormalRequest) -> str:
-    """Return what «no fui yo» does now: stop the request or report it; empty when somebody already said it."""
+    """Return what «no fui yo» does now: stop the request or report it; empty when it was said already."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
     return policy.not_me_does(formal)
@@ -92,39 +92,43 @@ def _may_be_reopened(formal: FormalRequest) -> bool:
     return formal.status in policy.REOPENABLE and formal.revert_of_id is None
 
 
-def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
+def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
     revision = formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
-    said = _content(revision)
+    payload = _read_payload(revision)
     messages = list(formal.clarifications.order_by("pk"))
     # An edit closes a question without an answer.
-    question = _open_question(messages) if formal.due_minutes_left is not None else None
+    question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
-    return Dossier(
+    return RequestFacts(
         formal=formal,
         title=wording.title(formal, revision.payload if revision else ""),
         chip=wording.chip(formal),
         life=wording.life(formal),
         turn=wording.turn(
-            formal, is_hers=is_hers, question=question, new_mail=_new_mail(formal, said["items"]), reasons=decisions
+            formal,
+            is_hers=is_hers,
+            question=question,
+            new_mail=_find_new_mail(formal, payload["items"]),
+            reasons=decisions,
         ),
-        rows=wording.rows(said["items"]),
-        reason=said["reason"],
-        effective=show_day(said["effective_date"]),
+        rows=wording.rows(payload["items"]),
+        reason=payload["reason"],
+        effective=show_day(payload["effective_date"]),
         sha256=revision.sha256 if revision else "",
-        files=_files(formal),
+        files=_find_files(formal),
         clarifications=messages,
         question=question,
-        mails=_mails(formal),
+        mails=_read_mail_texts(formal),
         decisions=decisions,
         history=wording.history(events),
         is_hers=is_hers,
     )
 
 
-def _content(revision: RequestRevision | None) -> dict[str, Any]:
+def _read_payload(revision: RequestRevision | None) -> dict[str, Any]:
     """Return the payload of the version, or an empty payload for a request that was never sent."""
     if revision is None:
         return {"items": [], "reason": "", "effective_date": ""}
@@ -132,21 +136,21 @@ def _content(revision: RequestRevision | None) -> dict[str, Any]:
     return content
 
 
-def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
+def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
     """Return the last question without an answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
-def _mails(formal: FormalRequest) -> list[MailText]:
+def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
     """Return the texts of the mails that brought the request's form."""
     if not getattr(formal, "has_mails", True):  # the page's own statement asked it
         return []
     return list(formal.mail_texts.exclude(body="").order_by("pk"))
 
 
-def _new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
+def _find_new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
     """Return the new registered address while its code is awaited; empty otherwise."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
@@ -155,7 +159,7 @@ def _new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
     return find_new_mail(items)
 
 
-def _files(formal: FormalRequest) -> list[Attachment]:
+def _find_files(formal: FormalRequest) -> list[Attachment]:
     """Return the evidence of the current version, or of the draft."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]

@@ -19,7 +19,7 @@ class Step(NamedTuple):
     note: str
 
 
-def line(step_label: str, here: str) -> list[Step]:
+def list_steps(step_label: str, here: str) -> list[Step]:
     """Return the five steps, those before `here` done; `step_label` is the name of the second."""
     place = ORDER.index(here)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
@@ -29,14 +29,14 @@ def line(step_label: str, here: str) -> list[Step]:
     ]
 
 
-def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
+def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
     """Return what would be wrong with the items of this draft, by field."""
     errors: dict[str, str] = {}
-    content.items_of(with_draft(formal, draft), errors)
+    content.items_of(copy_with_draft(formal, draft), errors)
     return errors
 
 
-def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
+def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
     """Return an unsaved copy of the request with this draft."""
     return FormalRequest(
         form=formal.form,
@@ -48,7 +48,7 @@ def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest
     )
 
 
-def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
+def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
     """Return the first step that lacks a right answer, and what is wrong there; None when all are answered."""
     problems = content.problems(formal, evidence=evidence)
     for field, text in problems.items():

@@ -112,7 +112,7 @@ class FolioConverter:
 
     def to_python(self, value: str) -> str:
         """Return the canonical folio. Raise ValueError, which means 404, for what cannot be a folio."""
-        if folio := folio_in(value):
+        if folio := parse_folio(value):
             return folio
         raise ValueError(value)
 
@@ -121,7 +121,7 @@ class FolioConverter:
         return value
 
 
-def folio_in(text: str) -> str | None:
+def parse_folio(text: str) -> str | None:
     """Return the canonical folio of what a person typed, or None."""
     prefix = text.strip()[:2].upper()
     if prefix not in FormalRequest.PREFIXES.values():

@@ -26,20 +26,20 @@ class RequestPage(KeyedForm, RequestView):
     """Show the page of a request with its forms, also after a form on it was refused."""
 
     def page(
-        self, seen: request_page.Dossier, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
+        self, facts: request_page.RequestFacts, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
     ) -> HttpResponse:
         """Return the page; `asked` are the forms that were posted, as `answer` or `code`."""
         key = key or form_keys.new(self.user, self.page_key())
         given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
         context = {
-            "dossier": seen,
-            "formal": seen.formal,
+            "dossier": facts,
+            "formal": facts.formal,
             "customer": self.customer,
             "key": key.token,
             "answer_form": given["answer"],
             "code_form": given["code"],
             "form": next(iter(asked.values()), None),
-            "turn": seen.turn,
+            "turn": facts.turn,
             "reader": self.user,
         }
         return render(self.request, PAGES + "detail.html", context, status=status)
@@ -61,12 +61,12 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
-        seen = request_page.of(self.find(), self.user)
+        facts = request_page.read_facts(self.find(), self.user)
         found = drafts.find(request.session, self.user, self.page_key())
         if found is None:
-            return self.page(seen)
+            return self.page(facts)
         key, fields, _ = found
-        return self.page(seen, key=key, answer=forms.AnswerForm(initial=fields))
+        return self.page(facts, key=key, answer=forms.AnswerForm(initial=fields))
 
 
 class AnswerClarification(RequestPage):
@@ -93,7 +93,7 @@ class AnswerClarification(RequestPage):
             else:
                 drafts.forget(request.session, key)
                 return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
-        return self.page(request_page.of(formal, self.user), key=key, answer=form)
+        return self.page(request_page.read_facts(formal, self.user), key=key, answer=form)
 
 
 class ConfirmCode(RequestPage):
@@ -117,7 +117,7 @@ class ConfirmCode(RequestPage):
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(request_page.of(self.find(), self.user), code=form)
+        return self.page(request_page.read_facts(self.find(), self.user), code=form)
 
 
 class ResendCode(RequestView):

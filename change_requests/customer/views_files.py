@@ -8,7 +8,7 @@ from django.utils.http import content_disposition_header
 
 from accounts.web.mixins import PrivateView
 from change_requests import policy
-from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
+from change_requests.customer.views_common import NOT_YOURS, RequestView, parse_folio
 from change_requests.documents import form_draw, form_fields, receipt
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
@@ -26,17 +26,17 @@ class FormPdf(PrivateView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return the PDF."""
         if "folio" not in request.GET:
-            return _pdf(form_draw.render(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
+            return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
         formal = self.find(request.GET["folio"])
-        data = form_draw.data_of(formal)
-        return _pdf(form_draw.render(self.form_kind, data), f"{formal.folio}.pdf")
+        data = form_draw.read_form_data(formal)
+        return _pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")
 
     def find(self, typed: str) -> FormalRequest:
         """Return the draft with this folio. Raise Http404 when the person may not ask for its company."""
         user = self.request.user
-        folio = folio_in(typed)
+        folio = parse_folio(typed)
         membership = None if user.is_staff else user.membership
         if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404(NOT_YOURS)
@@ -59,7 +59,7 @@ class ChangeForm(FormPdf):
     form_kind = FormalRequest.Form.CHANGE
 
 
-class Acuse(RequestView):
+class ReceiptPdf(RequestView):
     """Serve the receipt (*acuse*) of the version that was sent."""
 
     url_name = "acuse"
@@ -70,7 +70,7 @@ class Acuse(RequestView):
         formal = self.find()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
-        return _pdf(receipt.render(formal), f"acuse-{formal.folio}.pdf")
+        return _pdf_response(receipt.render_receipt(formal), f"acuse-{formal.folio}.pdf")
 
 
 class EvidenceFile(PrivateView):
@@ -93,7 +93,7 @@ class EvidenceFile(PrivateView):
         return send(request, user, file.request, file.attachment, file.sha256)
 
 
-def _pdf(data: bytes, name: str) -> HttpResponse:
+def _pdf_response(data: bytes, name: str) -> HttpResponse:
     """Return the response that downloads a PDF under this name."""
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

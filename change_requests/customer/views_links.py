@@ -59,7 +59,7 @@ class Confirm(LinkView):
         if elsewhere := self._not_for(formal):
             return elsewhere
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
-        context = {"formal": formal, "dossier": request_page.of(formal), "is_waiting": is_waiting}
+        context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from change_requests import policy
 from change_requests.customer import wording
-from change_requests.customer.views_common import RequesterView, folio_in
+from change_requests.customer.views_common import RequesterView, parse_folio
 from change_requests.models import FormalRequest, RequestRevision
 
 PAGE = 25
@@ -28,14 +28,14 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        if after := folio_in(request.GET.get("desde", "")):
+        if after := parse_folio(request.GET.get("desde", "")):
             last = visible.filter(folio=after).values("pk")[:1]
             wanted = wanted.filter(pk__lt=Subquery(last))
         found = list(wanted.order_by("-pk")[: PAGE + 1])
         shown = found[:PAGE]
         context: dict[str, Any] = {
             "view": view,
-            "rows": _rows(shown),
+            "rows": _describe_rows(shown),
             "customer": self.customer,
             "next_url": f"?vista={view}&desde={shown[-1].folio}" if len(found) > PAGE else "",
             "is_empty": not shown and not visible.exists(),
@@ -43,7 +43,7 @@ class MyRequests(RequesterView):
         return render(request, "change_requests/customer/list.html", context)
 
 
-def _rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
+def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
     """Return each request with its chip, title and note; one query reads all contents."""
     revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in shown])
     contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}

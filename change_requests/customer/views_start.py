@@ -71,7 +71,7 @@ class NewRequest(KeyedForm, RequesterView):
             "back_url": "",
             "document": FormalRequest.Form(self.form_kind).label,
             "button": "Continuar",
-            "steps": steps.line(kinds_of_form(self.form_kind)[0].step_label, steps.KIND),
+            "steps": steps.list_steps(kinds_of_form(self.form_kind)[0].step_label, steps.KIND),
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }

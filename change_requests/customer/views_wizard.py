@@ -102,7 +102,7 @@ class StepView(KeyedForm, RequestView):
     def judge(self, form: PortalForm) -> None:
         """Check the answers by the rules of the content, and put each error beside its field."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        for field, text in steps.problems_of(self.formal, draft).items():
+        for field, text in steps.find_item_problems(self.formal, draft).items():
             form.add_error(self.place_of(field, form), text)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
@@ -134,7 +134,7 @@ class StepView(KeyedForm, RequestView):
             "document": formal.get_form_display(),
             "button": self.button,
             "why": "",
-            "steps": steps.line(self.kind.step_label, self.step),
+            "steps": steps.list_steps(self.kind.step_label, self.step),
             "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
             **more,
@@ -220,7 +220,7 @@ class ReasonStep(StepView):
     def judge(self, form: PortalForm) -> None:
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        asked = steps.with_draft(self.formal, draft)
+        asked = steps.copy_with_draft(self.formal, draft)
         for field, text in content.problems(asked, evidence=len(self.kept())).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
@@ -239,7 +239,7 @@ class ReasonStep(StepView):
 
     def kept(self) -> list[Any]:
         """Return the evidence of the draft."""
-        return kept_of(self.formal)
+        return find_evidence(self.formal)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
@@ -280,12 +280,12 @@ class ReviewStep(StepView):
 
     def lack(self) -> tuple[str, str] | None:
         """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
-        return steps.missing(self.formal, evidence=len(self.kept))
+        return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
     @cached_property
     def kept(self) -> list[Any]:
         """Return the evidence of the draft."""
-        return kept_of(self.formal)
+        return find_evidence(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form with the confirmation and the hash of the draft that is shown."""
@@ -324,19 +324,19 @@ class ReviewStep(StepView):
             "has_date": self.kind.has_date,
             "date_label": self.kind.date_label,
             "date_text": show_day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
-            "what_next": what_next(formal),
+            "what_next": describe_what_follows(formal),
             "preview_url": request_page.form_url(formal),
         }
         return super().page(form, key, **context, **more)
 
 
-def kept_of(formal: FormalRequest) -> list[Any]:
+def find_evidence(formal: FormalRequest) -> list[Any]:
     """Return the files that the next version carries, in the order they came."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]
 
 
-def what_next(formal: FormalRequest) -> str:
+def describe_what_follows(formal: FormalRequest) -> str:
     """Return the sentences that say what happens after sending."""
     mail = formal.customer.registered_email
     first = f"le enviamos un enlace a {mail} para confirmarla."

@@ -36,7 +36,7 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
     except OSError as error:
         raise Altered(attachment.name) from error
     try:
-        if _digest(file, attachment.size) != sha256:
+        if _hash_file(file, attachment.size) != sha256:
             raise Altered(attachment.name)
         file.seek(0)
     except OSError as error:
@@ -58,26 +58,26 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
     return True
 
 
-def altered(files: Iterable[Evidence]) -> list[str]:
+def find_altered(files: Iterable[Evidence]) -> list[str]:
     """Return the names of the files whose stored bytes are not those that were sent, or are missing."""
     return [one.attachment.name for one in files if not is_as_sent(one.attachment, one.sha256)]
 
 
-def altered_in(request: FormalRequest) -> list[str]:
+def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the current version's files that differ from its content, in bytes or in the list."""
-    kept = of_version(request)
+    kept = list_evidence(request)
     signed = {(file["name"], file["sha256"]) for file in content.payload_of(request)["evidence"]}
     found = {(one.attachment.name, one.sha256) for one in kept}
-    return [*altered(kept), *sorted(name for name, _ in signed ^ found)]
+    return [*find_altered(kept), *sorted(name for name, _ in signed ^ found)]
 
 
-def of_version(request: FormalRequest) -> list[Evidence]:
+def list_evidence(request: FormalRequest) -> list[Evidence]:
     """Return the evidence that the current version carries, in one query."""
     rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 
-def _digest(file: IO[Any], size: int) -> str:
+def _hash_file(file: IO[Any], size: int) -> str:
     """Return the SHA-256 of the file; an empty text as soon as it is longer than `size`."""
     whole, read = hashlib.sha256(), 0
     while piece := file.read(PIECE):

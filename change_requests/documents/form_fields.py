@@ -85,26 +85,26 @@ FIELDS = {
 }
 
 
-def named(form: str) -> dict[str, PdfField]:
+def map_fields(form: str) -> dict[str, PdfField]:
     """Return the fields of a form by name."""
-    return {one.name: one for one in FIELDS[form]}
+    return {field.name: field for field in FIELDS[form]}
 
 
-def seal(form: str, folio: str, customer: int) -> str:
+def make_seal(form: str, folio: str, customer: int) -> str:
     """Return the seal of a folio (HMAC-SHA-256), which only we can make; it binds form, version, folio and company."""
-    return signing.digest(SALT, _sealed(form, folio, customer))
+    return signing.digest(SALT, _sealed_text(form, folio, customer))
 
 
 def is_sealed(form: str, folio: str, customer: int, claimed: str) -> bool:
     """Return True if `claimed` is the seal of this folio, made with the current key or a retired one."""
-    return signing.matches(SALT, _sealed(form, folio, customer), claimed)
+    return signing.matches(SALT, _sealed_text(form, folio, customer), claimed)
 
 
-def labels(form: str) -> Iterator[tuple[str, str]]:
+def list_labels(form: str) -> Iterator[tuple[str, str]]:
     """Yield name and label of every field that a person fills."""
-    return ((one.name, one.label) for one in FIELDS[form] if not one.is_fixed)
+    return ((field.name, field.label) for field in FIELDS[form] if not field.is_fixed)
 
 
-def _sealed(form: str, folio: str, customer: int) -> str:
+def _sealed_text(form: str, folio: str, customer: int) -> str:
     """Return the text that the seal is made of."""
     return "\n".join((form, VERSION, folio, str(customer)))

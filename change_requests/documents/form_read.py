@@ -128,23 +128,23 @@ class OnFile:
     registered_email: str
 
 
-def read(content: bytes) -> Proposal:
+def read_form(content: bytes) -> Proposal:
     """Return what a filled form says. Raise Unreadable; it takes at most TIMEOUT_SECONDS."""
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
     if b"%PDF-" not in content[:1024]:
         raise Unreadable(Fault.BROKEN)
-    return understood(_ask_worker(content))
+    return read_fields(_ask_worker(content))
 
 
-def understood(found: Mapping[str, str]) -> Proposal:
+def read_fields(found: Mapping[str, str]) -> Proposal:
     """Return the proposal made of a PDF's fields. Raise Unreadable for a foreign form or an old version."""
     form = next((key for key, slug in fields.SLUGS.items() if found.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
     if found.get("version") != fields.VERSION:
         raise Unreadable(Fault.OLD_VERSION)
-    values = {name: _clean(found.get(name, ""), one.lines > 1) for name, one in fields.named(form).items()}
+    values = {name: _clean(found.get(name, ""), field.lines > 1) for name, field in fields.map_fields(form).items()}
     return Proposal(form, values.pop("folio").upper(), values.pop("seal"), values)
 
 
@@ -161,25 +161,25 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
         raise Unreadable(Fault.OTHER_CUSTOMER)
 
 
-def compare(proposal: Proposal, on_file: OnFile) -> Answers:
+def compare_form(proposal: Proposal, on_file: OnFile) -> Answers:
     """Return the answers of a form once it agrees with what is on file. Raise Unreadable when it does not."""
     values = proposal.values
-    if plain_rfc(values["rfc"]) not in {"", on_file.rfc}:
+    if clean_rfc(values["rfc"]) not in {"", on_file.rfc}:
         raise Unreadable(Fault.RFC)
     if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
-    faults = _faults(proposal)
+    faults = _find_faults(proposal)
     if faults:
         raise Unreadable(Fault.INCOMPLETE, faults)
     kind = fields.KINDS[proposal.form][values["kind"]]
     person = {name.removeprefix("person_"): text for name, text in values.items() if name.startswith("person_")}
-    draft = {"reason": values["reason"], **kind.read_pdf(person, _items(values))}
+    draft = {"reason": values["reason"], **kind.read_pdf(person, _find_items(values))}
     if kind.has_date:
-        draft["effective_date"] = _iso(values["effective_date"]) or ""
+        draft["effective_date"] = _parse_day(values["effective_date"]) or ""
     return Answers(kind.code, draft, person.get("email", "").lower(), kind.names_colleague)
 
 
-def plain_rfc(text: str) -> str:
+def clean_rfc(text: str) -> str:
     """Return an RFC as it is stored, from how people write it."""
     return re.sub(r"[\s.-]", "", text).upper()
 
@@ -192,23 +192,23 @@ def _ask_worker(content: bytes) -> dict[str, str]:
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
-        said = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError, OSError) as error:
         raise Unreadable(Fault.HEAVY) from error
-    if "refusal" in said:
-        raise Unreadable(Fault(said["refusal"]))
-    found: dict[str, str] = said["fields"]
+    if "refusal" in answer:
+        raise Unreadable(Fault(answer["refusal"]))
+    found: dict[str, str] = answer["fields"]
     return found
 
 
-def _faults(proposal: Proposal) -> dict[str, str]:
+def _find_faults(proposal: Proposal) -> dict[str, str]:
     """Return what is missing or impossible, by field."""
     values, faults = proposal.values, {}
-    for name, one in fields.named(proposal.form).items():
-        if name != "rfc" and len(values.get(name, "")) > one.max_length and not one.is_fixed:
-            faults[name] = f"Tiene más de {one.max_length} caracteres."
+    for name, field in fields.map_fields(proposal.form).items():
+        if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
+            faults[name] = f"Tiene más de {field.max_length} caracteres."
     for name in _DATED & values.keys():
-        if values[name] and _iso(values[name]) is None:
+        if values[name] and _parse_day(values[name]) is None:
             faults[name] = "Escriba la fecha como 31/12/2026."
     if values["kind"] not in fields.KINDS[proposal.form]:
         faults["kind"] = "Elija qué solicita."
@@ -217,7 +217,7 @@ def _faults(proposal: Proposal) -> dict[str, str]:
     return faults
 
 
-def _items(values: Mapping[str, str]) -> dict[str, str]:
+def _find_items(values: Mapping[str, str]) -> dict[str, str]:
     """Return the new values that were written, by the field's code."""
     items = {
         name.removeprefix("new_"): text
@@ -226,7 +226,7 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
     }
     for name in _DATED & {f"new_{code}" for code in items}:
         code = name.removeprefix("new_")
-        items[code] = _iso(items[code]) or ""
+        items[code] = _parse_day(items[code]) or ""
     if power := items.get("representative_power"):
         items["representative_power"] = fields.POWERS.get(power, power)
     return items
@@ -235,7 +235,7 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
 _DATED = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
 
 
-def _iso(text: str) -> str | None:
+def _parse_day(text: str) -> str | None:
     """Return «31/12/2026» or «2026-12-31» as YYYY-MM-DD; None when it is no date."""
     found = _DATES.fullmatch(text)
     if found is None:

@@ -46,19 +46,19 @@ class Refused(Exception):
 
 def main() -> None:
     """Read standard input and print {"fields": {name: value}} or {"refusal": word}."""
-    limit()
+    set_limits()
     try:
-        said: dict[str, Any] = {"fields": examine(sys.stdin.buffer.read(MAX_BYTES + 1))}
+        output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}
     except Refused as refusal:
-        said = {"refusal": str(refusal)}
+        output = {"refusal": str(refusal)}
     except (MemoryError, RecursionError):
-        said = {"refusal": "heavy"}
+        output = {"refusal": "heavy"}
     except Exception as error:  # a parser fed with a hostile file raises nearly anything; none of it is ours
-        said = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
-    sys.stdout.write(json.dumps(said))
+        output = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
+    sys.stdout.write(json.dumps(output))
 
 
-def limit() -> None:
+def set_limits() -> None:
     """Limit this process for good: its memory, its processor time, and that it writes no file."""
     for what, most in (
         (resource.RLIMIT_AS, MAX_MEMORY),
@@ -70,7 +70,7 @@ def limit() -> None:
             resource.setrlimit(what, (most, most))
 
 
-def examine(content: bytes) -> dict[str, str]:
+def read_pdf(content: bytes) -> dict[str, str]:
     """Return the values of the form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
@@ -81,7 +81,7 @@ def examine(content: bytes) -> dict[str, str]:
     check_pages(root)
     check_names(content)
     check_objects(reader.trailer)
-    return fields_of(root)
+    return read_fields(root)
 
 
 def check_pages(root: Any) -> None:
@@ -105,7 +105,7 @@ def check_names(content: bytes) -> None:
 
 def check_objects(trailer: Any) -> None:
     """Check every object that the document leads to. Raise Refused for scripts, actions and embedded files."""
-    for node in walk([trailer], inner):
+    for node in walk([trailer], list_contents):
         if not hasattr(node, "keys"):
             continue
         action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
@@ -117,30 +117,30 @@ def check_objects(trailer: Any) -> None:
             raise Refused("embedded")
 
 
-def fields_of(root: Any) -> dict[str, str]:
+def read_fields(root: Any) -> dict[str, str]:
     """Return name and value of every field. Raise Refused for a PDF without fields: a scan or a flattened form."""
-    form = resolved(root.get("/AcroForm"))
+    form = resolve(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
         raise Refused("scan")
     if "/XFA" in form:
         raise Refused("foreign")
     found: dict[str, str] = {}
-    for node in walk([form["/Fields"]], inner_fields):
+    for node in walk([form["/Fields"]], list_children):
         name = node.get("/T") if hasattr(node, "get") else None
         if isinstance(name, str):
-            found[str(name)[:100]] = value_of(node)
+            found[str(name)[:100]] = read_value(node)
         if len(found) > MAX_FIELDS:
             raise Refused("foreign")
     return found
 
 
-def value_of(node: Any) -> str:
+def read_value(node: Any) -> str:
     """Return a field's value as text; of a radio button, the name of the chosen one."""
-    value = resolved(node.get("/V"))
+    value = resolve(node.get("/V"))
     if isinstance(value, list):
-        value = resolved(value[0]) if value else None
+        value = resolve(value[0]) if value else None
     if value is None and node.get("/FT") == "/Btn":
-        states = (resolved(kid).get("/AS") for kid in resolved(node.get("/Kids")) or [node])
+        states = (resolve(kid).get("/AS") for kid in resolve(node.get("/Kids")) or [node])
         value = next((state for state in states if state not in (None, "/Off")), None)
     if isinstance(value, NameObject):
         return "" if value == "/Off" else str(value)[1:MAX_VALUE]
@@ -171,19 +171,19 @@ def walk(start: list[Any], inside: Any) -> Iterator[Any]:
         waiting.extend(reversed(list(node if isinstance(node, list) else inside(node))))
 
 
-def inner(node: Any) -> list[Any]:
+def list_contents(node: Any) -> list[Any]:
     """Return the objects that this object contains or refers to."""
     held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
     return [one for one in held if isinstance(one, IndirectObject | list | dict)]
 
 
-def inner_fields(node: Any) -> list[Any]:
+def list_children(node: Any) -> list[Any]:
     """Return the children of a field."""
-    kids = resolved(node.get("/Kids")) if hasattr(node, "get") else None
+    kids = resolve(node.get("/Kids")) if hasattr(node, "get") else None
     return list(kids) if isinstance(kids, list) else []
 
 
-def resolved(node: Any) -> Any:
+def resolve(node: Any) -> Any:
     """Return the object behind a reference."""
     return node.get_object() if isinstance(node, IndirectObject) else node
 

@@ -16,7 +16,7 @@ def altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidence | N
 
     The caller raises it after its transaction, so that the event stays.
     """
-    names = evidence.altered_in(request)
+    names = evidence.find_altered_in(request)
     if not names:
         return None
     _report(request, names, actor)
