@@ -47,18 +47,6 @@ class FormPdf(PrivateView):
         return formal
 
 
-class AccessForm(FormPdf):
-    """Serve the «Solicitud de Control de Acceso» (M7)."""
-
-    form_kind = FormalRequest.Form.ACCESS
-
-
-class ChangeForm(FormPdf):
-    """Serve the «Solicitud de Baja o Cambio de Información Sensible» (M20)."""
-
-    form_kind = FormalRequest.Form.CHANGE
-
-
 class ReceiptPdf(RequestView):
     """Serve the receipt (*acuse*) of the version that was sent."""
 

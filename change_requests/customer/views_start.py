@@ -76,15 +76,3 @@ class NewRequest(KeyedForm, RequesterView):
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }
         return render(self.request, PAGES + "step_kind.html", context)
-
-
-class NewAccess(NewRequest):
-    """Begin a «Solicitud de Control de Acceso» (M7)."""
-
-    form_kind = FormalRequest.Form.ACCESS
-
-
-class NewChange(NewRequest):
-    """Begin a «Solicitud de Baja o Cambio de Información Sensible» (M19)."""
-
-    form_kind = FormalRequest.Form.CHANGE

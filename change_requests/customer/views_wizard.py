@@ -39,6 +39,7 @@ class StepView(KeyedForm, RequestView):
     step = ""
     template = ""
     button = "Continuar"
+    is_judged = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Name the address of this step, and check as every page of a request does."""
@@ -69,7 +70,7 @@ class StepView(KeyedForm, RequestView):
         if not is_ours:
             form.add_error(None, STALE_FORM)
         self.prepare(form)
-        if form.is_valid():
+        if form.is_valid() and self.is_judged:
             self.judge(form)
         return self.save(form) if form.is_valid() else self.page(form, self.key)
 
@@ -145,14 +146,11 @@ class StepView(KeyedForm, RequestView):
 class KindStep(StepView):
     """Show what an existing draft asks for; who wants another kind makes another request."""
 
-    step, template = steps.KIND, "step_kind.html"
+    step, template, is_judged = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return a form without fields."""
         return PortalForm(*args, **options)
-
-    def judge(self, form: PortalForm) -> None:
-        """Check nothing, because nothing was asked."""
 
     def save(self, form: PortalForm) -> HttpResponse:
         """Redirect to the second step."""
@@ -250,7 +248,7 @@ class ReasonStep(StepView):
 class SignStep(StepView):
     """Ask in step 4 who signs, and with which powers (M8)."""
 
-    step, template = steps.SIGN, "step_sign.html"
+    step, template, is_judged = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form with the declaration."""
@@ -260,14 +258,12 @@ class SignStep(StepView):
         """Return whether it was declared."""
         return {"declares": bool(self.formal.draft.get("declares"))}
 
-    def judge(self, form: PortalForm) -> None:
-        """Check nothing, because the declaration is no part of the content."""
-
 
 class ReviewStep(StepView):
     """Show all answers in step 5, and send the request."""
 
     step, template, button = steps.REVIEW, "step_review.html", "Firmar y enviar la solicitud"
+    is_judged = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page once everything is answered; before that, redirect to the step that lacks an answer."""
@@ -291,9 +287,6 @@ class ReviewStep(StepView):
         """Return the form with the confirmation and the hash of the draft that is shown."""
         seen = content.draft_digest(self.formal, self.kept)
         return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
-
-    def judge(self, form: PortalForm) -> None:
-        """Check nothing, because `submit` checks the whole draft."""
 
     def save(self, form: PortalForm) -> HttpResponse:
         """Send the request; or return the page with what is wrong by now."""
