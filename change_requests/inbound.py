@@ -19,7 +19,7 @@ from change_requests import inbound_answers, inbound_forms, policy
 from change_requests.documents import form_fields, form_read
 from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
 from change_requests.inbound_forms import Form, MailedForms, Others
-from change_requests.kinds import content
+from change_requests.kinds import people as kinds_people
 from change_requests.models import FormalRequest
 from factureya.core import numbers
 from factureya.core.files import from_mail
@@ -104,7 +104,7 @@ def _read(people: list[User], files: Sequence[MailFile], is_desk: bool) -> tuple
     faults: list[Fault_of] = []
     for file in files:
         try:
-            proposal = form_read.read(file.content)
+            proposal = form_read.read_form(file.content)
             if proposal.form == form_fields.CHANGE and not is_desk:
                 raise Unreadable(Fault.WRONG_BOX)
             forms.append(_understood(people, file, proposal))
@@ -121,14 +121,14 @@ def _understood(people: list[User], file: MailFile, proposal: Proposal) -> Form:
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.powers_of(person, customer) is None:
         raise Unreadable(Fault.POWERS)
-    answers = form_read.compare(proposal, OnFile(customer.rfc, customer.registered_email))
+    answers = form_read.compare_form(proposal, OnFile(customer.rfc, customer.registered_email))
     if request is not None and request.kind != answers.kind:
         raise Unreadable(
             Fault.INCOMPLETE,
             {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."},
         )
     draft = answers.draft | {"declares": True}
-    if proposal.form == form_fields.ACCESS and answers.kind != FormalRequest.Kind.ALTA:
+    if answers.names_colleague:
         draft["person"] = {"user": _colleague(customer, answers.person_email)}
     return Form(person, proposal, answers.kind, draft, request, file)
 
@@ -183,7 +183,7 @@ def _place(file: MailFile, forms: Sequence[Form]) -> int | None:
 def _named(proposal: Proposal) -> FormalRequest | None:
     """The request whose folio the form has, whoever's it is."""
     try:
-        folio = numbers.parse(form_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
+        folio = numbers.parse(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
     except numbers.InvalidNumber:
         return None
     return FormalRequest.objects.filter(folio=folio).first()
@@ -191,7 +191,7 @@ def _named(proposal: Proposal) -> FormalRequest | None:
 
 def _sender(people: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
     """Who of the address's people asks: who began the request, else somebody of the company, with powers first."""
-    rfc = form_read.plain_rfc(proposal.values["rfc"])
+    rfc = form_read.clean_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
         customer = person.contact.customer
@@ -208,7 +208,7 @@ def _sender(people: list[User], request: FormalRequest | None, proposal: Proposa
 
 
 def _colleague(customer: Customer, email: str) -> int:
-    person = content.person_of(customer, email)
+    person = kinds_people.find_person(customer, email)
     if person is None:
         raise Unreadable(
             Fault.INCOMPLETE,

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from change_requests.documents import form_fields
 from change_requests.documents.form_read import Unreadable
-from change_requests.kinds.labels import FIELDS
+from change_requests.kinds.fields import BY_CODE
 from change_requests.models import FormalRequest
 from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
@@ -24,9 +24,9 @@ Disposition = InboundMessage.Disposition
 KINDS = "change_requests/form_"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 _LABELS = {
-    **dict(form_fields.labels(form_fields.CHANGE)),
-    **dict(form_fields.labels(form_fields.ACCESS)),
-    **FIELDS,
+    **dict(form_fields.list_labels(form_fields.CHANGE)),
+    **dict(form_fields.list_labels(form_fields.ACCESS)),
+    **{code: row.label for code, row in BY_CODE.items()},
     "oath": "Protesta de decir verdad",
     "user": "Persona",
     "items": "Datos que cambian",

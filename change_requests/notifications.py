@@ -12,9 +12,11 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Office, User
-from accounts.models.representatives import decompose
 from change_requests import links, progress, recipients
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
+from change_requests.kinds.fields import find_row, touches_risky
+from change_requests.kinds.registry import find_kind, find_title
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest, Waiver
 from change_requests.progress import find_people_in
 from change_requests.recipients import Readers, Role
@@ -22,7 +24,7 @@ from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import Event
 
-Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
+Form, Status = FormalRequest.Form, FormalRequest.Status
 SECRETS = {"confirm", "new_email_code", "set_password"}
 # Who is added to those whose turn it is: at half of the time nobody, then mesa de control, then the IT head.
 ESCALATION: dict[int, tuple[str, ...]] = {
@@ -38,13 +40,12 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
     payload = content.payload_of(request)
-    assets = {item["asset"] for item in payload["items"]}
     context = {
         "rows": [_describe_item(item) for item in payload["items"]],
         "digest": content.revision_of(request).sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": bool(assets & {"registered_email", "representative"}),
+        "is_old_mail": touches_risky(payload["items"]),
     }
     confirming = links.find_confirming_mail(request).lower()
     confirm_url = links.make_confirm_url(request)
@@ -80,7 +81,7 @@ def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> Non
     """Tell the company that the request was applied, and with a way to object whoever lost a mail, powers or access."""
     mail_progress("executed", request, event)
     warned = recipients.find_warned(request, old_mail=old_mail)
-    if request.kind == Kind.CLAVE:  # he gets the link to set a password, which says it too
+    if find_kind(request).mails_link_to_person:  # the mail with the link says it too
         warned = {address: role for address, role in warned.items() if role != Role.PERSON}
     _mail_readers("warn_executed", request, event, warned)
 
@@ -206,7 +207,7 @@ def _mail_staff(verb: str, request: FormalRequest, event: Event, people: Iterabl
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
     """Tell the other people of the company what will change, without a value; it delays nothing."""
     payload = content.payload_of(request)
-    title = labels.title(request.form, request.kind, payload["items"])
+    title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
     _mail(
@@ -214,8 +215,8 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
         request,
         event,
         sorted(addresses),
-        is_service=request.kind == Kind.BAJA,
-        on=labels.day(payload["effective_date"]),
+        is_service=find_kind(request).suspends_service,
+        on=show_day(payload["effective_date"]),
         subject=title[0].lower() + title[1:],
     )
 
@@ -230,14 +231,11 @@ def _find_title(request: FormalRequest) -> str:
     """Return «Cambio de domicilio fiscal y teléfono» or «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
-    return labels.title(request.form, request.kind, content.payload_of(request)["items"])
+    return find_title(request.form, request.kind, content.payload_of(request)["items"])
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:
     """Return a line of the receipt: the field's label, its old and its new value; a representative by name."""
-    old, new = item["old"], item["new"]
-    if item["field"] == "representative":
-        old, new = decompose(old)["name"], decompose(new)["name"] or "(ninguno)"
-    else:
-        old, new = labels.value(item["field"], old), labels.value(item["field"], new) or "(ninguno)"
-    return {"label": labels.label(item["field"]), "old": old, "new": new}
+    row = find_row(item["field"])
+    show = row.show_short or row.show
+    return {"label": row.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

@@ -7,11 +7,10 @@ request, is told as well when it is sent, approved and applied, and can object f
 from django.db import models
 
 from accounts.models import Representative
-from accounts.models.representatives import decompose
-from change_requests.kinds import content
+from change_requests.kinds import content, fields
+from change_requests.kinds.fields import find_row, touches_risky
+from change_requests.kinds.registry import find_kind
 from change_requests.models import FormalRequest
-
-Kind = FormalRequest.Kind
 
 
 class Role(models.TextChoices):
@@ -19,9 +18,9 @@ class Role(models.TextChoices):
 
     REGISTERED = "registered", "correo registrado"
     REQUESTER = "requester", "quien solicita"
-    OLD_MAIL = "old_mail", "correo registrado anterior"
-    LEAVING = "leaving", "representante cuyos poderes cambian o terminan"
-    PERSON = "person", "persona de la solicitud"
+    OLD_MAIL = fields.OLD_MAIL, "correo registrado anterior"
+    LEAVING = fields.LEAVING, "representante cuyos poderes cambian o terminan"
+    PERSON = fields.PERSON, "persona de la solicitud"
     REPRESENTATIVE = "representative", "representante"
     PORTAL = "portal", "portal"
 
@@ -44,7 +43,7 @@ def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     """
     warned = _find_losers(request)
     items = content.payload_of(request)["items"]
-    if old_mail and any(item["asset"] in ("registered_email", "representative") for item in items):
+    if old_mail and touches_risky(items):
         warned.setdefault(old_mail.lower(), Role.OLD_MAIL)
     representatives = Representative.objects.filter(customer=request.customer_id).in_force()
     for representative in representatives.select_related("user").order_by("pk"):
@@ -59,14 +58,10 @@ def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
     company = request.customer.legal_name
     role = _find_losers(request).get(address, role)
     is_or_was = "era" if request.executed_at is not None else "es"
-    person = {
-        Kind.BAJA: f"Esta solicitud es para retirarle a usted el acceso al portal de {company}.",
-        Kind.CLAVE: f"Esta solicitud es para anular su contraseña del portal de {company}.",
-    }
     return {
         Role.OLD_MAIL: f"Le avisamos aquí porque este {is_or_was} el correo registrado de {company}.",
         Role.LEAVING: f"Esta solicitud cambia o termina los poderes con los que usted representa a {company}.",
-        Role.PERSON: person.get(Kind(request.kind), ""),
+        Role.PERSON: find_kind(request).person_warning.format(company=company),
         Role.REPRESENTATIVE: f"Le avisamos porque usted representa a {company}.",
     }.get(role, "")
 
@@ -75,12 +70,8 @@ def _find_losers(request: FormalRequest) -> Readers:
     """Return the addresses of those from whom the request takes powers, the registered mail, or access."""
     losers: Readers = {}
     for item in content.payload_of(request)["items"]:
-        field, old = item["field"], item["old"]
-        if field == "representative":
-            losers.setdefault(decompose(old)["email"].lower(), Role.LEAVING)
-        elif field == "registered_email":
-            losers.setdefault(old.lower(), Role.OLD_MAIL)
-        elif field in ("contact", "password"):
-            losers.setdefault(old.lower(), Role.PERSON)
+        row = find_row(item["field"])
+        if row.loser:
+            losers.setdefault(row.find_loser(item["old"]).lower(), Role(row.loser))
     losers.pop("", None)
     return losers

@@ -243,8 +243,8 @@ MAIL_UNDELIVERED = {
 }
 # What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
 OUTBOX_FILES = {
-    "change_requests/confirm": "change_requests.documents.receipt.attached",
-    "change_requests/submitted": "change_requests.documents.receipt.attached",
+    "change_requests/confirm": "change_requests.documents.receipt.attach_receipt",
+    "change_requests/submitted": "change_requests.documents.receipt.attach_receipt",
 }
 
 # -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it

@@ -28,15 +28,12 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 class Customer(Chained):
     """Store a company (or a person with business activity) that uses Factureya; staff verifies it at `verified_at`.
 
-    Once it is verified, only the execution of an approved request writes its SENSITIVE columns (M1,
-    `change_requests.guards`).
+    Once it is verified, only the execution of an approved request writes its sensitive columns (M1, `kinds.fields`).
     """
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Activo"
         SUSPENDED = "suspended", "Suspendido"
-
-    SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
     rfc = models.CharField("RFC", max_length=13, db_index=True)
     legal_name = models.CharField("razón social", max_length=254)

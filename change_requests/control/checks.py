@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from change_requests import payload
 from change_requests.kinds import content, labels
+from change_requests.kinds.fields import find_new_mail
 from change_requests.models import FormalRequest
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def _check_integrity(checks: Checks, page: "RequestPage") -> None:
 def _check_current_values(checks: Checks, page: "RequestPage") -> None:
     """Note which of today's values are not the old ones of the request; such a request fails when it is executed."""
     changed = [
-        labels.label(item["field"])
-        for item in page.items
-        if content.today_of(page.customer, page.formal_request, item) != item["old"]
+        labels.label(item["field"]) for item in page.items if content.today_of(page.formal_request, item) != item["old"]
     ]
     checks.note(
         not changed,
@@ -94,7 +93,7 @@ def _check_current_values(checks: Checks, page: "RequestPage") -> None:
 
 def _check_new_mail(checks: Checks, page: "RequestPage") -> None:
     """Note whether a new registered mail was proven by its code."""
-    if any(item["field"] == "registered_email" for item in page.items):
+    if find_new_mail(page.items):
         checks.note(
             page.formal_request.new_mail_revision == page.formal_request.revision_no,
             "El correo nuevo se confirmó con el código que le enviamos",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from change_requests.control.request_page import Change, File, describe_changes
-from change_requests.kinds import labels
+from change_requests.kinds.values import show_day
 from change_requests.models import DecisionSlot, Evidence, Execution, FormalRequest, RequestRevision, Waiver
 from factureya.core.models import Event
 
@@ -138,7 +138,7 @@ def _describe_version(
         str(revision.author),
         revision.sha256,
         payload["reason"],
-        labels.day(payload["effective_date"]),
+        show_day(payload["effective_date"]),
         describe_changes(payload["items"]),
         [
             File(tokens.get((file["name"], file["sha256"]), ""), file["name"], file["size"], file["sha256"])

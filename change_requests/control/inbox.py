@@ -20,7 +20,7 @@ from change_requests import policy
 from change_requests.control import wording
 from change_requests.control.wording import Chip
 from change_requests.folios import parse_folio
-from change_requests.kinds import labels
+from change_requests.kinds.registry import find_title
 from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
 from change_requests.progress import ENDED, waits_for
 from factureya.core.templatetags.fy import when
@@ -243,7 +243,7 @@ def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
     items = json.loads(payload)["items"] if payload else []
     return Row(
         formal.folio,
-        labels.title(formal.form, formal.kind, items),
+        find_title(formal.form, formal.kind, items),
         f"{formal.customer.legal_name} ({formal.customer.rfc})",
         formal.requester.get_full_name(),
         wording.make_chip(formal),

@@ -20,6 +20,9 @@ from change_requests.control.steps import Step, list_steps
 from change_requests.control.wording import Chip, Turn
 from change_requests.documents import evidence
 from change_requests.kinds import content, labels
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
 from change_requests.models import Clarification, Execution, FormalRequest, MailText, RequestRevision
 from change_requests.recipients import Role
 from factureya.core import clock
@@ -28,15 +31,6 @@ from factureya.core.words import MONTHS_LONG
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
-# What there is afterwards, where the payload has no new value.
-INSTEAD = {
-    "contact": "Sin acceso; sus sesiones terminan",
-    "password": "La que la persona elija con un enlace de un solo uso",
-}
-WARNINGS = {
-    "registered_email": "Desde ese correo se autentica al cliente: un cambio falso entrega la cuenta.",
-    "representative": "Quien tiene el poder pide todo lo demás: un cambio falso entrega la cuenta.",
-}
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class RequestPage:
     @property
     def title(self) -> str:
         """Return «Cambio de domicilio fiscal, teléfono y correo registrado»."""
-        return labels.title(self.formal_request.form, self.formal_request.kind, self.items)
+        return find_kind(self.formal_request).title(self.items)
 
     @property
     def asked_by(self) -> str:
@@ -188,7 +182,7 @@ class RequestPage:
                 row.sha256,
                 evidence.is_as_sent(row.attachment, row.sha256),
             )
-            for row in evidence.of_version(self.formal_request)
+            for row in evidence.list_evidence(self.formal_request)
         ]
 
     @cached_property
@@ -217,7 +211,7 @@ class RequestPage:
     @property
     def warning(self) -> str:
         """Return why some of the fields are risky; empty when none is."""
-        return " ".join(WARNINGS[item["field"]] for item in self.items if item["field"] in WARNINGS)
+        return " ".join(filter(None, (find_row(item["field"]).warning for item in self.items)))
 
     @property
     def reason(self) -> str:
@@ -227,7 +221,7 @@ class RequestPage:
     @property
     def effective(self) -> str:
         """Return «1 de diciembre de 2026», or empty for *on execution*."""
-        return labels.day(str(self.payload.get("effective_date", "")))
+        return show_day(str(self.payload.get("effective_date", "")))
 
     # -- Who decides ---------------------------------------------------------------------------------
 
@@ -336,13 +330,9 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
     """Return the items of a payload in words."""
     return [
-        Change(
-            labels.label(item["field"]),
-            labels.value(item["field"], item["old"]),
-            labels.value(item["field"], item["new"]) or INSTEAD.get(item["field"], ""),
-            item["field"] in labels.RISKY_FIELDS,
-        )
+        Change(row.label, row.show(item["old"]), row.show(item["new"]) or row.staff_new, row.is_risky)
         for item in items
+        for row in [find_row(item["field"])]
     ]
 
 

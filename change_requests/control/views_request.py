@@ -58,7 +58,7 @@ class ExpedienteZip(FolioView):
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
         """Send the ZIP as attachment."""
         return FileResponse(
-            archive.as_zip(self.formal_request),
+            archive.build_zip(self.formal_request),
             as_attachment=True,
             filename=f"expediente-{self.formal_request.folio}.zip",
             content_type="application/zip",

@@ -3,17 +3,15 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Customer, User
 from change_requests import notifications
 from change_requests.documents import evidence
-from change_requests.kinds import content
+from change_requests.kinds import content, fields
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import AlteredEvidence
 from change_requests.policy import STOPPED, refuse_status
@@ -142,11 +140,6 @@ def add_business_days(days: int, start: datetime | None = None) -> datetime:
     return attention_hours().add_days(start or now(), days)
 
 
-def first_instant(day: str) -> datetime | None:
-    """Return the local midnight with which an effective date (YYYY-MM-DD) begins; None for an empty text."""
-    return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(settings.TIME_ZONE)) if day else None
-
-
 # -- How a request ends or is refused ----------------------------------------------------------------
 
 
@@ -169,7 +162,7 @@ def find_altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidenc
 
     The caller raises what is returned after its transaction, so that the event stays (M20, M21).
     """
-    names = evidence.altered_in(request)
+    names = evidence.find_altered_in(request)
     if not names:
         return None
     record_altered_evidence(request, names, actor)
@@ -191,8 +184,7 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
 
 def find_new_mail(request: FormalRequest) -> str:
     """Return the registered mail that the current revision asks for; empty when it stays as it is."""
-    items = content.payload_of(request)["items"]
-    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+    return fields.find_new_mail(content.payload_of(request)["items"])
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:

@@ -10,9 +10,10 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from change_requests import notifications, payload
 from change_requests.approvals import find_missing_office
-from change_requests.kinds import content
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
 from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
-from change_requests.operations._common import Form, Kind, Status, move_request
+from change_requests.operations._common import Form, Status, move_request
 from change_requests.operations.errors import NoPeople
 from factureya.core import audit, numbers
 from factureya.core.clock import now
@@ -63,7 +64,7 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def send_revision(request: FormalRequest, items: list[content.Item], *, author: User) -> None:
+def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
     """Write the next revision and the assets it touches, and ask the company to confirm it.
 
     The caller holds the locks of the request and the company. Raises NoPeople, Refused.
@@ -101,11 +102,11 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
         )
 
 
-def _insert_revision(request: FormalRequest, items: list[content.Item], author: User) -> RequestRevision:
+def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
     """Insert the next revision with its hash and return it; its evidence cannot be taken out of it any more."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
-    reason = content.clean_text(request.draft.get("reason"))
+    reason = clean_lines(request.draft.get("reason"))
     data = payload.canonical(
         payload.build(
             folio=request.folio,
@@ -134,7 +135,7 @@ def _insert_revision(request: FormalRequest, items: list[content.Item], author: 
     )
 
 
-def _claim_assets(request: FormalRequest, items: list[content.Item]) -> None:
+def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
     """Reserve the assets for this request; raises Refused when another open request touches them (M21).
 
     One request per company and asset is open at a time. A BAJA of the service tolerates no other open change.
@@ -150,7 +151,7 @@ def _claim_assets(request: FormalRequest, items: list[content.Item]) -> None:
     )
 
 
-def _find_subject(request: FormalRequest, items: list[content.Item]) -> str:
+def _find_subject(request: FormalRequest, items: list[Item]) -> str:
     """Return the mail of the person whom an access request is about; empty for a change of the company's data."""
     if request.form == Form.CHANGE:
         return ""
@@ -164,7 +165,7 @@ def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> st
     changes = rows.filter(request__form=Form.CHANGE)
     if request.form == Form.ACCESS:
         rows = rows.filter(asset__code__in=codes, subject=subject)
-    elif request.kind == Kind.BAJA:
+    elif find_kind(request).blocks_all:
         rows = changes
     else:
         rows = changes.filter(asset__code__in=[*codes, "service"])

@@ -9,16 +9,16 @@ from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
 from change_requests.kinds import content
+from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._common import (
-    Form,
-    Kind,
     Status,
     add_business_days,
     clean_text,
     find_altered_evidence,
     find_new_mail,
-    first_instant,
     hash_text,
     lock_request,
     move_request,
@@ -32,7 +32,6 @@ from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
 
 Verdict = Decision.Verdict
-FROZEN = {"registered_email", "representative"}
 
 
 def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
@@ -172,9 +171,9 @@ def _find_earliest_execution(request: FormalRequest) -> datetime:
     assert request.approved_at is not None
     payload = content.payload_of(request)
     earliest = request.approved_at
-    if FROZEN & {item["asset"] for item in payload["items"]}:
+    if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
     day = first_instant(payload["effective_date"])
-    if day is not None and not (request.form == Form.CHANGE and request.kind == Kind.BAJA):
+    if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)
     return earliest

@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.models import Customer, User
 from change_requests import policy
+from change_requests.kinds.registry import kinds_of_form
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
     SERVICE_SUSPENDED,
@@ -44,7 +45,7 @@ def create_draft(
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
-    if kind not in FormalRequest.KINDS.get(Form(form), ()):
+    if kind not in {listed.code for listed in kinds_of_form(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
     representative = policy.powers_of(actor, customer)
     if representative is None:

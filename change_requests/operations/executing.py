@@ -10,8 +10,8 @@ from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
 from change_requests.kinds import content
+from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
-from change_requests.operations import _effects
 from change_requests.operations._common import (
     Status,
     add_business_days,
@@ -151,13 +151,13 @@ def _has_no_powers(request: FormalRequest) -> bool:
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
     payload = content.payload_of(request)
-    drift = [item for item in payload["items"] if content.found_of(request.customer, request, item) != item["old"]]
+    drift = [item for item in payload["items"] if content.found_of(request, item) != item["old"]]
     if drift:
         return _fail(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):
-        person = _effects.apply(request, payload, actor)
+        person = find_kind(request).apply(request, payload, actor)
     request.executed_at = execution.at
     event = move_request(
         request,
@@ -199,7 +199,7 @@ def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> E
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert the execution's row with the values before and after; with it the guards let the new values through."""
     is_ok = result == Execution.Result.OK
-    before: dict[str, Any] = {item["field"]: content.found_of(request.customer, request, item) for item in items}
+    before: dict[str, Any] = {item["field"]: content.found_of(request, item) for item in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,

@@ -142,7 +142,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
 def test_r4_a_file_named_with_a_drafts_folio_goes_there(cast):
     begin = {"actor": cast.ana, "customer": cast.customer, "form": CHANGE, "kind": "change"}
     draft = operations.create_draft(**begin)
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     reason = "Cambió el número de la oficina."
     change = pdfs.fill(blank, {"new_phone": "222 555 0178", "reason": reason, "oath": "/Yes"})
     files = [(f"recibo {draft.folio}.pdf", PROOF), ("otro.pdf", PROOF + b" ")]

@@ -88,7 +88,7 @@ def test_a_receipt_is_the_same_whenever_it_is_drawn(cast: Cast):
         cast, request_histories.draft(cast, items={"legal_name": "Nueva Razón SA de CV"})
     )
     formal = request_histories.step(cast, formal, Status.SUBMITTED)
-    mailed = receipt.render(formal)
+    mailed = receipt.render_receipt(formal)
 
     for reached in request_histories.ORDER[2:]:
         formal = request_histories.step(cast, formal, reached)
@@ -96,7 +96,7 @@ def test_a_receipt_is_the_same_whenever_it_is_drawn(cast: Cast):
 
     drawn = FormalRequest.objects.get(pk=formal.pk)
     assert drawn.customer.legal_name == "Nueva Razón SA de CV"
-    assert receipt.render(drawn) == mailed
+    assert receipt.render_receipt(drawn) == mailed
 
 
 # -- The registered mail confirms (M8) ---------------------------------------------------------------
@@ -347,13 +347,13 @@ def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
 def test_an_edit_closes_the_question_that_was_open(cast: Cast):
     formal = make(cast, Status.IN_APPROVAL)
     operations.ask_clarification(formal.pk, actor=cast.elsa, question="¿Cuál es el número exterior?")
-    assert request_page.of(_read(formal), cast.ana).question is not None
+    assert request_page.read_facts(_read(formal), cast.ana).question is not None
 
     operations.reopen_draft(formal.pk, actor=cast.ana)
     for reached in request_histories.ORDER[1:4]:
         formal = request_histories.step(cast, formal, reached)
 
-    assert request_page.of(_read(formal), cast.ana).question is None
+    assert request_page.read_facts(_read(formal), cast.ana).question is None
 
 
 def _read(formal: FormalRequest) -> FormalRequest:

@@ -160,6 +160,6 @@ def test_h9_a_file_is_read_in_pieces_and_no_further_than_it_was(monkeypatch):
     with Path(kept.file.path).open("ab") as file:
         file.write(b"b" * evidence.PIECE * 9)
     with Path(kept.file.path).open("rb") as file:
-        assert evidence._digest(Watched(file), kept.size) == ""
+        assert evidence._hash_file(Watched(file), kept.size) == ""
     assert sizes == [evidence.PIECE] * 4  # the fourth is one too many, and the last
     assert not evidence.is_as_sent(kept, kept.sha256)

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Office, RoleAssignment, User
 from change_requests import operations
+from change_requests.kinds import registry
 from change_requests.models import Evidence, FormalRequest, InformationAsset
 from factureya.core.files import store
 from factureya.core.models import Event, OutboxMessage
@@ -27,7 +28,7 @@ CLOSED, RETURNED, CANCELLED, FAILED = (
     Status.CANCELLED,
     Status.FAILED,
 )
-KINDS = [(form, kind) for form, kinds in FormalRequest.KINDS.items() for kind in kinds]
+KINDS = [(kind.form, kind.code) for kind in registry.KINDS]
 
 
 class Row(NamedTuple):
