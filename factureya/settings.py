@@ -253,10 +253,8 @@ MAIL_ROUTES = {
     CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
 MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
-MAIL_FOLIO = (
 # The public name of a request's chain, for receive_email --json.
 MAIL_FOLIO = "change_requests.inbound.find_folio_of_chain"
-)
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
