@@ -19,7 +19,7 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.control import wording
 from change_requests.control.wording import Chip
-from change_requests.folios import parse_folio
+from change_requests.kinds.folios import find_folio
 from change_requests.kinds.registry import find_title
 from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
 from change_requests.progress import ENDED, waits_for
@@ -160,7 +160,7 @@ def decode(text: str, *, is_back: bool = False) -> Cursor | None:
 
 def _matching(query: str) -> Q:
     """Return the condition of a search: a folio; else words of a name, the start of an RFC or of a person's mail."""
-    if folio := parse_folio(query):
+    if folio := find_folio(query):
         return Q(folio=folio)
     matches = Q()
     for word in query.split():

@@ -15,7 +15,7 @@ from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
 from change_requests.control.forms import ActForm
 from change_requests.control.request_page import RequestPage, join_names
-from change_requests.folios import parse_folio
+from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
@@ -52,7 +52,7 @@ class FolioView(PrivateView):
         if not request.user.is_authenticated:
             return returning.ask_login(request, self.form_page())
         self.user = request.user
-        folio = parse_folio(kwargs["folio"])
+        folio = find_folio(kwargs["folio"])
         if not self.user.works_in_control or folio is None:
             raise Http404(NOT_YOURS)
         if folio != kwargs["folio"] and request.method in {"GET", "HEAD"}:

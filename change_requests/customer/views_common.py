@@ -11,8 +11,8 @@ from django.urls import reverse
 from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from change_requests import operations, policy
+from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest, MailText
-from factureya.core import numbers
 
 # What an operation may answer to a form that was filled in well; the page shows it again with the reason.
 REFUSALS = operations.Refused
@@ -112,21 +112,10 @@ class FolioConverter:
 
     def to_python(self, value: str) -> str:
         """Return the canonical folio. Raise ValueError, which means 404, for what cannot be a folio."""
-        if folio := parse_folio(value):
+        if folio := find_folio(value):
             return folio
         raise ValueError(value)
 
     def to_url(self, value: str) -> str:
         """Return the folio unchanged."""
         return value
-
-
-def parse_folio(text: str) -> str | None:
-    """Return the canonical folio of what a person typed, or None."""
-    prefix = text.strip()[:2].upper()
-    if prefix not in FormalRequest.PREFIXES.values():
-        return None
-    try:
-        return numbers.parse(prefix, text)
-    except numbers.InvalidNumber:
-        return None

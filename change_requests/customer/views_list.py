@@ -8,7 +8,8 @@ from django.shortcuts import render
 
 from change_requests import policy
 from change_requests.customer import wording
-from change_requests.customer.views_common import RequesterView, parse_folio
+from change_requests.customer.views_common import RequesterView
+from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest, RequestRevision
 
 PAGE = 25
@@ -28,7 +29,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        if after := parse_folio(request.GET.get("desde", "")):
+        if after := find_folio(request.GET.get("desde", "")):
             last = visible.filter(folio=after).values("pk")[:1]
             wanted = wanted.filter(pk__lt=Subquery(last))
         found = list(wanted.order_by("-pk")[: PAGE + 1])

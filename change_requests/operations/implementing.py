@@ -52,12 +52,7 @@ def grant_waiver(
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor, person, reviewer = reread_person(actor), reread_person(implementer), reread_person(checker)
         require_none(policy.why_not_designate(actor, request))
-        if folio := overdue_checks().values_list("request__folio", flat=True).first():
-            raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
-        if problem := policy.why_not_implement(person, request, designated_by=actor, is_waived=True):
-            raise Invalid({"implementer": problem})
-        if problem := policy.why_not_be_checker(reviewer, request, implementer=person, granted_by=actor):
-            raise Invalid({"checker": problem})
+        _require_lawful_waiver(request, actor, person, reviewer)
         waiver = Waiver.objects.create(
             request=request,
             implementer=person,
@@ -101,6 +96,16 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequ
 def overdue_checks() -> QuerySet[Waiver]:
     """Return the waivers whose independent check is overdue; while there is one, no other waiver is granted (M25)."""
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
+
+
+def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
+    """Raise Refused while a check is overdue, and Invalid unless both people may do their part (M25)."""
+    if folio := overdue_checks().values_list("request__folio", flat=True).first():
+        raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
+    if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
+        raise Invalid({"implementer": problem})
+    if problem := policy.why_not_be_checker(checker, request, implementer=implementer, granted_by=actor):
+        raise Invalid({"checker": problem})
 
 
 def _save_implementer(

@@ -4,7 +4,7 @@ from change_requests.models import FormalRequest
 from factureya.core import numbers
 
 
-def parse_folio(text: str) -> str | None:
+def find_folio(text: str) -> str | None:
     """Return «SC-5R8T-2NW2» for what a person typed, or None when it is no folio of a formal request."""
     prefix = text.strip()[:2].upper()
     if prefix not in FormalRequest.PREFIXES.values():
