@@ -33,7 +33,7 @@ def shown(person: User, **query: str) -> Any:
 
 def mine(person: User) -> set[str]:
     """The folios that wait for this person."""
-    return {row.folio for row in inbox.page(User.objects.get(pk=person.pk), inbox.Asked()).rows}
+    return {row.folio for row in inbox.read_page(User.objects.get(pk=person.pk), inbox.InboxQuery()).rows}
 
 
 # -- Mine --------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_what_is_due_first_comes_first_and_the_late_is_red(cast):
     late = make(cast, Status.IN_APPROVAL)
     with time_machine.travel(now() + timedelta(hours=20)):
         soon = make(cast, Status.IN_APPROVAL, "access", "alta")
-        rows = inbox.page(cast.elsa, inbox.Asked()).rows
+        rows = inbox.read_page(cast.elsa, inbox.InboxQuery()).rows
         assert [row.folio for row in rows] == [late.folio, soon.folio]
     with time_machine.travel(now() + timedelta(days=20)):
         assert "Vencida" in text_of(shown(cast.elsa))
