@@ -1,7 +1,7 @@
-"""Accounts in the Django admin: pages of our own instead of the stock ones, so there is nothing to close.
+"""Show accounts in the Django admin, with pages of our own instead of the stock ones.
 
-Not there at all: forms that write registered data, another's password, groups, verified addresses or authenticators,
-and delete. What changes goes through `accounts.operations`.
+There are no forms for registered data, another person's password, groups, verified addresses or authenticators, and
+none that deletes. Every change goes through `accounts.operations`.
 """
 
 from collections.abc import Callable
@@ -33,45 +33,45 @@ Page = tuple[str, Callable[..., Any], str]
 
 
 class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
-    """A ModelAdmin whose addresses are those of `pages`, and nothing else."""
+    """Give a model the addresses in `pages` and no others."""
 
     pages: tuple[Page, ...] = ()
 
     def allows(self, user: Any) -> bool:
-        """Who is offered these pages; each page asks again."""
+        """Return True for a person who is offered these pages; each page checks again."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
-        """Ours instead of the stock ones."""
+        """Return our own addresses instead of the stock ones."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}") for route, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """As `allows`."""
+        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As `allows`."""
+        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by a stock form."""
+        """Return False: no stock form changes a row."""
         return False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by a stock form."""
+        """Return False: no stock form adds a row."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: accounts are closed, not deleted."""
+        """Return False: accounts are closed and not deleted."""
         return False
 
 
 @admin.register(CustomerToVerify)
 class CustomerToVerifyAdmin(OwnPages):
-    """Companies that signed up and wait for staff."""
+    """Show the companies that signed up and wait for staff."""
 
     pages = (
         ("", show(companies.to_verify), "changelist"),
@@ -82,13 +82,13 @@ class CustomerToVerifyAdmin(OwnPages):
     )
 
     def allows(self, user: Any) -> bool:
-        """Own agents and supervisors."""
+        """Return True for our own agents and supervisors."""
         return policy.may_verify(user)
 
 
 @admin.register(Customer)
 class CustomerAdmin(OwnPages):
-    """Companies, read-only (M1)."""
+    """Show the companies, read-only (M1)."""
 
     pages = (
         ("", show(companies.customers), "changelist"),
@@ -96,13 +96,13 @@ class CustomerAdmin(OwnPages):
     )
 
     def allows(self, user: Any) -> bool:
-        """Own agents, supervisors and superusers."""
+        """Return True for our own agents, supervisors and superusers."""
         return policy.may_see_customers(user)
 
 
 @admin.register(User)
 class UserAdmin(OwnPages):
-    """People with an account, for superusers."""
+    """Show the people with an account to superusers."""
 
     pages = (
         ("", show(people.users), "changelist"),
@@ -135,16 +135,16 @@ class UserAdmin(OwnPages):
     )
 
     def allows(self, user: Any) -> bool:
-        """Superusers."""
+        """Return True for superusers."""
         return bool(user.is_active and user.is_superuser)
 
 
 @admin.register(Provider)
 class ProviderAdmin(OwnPages):
-    """Who gives the service (M3)."""
+    """Show who gives the service (M3)."""
 
     pages = (("", show_or_send(people.providers), "changelist"),)
 
     def allows(self, user: Any) -> bool:
-        """Superusers, and supervisors to look."""
+        """Return True for superusers, and for supervisors, who may only look."""
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

@@ -1,4 +1,4 @@
-"""The forms of /cuenta/. allauth's behave as it wants; the words, and what an empty field says, are ours."""
+"""Define the forms of /cuenta/: allauth's forms with our own words for labels, help and errors."""
 
 import secrets
 import unicodedata
@@ -39,7 +39,7 @@ CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no si
 
 
 def _measure_password(form: forms.Form, field: str, person: User) -> None:
-    """Add what is wrong with the new password of this person."""
+    """Add each fault of the new password of this person to the form's field."""
     try:
         passwords.check(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
@@ -47,13 +47,15 @@ def _measure_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _short_enough(email: str) -> None:
-    """Measure an address as it is stored: some letters are longer in lower case."""
+    """Raise ValidationError if the address is too long in lower case, as it is stored; some letters grow."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
 
 class PlainForm(forms.Form):
-    """No browser bubbles, no placeholders, and for each field its own words: label, help, what empty means."""
+    """Turn off the browser's messages and placeholders, and give each field our words: label, help, error when
+    empty.
+    """
 
     use_required_attribute = False
     words: dict[str, tuple[str, str, str]] = {}  # field: label, help text, text when empty
@@ -79,7 +81,7 @@ class PlainForm(forms.Form):
 
 
 class CodeForm(PlainForm):
-    """A form with one code in it."""
+    """Ask for one code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,7 +91,7 @@ class CodeForm(PlainForm):
 
 
 class OnePasswordMixin:
-    """A new password is typed once: a mistake is mended by a code to the registered mail."""
+    """Ask for a new password once: a code to the registered mail repairs a mistake."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,7 +99,7 @@ class OnePasswordMixin:
 
 
 class LoginForm(PlainForm, account.LoginForm):
-    """E-mail and password."""
+    """Ask for e-mail and password."""
 
     words = {
         "login": ("Correo", "", WRITE_EMAIL),
@@ -106,7 +108,7 @@ class LoginForm(PlainForm, account.LoginForm):
 
 
 class SignupForm(PlainForm, account.SignupForm):
-    """A company and its first person. An RFC or an address that is known changes nothing one can see."""
+    """Ask for a company and its first person; an RFC or an address that is known makes no visible difference."""
 
     rfc = forms.CharField(
         max_length=20,
@@ -150,7 +152,7 @@ class SignupForm(PlainForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """One form of each character, measured as it is stored: some are longer composed."""
+        """Return the name with composed characters, checked as it is stored, because some names grow."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -158,14 +160,14 @@ class SignupForm(PlainForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
-        """The cleaned RFC, or what is wrong with it."""
+        """Return the cleaned RFC. Raises ValidationError with what is wrong with it."""
         try:
             return parse(self.cleaned_data["rfc"])
         except BadRFC as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def clean(self) -> dict[str, Any]:
-        """The password is measured against the person's name too."""
+        """Check the password against the person's name too, and return the data."""
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
@@ -173,7 +175,7 @@ class SignupForm(PlainForm, account.SignupForm):
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register; when the address is taken, the same work was done and the same page follows."""
+        """Register the company and its person; if the address is taken, do the same work and show the same page."""
         data = self.cleaned_data
         try:
             person = operations.register_company(
@@ -191,19 +193,19 @@ class SignupForm(PlainForm, account.SignupForm):
 
 
 class ConfirmEmailForm(CodeForm, account.ConfirmEmailVerificationCodeForm):
-    """The code that proves the address."""
+    """Ask for the code that proves the address."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
 
 
 class ResetPasswordForm(PlainForm, account.ResetPasswordForm):
-    """Ask for a code."""
+    """Ask for the address that a code for a new password is mailed to."""
 
     words = {"email": ("Correo", "El que usa para ingresar.", WRITE_EMAIL)}
 
 
 class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
-    """The code that allows a new password; one whose mail came back allows nothing (M16)."""
+    """Ask for the code that allows a new password; a code whose mail came back is refused (M16)."""
 
     words = {"code": ("Código", "Está en el correo que le enviamos.", "Escriba el código.")}
 
@@ -212,20 +214,20 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the code, if its mail arrived."""
+        """Return the code, if its mail was delivered."""
         if operations.code_came_back(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
 
 
 class NewPasswordForm(PlainForm, OnePasswordMixin, account.ResetPasswordKeyForm):
-    """A new password after the code."""
+    """Ask for a new password after the code."""
 
     words = {"password1": ("Contraseña nueva", CHOOSING_HELP, CHOOSE_PASSWORD)}
 
 
 class ChangePasswordForm(PlainForm, OnePasswordMixin, account.ChangePasswordForm):
-    """A new password after the old one."""
+    """Ask for the old password and a new one."""
 
     words = {
         "oldpassword": ("Contraseña actual", "", "Escriba su contraseña actual."),
@@ -234,13 +236,13 @@ class ChangePasswordForm(PlainForm, OnePasswordMixin, account.ChangePasswordForm
 
 
 class ReauthenticateForm(PlainForm, account.ReauthenticateForm):
-    """The password again, before something delicate."""
+    """Ask for the password again before a delicate act."""
 
     words = {"password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
 class FactorCodeForm(CodeForm):
-    """A code of the second factor; where no key reads the factor any more, the way out is said."""
+    """Ask for a code of the second factor; if no key can decrypt the factor, say what to do."""
 
     words = {
         "code": (
@@ -252,7 +254,7 @@ class FactorCodeForm(CodeForm):
     user: User
 
     def clean_code(self) -> str:
-        """Return the code, if one of the person's factors takes it."""
+        """Return the code, if one of the person's factors accepts it."""
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form
         except forms.ValidationError as wrong:
@@ -263,15 +265,15 @@ class FactorCodeForm(CodeForm):
 
 
 class FactorForm(FactorCodeForm, mfa.AuthenticateForm):
-    """The second step of signing in."""
+    """Ask for the second factor while signing in."""
 
 
 class FactorAgainForm(FactorCodeForm, mfa.ReauthenticateForm):
-    """The second factor again."""
+    """Ask for the second factor again."""
 
 
 class ActivateFactorForm(CodeForm, totp.ActivateTOTPForm):
-    """The first code of a new authenticator app."""
+    """Ask for the first code of a new authenticator app."""
 
     words = {
         "code": (
@@ -283,11 +285,11 @@ class ActivateFactorForm(CodeForm, totp.ActivateTOTPForm):
 
 
 class DeactivateFactorForm(PlainForm, totp.DeactivateTOTPForm):
-    """Nothing to type."""
+    """Ask for nothing: the button confirms."""
 
 
 class NameForm(PlainForm):
-    """The own name, the one thing a person changes in the profile."""
+    """Ask for the person's name, the one thing that a person changes in the profile."""
 
     full_name = forms.CharField(
         max_length=150,
@@ -298,7 +300,7 @@ class NameForm(PlainForm):
 
 
 class AcceptForm(PlainForm):
-    """What an invited person chooses."""
+    """Ask an invited person for a name and a password."""
 
     full_name = forms.CharField(
         max_length=150,
@@ -316,7 +318,7 @@ class AcceptForm(PlainForm):
         self.email = email
 
     def clean(self) -> dict[str, Any]:
-        """The password is measured against the person it is for."""
+        """Check the password against the person it is for, and return the data."""
         data = super().clean() or {}
         if "password" in data:
             person = User(email=self.email, full_name=data.get("full_name", ""))

@@ -1,6 +1,6 @@
-"""Mails about accounts, one function and one template per verb; rendered in the operation's transaction.
+"""Send the mails about accounts, rendered in the transaction of the operation: one function and one template each.
 
-A link or a code is a secret: its mail's text is wiped once it is sent.
+A link or a code is a secret, so the text of its mail is wiped once it is sent.
 """
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from factureya.core.models import Event
 
 
 def company_verified(customer: Customer, event: Event) -> None:
-    """Tell the company's people that staff verified it."""
+    """Tell the people of the company that staff verified it."""
     for person in _people(customer):
         _send("accounts/company_verified", event, person, customer=customer)
 
@@ -24,7 +24,7 @@ def company_refused(customer: Customer, event: Event) -> None:
 
 
 def company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Tell the people who moved which company they belong to now, and its representatives who came."""
+    """Tell the people who moved which company they belong to now, and tell its representatives who came."""
     for person in people:
         _send("accounts/company_joined", event, person, customer=customer)
     held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -33,7 +33,7 @@ def company_joined(people: list[User], customer: Customer, event: Event) -> None
 
 
 def invited(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
-    """Send the single-use link; who has an account already is told so instead, and nobody else learns it."""
+    """Mail the single-use link; an invited person who has an account is told so instead, and nobody else learns it."""
     if has_account:
         kind, url = "accounts/invited_with_account", url_of("account_login")
     else:
@@ -51,7 +51,9 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
 
 
 def invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell who invited that the mail came back; when that account is closed, those who may invite instead."""
+    """Tell the person who invited that the mail came back; if that account is closed, tell those who may invite
+    instead.
+    """
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
@@ -72,26 +74,28 @@ def invitation_undelivered(invitation: Invitation, event: Event) -> None:
 
 
 def factor_reset_requested(reset: FactorReset, event: Event) -> None:
-    """Tell the person that somebody asked to take the second factor away."""
+    """Tell the person that somebody asked to remove the second factor."""
     _send("accounts/factor_reset_requested", event, reset.user, reset=reset)
 
 
 def factor_reset_done(reset: FactorReset, event: Event) -> None:
-    """Tell the person that the second factor was taken away and sessions ended."""
+    """Tell the person that the second factor was removed and the sessions were ended."""
     _send("accounts/factor_reset_done", event, reset.user, reset=reset)
 
 
 def url_of(name: str, *args: str) -> str:
-    """The absolute address of a page, without a request."""
+    """Return the absolute address of a page, without a request."""
     return f"{settings.SITE_URL}{reverse(name, args=args)}"
 
 
 def _people(customer: Customer) -> list[User]:
+    """Return the active people of the company, the oldest contact first."""
     contacts = customer.contacts.select_related("user").filter(user__is_active=True)
     return [contact.user for contact in contacts.order_by("pk")]
 
 
 def _send(kind: str, event: Event, person: User, **context: object) -> None:
+    """Queue a mail of this kind to this person; the event makes it unique."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

@@ -1,8 +1,7 @@
-"""What each office may do in the admin, in one place; Django's groups only show it.
+"""Say what each office (cargo) may do in the admin, in one place; Django's groups only show it.
 
-Permissions are asked of the offices in force at that moment (`accounts.sign_in.backends`), never of the groups: an
-office that ended a minute ago gives nothing, whether or not anything ran since. Names are texts,
-so accounts imports no other app.
+Permissions follow the offices in force at that moment (`accounts.sign_in.backends`) and never the groups, so an office
+that ended a minute ago gives nothing. Permissions are named by texts, so that accounts imports no other app.
 """
 
 from collections.abc import Iterable
@@ -42,12 +41,12 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 
 
 def permissions_of(offices: Iterable[str]) -> set[str]:
-    """The permissions ("app.codename") that these offices give together."""
+    """Return the permissions ("app.codename") that these offices give together."""
     return set().union(*(PERMISSIONS[office] for office in offices))
 
 
 def sync(user: User) -> None:
-    """Let `is_staff` and the groups follow the offices that have not ended; called by the granting operations."""
+    """Set `is_staff` and the groups of a person by the offices that have not ended."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
     user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
@@ -57,4 +56,5 @@ def sync(user: User) -> None:
 
 
 def _group(office: str) -> Group:
+    """Return the group of this office, and make it if it does not exist."""
     return Group.objects.get_or_create(name=Office(office).label)[0]

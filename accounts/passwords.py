@@ -1,4 +1,4 @@
-"""What Django's validators say of a new password, in our words."""
+"""Tell what Django's validators find wrong with a new password, in our words."""
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -13,7 +13,7 @@ WORDS = {
 
 
 def check(password: str, user: User) -> None:
-    """Raise ValidationError with each thing that is wrong with this new password of this person."""
+    """Raise ValidationError with each fault of this new password of this person."""
     try:
         validate_password(password, user)
     except ValidationError as problem:

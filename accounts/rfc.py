@@ -1,4 +1,4 @@
-"""The RFC as people type it: cleaned, told apart and refused in words (python-stdnum knows its form)."""
+"""Clean and check an RFC as people type it; python-stdnum knows its form."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ GENERIC = {"XAXX010101000": "público en general", "XEXX010101000": "residentes 
 
 
 class BadRFC(ValueError):
-    """The RFC cannot be a taxpayer's; the text says what to do."""
+    """Say that the RFC cannot be a taxpayer's; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class RFC:
-    """A usable RFC. `check_failed`: its check digit is wrong, as some that the SAT gave out are; staff looks at it."""
+    """Hold a usable RFC; `check_failed` is True if its check digit is wrong, as in some that the SAT issued."""
 
     value: str
     check_failed: bool
 
     @property
     def is_company(self) -> bool:
-        """Persona moral (12 characters) rather than persona física (13)."""
+        """Return True for a persona moral (12 characters), False for a persona física (13)."""
         return len(self.value) == 12
 
 
 def parse(text: str) -> RFC:
-    """Clean (upper case, no spaces, hyphens or dots) and check an RFC. Raises BadRFC with its own text per reason."""
+    """Return the RFC without spaces, hyphens and dots, in upper case. Raises BadRFC with a text for each reason."""
     value = stdnum_rfc.compact(text).replace(".", "")
     if value in GENERIC:
         raise BadRFC(f"{value} es el RFC genérico para {GENERIC[value]}; escriba el de su empresa o el suyo.")
@@ -46,6 +46,7 @@ def parse(text: str) -> RFC:
 
 
 def _check_digit_matches(value: str) -> bool:
+    """Return True if the check digit of the RFC is right."""
     try:
         stdnum_rfc.validate(value, validate_check_digits=True)
     except ValidationError:

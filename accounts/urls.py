@@ -1,7 +1,7 @@
-"""/cuenta/: sign-up, login, second factor, profile, people of my company.
+"""Route /cuenta/: sign-up, login, second factor, profile, people of my company.
 
 allauth's views keep the names that it reverses, and only those listed here exist: no page changes an address, sets a
-first password, manages a telephone or a passkey, and nothing is confirmed by a link (traps.md, side doors).
+first password, manages a telephone or a passkey, and no link confirms anything (traps.md, side doors).
 """
 
 from allauth.account import views as account

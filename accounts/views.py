@@ -1,4 +1,4 @@
-"""Our own pages of /cuenta/: the profile, the people of my company, and an invitation's link."""
+"""Show our own pages of /cuenta/: the profile, the people of my company, and the link of an invitation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,24 +25,24 @@ from accounts.web import returning
 
 
 class Home(LoginRequiredMixin, FormView):
-    """The profile: the name may change; the mail and the company's registered data may not."""
+    """Show the profile: the name can be changed, the mail and the company's registered data cannot."""
 
     template_name = "accounts/home.html"
     form_class = NameForm
     success_url = reverse_lazy("accounts:home")
 
     def get_initial(self) -> dict[str, Any]:
-        """The name as it is."""
+        """Return the name as it is."""
         return {"full_name": self.request.user.full_name}
 
     def form_valid(self, form: NameForm) -> HttpResponse:
-        """Rename, and say so."""
+        """Rename the person, and say so."""
         operations.rename(full_name=form.cleaned_data["full_name"], actor=self.request.user)
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The company, what the person may do in it, and whether a second factor is on."""
+        """Add the company, what the person may do in it, and whether a second factor is on."""
         user = self.request.user
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
@@ -56,14 +56,14 @@ class Home(LoginRequiredMixin, FormView):
 
 
 class RepresentativeMixin:
-    """Only who has powers in force of a verified company; who reads alone once its service ended."""
+    """Admit only a person with powers in force of a verified company; once its service ended, only to read."""
 
     request: HttpRequest
     customer: Customer
     http_method_names: Sequence[str]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Strangers to login, everybody else 403."""
+        """Send strangers to the login, and answer 403 to everybody else who may not."""
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names
             return returning.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
@@ -78,12 +78,12 @@ class RepresentativeMixin:
 
 
 class People(RepresentativeMixin, TemplateView):
-    """Who belongs to my company and who is invited; access is given and taken by a formal request (M7)."""
+    """Show who belongs to my company and who is invited; a formal request gives and takes access (M7)."""
 
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """People and pending invitations, two queries."""
+        """Add people and pending invitations, in two queries."""
         people = self.customer.contacts.select_related("user")
         contacts = policy.with_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
@@ -96,12 +96,12 @@ class People(RepresentativeMixin, TemplateView):
 
 
 class LimitPerson(RepresentativeMixin, View):
-    """POST: a contact of my company sees all its tickets, or only his own. Named by his mail, not by a key."""
+    """Let a contact of my company see all its tickets or only own ones (POST); the mail names the contact."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Limit or free, and say which."""
+        """Limit or free the contact, and say which."""
         contact = get_object_or_404(Contact, customer=self.customer, user__email=posted_address(request, "person"))
         limit = request.POST.get("own_tickets_only") == "1"
         try:
@@ -115,13 +115,13 @@ class LimitPerson(RepresentativeMixin, View):
 
 
 class ChangeInvitation(RepresentativeMixin, View):
-    """POST: send a pending invitation of my company again, or cancel it."""
+    """Send a pending invitation of my company again, or cancel it (POST)."""
 
     http_method_names = ["post"]
     verb = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """The latest pending invitation to that mail."""
+        """Change the latest pending invitation to the mail that was posted."""
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
@@ -147,13 +147,13 @@ class ChangeInvitation(RepresentativeMixin, View):
 
 @method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
 class AcceptInvitation(FormView):
-    """The link of an invitation: GET shows, POST makes the account and signs in. An unusable link explains itself."""
+    """Show an invitation (GET), and make the account and sign in (POST); an unusable link says why."""
 
     template_name = "accounts/invitation.html"
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The link is checked at every use."""
+        """Check the link at every use."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:
@@ -165,11 +165,11 @@ class AcceptInvitation(FormView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """The password is measured against the invited address."""
+        """Add the invited address, against which the password is checked."""
         return {**super().get_form_kwargs(), "email": self.invitation.email}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Who invites to what."""
+        """Add who invites, and to what."""
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: AcceptForm) -> HttpResponse:
@@ -184,5 +184,5 @@ class AcceptInvitation(FormView):
 
 
 def posted_address(request: HttpRequest, name: str) -> str:
-    """The mail address by which a form names a person, without what no column holds."""
+    """Return the mail address by which a form names a person, without NUL characters."""
     return request.POST.get(name, "").replace("\0", "")

@@ -1,4 +1,4 @@
-"""Formal requests in the stock admin: that they are there and how far they are, to look at and no more (M1, M21).
+"""Formal requests in the stock admin, to look at: that they are there, and how far they are (M1, M21).
 
 A superuser decides nothing and reads no request by that alone, so neither what is asked nor why is shown; everything is
 done under /control/ by the offices. No form, no bulk action, no delete.
@@ -21,18 +21,18 @@ from factureya.core.admin import ReadOnlyAdmin
 
 
 class ShownAdmin(ReadOnlyAdmin):
-    """Only the columns of the list; for superusers."""
+    """A read-only page for superusers that shows the columns of the list."""
 
     actions = None
 
     def get_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
-        """Those of the list."""
+        """Return the columns of the list."""
         return tuple(self.list_display)
 
 
 @admin.register(FormalRequest)
 class FormalRequestAdmin(ShownAdmin):
-    """Folio, state and instants."""
+    """Requests: folio, state and instants."""
 
     list_display = (
         "folio",
@@ -56,7 +56,7 @@ class FormalRequestAdmin(ShownAdmin):
 
 @admin.register(Decision)
 class DecisionAdmin(ShownAdmin):
-    """Who decided which content; no reasons."""
+    """Decisions: who decided which content, without reasons."""
 
     list_display = (
         "request",
@@ -73,7 +73,7 @@ class DecisionAdmin(ShownAdmin):
 
 @admin.register(Execution)
 class ExecutionAdmin(ShownAdmin):
-    """Who carried out which content; no values."""
+    """Executions: who applied which content, without values."""
 
     list_display = ("request", "revision_no", "result", "executor_name", "at", "sha256")
     list_filter = ("result",)
@@ -82,7 +82,7 @@ class ExecutionAdmin(ShownAdmin):
 
 @admin.register(Waiver)
 class WaiverAdmin(ShownAdmin):
-    """Exceptions of segregation and whether they were checked (M25)."""
+    """Waivers of the segregation, and whether they were checked (M25)."""
 
     list_display = (
         "request",
@@ -99,7 +99,7 @@ class WaiverAdmin(ShownAdmin):
 
 @admin.register(InformationAsset)
 class InformationAssetAdmin(ShownAdmin):
-    """Who owns what; named under /control/activos/, where each row leads."""
+    """Assets and their owners, who are named under /control/activos/, where each row leads."""
 
     list_display = ("name", "owner", "alternate", "alternate_from", "alternate_until", "change")
     list_select_related = ("owner", "alternate")
@@ -107,7 +107,7 @@ class InformationAssetAdmin(ShownAdmin):
 
     @admin.display(description="propietario y suplente")
     def change(self, asset: InformationAsset) -> str:
-        """To the page that names them; access requests have no owner."""
+        """Return the link to the page that names the owner; the access of people has none."""
         if asset.code == ACCESS:
             return "Sin propietario"
         return format_html('<a href="{}">Cambiar</a>', reverse("control:asset", args=[asset.code]))

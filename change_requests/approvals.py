@@ -1,4 +1,4 @@
-"""The approvals a revision needs, who could give each, and the lawful set of people (M21, M24)."""
+"""The approvals a revision needs, who could give each, and whether enough people hold the offices (M21, M24)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,27 +6,21 @@ from typing import Any
 
 from accounts.models import Office, RoleAssignment
 from change_requests.kinds import content
-from change_requests.models import (
-    ACCESS,
-    Decision,
-    DecisionSlot,
-    FormalRequest,
-    InformationAsset,
-)
+from change_requests.models import ACCESS, Decision, DecisionSlot, FormalRequest, InformationAsset
 
 Form = FormalRequest.Form
 OFFICE_OF = {
     Decision.Office.OWNER: Office.INFORMATION_OWNER,
     Decision.Office.SECURITY: Office.SECURITY_OFFICER,
 }
-Holders = dict[str, frozenset[int]]
+_NEEDED_OFFICES = (Office.SUPERVISOR, Office.INFORMATION_OWNER, Office.SECURITY_OFFICER, Office.IMPLEMENTER)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """An approval that the current revision needs: security's, or the owner's of some assets of one owner.
+class NeededApproval:
+    """An approval that the current revision needs: security's, or the owner's for the assets of one owner.
 
-    `decision` fills it, or is None while it waits for one of `deciders` (empty: nobody could).
+    `decision` is None while the approval waits for one of `deciders` (keys of users; empty when nobody could give it).
     """
 
     office: str
@@ -35,118 +29,120 @@ class Slot:
     decision: Decision | None = None
 
     @property
-    def is_filled(self) -> bool:
-        """Whether somebody approved it."""
-        return self.decision is not None and self.decision.is_approval
-
-    @property
     def label(self) -> str:
-        """«Propietario de la Información» or «Responsable de Seguridad Informática»."""
+        """Return «Propietario de la Información» or «Responsable de Seguridad Informática»."""
         return Decision.Office(self.office).label
 
 
-def slots_of(request: FormalRequest) -> list[Slot]:
-    """The slots of the current revision, the owners' first. At most four queries, whatever the request."""
-    filled, decided = _filled(request)
+def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
+    """Return the approvals that the current revision needs, the owners' first, in at most four queries.
+
+    Who asked, wrote, implements, checks or decided already is no decider. An owner does not decide as security.
+    """
+    decisions, decided = _find_decisions(request)
     authors = request.revisions.values("author_id")
-    held = holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, but=authors)
+    holders = find_holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, without=authors)
     checker = request.waiver.checker_id if request.waiver is not None else None
     barred = decided | {request.requester_id, request.implementer_id, checker}
-    assets = assets_of(request)
-    owners = _owner_slots(assets, held[Office.INFORMATION_OWNER] - barred, filled)
-    own = {pk for asset in assets for pk in asset.decider_ids()}
-    officers = held[Office.SECURITY_OFFICER] - barred - own
-    decision = filled.get((Decision.Office.SECURITY, None))
-    return [*owners, Slot(Decision.Office.SECURITY, (), officers, decision)]
+    assets = _find_assets_of(request)
+    owners = {pk for asset in assets for pk in asset.decider_ids()}
+    officers = holders[Office.SECURITY_OFFICER] - barred - owners
+    of_security = decisions.get((Decision.Office.SECURITY, None))
+    return [
+        *_group_by_owner(assets, holders[Office.INFORMATION_OWNER] - barred, decisions),
+        NeededApproval(Decision.Office.SECURITY, (), officers, of_security),
+    ]
 
 
-def assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """The assets of the current revision that have an owner: none for access requests."""
-    if request.form == Form.ACCESS:
-        return []
-    codes = {item["asset"] for item in content.payload_of(request)["items"]}
-    return owned(codes)
+def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
+    """Return the approvals that nobody has decided about."""
+    return [approval for approval in approvals if approval.decision is None]
 
 
-def owned(codes: Iterable[str]) -> list[InformationAsset]:
-    """The assets with these codes, without the one that nobody owns."""
-    return list(InformationAsset.objects.filter(code__in=set(codes) - {ACCESS}).select_related("owner", "alternate"))
+def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
+    """Return the keys of the active people who hold each office now, in one query.
 
-
-def holders(*offices: str, but: Any = ()) -> Holders:
-    """Who holds each office now, with an active account (one query); `but`: keys or a query of those left out."""
+    `without` names people who are left out: keys, or a query of keys.
+    """
     found: dict[str, set[int]] = {office: set() for office in offices}
-    held = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
-    held = held.exclude(user__in=but)
-    for office, pk in held.values_list("office", "user_id"):
+    assignments = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
+    for office, pk in assignments.exclude(user__in=without).values_list("office", "user_id"):
         found[office].add(pk)
     return {office: frozenset(pks) for office, pks in found.items()}
 
 
-def missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
-    """The office for which nobody is left when everybody else has a place; empty when a lawful set exists (M21, M24).
+def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
+    """Return the office that lacks a person for a request on the assets `codes`; empty when every office has one.
 
-    Distinct people are needed: the owners of the assets, a security officer who owns none of them, and an implementer
-    who is none of these and no developer; a supervisor verifies. `authors` wrote the content: they have no place.
+    Different people must decide and implement: an owner for each asset, a security officer who owns none of them, and
+    an implementer who is none of these and no developer; a supervisor verifies. `authors` wrote the content and take
+    no part (M21, M24).
     """
-    held = holders(*_NEEDED, Office.DEVELOPER)
-    if not held[Office.SUPERVISOR]:
+    holders = find_holders(*_NEEDED_OFFICES, Office.DEVELOPER)
+    if not holders[Office.SUPERVISOR]:
         return Office.SUPERVISOR.label
-    assets = owned(codes)
-    able = held[Office.INFORMATION_OWNER] - authors
-    for asset in assets:
-        if not asset.decider_ids() & able:
+    assets = _load_assets(codes)
+    owners = [asset.decider_ids() & (holders[Office.INFORMATION_OWNER] - authors) for asset in assets]
+    for asset, able in zip(assets, owners, strict=True):
+        if not able:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
-    owners = {pk for asset in assets for pk in asset.decider_ids()}
-    officers = held[Office.SECURITY_OFFICER] - authors - owners
+    officers = holders[Office.SECURITY_OFFICER] - authors - {pk for asset in assets for pk in asset.decider_ids()}
     if not officers:
         return Office.SECURITY_OFFICER.label
-    implementers = held[Office.IMPLEMENTER] - held[Office.DEVELOPER] - authors
-    if not _distinct([*(asset.decider_ids() & able for asset in assets)], officers, implementers):
-        return Office.IMPLEMENTER.label
-    return ""
+    implementers = holders[Office.IMPLEMENTER] - holders[Office.DEVELOPER] - authors
+    return "" if _has_different_people(owners, officers, implementers) else Office.IMPLEMENTER.label
 
 
-_NEEDED = (
-    Office.SUPERVISOR,
-    Office.INFORMATION_OWNER,
-    Office.SECURITY_OFFICER,
-    Office.IMPLEMENTER,
-)
+# -- Private -----------------------------------------------------------------------------------------
 
 
-def _distinct(owners: list[set[int] | frozenset[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
-    """Whether some implementer leaves an owner for each asset and an officer. Owners and officers are apart already."""
+def _has_different_people(
+    owners: list[set[int]] | list[frozenset[int]], officers: frozenset[int], implementers: frozenset[int]
+) -> bool:
+    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer.
+
+    No officer is an owner.
+    """
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
     )
 
 
-def _filled(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """The decision in each slot that was not voided, and everybody who decided this revision."""
+def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
+    """Return the assets with these codes, except the access of people, which nobody owns."""
+    return list(InformationAsset.objects.filter(code__in=set(codes) - {ACCESS}).select_related("owner", "alternate"))
+
+
+def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
+    """Return the assets with an owner that the current revision changes; an access request has none."""
+    if request.form == Form.ACCESS:
+        return []
+    return _load_assets(item["asset"] for item in content.payload_of(request)["items"])
+
+
+def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
+    """Return the decisions on the current revision that hold, by office and asset, and the keys of all who decided."""
     rows = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
-    filled, decided = {}, set()
+    decisions, decided = {}, set()
     for row in rows.select_related("decision__decider", "decision__assignment"):
         decided.add(row.decision.decider_id)
         if row.voided_at is None:
-            filled[row.office, row.asset_id] = row.decision
-    return filled, decided
+            decisions[row.office, row.asset_id] = row.decision
+    return decisions, decided
 
 
-def _owner_slots(
+def _group_by_owner(
     assets: list[InformationAsset],
     owners: frozenset[int],
-    filled: dict[tuple[str, int | None], Decision],
-) -> list[Slot]:
-    """One slot for the assets that the same people own and the same decision fills."""
-    groups: dict[tuple[frozenset[int], int | None], list[InformationAsset]] = {}
-    decisions: dict[int | None, Decision | None] = {None: None}
+    decisions: dict[tuple[str, int | None], Decision],
+) -> list[NeededApproval]:
+    """Return one approval for all assets that the same people may decide and the same decision covers."""
+    groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
-        decision = filled.get((Decision.Office.OWNER, asset.pk))
-        key = decision.pk if decision else None
-        decisions[key] = decision
-        groups.setdefault((frozenset(asset.decider_ids() & owners), key), []).append(asset)
+        decision = decisions.get((Decision.Office.OWNER, asset.pk))
+        groups.setdefault((frozenset(asset.decider_ids() & owners), decision), []).append(asset)
     return [
-        Slot(Decision.Office.OWNER, tuple(group), deciders, decisions[key]) for (deciders, key), group in groups.items()
+        NeededApproval(Decision.Office.OWNER, tuple(group), deciders, decision)
+        for (deciders, decision), group in groups.items()
     ]

@@ -21,7 +21,7 @@ def build(
     effective_date: str = "",
     evidence: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The content as a dictionary, with items (asset, field, old, new) and evidence (name, sha256, size) in order.
+    """Return the content as a dictionary; items (asset, field, old, new) and evidence (name, sha256, size) are sorted.
 
     `requester` is the mail of who asks; `effective_date` is YYYY-MM-DD, or empty for *on execution*.
     """
@@ -40,32 +40,27 @@ def build(
 
 
 def canonical(content: dict[str, Any]) -> bytes:
-    """The one way to write the content: JSON with sorted keys and no spaces, every text in NFC, UTF-8.
+    """Return the one way to write the content: UTF-8 JSON with sorted keys, no spaces, and every text in NFC.
 
     Lists keep their order. Raises TypeError for a float or anything that JSON does not know.
     """
-    text = json.dumps(_composed(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_compose_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 of the bytes in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
-def text_digest(text: str) -> str:
-    """SHA-256 of what a person wrote: an event that names it holds the text, without repeating it."""
-    return digest(text.encode())
-
-
-def _composed(value: Any) -> Any:
-    """The value with every text in NFC; floats are refused, as they have no one way to be written."""
+def _compose_texts(value: Any) -> Any:
+    """Return the value with every text in NFC. Raises TypeError for a float, which can be written in several ways."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):
-        return {_composed(key): _composed(part) for key, part in value.items()}
+        return {_compose_texts(key): _compose_texts(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_composed(part) for part in value]
+        return [_compose_texts(part) for part in value]
     if isinstance(value, float):
         raise TypeError(f"a request holds no float: {value}")
     return value

@@ -194,7 +194,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
     },
     "forget_quotas": {
-        "task": "tickets.tasks.forget_quotas",
+        "task": "factureya.core.tasks.forget_quotas",
         "schedule": timedelta(hours=1),
     },
     "warn_before_close": {
@@ -243,8 +243,8 @@ MAIL_UNDELIVERED = {
 }
 # What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
 OUTBOX_FILES = {
-    "change_requests/confirm": "change_requests.documents.receipt.attached",
-    "change_requests/submitted": "change_requests.documents.receipt.attached",
+    "change_requests/confirm": "change_requests.documents.receipt.attach_receipt",
+    "change_requests/submitted": "change_requests.documents.receipt.attach_receipt",
 }
 
 # -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
@@ -253,7 +253,8 @@ MAIL_ROUTES = {
     CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
 MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
-MAIL_FOLIO = "change_requests.inbound.folio_of"  # the public name of a request's chain, for receive_email --json
+# The public name of a request's chain, for receive_email --json.
+MAIL_FOLIO = "change_requests.inbound.find_folio_of_chain"
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")

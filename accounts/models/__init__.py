@@ -1,4 +1,6 @@
-"""Who: users, companies and their contacts, providers and offices (manual 01–02; spec: manual-clauses.md, Offices)."""
+"""Store who people are: users, companies and contacts, providers and offices (manual 01–02; spec: manual-
+clauses.md).
+"""
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.invitations import Invitation

@@ -1,4 +1,4 @@
-"""Companies and the people in them (manual 01–02)."""
+"""Store companies and the people in them (manual 01–02)."""
 
 from django.conf import settings
 from django.db import models
@@ -10,30 +10,30 @@ from factureya.core.models import Chained
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
-    """Questions about companies."""
+    """Find companies."""
 
     def to_verify(self) -> "CustomerQuerySet":
-        """Companies that wait for staff: neither verified, refused nor joined, of a person whose mail is proven."""
+        """Return the companies that wait for staff: not verified, refused or joined, and with a person whose mail
+        is proven.
+        """
         waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
         proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
         return waiting.filter(Exists(proven))
 
     def verified_with(self, rfc: str) -> "CustomerQuerySet":
-        """The verified company with this RFC, if there is one."""
+        """Return the verified company with this RFC, if there is one."""
         return self.filter(rfc=rfc, verified_at__isnull=False)
 
 
 class Customer(Chained):
-    """A company (or a person with business activity) that uses Factureya. Verified by staff, `verified_at`.
+    """Store a company (or a person with business activity) that uses Factureya; staff verifies it at `verified_at`.
 
-    Once verified, SENSITIVE is written by executing an approved request alone (M1, `change_requests.guards`).
+    Once it is verified, only the execution of an approved request writes its sensitive columns (M1, `kinds.fields`).
     """
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Activo"
         SUSPENDED = "suspended", "Suspendido"
-
-    SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
 
     rfc = models.CharField("RFC", max_length=13, db_index=True)
     legal_name = models.CharField("razón social", max_length=254)
@@ -108,26 +108,27 @@ class Customer(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of the chain of the company's events."""
         return f"customer:{self.pk}"
 
     @property
     def is_verified(self) -> bool:
-        """Whether staff checked the company; until then it is *por verificar*."""
+        """Return True if staff checked the company; until then it is *por verificar*."""
         return self.verified_at is not None
 
     @property
     def is_suspended(self) -> bool:
-        """Whether the service has ended by a BAJA whose day has come: the portal is read-only then."""
+        """Return True if the day of a BAJA of the service has come; then the portal is read-only."""
         return self.suspended_at is not None and self.suspended_at <= clock.now()
 
     @property
     def waits_for_staff(self) -> bool:
-        """Whether staff may still verify, join or refuse the company."""
+        """Return True if staff may still verify, join or refuse the company."""
         return not (self.verified_at or self.refused_at or self.joined_to_id)
 
     @property
     def state_label(self) -> str:
-        """«Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
+        """Return «Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
         if self.is_verified:
             return "Verificada"
         if self.joined_to_id:
@@ -136,12 +137,12 @@ class Customer(Chained):
 
     @property
     def state_chip(self) -> str:
-        """The colour of the state's chip, as `core.templatetags.fy.state_class` names it."""
+        """Return the name of the colour of the state's chip, for `core.templatetags.fy.state_class`."""
         return {"Verificada": "ok", "No aceptada": "bad", "Por verificar": "waiting"}.get(self.state_label, "closed")
 
 
 class CustomerToVerify(Customer):
-    """The companies that wait for staff, as a page of the admin: *Clientes por verificar*."""
+    """Show the companies that wait for staff as a page of the admin: *Clientes por verificar*."""
 
     class Meta:
         proxy = True
@@ -150,14 +151,14 @@ class CustomerToVerify(Customer):
 
 
 class Power(models.TextChoices):
-    """In which capacity a person represents a company (M8)."""
+    """Name the capacity in which a person represents a company (M8)."""
 
     LEGAL_REPRESENTATIVE = "legal_representative", "Representante legal"
     ATTORNEY = "attorney", "Apoderado"
 
 
 class Contact(models.Model):
-    """A person's place in a company: the representative, or a contact who may be limited to his own tickets."""
+    """Store a person's place in a company: the representative, or a contact who may be limited to own tickets."""
 
     class Role(models.TextChoices):
         REPRESENTATIVE = "representative", "Representante legal"
@@ -188,12 +189,12 @@ class Contact(models.Model):
 
     @property
     def is_representative(self) -> bool:
-        """Whether this person is, or was, the company's representative; `has_powers` says whether he is today."""
+        """Return True if this person is or was the company's representative; `has_powers` tells which."""
         return self.role == self.Role.REPRESENTATIVE
 
     @cached_property
     def power_today(self) -> str | None:
-        """The kind of the powers in force now, None without any (M8); of lists, see `policy.with_powers`."""
+        """Return the kind of the powers in force now, or None (M8); for lists see `policy.with_powers`."""
         if "power_listed" in self.__dict__:
             return self.__dict__["power_listed"]  # type: ignore[no-any-return]
         held = self.user.representations.filter(customer_id=self.customer_id).in_force()
@@ -202,12 +203,12 @@ class Contact(models.Model):
 
     @property
     def has_powers(self) -> bool:
-        """Whether this person represents the company today (M8)."""
+        """Return True if this person represents the company today (M8)."""
         return self.power_today is not None
 
     @property
     def standing(self) -> str:
-        """«Representante legal», «Apoderado» or «Contacto», as it is today; powers that ended are named."""
+        """Return «Representante legal», «Apoderado» or «Contacto» as it is today; it names powers that ended."""
         if self.power_today is not None:
             return str(Power(self.power_today).label)
         return "Contacto (sus poderes terminaron)" if self.is_representative else "Contacto"

@@ -1,4 +1,4 @@
-"""How a person comes in by mail (manual 01–02)."""
+"""Store the invitations by which a person comes in by mail (manual 01–02)."""
 
 from django.conf import settings
 from django.db import models
@@ -11,10 +11,10 @@ from factureya.core.models import Chained
 
 
 class Invitation(Chained):
-    """A single-use link, sent by mail, with which a person makes an account (contact or staff).
+    """Store a single-use link, sent by mail, with which a person makes an account (contact or staff).
 
-    Only the link's hash is kept. The person who opens it chooses his own name and password; the mail is proven by
-    the link. A contact's invitation names the company, a staff invitation the office.
+    Only the hash of the link is stored. The person who opens it chooses a name and a password, and the link proves the
+    mail. The invitation of a contact names the company, that of staff the office.
     """
 
     email = models.EmailField("correo")
@@ -74,15 +74,15 @@ class Invitation(Chained):
 
     @property
     def chain(self) -> str:
-        """Its events are its company's; a staff invitation has a chain of its own, as there is no user yet."""
+        """Return the chain of the company; the invitation of staff has its own chain, because there is no user yet."""
         return f"customer:{self.customer_id}" if self.customer_id else f"invitation:{self.pk}"
 
     @property
     def is_pending(self) -> bool:
-        """Whether it was neither used nor cancelled; it may have expired."""
+        """Return True if the invitation was neither used nor cancelled; it may have expired."""
         return self.accepted_at is None and self.cancelled_at is None
 
     @property
     def has_expired(self) -> bool:
-        """Whether the link no longer works because of its age."""
+        """Return True if the link is too old to work."""
         return clock.now() >= self.expires_at

@@ -1,4 +1,4 @@
-"""Who gives the service, and the dated offices of staff (M3; spec: manual-clauses.md, Offices)."""
+"""Store who gives the service, and the dated offices (cargos) of staff (M3; spec: manual-clauses.md, Offices)."""
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +8,7 @@ from factureya.core import clock
 
 
 class Provider(models.Model):
-    """Who gives the service (M3): Factureya itself, or a third party."""
+    """Store who gives the service (M3): Factureya itself, or a third party."""
 
     name = models.CharField("nombre", max_length=120, unique=True)
     is_own = models.BooleanField("es Factureya", default=False)
@@ -25,7 +25,7 @@ class Provider(models.Model):
 
 
 class Office(models.TextChoices):
-    """The offices of the manual. What each may do is in the policy of each app; groups follow them."""
+    """Name the offices of the manual; the policy of each app says what each may do, and groups follow the offices."""
 
     AGENT = "agent", "Agente"
     THIRD_PARTY_AGENT = "third_party_agent", "Agente de un tercero"
@@ -51,20 +51,20 @@ CONTROL_OFFICES = frozenset(
 
 
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
-    """Questions about offices."""
+    """Find assignments of offices."""
 
     def in_force(self) -> "RoleAssignmentQuerySet":
-        """Assignments that hold now."""
+        """Return the assignments that are in force now."""
         instant = clock.now()
         return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
 
     def not_ended(self) -> "RoleAssignmentQuerySet":
-        """Assignments that hold now or will hold later."""
+        """Return the assignments that are in force now or will be later."""
         return self.filter(Q(ends_at__isnull=True) | (Q(ends_at__gt=clock.now()) & Q(ends_at__gt=F("starts_at"))))
 
 
 class RoleAssignment(models.Model):
-    """A dated office, granted by somebody else. Ended, never deleted. Written by `accounts.operations`."""
+    """Store a dated office that somebody else granted; it is ended and never deleted."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
     office = models.CharField("cargo", max_length=20, choices=Office)
@@ -111,5 +111,5 @@ class RoleAssignment(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the office does not hold any more, or was ended before it began."""
+        """Return True if the office is over, or was ended before it began."""
         return self.ends_at is not None and self.ends_at <= max(clock.now(), self.starts_at)

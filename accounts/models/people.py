@@ -1,4 +1,4 @@
-"""Who: people with an account, and how a lost second factor is taken from one (manual 01–02)."""
+"""Store the people with an account, and requests to remove a lost second factor (manual 01–02)."""
 
 from typing import Any
 
@@ -16,25 +16,28 @@ from factureya.core.models import Chained
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users are found by e-mail, whatever its case."""
+    """Make users, and find them by e-mail in upper or lower case."""
 
     def get_by_natural_key(self, email: str | None) -> "User":
+        """Return the user with this e-mail, in upper or lower case. Raises DoesNotExist."""
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """A person who can sign in. The address is stored in lower case; no password means none works."""
+        """Return a new person who can sign in; the address is stored in lower case, and without a password none
+        works.
+        """
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """A person who invites staff and grants offices; sees no tickets by that alone."""
+        """Return a new person who invites staff and grants offices, but sees no tickets by that alone."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
 
 
 class User(Chained, AbstractBaseUser, PermissionsMixin):
-    """A person who signs in with an e-mail address. Deactivated, never deleted."""
+    """Store a person who signs in with an e-mail address; the account is deactivated and never deleted."""
 
     email = models.EmailField("correo", unique=True)
     full_name = models.CharField("nombre", max_length=150)
@@ -60,56 +63,57 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return self.full_name or self.email
 
     def get_full_name(self) -> str:
-        """The name shown to others."""
+        """Return the name that others see, or the address if there is none."""
         return self.full_name or self.email
 
     def get_short_name(self) -> str:
-        """The first name."""
+        """Return the first name."""
         return self.full_name.split(" ")[0]
 
     @property
     def chain(self) -> str:
+        """Return the name of the chain of the person's events."""
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """What a session is bound to: the password, and the number of times all sessions were ended."""
+        """Return the hash that a session is bound to: of the password, and of how often all sessions were ended."""
         content = f"{self.password}:{self.session_epoch}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def assignments(self) -> "list[RoleAssignment]":
-        """The offices this person holds now, in one query per request."""
+        """Return the offices that this person holds now, read once per request."""
         return list(RoleAssignment.objects.filter(user=self).in_force())
 
     @property
     def offices(self) -> set[str]:
-        """The offices held now, as `Office` values."""
+        """Return the offices held now, as `Office` values."""
         return {assignment.office for assignment in self.assignments}
 
     def holds(self, *offices: str) -> bool:
-        """Whether this active person holds any of these offices now."""
+        """Return True if this active person holds one of these offices now."""
         return self.is_active and bool(self.offices & set(offices))
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Providers whose tickets this person works (M3): those of the agent, third-party and supervisor offices."""
+        """Return the keys of the providers whose tickets this person works, by the offices of the desk (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
 
     @property
     def works_in_admin(self) -> bool:
-        """Whether /admin/ is this person's place: the queue's offices, and superusers."""
+        """Return True if this person works in /admin/: an office of the queue, or a superuser."""
         return self.is_staff and (self.is_superuser or self.holds(*DESK_OFFICES))
 
     @property
     def works_in_control(self) -> bool:
-        """Whether /control/ is this person's place."""
+        """Return True if this person works in /control/."""
         return self.is_staff and self.holds(*CONTROL_OFFICES)
 
     @property
     def membership(self) -> "Contact | None":
-        """The person's place in a company, or None for staff."""
+        """Return the person's place in a company, or None for staff."""
         try:
             return self.contact
         except Contact.DoesNotExist:
@@ -117,7 +121,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
 
 class FactorReset(models.Model):
-    """A lost second factor is taken away by two people: one asks, another approves. Never deleted."""
+    """Store the removal of a lost second factor: one person asks and another approves; it is never deleted."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
     reason = models.CharField("motivo", max_length=300)

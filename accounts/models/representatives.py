@@ -1,4 +1,4 @@
-"""Who may ask for a company: its legal representative and the holders of powers (M8)."""
+"""Store who may ask on behalf of a company: its legal representative and the holders of powers (M8)."""
 
 from datetime import date, datetime
 
@@ -16,10 +16,10 @@ LINE = ("name", "rfc", "email", "power_kind", "instrument", "valid_from", "valid
 
 
 class RepresentativeQuerySet(models.QuerySet["Representative"]):
-    """Questions about representatives."""
+    """Find representatives."""
 
     def in_force(self, at: datetime | None = None) -> "RepresentativeQuerySet":
-        """Those whose powers hold on the day of `at` (now by default), and who weren't revoked by then."""
+        """Return those whose powers are in force on the day of `at` (now by default) and were not revoked by then."""
         at = at or clock.now()
         day = timezone.localdate(at)
         held = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
@@ -27,10 +27,10 @@ class RepresentativeQuerySet(models.QuerySet["Representative"]):
 
 
 class Representative(models.Model):
-    """A person with powers to act for a company. Revoked, never deleted.
+    """Store a person with powers to act for a company; the row is revoked and never deleted.
 
-    Of a verified company it is written by executing an approved request, and by nothing else (M1); the first one is
-    written by `verify_company`, just before the company becomes verified.
+    Only the execution of an approved request writes it for a verified company (M1). `verify_company` writes the first
+    one just before the company becomes verified.
     """
 
     Power = Power
@@ -115,11 +115,11 @@ class Representative(models.Model):
 
     @property
     def line(self) -> str:
-        """The representative as one text: what a request's old and new values say (`compose`)."""
+        """Return the representative as one text, which the old and new values of a request hold (`compose`)."""
         return compose(**{name: getattr(self, name) for name in LINE})
 
     def is_in_force(self, at: datetime | None = None) -> bool:
-        """Whether the powers hold at that instant; the question `in_force` on a row in hand."""
+        """Return True if the powers are in force at that instant, as the query `in_force` says."""
         at = at or clock.now()
         day = timezone.localdate(at)
         held = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
@@ -136,12 +136,12 @@ def compose(
     valid_from: date | str,
     valid_until: date | str | None = None,
 ) -> str:
-    """One text for a representative, in the order of LINE; dates as YYYY-MM-DD, an open end empty."""
+    """Return one text for a representative, in the order of LINE; dates are YYYY-MM-DD, and an open end is empty."""
     values = (name, rfc, email, power_kind, instrument, valid_from, valid_until or "")
     return SEPARATOR.join(str(value) for value in values)
 
 
 def decompose(line: str) -> dict[str, str]:
-    """The values of a `compose`d text by the names of LINE; an empty text gives empty values."""
+    """Return the values of a text that `compose` made, by the names of LINE; an empty text gives empty values."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

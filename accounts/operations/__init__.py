@@ -1,7 +1,7 @@
-"""Every change of accounts is one of these functions: locked, all or nothing, exactly one Event.
+"""Change accounts: each operation locks its rows, does all or nothing, and leaves exactly one Event.
 
-`companies` (sign-up and what staff decides about it), `people` (invitations, profiles), `staff` (offices, second
-factor, deactivation). Refusals are `Refused`; their text is for the person.
+`companies` holds sign-up and what staff decides about it; `people` invitations and profiles; `staff` offices, second
+factors and deactivation. Refusals are `Refused`, and their text is for the person.
 """
 
 from accounts.operations.by_request import (
@@ -11,7 +11,6 @@ from accounts.operations.by_request import (
     void_password,
     void_password_link,
 )
-from accounts.operations.common import Refused
 from accounts.operations.companies import (
     join_company,
     refuse_company,
@@ -44,6 +43,7 @@ from accounts.operations.staff import (
     reencrypt_factors,
     request_factor_reset,
 )
+from factureya.core.refusals import Refused
 
 __all__ = [
     "Refused",

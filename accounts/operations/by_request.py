@@ -1,17 +1,21 @@
-"""What an executed formal request does to people (M7): invite, disable, take the password away.
+"""Carry out what an executed formal request does to people (M7): invite, disable, void the password.
 
-`change_requests` decides and records why; these leave their own event in the person's or the company's chain, with
-the request's folio. Called inside the execution's transaction.
+`change_requests` decides and records why. Each operation leaves its own event, with the request's folio, in the chain
+of the person or the company, inside the transaction of the execution.
 """
 
 from accounts.models import Contact, Customer, Invitation, User
 from accounts.operations import people
-from accounts.operations.common import lock_user, require
+from accounts.operations.common import lock_user
 from factureya.core import audit
+from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """ALTA: mail the invitation; `invited_by` is the representative who asked. A pending one gets a new link."""
+    """Mail an invitation for an ALTA and return it; a pending one gets a new link.
+
+    `invited_by` is the representative who asked.
+    """
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -22,7 +26,10 @@ def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by:
 
 
 def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
-    """BAJA: the account is closed and every session ends with the next request. Raises Refused when it is closed."""
+    """Close an account for a BAJA and return the person; every session ends with its next request.
+
+    Raises Refused if the account is closed already.
+    """
     person = lock_user(pk)
     require(person.is_active, "La cuenta ya está desactivada.")
     person.is_active = False
@@ -33,9 +40,9 @@ def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password(pk: int, *, folio: str, actor: User) -> User:
-    """CLAVE: the old password works no more and every session ends; the new one comes by a link.
+    """Void the password for a CLAVE and return the person: sessions end, and a mailed link gives a new password.
 
-    Raises Refused when the account is closed.
+    Raises Refused if the account is closed.
     """
     person = lock_user(pk)
     require(person.is_active, "La cuenta está desactivada.")
@@ -47,7 +54,7 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password_link(pk: int, *, folio: str) -> bool:
-    """Make the link of a cambio de clave useless, because its mail was not delivered (M7); False when it was used."""
+    """Void the link of a cambio de clave, because its mail was not delivered (M7); return False if it was used."""
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:
         return False
@@ -58,7 +65,7 @@ def void_password_link(pk: int, *, folio: str) -> bool:
 
 
 def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
-    """Who won or lost powers is shown as what he is now, and signs in again."""
+    """Change the role of a person who won or lost powers; the sessions end, and the person signs in again."""
     person = lock_user(pk)
     person.session_epoch += 1
     person.save(update_fields=["session_epoch"])

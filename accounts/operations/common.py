@@ -1,23 +1,15 @@
-"""What the operations of accounts share."""
+"""Share what the operations of accounts need."""
 
 from allauth.account.models import EmailAddress
 from django.db.models import Model
 
 from accounts.models import User
-
-
-class Refused(Exception):
-    """The operation does not apply, or not by this person; nothing was written. The text is for the person."""
-
-
-def require(allowed: bool, message: str) -> None:
-    """Raise Refused unless `allowed`."""
-    if not allowed:
-        raise Refused(message)
+from factureya.core.locking import lock
+from factureya.core.refusals import require
 
 
 def fitting(model: type[Model], field: str, text: str) -> str:
-    """Return the text with single spaces. Raises Refused when the column holds less."""
+    """Return the text with single spaces. Raises Refused if it is longer than the column `field` of the model."""
     line = " ".join(text.split())
     column = model._meta.get_field(field)
     most = getattr(column, "max_length", None)
@@ -29,7 +21,7 @@ def fitting(model: type[Model], field: str, text: str) -> str:
 
 
 def current(actor: User) -> User:
-    """The actor as the database says now: offices, company and account may have changed since he was loaded."""
+    """Return the person as the database says now: offices, company and account may have changed since."""
     return User.objects.select_related("contact__customer").get(pk=actor.pk)
 
 
@@ -40,14 +32,15 @@ def require_superuser(actor: User) -> None:
 
 
 def lock_user(pk: int) -> User:
-    """The user, re-read and locked."""
-    return User.objects.select_for_update().get(pk=pk)
+    """Lock the user until the transaction ends, and return the user as read after the lock."""
+    return lock(User.objects.all(), pk)
 
 
 def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
-    """A user and the one address; raises IntegrityError when somebody has that address, Refused what no column holds.
+    """Make a person with one address and return the person.
 
-    `hashed` is the password's hash: it takes long on purpose, so it is made before the transaction.
+    `hashed` is the hash of the password; it takes long on purpose, so it is made before the transaction. Raises
+    IntegrityError if somebody has that address, and Refused if a text is too long.
     """
     person = User.objects.create(
         email=fitting(User, "email", email.lower()),

@@ -1,4 +1,4 @@
-"""A company's way in: it signs up, and staff verifies it, joins it to the known one, or refuses it."""
+"""Let a company in: it signs up, and staff verifies it, joins it to a known one, or refuses it."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, Representative, User
-from accounts.operations.common import Refused, current, fitting, new_person, require
+from accounts.operations.common import current, fitting, new_person
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o no la acepte."
 
@@ -29,11 +30,12 @@ def register_company(
     legal_name: str,
     form_key: str | None = None,
 ) -> User:
-    """Make a person, his unverified company and his place in it; the mail is still to be proven.
+    """Make a person, an unverified company and the person's place in it, and return the person; the mail is not proven
+    yet.
 
     A known RFC makes no difference: the company is a new one that sees only its own tickets. A second call with the
-    same `form_key`, address and password returns the person of the first. Raises Refused when the address is taken;
-    the caller must not tell.
+    same `form_key`, address and password returns the person of the first. Raises Refused if the address is taken; the
+    caller must not tell that.
     """
     hashed = make_password(password)
     try:
@@ -61,10 +63,10 @@ def register_company(
 
 
 def verify_company(pk: int, *, actor: User) -> Customer:
-    """Staff checked the company; its first contact becomes the representative (M8).
+    """Mark a company as verified by staff and return it; its first contact becomes the representative (M8).
 
-    The representative is written first: of a verified company only an execution writes one (M1).
-    Raises Refused when it was decided before, its person's mail is not proven, or a verified company has that RFC.
+    The representative is written first, because only an execution may write one for a verified company (M1). Raises
+    Refused if it was decided before, if the mail of its person is not proven, or if a verified company has that RFC.
     """
     with _undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
@@ -83,7 +85,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
 
 
 def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
-    """The company stays unverified, with the reason; its people keep their own tickets."""
+    """Refuse a company with the reason and return it; it stays unverified, and its people keep their own tickets."""
     reason = fitting(Customer, "refusal_reason", reason)
     require(bool(reason), "Escriba el motivo; la persona lo leerá.")
     with _undecided(pk, actor) as customer:
@@ -95,10 +97,10 @@ def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
 
 
 def join_company(pk: int, *, actor: User) -> Customer:
-    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that.
+    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that company.
 
-    The known company's registered data stay; who moves is an ordinary contact there and sees what he saw or the
-    company's. Raises Refused when there is no verified company with that RFC.
+    The registered data of the known company stay. A person who moves is an ordinary contact there. Raises Refused if
+    there is no verified company with that RFC.
     """
     with _undecided(pk, actor) as customer:
         known = Customer.objects.verified_with(customer.rfc).first()
@@ -124,7 +126,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """The locked company that still waits for staff, decided by somebody who may."""
+    """Yield the locked company that still waits for staff.
+
+    Raises Refused if it does not, or the actor may not decide.
+    """
     with transaction.atomic():
         require(
             policy.may_verify(current(actor)),
@@ -141,12 +146,13 @@ def _undecided(pk: int, actor: User) -> Iterator[Customer]:
 
 
 def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
+    """Call the hooks of CUSTOMER_JOINED, which move the rows of other apps from one company to the other."""
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
 
 
 def _represent(customer: Customer, contact: Contact) -> None:
-    """Whoever signed the company up represents it; a person with business activity is the company itself."""
+    """Make the contact the representative; a person with business activity represents the company alone."""
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
     contact.role = Contact.Role.REPRESENTATIVE
@@ -164,7 +170,7 @@ def _represent(customer: Customer, contact: Contact) -> None:
 
 
 def _first_use(form_key: str | None, email: str, password: str) -> User:
-    """The person whom the first submission of this form made; Refused if it was another form."""
+    """Return the person whom the first submission of this form made. Raises Refused if it was another form."""
     first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if first is None or not first.check_password(password):
         raise Refused("taken")

@@ -1,7 +1,7 @@
-"""How the secrets of second factors are encrypted: with a key of their own, which outlives a change of SECRET_KEY (M3).
+"""Encrypt the secrets of second factors with a key of their own, which outlives a change of SECRET_KEY (M3).
 
-FACTOR_KEYS encrypts with its first key and reads with all of them. Without it SECRET_KEY is the key, as it was before;
-what SECRET_KEY or one of its fallbacks encrypted is read in either case.
+FACTOR_KEYS encrypts with its first key and decrypts with all of them. Without FACTOR_KEYS, SECRET_KEY is the key. What
+SECRET_KEY or one of its fallbacks encrypted can be read in both cases.
 """
 
 import base64
@@ -19,17 +19,17 @@ SECRETS = (
 
 
 def encrypt(text: str) -> str:
-    """Encrypt with the first key."""
+    """Return the text encrypted with the first key."""
     return _fernet().encrypt(text.encode()).decode()
 
 
 def decrypt(encrypted: str) -> str:
-    """Decrypt with any of the keys. Raises cryptography.fernet.InvalidToken."""
+    """Return the text decrypted with any of the keys. Raises cryptography.fernet.InvalidToken."""
     return _fernet().decrypt(encrypted.encode()).decode()
 
 
 def is_readable(authenticator: Authenticator) -> bool:
-    """Say whether any of the keys reads this factor."""
+    """Return True if one of the keys decrypts this factor."""
     try:
         reencrypted(authenticator.data)
     except InvalidToken:
@@ -38,10 +38,11 @@ def is_readable(authenticator: Authenticator) -> bool:
 
 
 def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return an authenticator's data encrypted with the first key. Raises cryptography.fernet.InvalidToken."""
+    """Return the data of an authenticator encrypted with the first key. Raises cryptography.fernet.InvalidToken."""
     fernet = _fernet()
 
     def again(text: str) -> str:
+        """Return the text encrypted with the first key."""
         return fernet.rotate(text.encode()).decode()
 
     changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
@@ -51,7 +52,7 @@ def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_current(authenticator: Authenticator) -> bool:
-    """Say whether the first key alone reads this factor, so that the others may go."""
+    """Return True if the first key alone decrypts this factor, so that the others can be removed."""
     first = _fernet(most=1)
     texts = [authenticator.data[name] for name in SECRETS if name in authenticator.data]
     try:
@@ -63,6 +64,7 @@ def is_current(authenticator: Authenticator) -> bool:
 
 
 def _fernet(most: int | None = None) -> MultiFernet:
+    """Return the cipher of all keys, or of the first `most` ones."""
     keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:most]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -1,4 +1,4 @@
-"""People: how a contact or a member of staff comes in by invitation, and what a person changes about himself."""
+"""Let people in by invitation, and let them change their own data."""
 
 import hashlib
 import secrets
@@ -15,19 +15,12 @@ from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
 from accounts.models import Contact, Invitation, RoleAssignment, User
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    new_person,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import current, fitting, lock_user, new_person, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Event, OutboxMessage
+from factureya.core.refusals import Refused, require
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
 RETURNED = "El correo de la invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."
@@ -37,9 +30,10 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Send a new link for a pending invitation; the old link stops working.
+    """Mail a new link for a pending invitation and return the invitation; the old link stops working.
 
-    Of a company's, whoever sends it again answers for it: the link holds while his powers do (M8).
+    The representative who sends a company's invitation again answers for it: the link works only while those powers
+    last (M8).
     """
     with _pending(pk, actor) as invitation:
         if invitation.customer is not None:
@@ -49,7 +43,7 @@ def resend_invitation(pk: int, *, actor: User) -> Invitation:
 
 
 def cancel_invitation(pk: int, *, actor: User) -> Invitation:
-    """The link stops working at once."""
+    """Cancel a pending invitation and return it; its link stops working at once."""
     with _pending(pk, actor) as invitation:
         invitation.cancelled_at = now()
         invitation.save(update_fields=["cancelled_at"])
@@ -58,12 +52,18 @@ def cancel_invitation(pk: int, *, actor: User) -> Invitation:
 
 
 def open_invitation(token: str) -> Invitation:
-    """The usable invitation of a link; checked at use. Raises Refused: forged, used, cancelled, old, or void."""
+    """Return the invitation of a link, if it can be used now.
+
+    Raises Refused if the link is forged, used, cancelled, too old or void.
+    """
     return _usable(Invitation.objects.filter(token_hash=_hash(token)))
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """The invited person chooses a name and a password; the link proves the mail. Works once. Raises Refused."""
+    """Make the account of an invited person and return the person; the link proves the mail and works once.
+
+    Raises Refused as `open_invitation` does.
+    """
     digest, hashed = _hash(token), make_password(password)
     with transaction.atomic():
         invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=digest))
@@ -82,10 +82,10 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 
 
 def invitation_undelivered(mail: OutboxMessage) -> None:
-    """Void the invitation whose mail was not delivered, and tell who invited (M7, M16).
+    """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
 
-    The link came back to others than the invited person. An earlier mail of it voids nothing: its link is dead. One
-    that was accepted all the same stays, and who invited is told so.
+    The returned mail shows the link to others. An older mail of the same invitation voids nothing, because its link
+    does not work any more. An invitation that was accepted all the same stays, and the person who invited is told so.
     """
     with transaction.atomic():
         sent = Invitation.objects.select_for_update().filter(
@@ -109,9 +109,9 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
 
 
 def code_came_back(email: str) -> bool:
-    """Say whether the last mail with a code for a new password to this address was not delivered (M16).
+    """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    Who has no account is sent a mail as well, so the answer tells nobody who has one.
+    An address without an account is sent a mail too, so the answer does not tell who has one.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()
@@ -119,7 +119,7 @@ def code_came_back(email: str) -> bool:
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
-    """The representative lets a contact see the company's tickets, or only his own."""
+    """Let a contact see all tickets of the company or only own ones, by its representative; return the contact."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
         require(policy.may_manage_people(current(actor), contact.customer), NOT_YOURS)
@@ -139,7 +139,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
 
 
 def rename(*, full_name: str, actor: User) -> User:
-    """A person corrects the own name."""
+    """Change the person's own name, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
         before, person.full_name = person.full_name, fitting(User, "full_name", full_name)
@@ -150,7 +150,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """The person chose a new password, by the old one or by a code; every other session ends.
+    """Set a new password that the person chose; every other session ends.
 
     `person` gets the new hash, so that allauth can keep the session in which it happened.
     """
@@ -162,7 +162,7 @@ def change_password(person: User, password: str) -> None:
 
 
 def mail_bounced(email: str, *, mail: str) -> None:
-    """A mail to this contact came back: flagged until a mail from the address proves that it works (M6)."""
+    """Flag the contact whose mail came back, until a mail from that address proves that it works (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -174,7 +174,7 @@ def mail_bounced(email: str, *, mail: str) -> None:
 
 
 def mail_works(pk: int) -> None:
-    """The contact wrote from the address that was flagged; it works again."""
+    """Remove the flag of a contact who wrote from the flagged address."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(pk=pk, mail_bounced_at__isnull=False)
         if person := flagged.first():
@@ -184,7 +184,7 @@ def mail_works(pk: int) -> None:
 
 
 def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
-    """Give the invitation a fresh link and mail it; the caller holds the lock. One event."""
+    """Give the invitation a new link, mail it, and return the one event; the caller holds the lock."""
     token = _signer.sign(secrets.token_urlsafe(32))
     invitation.token_hash = _hash(token)
     invitation.created_at, invitation.undelivered_at = now(), None
@@ -197,12 +197,14 @@ def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Even
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
+    """Return True if a later mail of the same kind went to the same person about the same subject."""
     later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 
 
 @contextmanager
 def _pending(pk: int, actor: User) -> Iterator[Invitation]:
+    """Yield the locked invitation, if it is pending and the actor may change it. Raises Refused if not."""
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
         invitation = related.select_for_update(of=("self",)).get(pk=pk)
@@ -215,7 +217,7 @@ def _pending(pk: int, actor: User) -> Iterator[Invitation]:
 
 
 def _hash(token: str) -> str:
-    """SHA-256 (hex) of a link we signed. Raises Refused for any other text, without a query."""
+    """Return the SHA-256 (hex) of a link that we signed. Raises Refused for any other text, without a query."""
     try:
         secret = _signer.unsign(token)
     except signing.BadSignature:
@@ -224,6 +226,7 @@ def _hash(token: str) -> str:
 
 
 def _usable(found: QuerySet[Invitation]) -> Invitation:
+    """Return the invitation that the query finds, if it can be used now. Raises Refused if not."""
     invitation = found.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
@@ -239,6 +242,7 @@ def _usable(found: QuerySet[Invitation]) -> Invitation:
 
 
 def _enter_company(person: User, invitation: Invitation) -> None:
+    """Make the person a contact of the company that invited."""
     assert invitation.customer is not None  # invitation_to_company_or_office
     Contact.objects.create(
         user=person,
@@ -250,6 +254,7 @@ def _enter_company(person: User, invitation: Invitation) -> None:
 
 
 def _enter_office(person: User, invitation: Invitation) -> None:
+    """Give the person the office of the invitation."""
     RoleAssignment.objects.create(
         user=person,
         office=invitation.office,

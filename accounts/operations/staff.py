@@ -1,4 +1,4 @@
-"""Staff: dated offices granted by somebody else, invitations, deactivation, and the second factor taken by two (M3)."""
+"""Change staff: offices that somebody else grants, invitations, deactivation, and lost second factors (M3)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,20 +20,16 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import current, fitting, lock_user, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """A superuser invites a person by mail to an office; the invited one chooses the password."""
+    """Invite a person to an office by mail, by a superuser, and return the invitation; the person chooses a
+    password.
+    """
     email = fitting(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
@@ -66,9 +62,10 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """A superuser gives somebody else an office, from now or later, for good or until `ends_at`.
+    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at`, and return it.
 
-    Raises Refused: to oneself, to a customer's contact, twice, or with the wrong kind of provider (M3).
+    Raises Refused if it is the actor's own, for a customer's contact, given twice, or has the wrong kind of provider
+    (M3).
     """
     with transaction.atomic():
         require_superuser(actor)
@@ -105,7 +102,7 @@ def grant_office(
 
 
 def end_office(pk: int, *, actor: User) -> RoleAssignment:
-    """A superuser ends an office now; one that had not begun never begins."""
+    """End an office now, by a superuser, and return it; an office that had not begun never begins."""
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
@@ -120,7 +117,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """A superuser closes somebody's account; every session ends with the next request."""
+    """Close somebody's account, by a superuser, and return the person; sessions end with their next request."""
     reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -135,7 +132,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """A superuser opens a closed account again; old sessions stay ended."""
+    """Open a closed account again, by a superuser, and return the person; its old sessions stay ended."""
     reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -149,10 +146,10 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 
 def factor_enrolled(person: User) -> None:
-    """The person enrolled a second factor: every session that never showed it ends.
+    """End all other sessions of a person who enrolled a second factor, and record it.
 
-    Otherwise one that was opened with the password alone would read the recovery codes, and with them pass for two
-    factors. `person` gets the new number, so that the session in which it happened can be kept.
+    A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`
+    gets the new number, so that the session in which it happened can be kept.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
@@ -162,7 +159,9 @@ def factor_enrolled(person: User) -> None:
 
 
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
-    """Ask that somebody's lost second factor be taken away; another person decides. The owner is told by mail."""
+    """Ask to remove somebody's lost second factor and return the request; another person decides, and the owner is
+    told.
+    """
     reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
@@ -182,7 +181,9 @@ def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """The second person takes the factor away: sessions end, and its owner enrols again at the next sign-in."""
+    """Remove the second factor as the second person, and return the request; its owner enrols again at the next
+    sign-in.
+    """
     with _undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
         _decide(reset, actor, approved=True)
@@ -194,7 +195,7 @@ def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """The second person says no; the factor stays."""
+    """Decline the removal of a second factor as the second person, and return the request; the factor stays."""
     with _undecided(pk, actor) as reset:
         _decide(reset, actor, approved=False)
         audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)
@@ -202,9 +203,9 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def reencrypt_factors() -> tuple[int, list[str]]:
-    """Encrypt each second factor with the first key, so that the others may go; how many, and whose no key reads (M3).
+    """Encrypt each second factor with the first key; return how many changed, and whose factor no key decrypts (M3).
 
-    Repeated it changes nothing. One event for each factor that was encrypted anew.
+    A second run changes nothing. Each factor that changes leaves one event.
     """
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
@@ -224,7 +225,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
 
 
 def add_provider(*, name: str, actor: User) -> Provider:
-    """A superuser adds a third party that gives the service (M3)."""
+    """Add a third party that gives the service, by a superuser, and return it (M3)."""
     name = fitting(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
@@ -237,7 +238,7 @@ def add_provider(*, name: str, actor: User) -> Provider:
 
 
 def _check_provider(office: str, provider: Provider | None) -> None:
-    """Own agents work for us, third-party ones for another; other offices for nobody (M3)."""
+    """Raise Refused if the office has the wrong provider: agents have one, other offices have none (M3)."""
     require(office in Office.values, "Elija el cargo.")
     if office not in DESK_OFFICES:
         return require(provider is None, "Ese cargo no lleva prestador.")
@@ -253,7 +254,7 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 
 def _check_third_party(person: User, office: str) -> None:
-    """Who works for a third party takes no part in approvals (M3)."""
+    """Raise Refused if the person would work for a third party and take part in approvals (M3)."""
     held = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
     offices = held | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
@@ -262,6 +263,10 @@ def _check_third_party(person: User, office: str) -> None:
 
 @contextmanager
 def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+    """Yield the locked request that nobody decided.
+
+    Raises Refused if it was decided, or the actor may not decide it.
+    """
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(
@@ -275,15 +280,17 @@ def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
 
 
 def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
+    """Store who decided the request, when, and how."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])
 
 
 def _has_factor(person: User) -> bool:
+    """Return True if the person has a second factor."""
     return bool(Authenticator.objects.filter(user=person).exists())
 
 
 def _end_sessions(person: User, *also: str) -> None:
-    """Every session of the person ends: what they are bound to changes."""
+    """End every session of the person by changing what they are bound to; `also` names other columns to save."""
     person.session_epoch += 1  # re-read under the lock
     person.save(update_fields=["session_epoch", *also])

@@ -1,4 +1,4 @@
-"""Where a person lands after signing in."""
+"""Choose the page where a person lands after signing in."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from django.urls import reverse
 
 
 def landing_of(user: Any) -> str:
-    """Agents and supervisors: the admin; other offices: /control/; customers: their tickets; others: the profile."""
+    """Return the admin for agents and supervisors, /control/ for other offices, the tickets for customers, else
+    the profile.
+    """
     if user.works_in_admin:
         return reverse("admin:index")
     if user.works_in_control:

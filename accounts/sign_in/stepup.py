@@ -1,4 +1,4 @@
-"""The password again, within five minutes, before an act that cannot be taken back (M21)."""
+"""Ask for the password again before an act that cannot be undone; it counts for five minutes (M21)."""
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -16,7 +16,7 @@ TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether this session typed the password *again* less than five minutes ago; signing in doesn't count."""
+    """Return True if this session typed the password *again* in the last five minutes; signing in does not count."""
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
     return any(
@@ -25,7 +25,7 @@ def is_fresh(request: HttpRequest) -> bool:
 
 
 def confirm(request: HttpRequest, password: str) -> str:
-    """Note that the person typed the password again; empty when it was right, else what is wrong (Spanish)."""
+    """Record that the person typed the password again; return an empty text if it was right, else the Spanish error."""
     if not password:
         return MISSING
     allowed = ratelimit.consume(request, app="allauth.account", action="reauthenticate", user=request.user)

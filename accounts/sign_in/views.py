@@ -1,4 +1,4 @@
-"""allauth's views, routed by hand, where they need a word or a door closed."""
+"""Change allauth's views where a text is missing or a page must be closed; urls.py routes each by hand."""
 
 from typing import Any
 
@@ -45,10 +45,10 @@ DEMO_PASSWORD = "Factureya-demo-2026"  # noqa: S105 (public, of the demo)
 
 
 class LoginView(account.LoginView):
-    """Sign in; in the demo the page lists the accounts."""
+    """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the demo's accounts, when DEMO is on; and whether something typed waits for who signs in."""
+        """Add the demo's accounts if DEMO is on, and whether typed text waits for the person."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -59,10 +59,12 @@ class LoginView(account.LoginView):
 
 
 class VerifyView(account.ConfirmEmailVerificationCodeView):
-    """The code of the mail; only while somebody is signing up or in. No page changes an address later."""
+    """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Allauth would send whoever has nothing to prove to its page of addresses, which we do not have."""
+        """Lead a person who has nothing to prove away; allauth would lead to a page of addresses, which we do not
+        have.
+        """
         if request.user.is_authenticated:
             return HttpResponseRedirect(landing_of(request.user))
         stage = get_pending_stage(request)
@@ -72,7 +74,7 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
 
 
 class ConfirmResetView(account.ConfirmPasswordResetCodeView):
-    """The code that was mailed, before a new password."""
+    """Ask for the mailed code before a new password."""
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Add the address that the code was mailed to."""
@@ -80,16 +82,16 @@ class ConfirmResetView(account.ConfirmPasswordResetCodeView):
 
 
 class CompleteResetView(account.CompletePasswordResetView):
-    """The new password after the code; then sign in with it."""
+    """Ask for the new password after the code, and then for a sign-in with it."""
 
     success_url = reverse_lazy("account_login")
 
 
 class ActivateFactorView(totp.ActivateTOTPView):
-    """Enrol an authenticator app; the code typed here is this session's second factor too."""
+    """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """End the other sessions, and note the factor in this one, so that staff is not asked again at once."""
+        """End the other sessions, and record the factor in this one, so that staff is not asked again at once."""
         with transaction.atomic():
             response = super().form_valid(form)
             operations.factor_enrolled(self.request.user)
@@ -98,7 +100,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The secret in groups of four, for whoever types it."""
+        """Add the secret in groups of four, for a person who types it."""
         context = super().get_context_data(**kwargs)
         secret = context["form"].secret
         context["secret"] = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
@@ -106,10 +108,10 @@ class ActivateFactorView(totp.ActivateTOTPView):
 
 
 class ReadableCodesMixin(AccessMixin):
-    """Pages of the recovery codes; what no key reads is not shown, the way out is."""
+    """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead back to the page of the second factor when the codes cannot be read."""
+        """Lead back to the page of the second factor if the codes cannot be decrypted."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):
@@ -119,7 +121,7 @@ class ReadableCodesMixin(AccessMixin):
 
 
 class ViewCodesView(ReadableCodesMixin, codes.ViewRecoveryCodesView):
-    """The recovery codes that are left."""
+    """Show the recovery codes that are left."""
 
 
 class GenerateCodesView(ReadableCodesMixin, codes.GenerateRecoveryCodesView):
@@ -127,14 +129,16 @@ class GenerateCodesView(ReadableCodesMixin, codes.GenerateRecoveryCodesView):
 
 
 class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
-    """The recovery codes as a text file."""
+    """Send the recovery codes as a text file."""
 
 
 @require_safe
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """The QR of the secret that this session is enrolling: an image of ours, because the CSP allows no data: images."""
+    """Answer the QR code of the secret that this session is enrolling, as an image, because the CSP allows no
+    data: images.
+    """
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

@@ -1,4 +1,6 @@
-"""*Clientes por verificar* and *Clientes*: what staff decides about a sign-up; registered data are only shown."""
+"""Decide about sign-ups (*Clientes por verificar*) and show companies (*Clientes*), whose registered data are
+read-only.
+"""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +16,7 @@ TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 
 def to_verify(request: HttpRequest) -> HttpResponse:
-    """The oldest companies that wait, with what is remarkable about each."""
+    """Show the oldest companies that wait, with what is special about each."""
     require(policy.may_verify(request.user))
     known = Customer.objects.verified_with(OuterRef("rfc"))
     rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
@@ -23,14 +25,14 @@ def to_verify(request: HttpRequest) -> HttpResponse:
 
 
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """One company that waits: its data, the known company with its RFC, and the three ways to decide."""
+    """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
     return _decide_page(request, customer, RefuseForm())
 
 
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: verify."""
+    """Verify the company (POST)."""
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Verificó a {customer.legal_name}."
@@ -40,7 +42,7 @@ def verify(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def join(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: join it to the known company with its RFC."""
+    """Join the company to the known one with its RFC (POST)."""
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Unió a las personas y los tickets de {customer.legal_name}."
@@ -50,7 +52,7 @@ def join(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: not accepted, with the reason."""
+    """Refuse the company with the reason (POST)."""
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer, pk=pk)
     form = RefuseForm(request.POST)
@@ -61,7 +63,7 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def customers(request: HttpRequest) -> HttpResponse:
-    """The newest companies, or those found by RFC, name or registered mail."""
+    """Show the newest companies, or those found by RFC, name or registered mail."""
     require(policy.may_see_customers(request.user))
     words = searched(request)
     found = Customer.objects.order_by("-pk")
@@ -74,7 +76,7 @@ def customers(request: HttpRequest) -> HttpResponse:
 
 
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One company: registered data, read-only (M1), its people, and what was decided about it."""
+    """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
     require(policy.may_see_customers(request.user))
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
@@ -91,12 +93,13 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _people(customer: Customer) -> QuerySet[Contact]:
-    """The people of the company, each with the powers in force today."""
+    """Return the people of the company, each with the powers in force today."""
     people = policy.with_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 
 
 def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+    """Return the page on which one company is decided, with this form."""
     context = page_context(
         request,
         customer.legal_name,
@@ -109,4 +112,5 @@ def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> 
 
 
 def _back(customer: Customer) -> HttpResponse:
+    """Redirect to the page of the company."""
     return redirect("admin:accounts_customertoverify_change", customer.pk)

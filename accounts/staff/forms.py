@@ -1,4 +1,4 @@
-"""What staff types in the admin about companies, offices and people."""
+"""Define the forms of the admin about companies, offices and people."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from accounts.models import DESK_OFFICES, Office, Provider
 
 
 class ReasonForm(PlainForm):
-    """A reason that somebody will read."""
+    """Ask for a reason that somebody will read."""
 
     reason = forms.CharField(
         max_length=300,
@@ -22,7 +22,7 @@ class ReasonForm(PlainForm):
 
 
 class RefuseForm(ReasonForm):
-    """Why a company is not accepted."""
+    """Ask why a company is not accepted."""
 
     words = {
         "reason": (
@@ -34,7 +34,7 @@ class RefuseForm(ReasonForm):
 
 
 class OfficeForm(PlainForm):
-    """An office, its provider where it has one, and its days."""
+    """Ask for an office, its provider if it has one, and its days."""
 
     office = forms.ChoiceField(
         choices=[("", "Elija el cargo"), *Office.choices],
@@ -58,7 +58,7 @@ class OfficeForm(PlainForm):
         provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
-        """A desk office has a provider."""
+        """Check that an office of the desk has a provider, and return the data."""
         data = super().clean() or {}
         if data.get("office") in DESK_OFFICES and not data.get("provider"):
             self.add_error("provider", "Indique el prestador.")
@@ -66,13 +66,13 @@ class OfficeForm(PlainForm):
 
 
 def _in_sight(day: date) -> None:
-    """Days that no clock or database overflows on."""
+    """Raise ValidationError for a day so far away that a clock or the database would overflow."""
     if not 2000 <= day.year <= 2100:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
 
 
 class GrantForm(OfficeForm):
-    """An office for somebody who has an account."""
+    """Ask for an office of somebody who has an account."""
 
     first_day = forms.DateField(
         required=False,
@@ -94,7 +94,7 @@ class GrantForm(OfficeForm):
 
     @property
     def terms(self) -> dict[str, Any]:
-        """What the granting operation takes; the last day counts whole."""
+        """Return the arguments of the granting operation; the last day counts whole."""
         data = self.cleaned_data
         last = data["last_day"]
         return {
@@ -106,7 +106,7 @@ class GrantForm(OfficeForm):
 
 
 class InviteStaffForm(OfficeForm):
-    """Whom a superuser invites, and to which office."""
+    """Ask whom a superuser invites, and to which office."""
 
     email = forms.EmailField(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     field_order = ["email", "office", "provider"]
@@ -117,7 +117,7 @@ class InviteStaffForm(OfficeForm):
 
 
 class ProviderForm(PlainForm):
-    """A third party that gives the service."""
+    """Ask for a third party that gives the service."""
 
     name = forms.CharField(
         max_length=120,
@@ -127,4 +127,5 @@ class ProviderForm(PlainForm):
 
 
 def _midnight(day: Any) -> datetime:
+    """Return the beginning of a day in local time."""
     return timezone.make_aware(datetime.combine(day, time.min))

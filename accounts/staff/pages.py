@@ -1,4 +1,4 @@
-"""What the admin's pages of accounts share."""
+"""Share what the admin's pages of accounts need."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +15,18 @@ MAX_QUERY = 100  # characters of a search
 
 
 def require(allowed: bool) -> None:
-    """403 unless allowed: `admin_view` asks only whether somebody works here."""
+    """Raise PermissionDenied unless `allowed` is true; `admin_view` checks only that somebody works here."""
     if not allowed:
         raise PermissionDenied
 
 
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
-    """The admin's own context, a title, and what the page shows."""
+    """Return the admin's own context with a title and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
 def searched(request: HttpRequest) -> str:
-    """What was typed into the list's search, without what no column holds."""
+    """Return what was typed into the search of the list, without NUL characters."""
     return request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
 
 
@@ -38,7 +38,7 @@ def attempt(
     *args: Any,
     **kwargs: Any,
 ) -> bool:
-    """Call the operation as the person at the desk; say what was done, or why not. True when it was done."""
+    """Call the operation as the person at the desk, show what was done or why not, and return True if it was done."""
     try:
         operation(*args, actor=request.user, **kwargs)
     except operations.Refused as refusal:

@@ -1,6 +1,6 @@
-"""*Usuarios* and *Prestadores*, for superusers: invitations, offices, closing an account, a lost second factor.
+"""Show and change people for superusers: staff, offices, invitations, closed accounts, lost second factors.
 
-Nobody chooses another's password here: there is no such field, and no address for it.
+Nobody chooses another person's password here: there is no such field, and no address for it.
 """
 
 from allauth.mfa.models import Authenticator
@@ -18,7 +18,7 @@ USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
 
 def users(request: HttpRequest) -> HttpResponse:
-    """Staff, or whoever is found by name or mail; and staff invitations that wait."""
+    """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
     require(request.user.is_superuser)
     words = searched(request)
     found = User.objects.order_by("full_name", "pk")
@@ -39,7 +39,7 @@ def users(request: HttpRequest) -> HttpResponse:
 
 
 def invite(request: HttpRequest) -> HttpResponse:
-    """Invite a person to an office (GET shows the form, POST sends the mail)."""
+    """Invite a person to an office: GET shows the form, POST sends the mail."""
     require(request.user.is_superuser)
     form = InviteStaffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -51,7 +51,7 @@ def invite(request: HttpRequest) -> HttpResponse:
 
 
 def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """POST: send a staff invitation again, or cancel it."""
+    """Send an invitation of staff again, or cancel it (POST)."""
     require(request.user.is_superuser)
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
     if verb == "reenviar":
@@ -64,13 +64,13 @@ def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 def user_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One person: what the account is, its offices, and what a superuser may do."""
+    """Show one person: the account, its offices, and what a superuser may do."""
     require(request.user.is_superuser)
     return _user_page(request, _person(pk))
 
 
 def grant(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: give an office."""
+    """Give an office (POST)."""
     require(request.user.is_superuser)
     person, form = _person(pk), GrantForm(request.POST)
     if form.is_valid() and attempt(request, form, "Otorgó el cargo.", operations.grant_office, person, **form.terms):
@@ -79,7 +79,7 @@ def grant(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
-    """POST: end an office of this person."""
+    """End an office of this person (POST)."""
     require(request.user.is_superuser)
     held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
     attempt(request, None, "Terminó el cargo.", operations.end_office, held.pk)
@@ -87,7 +87,7 @@ def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
 
 
 def close(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: deactivate the account, or open it again, with the reason."""
+    """Deactivate the account, or open it again, with the reason (POST)."""
     require(request.user.is_superuser)
     person, form = _person(pk), ReasonForm(request.POST, prefix="close")
     operation, done = operations.deactivate_user, "Desactivó la cuenta y cerró sus sesiones."
@@ -99,7 +99,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST: ask that the person's lost second factor be taken away; somebody else approves."""
+    """Ask to remove the person's lost second factor (POST); somebody else approves."""
     require(request.user.is_superuser)
     person, form = _person(pk), ReasonForm(request.POST, prefix="factor")
     if form.is_valid() and attempt(
@@ -115,7 +115,7 @@ def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
-    """POST: approve or decline what another person asked."""
+    """Approve or decline what another person asked (POST)."""
     require(request.user.is_superuser)
     asked = get_object_or_404(FactorReset, pk=reset, user_id=pk)
     if verb == "aprobar":
@@ -127,7 +127,7 @@ def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpRe
 
 
 def providers(request: HttpRequest) -> HttpResponse:
-    """Who gives the service (M3); a superuser adds a third party (POST)."""
+    """Show who gives the service (M3); a superuser adds a third party (POST)."""
     require(request.user.is_superuser or request.user.has_perm("accounts.view_provider"))
     form = ProviderForm(request.POST or None)
     if request.method == "POST":
@@ -147,10 +147,12 @@ def providers(request: HttpRequest) -> HttpResponse:
 
 
 def _person(pk: int) -> User:
+    """Return the person with this key, or raise Http404."""
     return get_object_or_404(User.objects.select_related("contact__customer"), pk=pk)
 
 
 def _user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
+    """Return the page of one person with the forms given, which may have errors."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
     shown = {

@@ -1,4 +1,4 @@
-"""The admin site of Factureya: stock Django admin, our login, and no entry for staff without a second factor."""
+"""Run Factureya's admin site: the stock Django admin with our login, closed to staff without a second factor."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,7 +17,7 @@ from accounts.web.mixins import ask_factor, factor_passed
 
 
 class FactureyaAdminSite(AdminSite):
-    """Where agents, supervisors and superusers work."""
+    """Serve the admin to agents, supervisors and superusers."""
 
     site_header = "Factureya Soporte"
     site_title = "Administración Factureya"
@@ -26,15 +26,18 @@ class FactureyaAdminSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Active staff with a desk office now, or a superuser; with the second factor where it is required."""
+        """Return True for active staff with an office of the desk now, or a superuser, who showed a second factor
+        if required.
+        """
         return self._works_here(request) and factor_passed(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
-        """As Django's, but who is signed in and may not enter gets 403 or is asked the factor, not the login again."""
+        """Wrap a view as Django does, but answer 403 or ask for the factor if a signed-in person may not enter."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            """Check who asks, hold what a stranger posted, and call the view."""
             page = returning.page_of_form(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
@@ -49,39 +52,42 @@ class FactureyaAdminSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Who works at a desk begins at the queue; a superuser at the list of pages."""
+        """Lead people of the desk to the queue, and show superusers the list of pages."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """There is one way to sign in; this address leads to it."""
+        """Lead to the one page where people sign in."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """The one page where a person changes the own password, with its limits."""
+        """Lead to the one page where people change their own password, with its limits."""
         return redirect("account_change_password")
 
     def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Nothing is done here."""
+        """Lead to the profile: nothing is done here."""
         return redirect("account_change_password")
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """The one way out; a GET asks."""
+        """Lead to the one page where people sign out; a GET asks first."""
         return account_views.logout(request)
 
     def _works_here(self, request: HttpRequest) -> bool:
+        """Return True if the person works in the admin, whether or not a factor was shown."""
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and user.works_in_admin)
 
     @property
     def _logout_address(self) -> str:
+        """Return the address at which people sign out."""
         return reverse("admin:logout", current_app=self.name)
 
     def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
+        """Raise PermissionDenied for people who do not work here, and ask the others for the factor."""
         if not self._works_here(request):
             raise PermissionDenied
         return ask_factor(request, page)

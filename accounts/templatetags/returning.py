@@ -1,4 +1,4 @@
-"""What was typed when a session ended, on the page that holds its form."""
+"""Show what was typed when a session ended, on the page of its form."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
-    """Print what was kept of a form of this page for the person who is signed in; nothing otherwise (M17)."""
+    """Return what is held of a form of this page for the person who is signed in, if anything (M17)."""
     fields = dict(returning.to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
     return {"posted_to": posted_to, "fields": fields, "texts": texts(fields)}

@@ -1,4 +1,4 @@
-"""Who is at the other end: the one reading of a client's address, for every limit."""
+"""Read the address of the client, in one way for every limit."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ from django.conf import settings
 
 
 def client_ip(request: Any) -> str:
-    """The client's address as the last proxy we trust saw it; what a client writes in the header is never believed.
+    """Return the client's address as the last proxy that we trust saw it; what a client writes in the header is
+    ignored.
 
-    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies the
-    request did not come through them, and the connection's own address counts.
+    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies, the
+    request did not come through them, and the address of the connection counts.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

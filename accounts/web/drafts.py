@@ -1,8 +1,9 @@
-"""What a person typed and could not send yet: kept in the session until its form is sent.
+"""Hold in the session what a person typed and could not send yet, until its form is sent.
 
-Three cases: the session expired while writing (the text comes back after the same person logs in), another button of
-the agent's page was pressed meanwhile, and «agregar a este ticket», which carries the text of a new ticket to the
-composer of an open one. The files stay in the store under the form's key. One draft per form; the oldest give way.
+There are three cases: the session expired while writing (the text comes back after the same person logs in), another
+button of the agent's page was pressed meanwhile, and «agregar a este ticket», which carries the text of a new ticket to
+the composer of an open one. The files stay in the store under the form's key. Each form has one draft; the oldest
+drafts are dropped.
 """
 
 from collections.abc import MutableMapping
@@ -19,7 +20,7 @@ RECOVERED, CARRIED, BESIDE = "recovered", "carried", "beside"
 
 
 def keep(session: MutableMapping[str, Any], key: FormKey, fields: dict[str, str], *, why: str) -> None:
-    """Keep the fields of this form for its owner, instead of an older draft of the same form."""
+    """Hold the fields of this form for its owner, in place of an older draft of the same form."""
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _kept(session).items() if form != key.form}
     draft = {
@@ -33,7 +34,7 @@ def keep(session: MutableMapping[str, Any], key: FormKey, fields: dict[str, str]
 
 
 def find(session: MutableMapping[str, Any], user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
-    """Return the draft of this form, if it is this person's: its key, its fields, and why it was kept."""
+    """Return the draft of this form, if it is this person's: its key, its fields, and why it is held."""
     kept = _kept(session).get(form)
     if not kept:
         return None
@@ -42,14 +43,14 @@ def find(session: MutableMapping[str, Any], user: User, form: str) -> tuple[Form
 
 
 def forget(session: MutableMapping[str, Any], key: FormKey) -> None:
-    """Forget the draft of a form that was sent. Touches the session only if there is one."""
+    """Drop the draft of a form that was sent; the session changes only if there is one."""
     kept = _kept(session).get(key.form)
     if kept and kept["key"] == key.key:
         forget_form(session, key.form)
 
 
 def forget_form(session: MutableMapping[str, Any], form: str) -> None:
-    """Forget the draft of this form, whatever its key. Touches the session only if there is one."""
+    """Drop the draft of this form, whatever its key; the session changes only if there is one."""
     kept = _kept(session)
     if form not in kept:
         return
@@ -64,5 +65,6 @@ def everything(session: MutableMapping[str, Any]) -> list[tuple[str, dict[str, s
 
 
 def _kept(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the drafts that the session holds."""
     kept: dict[str, dict[str, Any]] = session.get(_SLOT) or {}
     return kept

@@ -1,8 +1,8 @@
-"""One-time keys of forms: a double click or a retry does it once, and the files of a form belong to one person.
+"""Make and read one-time keys of forms: a double click acts once, and a form's files belong to one person.
 
-The hidden field carries a signed token: the key itself (128 random bits, what operations store and files are kept
-under), which form it is of, and a digest of whose it is. So a POST that arrives after the session expired still
-proves that the form was ours and for whom; nobody can use another person's key.
+The hidden field holds a signed token: the key itself (128 random bits, under which operations and files are stored),
+the name of the form, and a digest of its owner. So a POST that comes after its session expired still proves that the
+form was ours and for whom, and nobody can use another person's key.
 """
 
 import secrets
@@ -21,41 +21,42 @@ ORPHAN_FORM_AGE = timedelta(days=2)
 
 @dataclass(frozen=True)
 class FormKey:
-    """What a good token says."""
+    """Hold what a valid token says."""
 
     key: str
     form: str
     owner: str
 
     def belongs_to(self, user: User) -> bool:
-        """Whether the form was given to this person."""
+        """Return True if the form was given to this person."""
         return core_signing.matches(SALT, str(user.pk), self.owner)
 
     @property
     def name_in_browser(self) -> str:
-        """Return what the browser keeps the typed text under: whose it is, and which form."""
+        """Return the name under which the browser stores the typed text: its owner, and the form."""
         return f"{self.owner}:{self.form}"
 
     @property
     def token(self) -> str:
-        """The hidden field's value."""
+        """Return the value of the hidden field."""
         return signing.dumps([self.key, self.form, self.owner], salt=SALT)
 
 
 def new(user: User, form: str) -> FormKey:
-    """A fresh key for a form given to this person now."""
+    """Return a new key for a form that is given to this person now."""
     return FormKey(secrets.token_urlsafe(16), form, owner_of(user))
 
 
 def adopt(key: str, user: User, form: str) -> FormKey:
-    """The same key in another form of the same person, so that what was uploaded there follows."""
+    """Return the same key for another form of the same person, so that the uploaded files follow."""
     return FormKey(key, form, owner_of(user))
 
 
 def read(token: str, form: str, user: User | None) -> FormKey | None:
-    """The key of a posted form, or None when it is forged, of another form, or another person's.
+    """Return the key of a posted form, or None if it is forged, of another form, or another person's.
 
-    Without a user (the session expired) it must be younger than ORPHAN_FORM_AGE; whose it is is asked at login.
+    Without a user (the session expired) the key must be younger than ORPHAN_FORM_AGE; its owner is checked at the
+    login.
     """
     found = _signed(token, None if user else ORPHAN_FORM_AGE)
     if found is None or found.form != form or (user is not None and not found.belongs_to(user)):
@@ -64,7 +65,7 @@ def read(token: str, form: str, user: User | None) -> FormKey | None:
 
 
 def read_orphan(token: str) -> FormKey | None:
-    """Return the key of a form that arrives after its session expired, whichever form it is of; None when forged."""
+    """Return the key of any form that comes after its session expired, or None if it is forged or too old."""
     return _signed(token, ORPHAN_FORM_AGE)
 
 
@@ -74,6 +75,7 @@ def owner_of(user: User) -> str:
 
 
 def _signed(token: str, max_age: timedelta | None) -> FormKey | None:
+    """Return the key that a token holds, or None if it is forged or too old."""
     try:
         return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""What pages share: the second factor asked of staff, who enters /control/, private pages, forms with a key."""
+"""Share what pages need: staff's second factor, admission to /control/, private pages, and forms with a key."""
 
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from factureya.core.typed import kept_fields
 
 
 def factor_passed(request: HttpRequest) -> bool:
-    """Whether this session may enter as staff: it showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
+    """Return True if this session showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
     records = get_authentication_records(request, request.user)
@@ -30,9 +30,9 @@ def factor_passed(request: HttpRequest) -> bool:
 
 
 def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
-    """Send staff to enrol a second factor, or to show the one they have; they come back to where the form stands.
+    """Send staff to enrol a second factor or to show theirs; they come back to the page of their form.
 
-    What they posted is kept as when a session ends (M17).
+    What they posted is held, as when a session ends (M17).
     """
     page = page or request.get_full_path()
     if request.method == "POST":
@@ -48,12 +48,12 @@ def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
 
 
 class ControlMixin:
-    """Pages of /control/: the offices of mesa de control, each page its own; others 403, strangers to login."""
+    """Admit to pages of /control/ the offices that each page names; others get 403, strangers the login."""
 
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Login, then office, then second factor; a post comes back to the page that holds its form."""
+        """Check login, then office, then second factor; a post comes back to the page that holds its form."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
             return returning.ask_login(request, page)
@@ -73,20 +73,20 @@ class ControlMixin:
 
 
 class PrivateView(View):
-    """A page that no cache may keep."""
+    """Show a page that no cache may store."""
 
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Whether this address answers to the method: asked before who comes, so that 405 is 405 for everybody."""
+        """Return True if this address accepts the method; asked first, so that 405 is 405 for everybody."""
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
-        """Return the address that holds the form of a post; it answers to GET."""
+        """Return the address that holds the form of a post and answers to GET."""
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and tell caches to forget it. Staff needs its second factor here as in the admin."""
+        """Answer, and tell caches not to store it; staff needs its second factor here as in the admin."""
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not factor_passed(request):
             return ask_factor(request, self.form_page())
@@ -100,17 +100,17 @@ class PrivateView(View):
 
 
 class KeyedForm:
-    """The part of a view that receives a form with a one-time key and files."""
+    """Receive a form with a one-time key and files."""
 
     request: HttpRequest
 
     def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
-        """The key of the posted form, and whether it was good; a bad one is replaced by a fresh one."""
+        """Return the key of the posted form, and whether it was valid; a new one replaces an invalid one."""
         key = form_keys.read(self.request.POST.get("key", ""), form, user)
         return (key, True) if key else (form_keys.new(user, form), False)
 
-    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.Refused]]:
-        """Take away what «Quitar» names, keep what came, and tell what was refused."""
+    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
+        """Remove the file that «Quitar» names, store the posted files, and return the form's files and the refusals."""
         if token := self.request.POST.get("quitar"):
             store.discard(key.key, token)
         uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
@@ -124,7 +124,9 @@ def posted_text(request: HttpRequest) -> dict[str, str]:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """To the login; a form that arrives after its session expired is kept for its owner, with its files (M17)."""
+    """Redirect to the login; a form that comes after its session expired is held for its owner, with its files
+    (M17).
+    """
     key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")

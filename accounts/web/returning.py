@@ -1,8 +1,8 @@
-"""A post that arrives when its session has ended: where the person comes back to, and what was typed (M17).
+"""Handle a post that comes after its session ended: where the person comes back to, and what was typed (M17).
 
-A login answers a post with a GET of `next`, so `next` is the page that holds the form, never an address that takes
-posts alone. What was typed is kept in the session for the person whose form it was, and for nobody else: the form's
-one-time key says whose it is, or the signed cookie that staff pages leave in the browser, which opens nothing.
+A login answers a post with a GET of `next`, so `next` is the page that holds the form, and never an address that
+accepts posts only. What was typed is held in the session for the owner of the form, and for nobody else. The form's
+one-time key names the owner, or else the signed cookie that staff pages leave in the browser, which gives no access.
 """
 
 from collections.abc import Callable
@@ -31,9 +31,10 @@ PageOf = Callable[[HttpRequest, dict[str, Any]], str]
 
 
 def comes_back_to(page: PageOf) -> Callable[[View], View]:
-    """Say which page holds the form that is posted to this view, when it is not the view's own address."""
+    """Return a decorator that names the page which holds the form of a view, if that is not the view's own address."""
 
     def mark(view: View) -> View:
+        """Set the page on the view."""
         view.form_page = page  # type: ignore[attr-defined]
         return view
 
@@ -41,10 +42,13 @@ def comes_back_to(page: PageOf) -> Callable[[View], View]:
 
 
 def post_only(page: str, *names: str) -> Callable[[View], View]:
-    """Let a view take posts alone; its form stands on the page with this name and these arguments of the address."""
+    """Return a decorator for a view that takes posts only; the named page, with these arguments, holds its form."""
 
     def mark(view: View) -> View:
+        """Limit the view to posts, and set the page that holds its form."""
+
         def holder(request: HttpRequest, arguments: dict[str, Any]) -> str:
+            """Return the address of the page that holds the form."""
             return reverse(page, kwargs={name: arguments[name] for name in names})
 
         return comes_back_to(holder)(require_POST(view))
@@ -62,14 +66,14 @@ def page_of_form(request: HttpRequest, view: View | None, arguments: dict[str, A
 
 
 def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
-    """Send a stranger to the login and back to this page, with what he posted kept."""
+    """Redirect a stranger to the login and back to this page, and hold what was posted."""
     if request.method == "POST":
         hold(request, page)
     return redirect_to_login(page)
 
 
 def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
-    """Keep the fields and the files of a post for its owner, to be shown on this page; nothing if nobody owns it."""
+    """Hold the fields and the files of a post for its owner, to be shown on this page; nothing if it has no owner."""
     key = _key_of(request, page, user)
     fields = kept_fields(request.POST)
     if key is None or not (texts(fields) or request.FILES):
@@ -83,16 +87,16 @@ def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
 
 
 def held(request: HttpRequest) -> dict[str, str]:
-    """Return what was kept of a form of this page, which has no key of its own; empty for anybody but its owner."""
+    """Return what is held of a form of this page without a key of its own; empty for anybody but its owner."""
     user: Any = request.user
     found = drafts.find(request.session, user, _form_of(request.path))
     return found[1] if found else {}
 
 
 def to_show(request: HttpRequest) -> dict[str, str]:
-    """Return what was kept for this page; else what its owner has not been shown yet, wherever he came back to.
+    """Return what is held for this page, else what its owner has not been shown yet.
 
-    A page may lead elsewhere by now (somebody else acted), and the words must not be lost with it.
+    The page may lead elsewhere by now, because somebody else acted, and the text must not be lost with it.
     """
     user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -110,14 +114,14 @@ def to_show(request: HttpRequest) -> dict[str, str]:
 
 
 def forget(request: HttpRequest) -> None:
-    """Forget what was kept of the form that is posted now."""
+    """Drop what is held of the form that is posted now."""
     for form, fields in drafts.everything(request.session):
         if fields.get("posted_to") == request.path and form.startswith(_form_of("")):
             drafts.forget_form(request.session, form)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Leave in the browser of staff whose form a later post will be, for when its session has ended by then."""
+    """Leave a cookie in the browser of staff that names the owner of a later post, for when its session has ended."""
     user: Any = request.user
     if not user.is_authenticated or _person(request) == form_keys.owner_of(user):
         return
@@ -132,7 +136,7 @@ def remember(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key that the post carries; else one of this page, for the person it is known to be of."""
+    """Return the key that the post carries, or a new one of this page for the person known to own it, or None."""
     carried = form_keys.read_orphan(request.POST.get("key", ""))
     if carried is not None:
         return carried if user is None or carried.belongs_to(user) else None
@@ -141,11 +145,12 @@ def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | Non
 
 
 def _form_of(page: str) -> str:
+    """Return the name under which the form of a page is held."""
     return f"post:{page.partition('?')[0]}"
 
 
 def _person(request: HttpRequest) -> str:
-    """Return whose browser this was last, by the signed cookie; empty when unknown."""
+    """Return who used this browser last, by the signed cookie, or an empty text."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_keys.ORPHAN_FORM_AGE))
     except signing.BadSignature:

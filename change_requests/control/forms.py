@@ -1,4 +1,4 @@
-"""The forms of mesa de control. Each act carries the hash that was seen, and the password again (M21)."""
+"""The forms of mesa de control; each act sends the hash of the content that was seen, and the password again (M21)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -21,17 +21,17 @@ MAX_REASON = 2000
 MAX_OUTCOME = 1000  # of a reason that ends a request: FormalRequest.outcome_reason holds no more
 APPROVE, CLARIFY, REJECT = "approve", "clarify", "reject"
 VERIFY, RETURN = "verify", "return"
-ITS_NAME_HERE = {"question": "reason"}  # field of an operation -> field of a form
+FORM_FIELDS = {"question": "reason"}  # field of an operation -> field of a form
 WRONG_IMPLEMENTER = "Elija a quien implementa, de la lista"
 
 
-def _card(words: str, consequence: str) -> str:
-    """A choice and, in small, what follows from it."""
+def _make_choice(words: str, consequence: str) -> str:
+    """Return a choice with, in small, what follows from it."""
     return format_html("{} <small>{}</small>", words, consequence)
 
 
 class Reason(Text):
-    """A written reason of so many characters, blanks at the ends not counted."""
+    """A written reason with a least and a greatest length; spaces at its ends do not count."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Reason(Text):
         self.least = least
 
     def clean(self, value: Any) -> str:
-        """Single line breaks stay; the length is told when it is too short."""
+        """Return the text. Raises ValidationError, with its length, when it is too short."""
         text = str(super().clean(value)).strip()
         if 0 < len(text) < self.least:
             raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
@@ -54,18 +54,18 @@ class Reason(Text):
 
 
 class RefusableForm(PortalForm):
-    """A form of an operation."""
+    """A form whose operation may refuse."""
 
     def refuse(self, refusal: operations.Refused) -> None:
-        """Show why the operation refused, beside the field it is about."""
+        """Show why the operation refused, beside the field that the text is about."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
-            field = ITS_NAME_HERE.get(name, name)
+            field = FORM_FIELDS.get(name, name)
             self.add_error(field if field in self.fields else None, text)
 
 
 class ActForm(RefusableForm):
-    """What every act carries: the hash of the content that was seen, and the password unless it was just typed."""
+    """The form of an act: with the hash of the content that was seen, and the password unless it was just typed."""
 
     seen_hash = forms.CharField(widget=forms.HiddenInput, max_length=64)
     password = forms.CharField(
@@ -92,25 +92,24 @@ class ActForm(RefusableForm):
             del self.fields["password"]
 
     def full_clean(self) -> None:
-        """Once the password was right it is not shown again."""
+        """Validate; a password that was right is not shown again."""
         super().full_clean()
         if self.is_bound and "password" not in self.errors:
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Asked for before the rest is known to be right: who mends a reason doesn't type it twice."""
+        """Compare the password, also when another field is wrong: who corrects a reason does not type it twice."""
         if problem := stepup.confirm(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
 
     def arguments(self) -> dict[str, Any]:
-        """What the person decided, as the operation takes it."""
-        common = {"seen_hash", "password"}
-        return {name: value for name, value in self.cleaned_data.items() if name not in common}
+        """Return what the person decided, as the operation takes it."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in {"seen_hash", "password"}}
 
 
 class PersonField(forms.ChoiceField):
-    """One of a few people, by key; `people` are those who may be chosen."""
+    """A choice of one person; `people` are those who may be chosen, by key."""
 
     def __init__(self, *, wrong: str, **options: Any) -> None:
         super().__init__(
@@ -121,27 +120,27 @@ class PersonField(forms.ChoiceField):
         self.people: dict[str, User] = {}
 
     def offer(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
-        """Let one of these be chosen."""
+        """Let one of these people be chosen; `none` is what the empty choice says."""
         self.people = {str(person.pk): person for person in people}
-        named = [(key, person.get_full_name()) for key, person in self.people.items()]
-        self.choices = [("", none), *named]
+        names = [(key, person.get_full_name()) for key, person in self.people.items()]
+        self.choices = [("", none), *names]
 
     def clean(self, value: Any) -> User | None:
-        """The person."""
+        """Return the person that was chosen, or None."""
         return self.people.get(str(super().clean(value)))
 
 
 class VerifyForm(ActForm):
-    """Mesa de control: in order, or back to the customer (M20)."""
+    """The verification: in order, a question, or back to the customer (M20)."""
 
     outcome = forms.ChoiceField(
         label="Resultado de la verificación",
         choices=[
-            (VERIFY, _card("Está en orden", "Pasa a aprobación")),
-            (CLARIFY, _card("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
+            (VERIFY, _make_choice("Está en orden", "Pasa a aprobación")),
+            (CLARIFY, _make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (
                 RETURN,
-                _card("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),
+                _make_choice("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),
             ),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
@@ -162,7 +161,7 @@ class VerifyForm(ActForm):
 
 
 class DecideForm(ActForm):
-    """Owner of the information and security officer: approve, ask, or reject; a written reason always (M21)."""
+    """The decision of an owner or the security officer: approve, ask, or reject, always with a reason (M21)."""
 
     decision = forms.ChoiceField(
         label="Decisión",
@@ -170,10 +169,10 @@ class DecideForm(ActForm):
         choices=[
             (
                 APPROVE,
-                _card("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones"),
+                _make_choice("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones"),
             ),
-            (CLARIFY, _card("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
-            (REJECT, _card("Rechazar", "Se cierra; el cliente recibe la razón")),
+            (CLARIFY, _make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
+            (REJECT, _make_choice("Rechazar", "Se cierra; el cliente recibe la razón")),
         ],
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si aprueba, pide aclaración o rechaza"),
     )
@@ -199,7 +198,7 @@ class DecideForm(ActForm):
 
 
 class DesignateForm(ActForm):
-    """The security officer names who carries it out (M24)."""
+    """Who applies the request (M24)."""
 
     implementer = PersonField(
         label="Quién implementa",
@@ -213,7 +212,7 @@ class DesignateForm(ActForm):
 
 
 class WaiverForm(ActForm):
-    """The function cannot be segregated: a developer carries it out, under additional controls (M25)."""
+    """A waiver: somebody of Development applies the request, under additional controls (M25)."""
 
     implementer = PersonField(
         label="Quién implementa",
@@ -244,7 +243,7 @@ class WaiverForm(ActForm):
         self.fields["checker"].offer(checkers)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Two different people."""
+        """Validate that the checker is not the implementer."""
         data = super().clean() or self.cleaned_data
         if data.get("checker") and data.get("checker") == data.get("implementer"):
             self.add_error("checker", "Quien revisa no puede ser quien implementa")
@@ -258,8 +257,8 @@ class CheckForm(ActForm):
         label="Resultado de la revisión",
         coerce=lambda text: text == "yes",
         choices=[
-            ("yes", _card("Conforme", "Se hizo lo aprobado y nada más")),
-            ("no", _card("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
+            ("yes", _make_choice("Conforme", "Se hizo lo aprobado y nada más")),
+            ("no", _make_choice("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"),
@@ -272,7 +271,7 @@ class CheckForm(ActForm):
 
 
 class RevertForm(ActForm):
-    """Why it is undone; the request that is made goes the same way (M21)."""
+    """Why a change is undone (M21)."""
 
     reason = Reason(
         label="Por qué se revierte",
@@ -294,7 +293,7 @@ class ReturnForm(ActForm):
 
 
 class CancelForm(ActForm):
-    """Why it ends here."""
+    """Why the request is cancelled."""
 
     reason = Reason(
         label="Por qué se cancela",
@@ -305,7 +304,7 @@ class CancelForm(ActForm):
 
 
 class ResumeForm(ActForm):
-    """How it was found out that «no fui yo» was a mistake."""
+    """How the officer found out that «no fui yo» was a mistake."""
 
     reason = Reason(
         label="Cómo lo comprobó",
@@ -315,7 +314,7 @@ class ResumeForm(ActForm):
 
 
 class AlarmForm(ActForm):
-    """What was found out about a «no fui yo» after the execution (M8)."""
+    """What the officer found out about a «no fui yo» after the execution (M8)."""
 
     reason = Reason(
         label="Qué comprobó y qué sigue",
@@ -325,31 +324,31 @@ class AlarmForm(ActForm):
 
 
 class ExecuteForm(ActForm):
-    """One button."""
+    """The button that applies the request."""
 
 
 class CloseForm(ActForm):
-    """One button."""
+    """The button that closes the request."""
+
+
+def _make_date_field(label: str, help_text: str = "") -> forms.DateField:
+    """Return an optional field for a day, which the browser offers as a calendar."""
+    return forms.DateField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
+    )
 
 
 class OwnerForm(RefusableForm):
-    """Who owns an information asset, and who stands in for him, between which days (M21)."""
+    """Who owns an information asset, and who is the alternate between two days (M21)."""
 
     owner = PersonField(label="Propietario", wrong="Elija al propietario, de la lista")
     alternate = PersonField(label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista")
-    alternate_from = forms.DateField(
-        label="Suple desde (opcional)",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
-        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
-    )
-    alternate_until = forms.DateField(
-        label="Suple hasta (opcional)",
-        help_text="El último día, completo.",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
-        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
-    )
+    alternate_from = _make_date_field("Suple desde (opcional)")
+    alternate_until = _make_date_field("Suple hasta (opcional)", "El último día, completo.")
 
     def __init__(self, *args: Any, people: Sequence[User] = (), **options: Any) -> None:
         super().__init__(*args, **options)
@@ -357,7 +356,7 @@ class OwnerForm(RefusableForm):
         self.fields["alternate"].offer(people, none="Sin suplente")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """An alternate is dated, and is somebody else."""
+        """Validate that an alternate has both dates, and is not the owner."""
         data = super().clean() or self.cleaned_data
         if data.get("alternate"):
             for name, end in (("alternate_from", "empieza"), ("alternate_until", "termina")):
@@ -371,18 +370,18 @@ class OwnerForm(RefusableForm):
         return data
 
     def arguments(self) -> dict[str, Any]:
-        """As the operation takes it: the first instant of the first day, and of the day after the last."""
+        """Return the people, and the instants at which the first day begins and the last day ends."""
         data = self.cleaned_data
         chosen = {"owner": data["owner"], "alternate": data["alternate"]}
         if data["alternate"] is None:
             return chosen
         return {
             **chosen,
-            "alternate_from": midnight(data["alternate_from"]),
-            "alternate_until": midnight(data["alternate_until"] + timedelta(days=1)),
+            "alternate_from": _find_midnight(data["alternate_from"]),
+            "alternate_until": _find_midnight(data["alternate_until"] + timedelta(days=1)),
         }
 
 
-def midnight(day: date) -> datetime:
-    """The first instant of a local day."""
+def _find_midnight(day: date) -> datetime:
+    """Return the instant at which a local day begins."""
     return timezone.make_aware(datetime.combine(day, time.min))

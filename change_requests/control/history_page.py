@@ -5,16 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from change_requests.control.request_page import Change, File, changes_of
-from change_requests.kinds import labels
-from change_requests.models import (
-    DecisionSlot,
-    Evidence,
-    Execution,
-    FormalRequest,
-    RequestRevision,
-    Waiver,
-)
+from change_requests.control.request_page import Change, File, describe_changes
+from change_requests.kinds.values import show_day
+from change_requests.models import DecisionSlot, Evidence, Execution, FormalRequest, RequestRevision, Waiver
 from factureya.core.models import Event
 
 VERBS = {
@@ -57,7 +50,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the content, with what was decided about it."""
+    """A version of the content, with the decisions about it."""
 
     no: int
     at: datetime
@@ -73,7 +66,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision; `note` says when it does not count any more."""
+    """A decision; `note` says why it does not count any more."""
 
     who: str
     office: str
@@ -96,8 +89,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Record:
-    """Everything there is."""
+class History:
+    """Everything that is on record about one request."""
 
     versions: Sequence[Version]
     executions: Sequence[Execution]
@@ -106,67 +99,74 @@ class Record:
 
     @property
     def head(self) -> str:
-        """The hash of the last event: whoever keeps it can tell whether anything was changed since."""
+        """Return the hash of the last event: whoever keeps it can tell whether anything was changed since."""
         return self.events[-1].hash if self.events else ""
 
 
-def of(formal: FormalRequest) -> Record:
-    """Six statements, whatever there is."""
-    slots = list(DecisionSlot.objects.filter(request=formal).select_related("decision", "asset").order_by("pk"))
-    evidence = list(Evidence.objects.filter(request=formal).select_related("attachment"))
-    revisions = RequestRevision.objects.filter(request=formal).select_related("author").order_by("no")
-    waivers = Waiver.objects.filter(request=formal).order_by("pk")
-    return Record(
-        [_version(revision, formal, slots, evidence) for revision in revisions],
-        list(Execution.objects.filter(request=formal).order_by("pk")),
+def read_history(formal_request: FormalRequest) -> History:
+    """Return everything on record about the request, in six statements whatever there is."""
+    given = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
+    approvals, tokens = list(given), _read_tokens(formal_request)
+    revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")
+    waivers = Waiver.objects.filter(request=formal_request).order_by("pk")
+    return History(
+        [_describe_version(revision, formal_request, approvals, tokens) for revision in revisions],
+        list(Execution.objects.filter(request=formal_request).order_by("pk")),
         list(waivers.select_related("implementer", "approved_by", "checker")),
-        [_line(event) for event in Event.objects.filter(chain=formal.chain).order_by("seq")],
+        [_describe_event(event) for event in Event.objects.filter(chain=formal_request.chain).order_by("seq")],
     )
 
 
-def _version(
+def _read_tokens(formal_request: FormalRequest) -> dict[tuple[str, str], str]:
+    """Return the token in the address of each file of the request, by the file's name and hash."""
+    evidence = Evidence.objects.filter(request=formal_request).select_related("attachment")
+    return {(row.attachment.name, row.sha256): row.attachment.token for row in evidence}
+
+
+def _describe_version(
     revision: RequestRevision,
-    formal: FormalRequest,
-    slots: list[DecisionSlot],
-    evidence: list[Evidence],
+    formal_request: FormalRequest,
+    approvals: list[DecisionSlot],
+    tokens: dict[tuple[str, str], str],
 ) -> Version:
+    """Return a revision in words, with its files and with the decisions about it."""
     payload = json.loads(revision.payload)
-    tokens = {(row.attachment.name, row.sha256): row.attachment.token for row in evidence}
+    is_current = revision.no == formal_request.revision_no
     return Version(
         revision.no,
         revision.created_at,
         str(revision.author),
         revision.sha256,
         payload["reason"],
-        labels.day(payload["effective_date"]),
-        changes_of(payload["items"]),
+        show_day(payload["effective_date"]),
+        describe_changes(payload["items"]),
         [
             File(tokens.get((file["name"], file["sha256"]), ""), file["name"], file["size"], file["sha256"])
             for file in payload["evidence"]
         ],
-        _verdicts([slot for slot in slots if slot.revision_no == revision.no], revision.no == formal.revision_no),
-        revision.no == formal.revision_no,
+        _list_verdicts([row for row in approvals if row.revision_no == revision.no], is_current),
+        is_current,
     )
 
 
-def _verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
-    """One for each decision, with the assets that it covers."""
+def _list_verdicts(approvals: list[DecisionSlot], is_current: bool) -> list[Verdict]:
+    """Return one verdict for each decision, with all the assets that it covers."""
     by_decision: dict[int, list[DecisionSlot]] = {}
-    for slot in slots:
-        by_decision.setdefault(slot.decision_id, []).append(slot)
-    return [_verdict(of_one, is_current) for of_one in by_decision.values()]
+    for row in approvals:
+        by_decision.setdefault(row.decision_id, []).append(row)
+    return [_describe_verdict(rows, is_current) for rows in by_decision.values()]
 
 
-def _verdict(slots: list[DecisionSlot], is_current: bool) -> Verdict:
-    decision = slots[0].decision
-    assets = ", ".join(str(slot.asset) for slot in slots if slot.asset)
-    office = decision.get_office_display() + (f" ({assets})" if assets else "")
+def _describe_verdict(rows: list[DecisionSlot], is_current: bool) -> Verdict:
+    """Return the decision that these rows belong to in words, with a note when it does not count any more."""
+    decision = rows[0].decision
+    assets = ", ".join(str(row.asset) for row in rows if row.asset)
     note = "" if is_current else "Anulada: el contenido cambió después"
-    if slots[0].voided_at is not None:
+    if rows[0].voided_at is not None:
         note = "Anulada: quien decidió perdió el cargo"
     return Verdict(
         decision.decider_name,
-        office,
+        decision.get_office_display() + (f" ({assets})" if assets else ""),
         decision.get_verdict_display(),
         decision.reason,
         decision.decided_at,
@@ -175,6 +175,7 @@ def _verdict(slots: list[DecisionSlot], is_current: bool) -> Verdict:
     )
 
 
-def _line(event: Event) -> Line:
+def _describe_event(event: Event) -> Line:
+    """Return an event of the chain in words."""
     what = VERBS.get(event.verb, event.verb)
     return Line(event.seq, event.at, what, event.actor_name or "Sistema", event.hash)

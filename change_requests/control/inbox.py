@@ -1,6 +1,6 @@
-"""The inbox of mesa de control: what waits for me first, by its deadline; keyset pages, filter and search.
+"""The inbox of mesa de control: what waits for the reader first, by its deadline; pages, filter and search.
 
-No COUNT without a limit, no OFFSET. Three statements, whatever there is: two capped figures and a page of rows.
+It takes three statements, whatever there is: two limited counts and a page of rows. There is no OFFSET.
 """
 
 import json
@@ -15,18 +15,14 @@ from django.db.models.fields import DateTimeField
 from django.db.models.functions import Coalesce
 from django.utils.http import urlencode
 
-from accounts.models import Office, User
+from accounts.models import User
 from change_requests import policy
-from change_requests.control import folios, state
-from change_requests.kinds import labels
-from change_requests.models import (
-    Decision,
-    DecisionSlot,
-    FormalRequest,
-    RequestedAsset,
-    RequestRevision,
-)
-from factureya.core import clock
+from change_requests.control import wording
+from change_requests.control.wording import Chip
+from change_requests.kinds.folios import find_folio
+from change_requests.kinds.registry import find_title
+from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
+from change_requests.progress import ENDED, waits_for
 from factureya.core.templatetags.fy import when
 
 PAGE_ROWS = 25
@@ -45,15 +41,6 @@ NOTHING = {
     OPEN: ("No hay solicitudes en curso", "Aquí aparecen desde que se envían hasta que se implementan."),
     DONE: ("No hay solicitudes terminadas", "Aquí quedan las cerradas, rechazadas, canceladas y vencidas."),
 }
-Status = FormalRequest.Status
-ENDED = (
-    Status.EXECUTED,
-    Status.CLOSED,
-    Status.REVERTED,
-    Status.REJECTED,
-    Status.CANCELLED,
-    Status.EXPIRED,
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DEADLINE = datetime(9000, 1, 1, tzinfo=UTC)
 Requests = QuerySet[FormalRequest]
@@ -69,7 +56,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab; `count` is text («4», «99+»), empty where nothing is counted."""
+    """A tab; `count` is a text («4», «99+»), empty where nothing is counted."""
 
     url: str
     label: str
@@ -86,7 +73,7 @@ class Row:
     title: str
     company: str
     asked_by: str
-    chip: state.Chip
+    chip: Chip
     marks: Sequence[str]
     deadline: str
     is_mine: bool
@@ -117,8 +104,8 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the address asks for; what is none of ours counts as absent."""
+class InboxQuery:
+    """What the address asks for; an unknown value counts as absent."""
 
     view: str = MINE
     kind: str = ""
@@ -127,15 +114,15 @@ class Asked:
 
     @property
     def base(self) -> dict[str, str]:
-        """The part of the address that stays from page to page."""
-        asked = {"vista": self.view, "tipo": self.kind, "q": self.query}
-        return {name: text for name, text in asked.items() if text}
+        """Return the part of the address that stays from page to page."""
+        parameters = {"vista": self.view, "tipo": self.kind, "q": self.query}
+        return {name: text for name, text in parameters.items() if text}
 
 
-def page(user: User, asked: Asked) -> Page:
-    """The inbox of this person."""
+def read_page(user: User, asked: InboxQuery) -> Page:
+    """Return the page of the inbox that this person asks for."""
     visible = policy.visible_to(user)
-    mine, current = visible.filter(_mine(user)), visible.exclude(status__in=ENDED)
+    mine, current = visible.filter(waits_for(user)), visible.exclude(status__in=ENDED)
     found = {MINE: mine, OPEN: current, DONE: visible.filter(status__in=ENDED)}[asked.view]
     if asked.query:
         found = visible.filter(_matching(asked.query))
@@ -147,10 +134,10 @@ def page(user: User, asked: Asked) -> Page:
         asked.view,
         asked.kind,
         asked.query,
-        _heading(asked),
-        _tabs(asked, mine, current),
-        [_row(formal, is_mine) for formal in rows],
-        _nothing(asked),
+        _make_heading(asked),
+        _make_tabs(asked, mine, current),
+        [_make_row(formal, is_mine) for formal in rows],
+        _explain_emptiness(asked),
         "?" + urlencode({**asked.base, "antes": _encode(rows[0])}) if before else "",
         "?" + urlencode({**asked.base, "despues": _encode(rows[-1])}) if after else "",
     )
@@ -168,79 +155,12 @@ def decode(text: str, *, is_back: bool = False) -> Cursor | None:
     return Cursor(at, match.group(2), is_back)
 
 
-# -- What is mine ------------------------------------------------------------------------------------
-
-
-def _mine(user: User) -> Q:
-    """What waits for an act of this person in one of the offices held now; never an own request."""
-    found = Q(pk__in=[])
-    running = Q(suspended_at__isnull=True)
-    if user.holds(Office.SUPERVISOR):
-        found |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
-        found |= _alarmed()
-    if user.holds(Office.INFORMATION_OWNER):
-        found |= _to_decide(user) & Q(Exists(_owned(user, open_only=True)))
-    if user.holds(Office.SECURITY_OFFICER):
-        unfilled = Q(~Exists(_slots().filter(office=Decision.Office.SECURITY)))
-        found |= _to_decide(user) & unfilled & Q(~Exists(_owned(user)))
-        found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
-        found |= Q(suspended_at__isnull=False) & ~Q(status__in=ENDED)
-        found |= _alarmed()
-    ripe = Q(execute_after__lte=clock.now())
-    found |= running & ripe & Q(status=Status.APPROVED, implementer=user)
-    found |= Q(
-        waiver__checker=user,
-        waiver__checked_at__isnull=True,
-        status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
-    )
-    return found & ~Q(requester=user)
-
-
-def _alarmed() -> Q:
-    """Applied, and somebody said «no fui yo»: until an officer marks it as seen (M8)."""
-    return Q(alarmed_at__isnull=False)
-
-
-def _to_decide(user: User) -> Q:
-    """In approval, not stopped, no question open, and not yet decided by this person."""
-    decided = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
-    waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return waits & ~Q(implementer=user) & Q(~Exists(decided))
-
-
-def _owned(user: User, *, open_only: bool = False) -> QuerySet[RequestedAsset]:
-    """The touched assets that are this person's today; `open_only`: those nobody has decided about."""
-    instant = clock.now()
-    stands_in = Q(
-        asset__alternate=user,
-        asset__alternate_from__lte=instant,
-        asset__alternate_until__gt=instant,
-    )
-    rows = RequestedAsset.objects.filter(Q(asset__owner=user) | stands_in, request=OuterRef("pk"))
-    if not open_only:
-        return rows
-    filled = DecisionSlot.objects.filter(
-        request=OuterRef("request"),
-        revision_no=OuterRef("request__revision_no"),
-        asset=OuterRef("asset"),
-        voided_at__isnull=True,
-    )
-    return rows.filter(~Exists(filled), open=True)
-
-
-def _slots() -> QuerySet[DecisionSlot]:
-    """The filled slots of the version in force."""
-    return DecisionSlot.objects.filter(
-        request=OuterRef("pk"), revision_no=OuterRef("revision_no"), voided_at__isnull=True
-    )
-
-
 # -- Searching and paging ----------------------------------------------------------------------------
 
 
 def _matching(query: str) -> Q:
-    """By folio; else by the words of a company's or a person's name, an RFC, or a person's mail."""
-    if folio := folios.canonical(query):
+    """Return the condition of a search: a folio; else words of a name, the start of an RFC or of a person's mail."""
+    if folio := find_folio(query):
         return Q(folio=folio)
     matches = Q()
     for word in query.split():
@@ -249,17 +169,17 @@ def _matching(query: str) -> Q:
             | Q(customer__rfc__istartswith=word)
             | Q(requester__full_name__icontains=word)
             | Q(requester__email__istartswith=word)
-            | Q(Exists(_asks_for(word)))
+            | Q(Exists(_subjects_like(word)))
         )
     return matches
 
 
-def _asks_for(word: str) -> QuerySet[RequestedAsset]:
-    """The person whom an access request is about."""
+def _subjects_like(word: str) -> QuerySet[RequestedAsset]:
+    """Return a subquery of the people whom access requests are about, whose mail begins with the word."""
     return RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
 
 
-def _keyset(found: Requests, asked: Asked) -> tuple[list[FormalRequest], bool, bool]:
+def _keyset(found: Requests, asked: InboxQuery) -> tuple[list[FormalRequest], bool, bool]:
     """A page of rows, and whether there are rows before and after it; one statement, at any depth."""
     cursor, descends = asked.cursor, asked.view == DONE or bool(asked.query)
     key = (
@@ -272,7 +192,7 @@ def _keyset(found: Requests, asked: Asked) -> tuple[list[FormalRequest], bool, b
         beyond = "lt" if sign else "gt"
         same = Q(key=cursor.at, **{f"folio__{beyond}": cursor.folio})
         found = found.filter(Q(**{f"key__{beyond}": cursor.at}) | same)
-    rows = list(_for_rows(found).order_by(f"{sign}key", f"{sign}folio")[: PAGE_ROWS + 1])
+    rows = list(_select_columns(found).order_by(f"{sign}key", f"{sign}folio")[: PAGE_ROWS + 1])
     has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
     if is_back:
         rows.reverse()
@@ -289,8 +209,8 @@ def _encode(formal: FormalRequest) -> str:
 # -- Rows and words ----------------------------------------------------------------------------------
 
 
-def _for_rows(found: Requests) -> Requests:
-    """With what a row shows, and no more columns than that."""
+def _select_columns(found: Requests) -> Requests:
+    """Return the requests with the columns that a row of the list shows, and no others."""
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
     shown = (
         "folio",
@@ -317,28 +237,31 @@ def _for_rows(found: Requests) -> Requests:
     )
 
 
-def _row(formal: FormalRequest, is_mine: bool) -> Row:
+def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
+    """Return a request as the list shows it."""
     payload: str | None = formal.payload  # type: ignore[attr-defined]
     items = json.loads(payload)["items"] if payload else []
     return Row(
         formal.folio,
-        labels.title(formal.form, formal.kind, items),
+        find_title(formal.form, formal.kind, items),
         f"{formal.customer.legal_name} ({formal.customer.rfc})",
         formal.requester.get_full_name(),
-        state.chip(formal),
-        state.marks(formal),
-        _deadline(formal),
+        wording.make_chip(formal),
+        wording.list_marks(formal),
+        _describe_dates(formal),
         is_mine,
     )
 
 
-def _deadline(formal: FormalRequest) -> str:
-    due = state.due_words(formal).removeprefix(" · ")
+def _describe_dates(formal: FormalRequest) -> str:
+    """Return until when somebody must act, or when the request was received."""
+    due = wording.describe_deadline(formal).removeprefix(" · ")
     return due[:1].upper() + due[1:] if due else f"Recibida {when(formal.submitted_at)}"
 
 
-def _tabs(asked: Asked, mine: Requests, current: Requests) -> list[Tab]:
-    figures = {MINE: _figure(mine), OPEN: _figure(current), DONE: ""}
+def _make_tabs(asked: InboxQuery, mine: Requests, current: Requests) -> list[Tab]:
+    """Return the tabs; the requests of the first two are counted up to a limit."""
+    figures = {MINE: _count_up_to_cap(mine), OPEN: _count_up_to_cap(current), DONE: ""}
     return [
         Tab(
             f"?vista={view}",
@@ -351,16 +274,19 @@ def _tabs(asked: Asked, mine: Requests, current: Requests) -> list[Tab]:
     ]
 
 
-def _figure(found: Requests) -> str:
+def _count_up_to_cap(found: Requests) -> str:
+    """Return how many requests there are, or «99+»."""
     count = len(found.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _heading(asked: Asked) -> str:
+def _make_heading(asked: InboxQuery) -> str:
+    """Return the heading of the list: its tab, or what was searched for."""
     return f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view]
 
 
-def _nothing(asked: Asked) -> Nothing:
+def _explain_emptiness(asked: InboxQuery) -> Nothing:
+    """Return what an empty list says; a search for something like a folio hints at a wrong character."""
     if not asked.query:
         return Nothing(*NOTHING[asked.view])
     if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):

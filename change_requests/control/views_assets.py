@@ -21,10 +21,10 @@ from change_requests.models import ACCESS, InformationAsset
 
 
 class AssetsView(PrivateView):
-    """For superusers, who name owners, and the security officer, who must know them."""
+    """A page for superusers, who name owners, and the security officer, who must know them."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """405 first, then login, then who."""
+        """Answer 405 first, then ask for the login, then refuse everybody else with 403."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         user: Any = request.user
@@ -36,13 +36,13 @@ class AssetsView(PrivateView):
 
 
 class Assets(AssetsView):
-    """The list, in red what nobody owns or whose owner lost the office."""
+    """The list of assets; those without an owner in office are marked in red."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The assets."""
-        in_office = set(people.owners().values_list("pk", flat=True))
+        """Show the assets with their owners."""
+        in_office = set(people.list_owners().values_list("pk", flat=True))
         assets = InformationAsset.objects.exclude(code=ACCESS).select_related("owner", "alternate")
         rows = [
             {
@@ -57,47 +57,47 @@ class Assets(AssetsView):
 
 
 class NameOwner(AssetsView):
-    """Name the owner and the dated alternate of one asset: superusers alone."""
+    """The form with which a superuser names the owner and the dated alternate of one asset."""
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        """The form, with who it is today."""
-        asset = self.asset(code)
+        """Show the form with the owner and the alternate of today."""
+        asset = self.find_asset(code)
         initial = {
             "owner": asset.owner_id,
             "alternate": asset.alternate_id,
-            "alternate_from": _day(asset.alternate_from),
-            "alternate_until": _day(asset.alternate_until, before=timedelta(days=1)),
+            "alternate_from": _local_day(asset.alternate_from),
+            "alternate_until": _local_day(asset.alternate_until, before=timedelta(days=1)),
         }
-        return self.page(asset, OwnerForm(people=list(people.owners()), initial=initial))
+        return self.render_form(asset, OwnerForm(people=list(people.list_owners()), initial=initial))
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
-        """The operation asks who does it."""
-        asset = self.asset(code)
-        form = OwnerForm(request.POST, people=list(people.owners()))
+        """Name the owner; the operation asks who does it."""
+        asset = self.find_asset(code)
+        form = OwnerForm(request.POST, people=list(people.list_owners()))
         if form.is_valid():
             try:
-                operations.set_asset_owner(asset, actor=request.user, **form.arguments())
+                operations.set_asset_owner(asset.pk, actor=request.user, **form.arguments())
             except operations.Refused as refusal:
                 form.refuse(refusal)
             else:
                 messages.success(request, f"Quedó registrado quién es propietario de {asset}.")
                 return redirect("control:assets")
-        return self.page(asset, form)
+        return self.render_form(asset, form)
 
-    def asset(self, code: str) -> InformationAsset:
-        """The asset; who is no superuser does not name."""
+    def find_asset(self, code: str) -> InformationAsset:
+        """Return the asset, or refuse everybody but a superuser with 403."""
         if not self.request.user.is_superuser:
             raise PermissionDenied
         return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)
 
-    def page(self, asset: InformationAsset, form: OwnerForm) -> HttpResponse:
-        """The form's page."""
+    def render_form(self, asset: InformationAsset, form: OwnerForm) -> HttpResponse:
+        """Return the form's page."""
         context = {"asset": asset, "form": form, "assets_url": reverse("control:assets")}
         return render(self.request, "control/asset.html", context)
 
 
-def _day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
-    """The local day of an instant, or of one that long before it."""
+def _local_day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
+    """Return the local day of an instant, or of the instant that long before it."""
     return timezone.localdate(instant - before) if instant else None

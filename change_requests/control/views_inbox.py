@@ -17,35 +17,35 @@ from change_requests.control import inbox
 
 
 class Inbox(ControlMixin, TemplateView):
-    """What waits for this person first, and the factor resets that others asked for; eight statements at the most."""
+    """What waits for this person first, and the factor resets that others asked for; at most eight statements."""
 
     template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """A page of requests."""
+        """Return a page of requests, and the factor resets to decide."""
         user: Any = self.request.user
         return super().get_context_data(
             offices=[assignment.get_office_display() for assignment in user.assignments],
-            resets=self.resets(),
-            page=inbox.page(user, self.asked()),
+            resets=self.list_resets(),
+            page=inbox.read_page(user, self.read_query()),
             may_see_assets=user.is_superuser or user.holds(Office.SECURITY_OFFICER),
             **kwargs,
         )
 
-    def asked(self) -> inbox.Asked:
-        """What the address asks for."""
+    def read_query(self) -> inbox.InboxQuery:
+        """Return what the address asks for."""
         get = self.request.GET
         view, kind = get.get("vista", ""), get.get("tipo", "")
         back = inbox.decode(get.get("antes", ""), is_back=True)
-        return inbox.Asked(
+        return inbox.InboxQuery(
             view if view in inbox.VIEWS else inbox.MINE,
             kind if kind in inbox.FORMS else "",
             get.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
             inbox.decode(get.get("despues", "")) or back,
         )
 
-    def resets(self) -> list[FactorReset]:
-        """The factor resets that wait for this person: neither his own nor asked for by him."""
+    def list_resets(self) -> list[FactorReset]:
+        """Return the factor resets that wait for this person: neither his own nor asked for by him."""
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):
             return []
@@ -55,7 +55,7 @@ class Inbox(ControlMixin, TemplateView):
 
 
 class DecideFactorReset(ControlMixin, View):
-    """POST: the security officer approves or declines that a lost second factor be taken away."""
+    """The security officer approves or declines, by POST, that a lost second factor is taken away."""
 
     http_method_names = ["post"]
 
@@ -64,7 +64,7 @@ class DecideFactorReset(ControlMixin, View):
         return reverse("control:inbox")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The operation asks again, under the lock."""
+        """Approve or decline the reset; the operation asks again, under the lock."""
         if not policy.may_decide_factor_reset(request.user):
             raise PermissionDenied
         reset = get_object_or_404(FactorReset, pk=pk)

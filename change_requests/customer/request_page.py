@@ -1,4 +1,4 @@
-"""What the customer's page of a request shows, read in a fixed number of queries (M8, M16)."""
+"""Read what the customer's page of a request shows, in a fixed number of queries (M8, M16)."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,9 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
-from change_requests.kinds import labels
-from change_requests.models import (
-    Clarification,
-    Decision,
-    FormalRequest,
-    MailText,
-    RequestRevision,
-)
+from change_requests.kinds.fields import find_new_mail
+from change_requests.kinds.values import Item, show_day
+from change_requests.models import Clarification, Decision, FormalRequest, MailText, RequestRevision
 from factureya.core.models import Attachment, Event
 
 MOST_EVENTS = 300
@@ -26,8 +21,8 @@ NEW_MAIL_WAITS = (FormalRequest.Status.VERIFYING, FormalRequest.Status.IN_APPROV
 
 
 @dataclass(frozen=True)
-class Dossier:
-    """A request and its parts, as the customer sees them."""
+class RequestFacts:
+    """Hold a request and its parts, as the customer's page shows them."""
 
     formal: FormalRequest
     title: str
@@ -48,65 +43,66 @@ class Dossier:
 
     @property
     def may_withdraw(self) -> bool:
-        """Whether it may still be withdrawn."""
+        """Return True if the request can still be withdrawn."""
         return self.formal.status in policy.WITHDRAWABLE
 
     @property
     def may_correct(self) -> bool:
-        """Whether it may be made a draft again."""
+        """Return True if the reader can make the request a draft again."""
         return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
 
     @property
     def not_me_does(self) -> str:
-        """What «no fui yo» would do now: stop, report, or nothing."""
+        """Return what «no fui yo» does now: stop, report, or nothing (an empty text)."""
         return not_me_does(self.formal)
 
     @property
     def form_url(self) -> str:
-        """The PDF form with the draft's folio; empty once it is on its way."""
+        """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return ""
         return form_url(self.formal)
 
     @property
     def then(self) -> str:
-        """What the old values are called."""
+        """Return the heading of the old values."""
         return "Hoy" if self.formal.executed_at is None else "Antes"
 
     @property
     def was_sent(self) -> bool:
-        """Whether there is an acuse."""
+        """Return True if the request was sent, and so has a receipt."""
         return self.formal.revision_no > 0
 
 
 def form_url(formal: FormalRequest) -> str:
-    """Where the request's PDF form is."""
+    """Return the address of the request's PDF form."""
     name = "requests:form_access" if formal.is_access else "requests:form_change"
     return f"{reverse(name)}?folio={formal.folio}"
 
 
 def not_me_does(formal: FormalRequest) -> str:
-    """Say what «no fui yo» would do: stop what is on its way, report what was applied; empty when that was said."""
+    """Return what «no fui yo» does now: stop the request or report it; empty when it was said already."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
-    return policy.not_me_does(formal)
+    return policy.effect_of_objection(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:
+    """Return True if the request can be edited again; one that the system prepared cannot."""
     return formal.status in policy.REOPENABLE and formal.revert_of_id is None
 
 
-def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
-    """Everything of it for this reader (None: who came by a link); five queries, whatever its length."""
+def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
+    """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
     revision = formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
-    said = _content(revision)
+    payload = _read_payload(revision)
     messages = list(formal.clarifications.order_by("pk"))
     # An edit closes a question without an answer.
-    question = _open_question(messages) if formal.due_minutes_left is not None else None
+    question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
-    return Dossier(
+    return RequestFacts(
         formal=formal,
         title=wording.title(formal, revision.payload if revision else ""),
         chip=wording.chip(formal),
@@ -115,55 +111,55 @@ def of(formal: FormalRequest, reader: User | None = None) -> Dossier:
             formal,
             is_hers=is_hers,
             question=question,
-            new_mail=_new_mail(formal, said["items"]),
+            new_mail=_find_new_mail(formal, payload["items"]),
             reasons=decisions,
         ),
-        rows=wording.rows(said["items"]),
-        reason=said["reason"],
-        effective=labels.day(said["effective_date"]),
+        rows=wording.rows(payload["items"]),
+        reason=payload["reason"],
+        effective=show_day(payload["effective_date"]),
         sha256=revision.sha256 if revision else "",
-        files=_files(formal),
+        files=_find_files(formal),
         clarifications=messages,
         question=question,
-        mails=_mails(formal),
+        mails=_read_mail_texts(formal),
         decisions=decisions,
         history=wording.history(events),
         is_hers=is_hers,
     )
 
 
-def _content(revision: RequestRevision | None) -> dict[str, Any]:
-    """The payload of the version, or nothing before the first."""
+def _read_payload(revision: RequestRevision | None) -> dict[str, Any]:
+    """Return the payload of the version, or an empty payload for a request that was never sent."""
     if revision is None:
         return {"items": [], "reason": "", "effective_date": ""}
     content: dict[str, Any] = json.loads(revision.payload)
     return content
 
 
-def _open_question(messages: Sequence[Clarification]) -> Clarification | None:
-    """The question that has no answer yet, if there is one."""
+def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
+    """Return the last question without an answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
-def _mails(formal: FormalRequest) -> list[MailText]:
-    """What was written in the mails that brought its form."""
+def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
+    """Return the texts of the mails that brought the request's form."""
     if not getattr(formal, "has_mails", True):  # the page's own statement asked it
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
-def _new_mail(formal: FormalRequest, items: Sequence[labels.Item]) -> str:
-    """The new registered address whose code was not read back yet."""
+def _find_new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
+    """Return the new registered address while its code is awaited; empty otherwise."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
     if formal.new_mail_sent_at is None:
         return ""
-    return next((item["new"] for item in items if item["field"] == "registered_email"), "")
+    return find_new_mail(items)
 
 
-def _files(formal: FormalRequest) -> list[Attachment]:
-    """The evidence of the current version, or of the draft."""
+def _find_files(formal: FormalRequest) -> list[Attachment]:
+    """Return the evidence of the current version, or of the draft."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]

@@ -1,4 +1,4 @@
-"""The five steps of the wizard: their order, their names, and which one is not answered yet (M19)."""
+"""Name the five steps of the wizard in their order, and find the first that is not answered yet (M19)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,41 +12,32 @@ OF_REASON = frozenset({"reason", "effective_date", "evidence"})
 
 
 class Step(NamedTuple):
-    """A step as the line of steps draws it; `state` is done, now or empty."""
+    """Hold a step as the line of steps draws it; `state` is done, now or empty."""
 
     label: str
     state: str
     note: str
 
 
-def line(form: str, kind: str, here: str) -> list[Step]:
-    """The five steps, those before `here` done."""
+def list_steps(step_label: str, here: str) -> list[Step]:
+    """Return the five steps, those before `here` done; `step_label` is the name of the second."""
     place = ORDER.index(here)
+    labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
-        Step(
-            label,
-            "done" if n < place else "now" if n == place else "",
-            "listo" if n < place else "",
-        )
-        for n, label in enumerate(labels(form, kind))
+        Step(label, "done" if n < place else "now" if n == place else "", "listo" if n < place else "")
+        for n, label in enumerate(labels)
     ]
 
 
-def labels(form: str, kind: str) -> tuple[str, ...]:
-    """What the steps are called; the second depends on what is asked."""
-    second = "Persona" if form == "access" else "Qué pasa" if kind == "baja" else "Datos que cambian"
-    return "Qué solicita", second, "Motivo y evidencia", "Quién firma", "Revise y envíe"
-
-
-def problems_of(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the content's items if this were the draft, by field."""
+def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
+    """Return what would be wrong with the items of this draft, by field."""
     errors: dict[str, str] = {}
-    content.items_of(with_draft(formal, draft), errors)
+    content.items_of(copy_with_draft(formal, draft), errors)
     return errors
 
 
-def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
-    """The request as it would be with this draft; not saved, and the one in hand stays as it is."""
+def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
+    """Return an unsaved copy of the request with this draft."""
     return FormalRequest(
         form=formal.form,
         kind=formal.kind,
@@ -57,8 +48,8 @@ def with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest
     )
 
 
-def missing(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """The first step that is not answered yet, or not well, and what is wrong there."""
+def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
+    """Return the first step that lacks a right answer, and what is wrong there; None when all are answered."""
     problems = content.problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

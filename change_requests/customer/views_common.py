@@ -1,4 +1,4 @@
-"""What the customer's pages of formal requests share: who may come in, and which request it is (M8)."""
+"""Share what the customer's pages of formal requests need: who may enter, and which request it is (M8)."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.urls import reverse
 from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from change_requests import operations, policy
+from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest, MailText
-from factureya.core import numbers
 
 # What an operation may answer to a form that was filled in well; the page shows it again with the reason.
 REFUSALS = operations.Refused
@@ -20,9 +20,9 @@ NOT_YOURS = "No hay una solicitud con ese folio para usted."
 
 
 class RequesterView(PrivateView):
-    """A page of who may ask for a company: its representative with powers in force (M8).
+    """Serve a page to whoever may ask for a company: its representative with powers in force (M8).
 
-    Anonymous: to the login, with what was typed kept. Everybody else: 403 and a page that says who may.
+    An anonymous person is sent to the login, with what was typed kept. Everybody else gets 403 and the reason.
     """
 
     user: User
@@ -31,7 +31,7 @@ class RequesterView(PrivateView):
     needs_service = False  # whether a company whose service ended may not come here
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """405 first, then login, then the powers."""
+        """Check the method, then the login, then the powers, and set `user`, `customer` and `signer`."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -47,26 +47,26 @@ class RequesterView(PrivateView):
         return super().dispatch(request, *args, **kwargs)
 
     def explain(self, page: str, **context: Any) -> HttpResponse:
-        """403 with the reason."""
+        """Return a page with status 403 that gives the reason."""
         return render(self.request, page, context, status=403)
 
     def form_name(self, **kwargs: Any) -> str:
-        """Which form a post of this page is of, for its one-time key."""
+        """Return the name of the page's form, for its one-time key."""
         return "solicitud"
 
     def after_login(self) -> str:
-        """Where who must sign in first comes back to: an address that answers to GET."""
+        """Return the address to come back to after the login; it must answer to GET."""
         return self.request.get_full_path()
 
 
 class RequestView(RequesterView):
-    """A page of one request of the company; everybody else's is 404 (M8)."""
+    """Serve a page of one request of the person's company; another company's request gets 404 (M8)."""
 
     url_name = ""
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """A GET of a folio typed otherwise goes to its canonical address."""
+        """Redirect a GET whose folio is not in canonical form; then check as RequesterView does."""
         folio = kwargs["folio"]
         canonical = reverse(f"requests:{self.url_name}", args=[folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -74,22 +74,22 @@ class RequestView(RequesterView):
         return super().dispatch(request, *args, **kwargs)
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """As a view; the request is found once the person is known (`found`)."""
+        """Keep the folio; `find` reads the request once the person is known."""
         super().setup(request, *args, **kwargs)
         self.folio: str = kwargs["folio"]
 
     def form_name(self, **kwargs: Any) -> str:
-        """The page and the folio."""
+        """Return the name of the form: the page and the folio."""
         return f"{self.url_name}:{kwargs['folio']}"
 
     def after_login(self) -> str:
-        """The request's page, when this address only takes a POST."""
+        """Return this address, or the request's page when this address only takes a POST."""
         if "get" in self.http_method_names:
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])
 
     def find(self) -> FormalRequest:
-        """The request, or 404."""
+        """Return the request. Raise Http404 when the person may not see it."""
         visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
@@ -99,34 +99,23 @@ class RequestView(RequesterView):
         return formal
 
     def to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
-        """Back to the request's page, with a word."""
+        """Redirect to the request's page, with a message if there is one."""
         if text:
             messages.add_message(self.request, level, text)
         return redirect("requests:detail", folio=self.folio)
 
 
 class FolioConverter:
-    """A folio however it was typed; one that cannot be is no address of ours (404, without a query)."""
+    """Accept a folio in an address however it was typed; anything else gets 404 without a query."""
 
     regex = "[^/]{8,24}"
 
     def to_python(self, value: str) -> str:
-        """The canonical folio. A ValueError means that this pattern does not match."""
-        if folio := folio_in(value):
+        """Return the canonical folio. Raise ValueError, which means 404, for what cannot be a folio."""
+        if folio := find_folio(value):
             return folio
         raise ValueError(value)
 
     def to_url(self, value: str) -> str:
-        """As it is."""
+        """Return the folio unchanged."""
         return value
-
-
-def folio_in(text: str) -> str | None:
-    """The canonical folio in what a person typed, or None."""
-    prefix = text.strip()[:2].upper()
-    if prefix not in FormalRequest.PREFIXES.values():
-        return None
-    try:
-        return numbers.parse(prefix, text)
-    except numbers.InvalidNumber:
-        return None

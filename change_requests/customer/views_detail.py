@@ -1,4 +1,4 @@
-"""One request (M7, M8, M19): where it stands, why, what was answered, and what its customer may still do."""
+"""Serve the page of one request (M7, M8, M19), and what its customer may still do with the request."""
 
 from typing import Any
 
@@ -23,65 +23,60 @@ Status = FormalRequest.Status
 
 
 class RequestPage(KeyedForm, RequestView):
-    """The page of a request, with its forms; also what a post that was refused shows again."""
+    """Show the page of a request with its forms, also after a form on it was refused."""
 
     def page(
-        self,
-        seen: request_page.Dossier,
-        status: int = 200,
-        *,
-        key: FormKey | None = None,
-        **asked: PortalForm,
+        self, facts: request_page.RequestFacts, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
     ) -> HttpResponse:
-        """`asked` are the forms that were posted, as `answer` or `code`; the others are fresh."""
+        """Return the page; `asked` are the forms that were posted, as `answer` or `code`."""
         key = key or form_keys.new(self.user, self.page_key())
         given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
         context = {
-            "dossier": seen,
-            "formal": seen.formal,
+            "dossier": facts,
+            "formal": facts.formal,
             "customer": self.customer,
             "key": key.token,
             "answer_form": given["answer"],
             "code_form": given["code"],
             "form": next(iter(asked.values()), None),
-            "turn": seen.turn,
+            "turn": facts.turn,
             "reader": self.user,
         }
         return render(self.request, PAGES + "detail.html", context, status=status)
 
     def page_key(self) -> str:
-        """The forms of the page share one key."""
+        """Return the name of the one-time key that the forms of the page share."""
         return f"detail:{self.folio}"
 
     def form_name(self, **kwargs: Any) -> str:
-        """As `page_key`, before the person is known."""
+        """Return the same name before the person is known."""
         return f"detail:{kwargs['folio']}"
 
 
 class Detail(RequestPage):
-    """The request."""
+    """Show a request."""
 
     url_name = "detail"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """As it is now."""
-        seen = request_page.of(self.find(), self.user)
+        """Return the page, with an answer that was typed before the login, if there is one."""
+        facts = request_page.read_facts(self.find(), self.user)
         found = drafts.find(request.session, self.user, self.page_key())
         if found is None:
-            return self.page(seen)
+            return self.page(facts)
         key, fields, _ = found
-        return self.page(seen, key=key, answer=forms.AnswerForm(initial=fields))
+        return self.page(facts, key=key, answer=forms.AnswerForm(initial=fields))
 
 
 class AnswerClarification(RequestPage):
-    """POST: the answer to the question that was asked; the content stays as it is."""
+    """Take the answer to a clarification; the content of the request stays as it is."""
 
     url_name = "answer"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Answer once; a double click finds that it was answered."""
+        """Record the answer; a second click finds that it was answered."""
         formal = self.find()
         key, is_ours = self.posted_key(self.user, self.page_key())
         form = forms.AnswerForm(request.POST)
@@ -89,7 +84,7 @@ class AnswerClarification(RequestPage):
             form.add_error(None, STALE_FORM)
         if form.is_valid():
             try:
-                operations.answer_clarification(formal, actor=self.user, answer=form.cleaned_data["answer"])
+                operations.answer_clarification(formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
                 drafts.forget(request.session, key)
                 return self.to_detail(str(refusal))
@@ -98,59 +93,59 @@ class AnswerClarification(RequestPage):
             else:
                 drafts.forget(request.session, key)
                 return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
-        return self.page(request_page.of(formal, self.user), key=key, answer=form)
+        return self.page(request_page.read_facts(formal, self.user), key=key, answer=form)
 
 
 class ConfirmCode(RequestPage):
-    """POST: the code that was mailed to the new registered address."""
+    """Take the code that was mailed to the new registered address."""
 
     url_name = "code"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Compare it; tries are limited."""
+        """Compare the code; the number of tries is limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited  # type: ignore[no-any-return]
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
-                operations.confirm_new_email(formal, code=form.cleaned_data["code"], actor=self.user)
+                operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
                 return self.to_detail(str(refusal))
             except REFUSALS as refusal:
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(request_page.of(self.find(), self.user), code=form)
+        return self.page(request_page.read_facts(self.find(), self.user), code=form)
 
 
 class ResendCode(RequestView):
-    """POST: another code to the new registered address; the one before stops working."""
+    """Mail another code to the new registered address; the earlier code stops working."""
 
     url_name = "resend_code"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Send it; how often is limited."""
+        """Send the code; how often is limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited  # type: ignore[no-any-return]
         try:
-            operations.send_new_email_code(formal, actor=self.user)
+            operations.send_new_email_code(formal.pk, actor=self.user)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
 
 class Sent(RequestView):
-    """«Falta confirmar su solicitud»: folio, and where the link went. A plain page that survives a reload."""
+    """Show the folio of a request that was just sent, and where the link to confirm it went."""
 
     url_name = "sent"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """While it waits for the link; afterwards the request's page says more."""
+        """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
         formal = self.find()
         if formal.status != Status.SUBMITTED:
             return self.to_detail()
@@ -158,13 +153,13 @@ class Sent(RequestView):
 
 
 class Withdraw(KeyedForm, RequestView):
-    """«Retirar»: GET asks, POST does, before it is carried out. A draft is discarded the same way."""
+    """Withdraw a request before it is executed, or discard a draft (*retirar*)."""
 
     url_name = "withdraw"
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Why?"""
+        """Return the page that asks for the reason."""
         formal = self.find()
         if formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
@@ -173,7 +168,7 @@ class Withdraw(KeyedForm, RequestView):
         return self.page(formal, forms.WithdrawForm(initial=fields), key)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Withdraw it; saying it twice is harmless."""
+        """Withdraw the request; a second click changes nothing."""
         formal = self.find()
         key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
         form = forms.WithdrawForm(request.POST)
@@ -184,7 +179,7 @@ class Withdraw(KeyedForm, RequestView):
         if not form.is_valid():
             return self.page(formal, form, key)
         try:
-            operations.withdraw(formal, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
+            operations.withdraw(formal.pk, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal))
         except REFUSALS as refusal:
@@ -196,59 +191,49 @@ class Withdraw(KeyedForm, RequestView):
         return redirect("requests:list")
 
     def page(self, formal: FormalRequest, form: PortalForm, key: FormKey) -> HttpResponse:
-        """The question."""
-        context = {
-            "formal": formal,
-            "form": form,
-            "key": key.token,
-            "is_draft": formal.status == Status.DRAFT,
-        }
+        """Return the page that asks for the reason, with this form."""
+        context = {"formal": formal, "form": form, "key": key.token, "is_draft": formal.status == Status.DRAFT}
         return render(self.request, PAGES + "withdraw.html", context)
 
 
 class NotMeHere(RequestView):
-    """«No fui yo», logged in: GET asks, POST stops the request, or reports it once it was applied (M8)."""
+    """Let somebody who is logged in say «no fui yo»: stop a request, or report an executed one (M8)."""
 
     url_name = "not_me_here"
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """The question."""
+        """Return the page that asks for confirmation."""
         formal = self.find()
         does = request_page.not_me_does(formal)
         if not does:
             return self.to_detail("La solicitud ya no se puede detener.")
-        context = {
-            "formal": formal,
-            "action": request.path,
-            "does": does,
-            "until": policy.alarm_until(formal),
-        }
+        context = {"formal": formal, "action": request.path, "does": does, "until": policy.alarm_until(formal)}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Stop or report it; saying it twice is harmless."""
+        """Stop or report the request; a second click changes nothing."""
         formal = self.find()
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal, actor=self.user, said_by=said_by)
+            formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
 
 
 class Correct(RequestView):
-    """POST: «Corregir», which makes a draft of it again; what it says then is a new version."""
+    """Make a draft of a sent request (*corregir*); what is sent next is a new version."""
 
     url_name = "correct"
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """To the second step."""
+        """Reopen the draft and redirect to the second step."""
         formal = self.find()
         if formal.status != Status.DRAFT:
             try:
-                operations.reopen_draft(formal, actor=self.user)
+                operations.reopen_draft(formal.pk, actor=self.user)
             except REFUSALS as refusal:
                 return self.to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

@@ -1,4 +1,4 @@
-"""Documents: the blank forms and a draft's, the acuse, and the evidence by its request's policy (M7, M17, M20)."""
+"""Serve the PDF forms, the receipt, and the evidence to whoever may see its request (M7, M17, M20)."""
 
 from typing import Any
 
@@ -8,32 +8,36 @@ from django.utils.http import content_disposition_header
 
 from accounts.web.mixins import PrivateView
 from change_requests import policy
-from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
+from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
+from change_requests.kinds.folios import find_folio
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
 
 
 class FormPdf(PrivateView):
-    """A fillable form: blank for everybody; with `?folio=` that draft's, for who may ask (M20). GET mints nothing."""
+    """Serve a fillable form: blank to everybody, or with `?folio=` that draft's to its company (M20).
+
+    A GET creates no folio.
+    """
 
     http_method_names = ["get", "head"]
     form_kind = ""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The PDF."""
+        """Return the PDF."""
         if "folio" not in request.GET:
-            return _pdf(form_draw.render(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
+            return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
         formal = self.find(request.GET["folio"])
-        data = form_draw.data_of(formal)
-        return _pdf(form_draw.render(self.form_kind, data), f"{formal.folio}.pdf")
+        data = form_draw.read_form_data(formal)
+        return _pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")
 
     def find(self, typed: str) -> FormalRequest:
-        """The draft, or 404."""
+        """Return the draft with this folio. Raise Http404 when the person may not ask for its company."""
         user = self.request.user
-        folio = folio_in(typed)
+        folio = find_folio(typed)
         membership = None if user.is_staff else user.membership
         if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404(NOT_YOURS)
@@ -44,39 +48,27 @@ class FormPdf(PrivateView):
         return formal
 
 
-class AccessForm(FormPdf):
-    """«Solicitud de Control de Acceso» (M7)."""
-
-    form_kind = FormalRequest.Form.ACCESS
-
-
-class ChangeForm(FormPdf):
-    """«Solicitud de Baja o Cambio de Información Sensible» (M20)."""
-
-    form_kind = FormalRequest.Form.CHANGE
-
-
-class Acuse(RequestView):
-    """The receipt of the version that was sent."""
+class ReceiptPdf(RequestView):
+    """Serve the receipt (*acuse*) of the version that was sent."""
 
     url_name = "acuse"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """The PDF; a draft has none."""
+        """Return the PDF. Raise Http404 for a request that was never sent."""
         formal = self.find()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
-        return _pdf(receipt.render(formal), f"acuse-{formal.folio}.pdf")
+        return _pdf_response(receipt.render_receipt(formal), f"acuse-{formal.folio}.pdf")
 
 
 class EvidenceFile(PrivateView):
-    """A file of a request, for who may see the request; as an attachment, sandboxed (M17)."""
+    """Serve a file of a request, as an attachment, to whoever may see the request (M17)."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """The file; 404 for somebody else's; the login for who is nobody yet."""
+        """Return the file; redirect an anonymous person to the login, and raise Http404 for anybody else's."""
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         user: Any = request.user
@@ -90,7 +82,8 @@ class EvidenceFile(PrivateView):
         return send(request, user, file.request, file.attachment, file.sha256)
 
 
-def _pdf(data: bytes, name: str) -> HttpResponse:
+def _pdf_response(data: bytes, name: str) -> HttpResponse:
+    """Return the response that downloads a PDF under this name."""
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return response

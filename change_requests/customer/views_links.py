@@ -1,6 +1,6 @@
-"""Pages reached by a signed link of a mail: GET shows, POST decides (M7, M8).
+"""Serve the pages reached by a signed link of a mail: GET shows, POST decides (M7, M8).
 
-«No fui yo» and a new password need no login; the confirmation needs one of somebody with powers.
+«No fui yo» and a new password need no login; the confirmation needs the login of somebody with powers.
 """
 
 from typing import Any
@@ -25,13 +25,16 @@ GONE = 410
 
 
 class LinkView(PrivateView):
-    """A page of a link; one that is forged, expired or void explains itself."""
+    """Serve a page reached by a link; explain a link that is forged, expired or void."""
 
     http_method_names = ["get", "head", "post"]
     page_of_bad = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Limited. The site's Referrer-Policy keeps the token at home (`no-referrer` would take the form's Origin)."""
+        """Limit how often links are opened, and answer a bad link with 410.
+
+        The site's Referrer-Policy keeps the token from other sites (`no-referrer` would take the form's Origin).
+        """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if limited := ratelimit.consume_or_429(request, action="open_link"):
@@ -46,26 +49,26 @@ class LinkView(PrivateView):
 
 
 class Confirm(LinkView):
-    """The confirmation: the registered mail's link, and the login of somebody with powers in force (M8)."""
+    """Confirm a request by the registered mail's link and the login of somebody with powers in force (M8)."""
 
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Show what is confirmed, old and new, to who may confirm it; lead everybody else to the right login."""
-        formal = links.read_confirm(token)
+        """Return the old and new values to who may confirm them, and the right login to everybody else."""
+        formal = links.read_confirm_link(token)
         if elsewhere := self._not_for(formal):
             return elsewhere
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
-        context = {"formal": formal, "dossier": request_page.of(formal), "is_waiting": is_waiting}
+        context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Confirm; saying it twice is harmless."""
-        formal = links.read_confirm(token)
+        """Confirm the request; a second click changes nothing."""
+        formal = links.read_confirm_link(token)
         if elsewhere := self._not_for(formal):
             return elsewhere
         try:
-            operations.confirm_from_registered_email(formal, actor=request.user)
+            operations.confirm_from_registered_email(formal.pk, actor=request.user, revision_no=formal.revision_no)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -73,9 +76,9 @@ class Confirm(LinkView):
         return redirect("requests:confirm", token=token)
 
     def _not_for(self, formal: FormalRequest) -> HttpResponse | None:
-        """Return the page for who has the link alone, or an account without powers; None for who may confirm."""
+        """Return the login page for who may not confirm the request; None for who may."""
         person = self.request.user
-        if person.is_authenticated and policy.may_confirm(person, formal) is None:
+        if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
         status = 403 if person.is_authenticated or self.request.method == "POST" else 200
@@ -83,13 +86,13 @@ class Confirm(LinkView):
 
 
 class NotMe(LinkView):
-    """«No fui yo»: whoever has the mail stops the request, or reports it once it was applied (M8)."""
+    """Let whoever has the mail say «no fui yo»: stop the request, or report it once it was executed (M8)."""
 
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """What would be stopped or reported, and what follows by when."""
-        formal, _ = links.read_not_me(token)
+        """Return the page that says what would be stopped or reported, and what follows by when."""
+        formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,
             "action": request.path,
@@ -99,10 +102,10 @@ class NotMe(LinkView):
         return render(request, PAGES + "not_me_link.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Stop or report it; saying it twice is harmless."""
-        formal, objector = links.read_not_me(token)
+        """Stop or report the request; a second click changes nothing."""
+        formal, objector = links.read_not_me_link(token)
         try:
-            formal = operations.not_me(formal, said_by=objector)
+            formal = operations.not_me(formal.pk, objector=objector)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -112,18 +115,18 @@ class NotMe(LinkView):
 
 @method_decorator(sensitive_post_parameters("password"), name="dispatch")
 class SetPassword(LinkView):
-    """The link of a cambio de clave: the person chooses a new password, once, within 30 minutes (M7)."""
+    """Let the person of a cambio de clave choose a new password, once, within 30 minutes (M7)."""
 
     page_of_bad = "password"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """The form."""
-        person, _ = links.read_set_password(token)
+        """Return the form."""
+        person, _ = links.read_password_link(token)
         return self.page(NewPasswordForm(person=person), person)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Set it, and to the login."""
-        person, _ = links.read_set_password(token)
+        """Set the password and redirect to the login."""
+        person, _ = links.read_password_link(token)
         form = NewPasswordForm(request.POST, person=person)
         if not form.is_valid():
             return self.page(form, person)
@@ -136,5 +139,5 @@ class SetPassword(LinkView):
         return redirect("account_login")
 
     def page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
-        """Whose password it is."""
+        """Return the page with this form and the person whose password it is."""
         return render(self.request, PAGES + "set_password.html", {"form": form, "person": person})

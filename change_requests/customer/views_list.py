@@ -1,4 +1,4 @@
-"""«Solicitudes»: what the company asked for, the newest first, and the way to ask (M7, M19)."""
+"""Serve the list of a company's requests, the newest first (M7, M19)."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from django.shortcuts import render
 
 from change_requests import policy
 from change_requests.customer import wording
-from change_requests.customer.views_common import RequesterView, folio_in
+from change_requests.customer.views_common import RequesterView
+from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest, RequestRevision
 
 PAGE = 25
@@ -17,25 +18,25 @@ OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Statu
 
 
 class MyRequests(RequesterView):
-    """The requests of the company, in two views."""
+    """List the company's requests in two views: open and finished."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """A keyset page: no count, no offset."""
+        """Return a page of the list, which goes on after the folio in `desde`; nothing is counted."""
         view = request.GET.get("vista", VIEWS[0])
         view = view if view in VIEWS else VIEWS[0]
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        if after := folio_in(request.GET.get("desde", "")):
+        if after := find_folio(request.GET.get("desde", "")):
             last = visible.filter(folio=after).values("pk")[:1]
             wanted = wanted.filter(pk__lt=Subquery(last))
         found = list(wanted.order_by("-pk")[: PAGE + 1])
         shown = found[:PAGE]
         context: dict[str, Any] = {
             "view": view,
-            "rows": _rows(shown),
+            "rows": _describe_rows(shown),
             "customer": self.customer,
             "next_url": f"?vista={view}&desde={shown[-1].folio}" if len(found) > PAGE else "",
             "is_empty": not shown and not visible.exists(),
@@ -43,8 +44,8 @@ class MyRequests(RequesterView):
         return render(request, "change_requests/customer/list.html", context)
 
 
-def _rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
-    """Each request with its chip and title; one query for the contents of all."""
+def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
+    """Return each request with its chip, title and note; one query reads all contents."""
     revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in shown])
     contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}
     return [

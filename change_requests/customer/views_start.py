@@ -1,4 +1,4 @@
-"""The first of the five steps: what is asked. POST makes the draft and its folio (M7, M19)."""
+"""Serve the first of the five steps, which creates the draft and its folio (M7, M19)."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from accounts.web.mixins import KeyedForm
 from change_requests import operations
 from change_requests.customer import forms, steps
 from change_requests.customer.views_common import REFUSALS, RequesterView
+from change_requests.kinds.registry import kinds_of_form
 from change_requests.models import FormalRequest
 from factureya.core.forms import STALE_FORM, PortalForm
 
@@ -20,27 +21,26 @@ PAGES = "change_requests/customer/"
 
 
 class NewRequest(KeyedForm, RequesterView):
-    """Step 1: what is asked. POST makes the draft and its folio; a double click makes one."""
+    """Ask what is requested, and create the draft; a double click creates one."""
 
     http_method_names = ["get", "head", "post"]
     needs_service = True
     form_kind = ""  # FormalRequest.Form
-    form_class: type[PortalForm] = PortalForm
 
     def form_name(self, **kwargs: Any) -> str:
-        """One per form."""
+        """Return the name of the form's one-time key."""
         return f"nueva:{self.form_kind}"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The choice."""
+        """Return the page with the choice."""
         found = drafts.find(request.session, self.user, self.form_name())
         key, fields, why = found or (form_keys.new(self.user, self.form_name()), {}, "")
-        return self.page(self.form_class(initial=fields), key, why)
+        return self.page(forms.KindForm(initial=fields, form=self.form_kind), key, why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Make the draft, and on to the second step."""
+        """Create the draft and redirect to the second step."""
         key, is_ours = self.posted_key(self.user, self.form_name())
-        form = self.form_class(request.POST)
+        form = forms.KindForm(request.POST, form=self.form_kind)
         if not is_ours:
             form.add_error(None, STALE_FORM)
         if not form.is_valid():
@@ -60,7 +60,7 @@ class NewRequest(KeyedForm, RequesterView):
         return redirect("requests:data", folio=formal.folio)
 
     def page(self, form: PortalForm, key: FormKey, why: str = "") -> HttpResponse:
-        """The first of five steps."""
+        """Return the page of the first step with this form."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,
@@ -71,22 +71,8 @@ class NewRequest(KeyedForm, RequesterView):
             "back_url": "",
             "document": FormalRequest.Form(self.form_kind).label,
             "button": "Continuar",
-            "steps": steps.line(self.form_kind, "", steps.KIND),
+            "steps": steps.list_steps(kinds_of_form(self.form_kind)[0].step_label, steps.KIND),
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }
         return render(self.request, PAGES + "step_kind.html", context)
-
-
-class NewAccess(NewRequest):
-    """«Solicitud de Control de Acceso» (M7)."""
-
-    form_kind = FormalRequest.Form.ACCESS
-    form_class = forms.AccessKindForm
-
-
-class NewChange(NewRequest):
-    """«Solicitud de Baja o Cambio de Información Sensible» (M19)."""
-
-    form_kind = FormalRequest.Form.CHANGE
-    form_class = forms.ChangeKindForm

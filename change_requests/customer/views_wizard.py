@@ -1,4 +1,4 @@
-"""The five steps (mock-ups solicitud-paso, solicitud-revise): each saved, checked again at the end (M7, M19)."""
+"""Serve the five steps of a draft (mock-ups solicitud-paso, solicitud-revise); each step is saved (M7, M19)."""
 
 from typing import Any
 
@@ -11,41 +11,43 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts.models import Contact, Representative
 from accounts.web import drafts, form_keys
 from accounts.web.form_keys import FormKey
 from accounts.web.mixins import KeyedForm, posted_text
 from change_requests import operations
-from change_requests.customer import forms, forms_data, request_page, steps, wording
+from change_requests.customer import forms, request_page, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
+from change_requests.kinds.base import RequestKind
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
-MOST_PEOPLE = 200
 CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
 class StepView(KeyedForm, RequestView):
-    """A step of a draft. Who comes to a request that is on its way is brought to its page."""
+    """Serve one step of a draft; a request that was sent is shown on its own page instead."""
 
     http_method_names = ["get", "head", "post"]
     needs_service = True
     step = ""
     template = ""
     button = "Continuar"
+    is_judged = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As every page of a request."""
+        """Name the address of this step, and check as every page of a request does."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """The step as it was saved, or as it was typed when the session ended."""
+        """Return the step as it was saved, or as it was typed when the session ended."""
         self.formal = self.find()
         if away := self.not_here():
             return self.to_detail(away)
@@ -57,7 +59,7 @@ class StepView(KeyedForm, RequestView):
         return self.page(self.form(initial=fields), key, why=why)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Save the step and go on; or show again, complete, what is not right yet."""
+        """Save the step and go on; or return the page with everything typed and what is wrong."""
         self.formal = self.find()
         if away := self.not_here():
             return self.to_detail(away)
@@ -68,46 +70,51 @@ class StepView(KeyedForm, RequestView):
         if not is_ours:
             form.add_error(None, STALE_FORM)
         self.prepare(form)
-        if form.is_valid():
+        if form.is_valid() and self.is_judged:
             self.judge(form)
         return self.save(form) if form.is_valid() else self.page(form, self.key)
 
+    @property
+    def kind(self) -> RequestKind:
+        """Return the kind of the request."""
+        return find_kind(self.formal)
+
     def not_here(self) -> str:
-        """Why this person goes on at the request's page and not here; empty when he edits it here."""
+        """Return why this person cannot edit the request here; empty for who can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
         return "" if self.formal.requester_id == self.user.pk else NOT_HIS
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The step's form."""
+        """Return the form of the step."""
         raise ImproperlyConfigured(self.step)
 
     def initial(self) -> dict[str, Any]:
-        """The answers of the draft."""
+        """Return the initial values of the form, from the draft."""
         return {}
 
     def prepare(self, form: PortalForm) -> None:
-        """What a step does before it is judged."""
+        """Do what the step needs before its answers are checked."""
 
     def take_away(self, token: str) -> HttpResponse:
-        """«Quitar»: only the step with files has it."""
+        """Remove a file (*quitar*); only the step with files does."""
         return redirect(self.request.path)
 
     def judge(self, form: PortalForm) -> None:
-        """Ask the content's own rules about the answers; what is wrong stands beside its field."""
+        """Check the answers by the rules of the content, and put each error beside its field."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        for field, text in steps.problems_of(self.formal, draft).items():
+        for field, text in steps.find_item_problems(self.formal, draft).items():
             form.add_error(self.place_of(field, form), text)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
-        """Where an error of the content is shown."""
+        """Return the input that shows an error of this field; None for the top of the page."""
         return field if field in form.fields else None
 
     def save(self, form: PortalForm) -> HttpResponse:
-        """Write the draft and go on."""
+        """Write the answers into the draft and redirect to the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         try:
-            operations.save_draft(self.formal, actor=self.user, draft=answers)
+            operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key)
@@ -116,7 +123,7 @@ class StepView(KeyedForm, RequestView):
         return redirect(f"requests:{following}", folio=self.folio)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The step."""
+        """Return the page of the step with this form."""
         formal = self.formal
         before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
@@ -128,7 +135,7 @@ class StepView(KeyedForm, RequestView):
             "document": formal.get_form_display(),
             "button": self.button,
             "why": "",
-            "steps": steps.line(formal.form, formal.kind, self.step),
+            "steps": steps.list_steps(self.kind.step_label, self.step),
             "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
             **more,
@@ -137,137 +144,91 @@ class StepView(KeyedForm, RequestView):
 
 
 class KindStep(StepView):
-    """Step 1 of a draft that exists: what it asks for stays; another thing is another request."""
+    """Show what an existing draft asks for; who wants another kind makes another request."""
 
-    step, template = steps.KIND, "step_kind.html"
+    step, template, is_judged = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Nothing to fill in."""
+        """Return a form without fields."""
         return PortalForm(*args, **options)
 
-    def judge(self, form: PortalForm) -> None:
-        """Nothing was answered."""
-
     def save(self, form: PortalForm) -> HttpResponse:
-        """On."""
+        """Redirect to the second step."""
         return redirect("requests:data", folio=self.folio)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """With what it is."""
-        formal = self.formal
-        kind = labels.title(formal.form, formal.kind, [])
+        """Return the page with the name of the kind."""
+        kind = self.kind.title([])
         return super().page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
 class DataStep(StepView):
-    """Step 2: a page for each thing that can be asked."""
+    """Ask in step 2 for what the kind of request needs."""
 
     step = steps.DATA
-    TEMPLATES = {
-        ("access", "alta"): "step_person.html",
-        ("access", "baja"): "step_who.html",
-        ("access", "clave"): "step_who.html",
-        ("change", "change"): "step_data.html",
-        ("change", "baja"): "step_service.html",
-    }
-    # Where an error of the content stands when no input is called like it.
-    PLACES = {"fiscal_address": "street", "user": "person", "status": "understood"}
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The form of what is asked."""
-        kind = self.formal.kind
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if kind == forms.BAJA:
-                return forms.ServiceForm(*args, **options)
-            return forms_data.DataForm(*args, representatives=self.representatives(), **options)
-        if kind == forms.ALTA:
-            return forms.PersonForm(*args, **options)
-        return forms.WhoForm(*args, people=self.people(), **options)
+        """Return the form of this kind of request."""
+        return self.kind.step_form(self.formal, *args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """The draft's person or items."""
-        draft, person = self.formal.draft, self.formal.draft.get("person") or {}
-        if self.formal.form == FormalRequest.Form.CHANGE:
-            if self.formal.kind == forms.BAJA:
-                return {"understood": bool(draft.get("items"))}
-            return forms_data.initial_of(draft, self.user.email)
-        if self.formal.kind == forms.ALTA:
-            return dict(person)
-        mails = {key: mail for key, _, mail in self.people()}
-        return {"person": mails.get(person.get("user"))}
-
-    def people(self) -> list[tuple[int, str, str]]:
-        """The company's people with access; who asks is offered only for another password."""
-        found = Contact.objects.filter(customer=self.customer, user__is_active=True)
-        if self.formal.kind == forms.BAJA:
-            found = found.exclude(user=self.user)
-        found = found.select_related("user").order_by("user__full_name", "pk")
-        return [(c.user_id, c.user.get_full_name(), c.user.email) for c in found[:MOST_PEOPLE]]
-
-    def representatives(self) -> list[Representative]:
-        """Who could be replaced."""
-        held = Representative.objects.filter(customer=self.customer, revoked_at__isnull=True)
-        return list(held.order_by("pk")[:MOST_PEOPLE])
+        """Return the draft's person or items."""
+        return self.kind.step_initial(self.formal)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
-        """As every step; a few are called otherwise here."""
-        return super().place_of(self.PLACES.get(field, field), form)
+        """Return the input that shows the error; the kind names the inputs that are called otherwise."""
+        return super().place_of(self.kind.error_places.get(field, field), form)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The page of what is asked."""
-        formal, customer = self.formal, self.customer
-        self.template = self.TEMPLATES[formal.form, formal.kind]
+        """Return the page of this kind of request."""
+        customer, self.template = self.customer, self.kind.step_template
         context = {
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
-            "is_baja": formal.kind == forms.BAJA,
+            "kind": self.kind,
             "has_people": bool(getattr(form, "keys", None)),
         }
         return super().page(form, key, **context, **more)
 
 
 class ReasonStep(StepView):
-    """Step 3: reason, date and evidence. A file is kept as it comes, whatever is wrong with the rest."""
+    """Ask in step 3 for reason, date and evidence; files are kept even when other answers are wrong."""
 
     step, template = steps.REASON, "step_reason.html"
 
     def form(self, *args: Any, **options: Any) -> forms.ReasonForm:
-        """With a date, when it is no access request."""
-        formal = self.formal
-        return forms.ReasonForm(*args, kind=formal.kind, form=formal.form, **options)
+        """Return the form, with a date if the kind has one."""
+        return forms.ReasonForm(*args, kind=self.kind, **options)
 
     def initial(self) -> dict[str, Any]:
-        """As saved."""
+        """Return reason and date of the draft."""
         draft = self.formal.draft
-        return {
-            "reason": draft.get("reason", ""),
-            "effective_date": draft.get("effective_date") or None,
-        }
+        return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def prepare(self, form: Any) -> None:
-        """Keep the files, and tell what was refused."""
+        """Keep the files that were uploaded, and show which were refused."""
         kept, refusals = self.posted_files(self.key)
         if kept:
             try:
-                operations.add_evidence(self.formal, actor=self.user, files=kept)
+                operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
             except REFUSALS as refusal:
                 form.add_error("files", str(refusal))
         form.take_files([], refusals)
 
     def judge(self, form: PortalForm) -> None:
-        """The part of the content that is answered here; what step 2 lacks is told on the way to the end."""
+        """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        asked = steps.with_draft(self.formal, draft)
+        asked = steps.copy_with_draft(self.formal, draft)
         for field, text in content.problems(asked, evidence=len(self.kept())).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
     def take_away(self, token: str) -> HttpResponse:
-        """«Quitar»: the file goes, the texts stay as they were typed."""
+        """Remove a file and return the page with the texts as they were typed."""
         gone = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         if gone is not None:
             try:
-                operations.remove_evidence(self.formal, actor=self.user, evidence=gone)
+                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=gone)
             except REFUSALS as refusal:
                 messages.error(self.request, str(refusal))
         else:
@@ -275,39 +236,37 @@ class ReasonStep(StepView):
         return self.page(self.form(initial=posted_text(self.request)), self.key)
 
     def kept(self) -> list[Any]:
-        """The evidence of the draft."""
-        return kept_of(self.formal)
+        """Return the evidence of the draft."""
+        return find_evidence(self.formal)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """With what was uploaded: as evidence, or under the form's key by a post that had no session."""
+        """Return the page with the files: evidence, and those of a post without a session."""
         waiting = store.drafts(key.key) if more.get("why") else []
         return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
-    """Step 4: who signs, with which powers (M8)."""
+    """Ask in step 4 who signs, and with which powers (M8)."""
 
-    step, template = steps.SIGN, "step_sign.html"
+    step, template, is_judged = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The declaration."""
+        """Return the form with the declaration."""
         return forms.SignForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """As saved."""
+        """Return whether it was declared."""
         return {"declares": bool(self.formal.draft.get("declares"))}
-
-    def judge(self, form: PortalForm) -> None:
-        """The content has no part in it."""
 
 
 class ReviewStep(StepView):
-    """Step 5: check your answers, sign and send."""
+    """Show all answers in step 5, and send the request."""
 
     step, template, button = steps.REVIEW, "step_review.html", "Firmar y enviar la solicitud"
+    is_judged = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Everything, once everything is answered; before that, the step that is not."""
+        """Return the page once everything is answered; before that, redirect to the step that lacks an answer."""
         self.formal = self.find()
         if not self.not_here() and (lack := self.lack()):
             step, text = lack
@@ -316,26 +275,23 @@ class ReviewStep(StepView):
         return super().get(request, folio)
 
     def lack(self) -> tuple[str, str] | None:
-        """The first step that is not right, and why."""
-        return steps.missing(self.formal, evidence=len(self.kept))
+        """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
+        return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
     @cached_property
     def kept(self) -> list[Any]:
-        """The evidence of the draft."""
-        return kept_of(self.formal)
+        """Return the evidence of the draft."""
+        return find_evidence(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """The confirmation."""
+        """Return the form with the confirmation and the hash of the draft that is shown."""
         seen = content.draft_digest(self.formal, self.kept)
         return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
 
-    def judge(self, form: PortalForm) -> None:
-        """`submit` judges."""
-
     def save(self, form: PortalForm) -> HttpResponse:
-        """Send it; what is wrong by now is told here, with everything kept."""
+        """Send the request; or return the page with what is wrong by now."""
         try:
-            operations.submit(self.formal, actor=self.user, seen=form.cleaned_data["seen"])
+            operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)
@@ -351,45 +307,33 @@ class ReviewStep(StepView):
         return self.page(form, self.key)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """What was answered."""
+        """Return the page with all answers."""
         formal, draft = self.formal, self.formal.draft
-        is_access = formal.form == FormalRequest.Form.ACCESS
         context = {
             "rows": wording.rows(content.items_of(formal, {})),
             "reason": draft.get("reason", ""),
             "kept": self.kept,
-            "what_heading": what_heading(formal),
-            "has_date": not is_access,
-            "date_label": "Desde qué día" if formal.kind == forms.BAJA else "Cuándo aplicarlo",
-            "date_text": labels.day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
-            "what_next": what_next(formal),
+            "what_heading": self.kind.changes_heading,
+            "has_date": self.kind.has_date,
+            "date_label": self.kind.date_label,
+            "date_text": show_day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
+            "what_next": describe_what_follows(formal),
             "preview_url": request_page.form_url(formal),
         }
         return super().page(form, key, **context, **more)
 
 
-def kept_of(formal: FormalRequest) -> list[Any]:
-    """The attachments that the next version carries, in the order they came."""
+def find_evidence(formal: FormalRequest) -> list[Any]:
+    """Return the files that the next version carries, in the order they came."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]
 
 
-def what_heading(formal: FormalRequest) -> str:
-    """The heading over the old and new values."""
-    if formal.form == FormalRequest.Form.CHANGE:
-        return "Qué cambia"
-    return {
-        forms.ALTA: "A quién se da acceso",
-        forms.BAJA: "A quién se quita el acceso",
-        forms.CLAVE: "Quién cambia de clave",
-    }[formal.kind]
-
-
-def what_next(formal: FormalRequest) -> str:
-    """What happens after sending, in a sentence or three."""
+def describe_what_follows(formal: FormalRequest) -> str:
+    """Return the sentences that say what happens after sending."""
     mail = formal.customer.registered_email
     first = f"le enviamos un enlace a {mail} para confirmarla."
-    if formal.form == FormalRequest.Form.ACCESS:
+    if formal.is_access:
         return (
             f"{first} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
             "Nada cambia hasta entonces."

@@ -1,6 +1,6 @@
-"""A request told to its customer: where it stands, whose turn it is, and what happened (M7, M16, M19).
+"""Say to the customer where a request stands, whose turn it is and what happened (M7, M16, M19).
 
-Pure functions on what the page has in hand.
+Nothing here reads the database.
 """
 
 import json
@@ -8,45 +8,25 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from change_requests import policy
+from change_requests import policy, progress
 from change_requests.customer.steps import Step
-from change_requests.kinds import labels as kinds_labels
+from change_requests.kinds.fields import find_row
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item
 from change_requests.models import Clarification, Decision, FormalRequest
+from change_requests.progress import STATUS_LOOKS
 from factureya.core.models import Event
 from factureya.core.templatetags.fy import when, when_long
 
 Status = FormalRequest.Status
-# The colour and shape of a status's chip (core.templatetags.fy.state_class).
-CHIPS = {
-    Status.DRAFT: "waiting",
-    Status.SUBMITTED: "waiting",
-    Status.VERIFYING: "open",
-    Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open",
-    Status.EXECUTED: "ok",
-    Status.CLOSED: "closed",
-    Status.RETURNED: "waiting",
-    Status.REJECTED: "bad",
-    Status.CANCELLED: "closed",
-    Status.EXPIRED: "bad",
-    Status.FAILED: "bad",
-    Status.REVERTED: "closed",
-}
-LIFE = (
-    Status.SUBMITTED,
-    Status.VERIFYING,
-    Status.IN_APPROVAL,
-    Status.APPROVED,
-    Status.EXECUTED,
-    Status.CLOSED,
-)
+LIFE = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED)
 # Whose end the customer is told; the window of an execution is told in words.
 DATED = frozenset({Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL})
 STOPPED = "Detenida por «No fui yo»"
 
 
 class Turn(NamedTuple):
-    """«Qué sigue»: what is to be done, by whom; `look` is the box's colour, `act` names the customer's main action."""
+    """Hold what follows: `look` is the box's colour, `act` names the customer's main action."""
 
     title: str
     text: str
@@ -56,7 +36,7 @@ class Turn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An item as the page shows it."""
+    """Hold one changed field as the page shows it."""
 
     label: str
     old: str
@@ -64,7 +44,7 @@ class Row(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An event of the history, in words."""
+    """Hold one event of the history in words."""
 
     text: str
     at: datetime
@@ -72,7 +52,7 @@ class Entry(NamedTuple):
 
 
 def not_me_done(formal: FormalRequest) -> str:
-    """Say what «no fui yo» did, once it is written."""
+    """Return the sentence that says what «no fui yo» did."""
     if formal.alarmed_at is not None:
         until = when_long(policy.alarm_until(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
@@ -82,56 +62,44 @@ def not_me_done(formal: FormalRequest) -> str:
 
 
 def chip(formal: FormalRequest) -> tuple[str, str]:
-    """The chip's look and words; a stopped request says so."""
-    if formal.suspended_at is not None and formal.is_open:
+    """Return the look and the words of the status; a stopped request says that it is stopped."""
+    if progress.is_stopped(formal):
         return "bad", STOPPED
-    return CHIPS[Status(formal.status)], formal.status_label
+    return STATUS_LOOKS[Status(formal.status)], formal.status_label
 
 
 def waits_for_company(formal: FormalRequest) -> bool:
-    """Whether the company has something to do; no query."""
-    is_stopped = formal.suspended_at is not None and formal.is_open
-    return not is_stopped and policy.turn_of(formal).is_customer
+    """Return True if the company must do something now."""
+    return progress.find_waiting(formal).is_company
 
 
 def note(formal: FormalRequest) -> str:
-    """Under the chip of a row: whose turn it is, and until when."""
+    """Return whose turn it is and until when; of a finished request, when it was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
-    turn = policy.turn_of(formal)
-    who = "le toca a usted" if turn.is_customer else turn.who
-    return f"{who}, antes del {when_long(turn.until)}" if turn.until else who
+    waiting = progress.find_waiting(formal)
+    who = "le toca a usted" if waiting.is_company else waiting.who
+    return f"{who}, antes del {when_long(waiting.due)}" if waiting.due else who
 
 
-def rows(items: Iterable[kinds_labels.Item]) -> list[Row]:
-    """Old and new of each item, in words."""
-    return [_row(item) for item in items]
-
-
-def _row(item: kinds_labels.Item) -> Row:
-    field, old, new = item["field"], item["old"], item["new"]
-    label = kinds_labels.label(field)
-    if field == "contact":
-        return Row(label, old, "Sin acceso")
-    if field == "password":
-        return Row(label, f"La de hoy de {old}", "Otra, que la persona elige con un enlace")
-    return Row(label, kinds_labels.value(field, old), kinds_labels.value(field, new))
+def rows(items: Iterable[Item]) -> list[Row]:
+    """Return the old and new value of each item, in words."""
+    return [
+        Row(row.label, row.customer_old.format(row.show(item["old"])), row.show(item["new"]) or row.customer_new)
+        for item in items
+        for row in [find_row(item["field"])]
+    ]
 
 
 def title(formal: FormalRequest, payload: str) -> str:
-    """«Cambio de teléfono»: of the version that was sent, or of what the draft has so far. No query."""
+    """Return «Cambio de teléfono»: from the version that was sent, or from what the draft has so far."""
     if payload and formal.status != Status.DRAFT:
-        return kinds_labels.title(formal.form, formal.kind, json.loads(payload)["items"])
-    named = [field for field in formal.draft.get("items") or {} if not field.startswith("representative")]
-    named += ["representative"] if len(named) < len(formal.draft.get("items") or {}) else []
-    items = [{"asset": "", "field": field, "old": "", "new": ""} for field in named]
-    if name := (formal.draft.get("person") or {}).get("full_name"):
-        items.append({"asset": "access", "field": "full_name", "old": "", "new": name})
-    return kinds_labels.title(formal.form, formal.kind, items)
+        return find_kind(formal).title(json.loads(payload)["items"])
+    return find_kind(formal).draft_title(formal.draft)
 
 
 def life(formal: FormalRequest) -> list[Step]:
-    """The line of stages: those that were passed, the one where it is; an end that is no stage stands in its place."""
+    """Return the line of stages: those passed and the current one; an early end takes the place of the next stage."""
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
@@ -152,7 +120,7 @@ def life(formal: FormalRequest) -> list[Step]:
 
 
 def _reached(formal: FormalRequest) -> int:
-    """How many stages are behind it."""
+    """Return how many stages the request has passed."""
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -176,8 +144,11 @@ def turn(
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
 ) -> Turn:
-    """What follows. `question` waits for its answer; `new_mail` for its code; `is_hers`: the reader began it."""
-    if formal.suspended_at is not None and formal.is_open:
+    """Return what follows and whose turn it is.
+
+    `question` waits for its answer, `new_mail` for its code; `is_hers`: the reader began the request.
+    """
+    if progress.is_stopped(formal):
         return Turn(
             "La detuvimos porque alguien avisó «No fui yo»",
             "Nada se aplica mientras tanto. El Responsable de Seguridad Informática la revisa y le escribe.",
@@ -212,16 +183,14 @@ def turn(
 
 
 def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
+    """Return what follows in each status; `reasons` are the decisions on this version."""
     status, mail = Status(formal.status), formal.customer.registered_email
     told = formal.outcome_reason
     why = f"Motivo: {told}" if told else ""
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
     fixed = {
         Status.DRAFT: Turn(
-            "Termine y envíe su solicitud",
-            "Cada paso está guardado; puede seguir cuando quiera.",
-            "wait",
-            "continue",
+            "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
         ),
         Status.SUBMITTED: Turn(
             "Falta confirmarla desde el correo registrado",
@@ -254,7 +223,7 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
 
 
 def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Turn]:
-    """Where nothing goes on by itself, and what the customer may do then."""
+    """Return what the customer may do in each status where nothing goes on by itself."""
     return {
         Status.RETURNED: Turn(
             "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
@@ -273,7 +242,7 @@ def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Tur
 
 
 def _window(formal: FormalRequest) -> str:
-    """When an approved request is carried out."""
+    """Return the sentence that says when an approved request is executed."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "
@@ -302,18 +271,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.sent_back": ("Volvió a aprobación: {reason}", "swap"),
     "request.executed": ("Se aplicó", "check"),
     "request.failed": ("No se pudo aplicar: {reason}", "cross"),
-    "request.link_undelivered": (
-        "El correo con el enlace para elegir contraseña se devolvió; se anuló",
-        "mail",
-    ),
+    "request.link_undelivered": ("El correo con el enlace para elegir contraseña se devolvió; se anuló", "mail"),
     "request.closed": ("Se cerró", "lock"),
     "request.withdrawn": ("Se retiró: {reason}", "cross"),
     "request.expired": ("Venció: {reason}", "clock"),
     "request.disowned": ("Alguien avisó «No fui yo»", "shield"),
-    "request.alarm_seen": (
-        "El Responsable de Seguridad Informática revisó el aviso «No fui yo»",
-        "check",
-    ),
+    "request.alarm_seen": ("El Responsable de Seguridad Informática revisó el aviso «No fui yo»", "check"),
     "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
     "request.reverted": ("Se revirtió", "swap"),
 }
@@ -333,7 +296,7 @@ HIDDEN = frozenset(
 
 
 def history(events: Iterable[Event]) -> list[Entry]:
-    """The events that are the customer's, in words."""
+    """Return the events that concern the customer, in words."""
     told = []
     for event in events:
         if event.verb in VERBS:
@@ -343,6 +306,7 @@ def history(events: Iterable[Event]) -> list[Entry]:
 
 
 def _filled(text: str, event: Event) -> str:
+    """Return the text with the event's own people and reasons put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
     return text.format_map(data).removesuffix(": ")

@@ -1,6 +1,6 @@
-"""Whether the stored files are the ones that were sent: their bytes are read and hashed each time (M20, M21).
+"""Check that the stored files are those that were sent, by reading and hashing them each time (M20, M21).
 
-A file is read in pieces and never beyond its recorded size, so the cost of a request is bounded by its files' limits.
+A file is read in pieces and never beyond its recorded size, so the files' limits bound the cost of a request.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ IN_MEMORY = 1024 * 1024  # bytes of a copy, before it goes to a temporary file
 
 
 class Altered(Exception):
-    """The stored file is missing (`is_missing`), or its bytes are not those that were sent."""
+    """Report that a stored file is missing, or that its bytes are not those that were sent."""
 
     is_missing = False
 
 
 class Missing(Altered):
-    """The store has no such file."""
+    """Report that the store has no such file."""
 
     is_missing = True
 
@@ -42,7 +42,7 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
-    """Say whether the stored bytes give this hash now."""
+    """Return True if the stored bytes give this hash now."""
     try:
         _read(attachment, sha256)
     except Altered:
@@ -50,21 +50,21 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
     return True
 
 
-def altered(files: Iterable[Evidence]) -> list[str]:
+def find_altered(files: Iterable[Evidence]) -> list[str]:
     """Return the names of the files whose stored bytes are not those that were sent, or are missing."""
     return [one.attachment.name for one in files if not is_as_sent(one.attachment, one.sha256)]
 
 
-def altered_in(request: FormalRequest) -> list[str]:
-    """Return the files of the current version that are not as the version names them: bytes, rows and list."""
-    kept = of_version(request)
+def find_altered_in(request: FormalRequest) -> list[str]:
+    """Return the names of the current version's files that differ from its content, in bytes or in the list."""
+    kept = list_evidence(request)
     signed = {(file["name"], file["sha256"]) for file in content.payload_of(request)["evidence"]}
     found = {(one.attachment.name, one.sha256) for one in kept}
-    return [*altered(kept), *sorted(name for name, _ in signed ^ found)]
+    return [*find_altered(kept), *sorted(name for name, _ in signed ^ found)]
 
 
-def of_version(request: FormalRequest) -> list[Evidence]:
-    """Return the evidence that the current version carries; one statement."""
+def list_evidence(request: FormalRequest) -> list[Evidence]:
+    """Return the evidence that the current version carries, in one query."""
     rows = Evidence.objects.filter(request=request, revision_no__lte=request.revision_no)
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
@@ -74,7 +74,7 @@ def _read(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> d
     try:
         headers, file = store.open_for_download(attachment)
         with file:
-            found = _digest(file, attachment.size, copy)
+            found = _hash_file(file, attachment.size, copy)
     except FileNotFoundError as error:
         raise Missing(attachment.name) from error
     except OSError as error:
@@ -84,8 +84,8 @@ def _read(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> d
     return headers
 
 
-def _digest(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
-    """The SHA-256 of the file; empty when it is longer than it was, without reading the rest."""
+def _hash_file(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
+    """Return the SHA-256 of the file; an empty text as soon as it is longer than `size`."""
     whole, read = hashlib.sha256(), 0
     while piece := file.read(PIECE):
         read += len(piece)

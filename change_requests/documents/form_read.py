@@ -1,7 +1,7 @@
-"""What a returned form says: a proposal, believed in nothing until it is compared with what is on file (M7, M20).
+"""Read a returned form as a proposal, which counts only after it was compared with what is on file (M7, M20).
 
-The file is read by `pdf_worker` in a process with limits of its own. Each thing that can be wrong has its own answer
-in Spanish, which says what to do; nothing is ever applied from a form that has one.
+`pdf_worker` reads the file in a process with limits of its own. Each fault has its own answer in Spanish, which says
+what to do; a form with a fault is never applied.
 """
 
 import json
@@ -25,7 +25,7 @@ _DATES = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{
 
 
 class Fault(StrEnum):
-    """Why a form is not taken; part of the interface (`receive_email --json`, prefixed with `form-`)."""
+    """Name why a form is not taken; `receive_email --json` shows the name after `form-`."""
 
     TOO_BIG = "too-big"
     BROKEN = "broken"
@@ -88,9 +88,10 @@ ANSWERS = {
 
 
 class Unreadable(Exception):
-    """The form is not taken. `fault` says why in a word, the text in Spanish and with what to do."""
+    """Report that a form is not taken: `fault` names the reason, and the text says in Spanish what to do."""
 
     def __init__(self, fault: Fault, details: Mapping[str, str] | None = None) -> None:
+        """Keep the fault and, by field, its details."""
         super().__init__(ANSWERS[fault])
         self.fault = fault
         self.details = dict(details or {})  # by field, where one is at fault
@@ -98,7 +99,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Proposal:
-    """A form as it came back: which one, whose it says it is, and what was written."""
+    """Hold a form as it came back: which form, whose it claims to be, and what was written."""
 
     form: str
     folio: str
@@ -108,45 +109,49 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers of a form as the wizard keeps them; `person_email` names who loses access or gets a new password."""
+    """Hold the answers of a form as the wizard keeps them.
+
+    `person_email` is the person of an access request; `names_colleague`: the person must have access already.
+    """
 
     kind: str
     draft: dict[str, object]
     person_email: str = ""
+    names_colleague: bool = False
 
 
 @dataclass(frozen=True)
 class OnFile:
-    """What a form is compared with."""
+    """Hold what a form is compared with."""
 
     rfc: str
     registered_email: str
 
 
-def read(content: bytes) -> Proposal:
-    """Read a filled form. Raises Unreadable: in at most TIMEOUT_SECONDS and the worker's memory, whatever it is."""
+def read_form(content: bytes) -> Proposal:
+    """Return what a filled form says. Raise Unreadable; it takes at most TIMEOUT_SECONDS."""
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
     if b"%PDF-" not in content[:1024]:
         raise Unreadable(Fault.BROKEN)
-    return understood(_ask_worker(content))
+    return read_fields(_ask_worker(content))
 
 
-def understood(found: Mapping[str, str]) -> Proposal:
-    """The proposal in the fields of a PDF. Raises Unreadable when it is not a form of ours, or an old one."""
+def read_fields(found: Mapping[str, str]) -> Proposal:
+    """Return the proposal made of a PDF's fields. Raise Unreadable for a foreign form or an old version."""
     form = next((key for key, slug in fields.SLUGS.items() if found.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
     if found.get("version") != fields.VERSION:
         raise Unreadable(Fault.OLD_VERSION)
-    values = {name: _clean(found.get(name, ""), one.lines > 1) for name, one in fields.named(form).items()}
+    values = {name: _clean(found.get(name, ""), field.lines > 1) for name, field in fields.map_fields(form).items()}
     return Proposal(form, values.pop("folio").upper(), values.pop("seal"), values)
 
 
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
-    """Whether a folio is the sender's: `owner` is its company, None when there is none. Raises Unreadable.
+    """Check that the form's folio belongs to the sender's company; `owner` is the folio's, or None. Raise Unreadable.
 
-    The seal is asked first, so that without one nobody learns which folios exist.
+    The seal is checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):
         return
@@ -156,29 +161,26 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
         raise Unreadable(Fault.OTHER_CUSTOMER)
 
 
-def compare(proposal: Proposal, on_file: OnFile) -> Answers:
-    """The answers that a form proposes, once it agrees with what is on file. Raises Unreadable."""
+def compare_form(proposal: Proposal, on_file: OnFile) -> Answers:
+    """Return the answers of a form once it agrees with what is on file. Raise Unreadable when it does not."""
     values = proposal.values
-    if plain_rfc(values["rfc"]) not in {"", on_file.rfc}:
+    if clean_rfc(values["rfc"]) not in {"", on_file.rfc}:
         raise Unreadable(Fault.RFC)
     if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
-    faults = _faults(proposal)
+    faults = _find_faults(proposal)
     if faults:
         raise Unreadable(Fault.INCOMPLETE, faults)
     kind = fields.KINDS[proposal.form][values["kind"]]
-    draft: dict[str, object] = {"reason": values["reason"]}
-    if proposal.form == fields.ACCESS:
-        names = ("full_name", "email", "phone", "position")
-        draft["person"] = {name: values[f"person_{name}"] for name in names} if kind == "alta" else {}
-        return Answers(kind, draft, values["person_email"].lower())
-    draft["effective_date"] = _iso(values["effective_date"]) or ""
-    draft["items"] = _items(values) if kind == "change" else {}
-    return Answers(kind, draft)
+    person = {name.removeprefix("person_"): text for name, text in values.items() if name.startswith("person_")}
+    draft = {"reason": values["reason"], **kind.read_pdf(person, _find_items(values))}
+    if kind.has_date:
+        draft["effective_date"] = _parse_day(values["effective_date"]) or ""
+    return Answers(kind.code, draft, person.get("email", "").lower(), kind.names_colleague)
 
 
-def plain_rfc(text: str) -> str:
-    """An RFC as it is kept, from how people write it."""
+def clean_rfc(text: str) -> str:
+    """Return an RFC as it is stored, from how people write it."""
     return re.sub(r"[\s.-]", "", text).upper()
 
 
@@ -186,34 +188,27 @@ def plain_rfc(text: str) -> str:
 
 
 def _ask_worker(content: bytes) -> dict[str, str]:
-    """What the worker read; a worker that was killed by its limits, or by ours, found it too heavy."""
+    """Return the fields that the worker read. Raise Unreadable: too heavy, if a limit stopped the worker."""
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
-        done = subprocess.run(
-            command,
-            input=content,
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-            env={},
-        )
-        said = json.loads(done.stdout)
+        done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
+        answer = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError, OSError) as error:
         raise Unreadable(Fault.HEAVY) from error
-    if "refusal" in said:
-        raise Unreadable(Fault(said["refusal"]))
-    found: dict[str, str] = said["fields"]
+    if "refusal" in answer:
+        raise Unreadable(Fault(answer["refusal"]))
+    found: dict[str, str] = answer["fields"]
     return found
 
 
-def _faults(proposal: Proposal) -> dict[str, str]:
-    """What is missing or cannot be, field by field."""
+def _find_faults(proposal: Proposal) -> dict[str, str]:
+    """Return what is missing or impossible, by field."""
     values, faults = proposal.values, {}
-    for name, one in fields.named(proposal.form).items():
-        if name != "rfc" and len(values.get(name, "")) > one.max_length and not one.is_fixed:
-            faults[name] = f"Tiene más de {one.max_length} caracteres."
+    for name, field in fields.map_fields(proposal.form).items():
+        if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
+            faults[name] = f"Tiene más de {field.max_length} caracteres."
     for name in _DATED & values.keys():
-        if values[name] and _iso(values[name]) is None:
+        if values[name] and _parse_day(values[name]) is None:
             faults[name] = "Escriba la fecha como 31/12/2026."
     if values["kind"] not in fields.KINDS[proposal.form]:
         faults["kind"] = "Elija qué solicita."
@@ -222,8 +217,8 @@ def _faults(proposal: Proposal) -> dict[str, str]:
     return faults
 
 
-def _items(values: Mapping[str, str]) -> dict[str, str]:
-    """The new values that were written, by their field's code."""
+def _find_items(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the new values that were written, by the field's code."""
     items = {
         name.removeprefix("new_"): text
         for name, text in values.items()
@@ -231,7 +226,7 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
     }
     for name in _DATED & {f"new_{code}" for code in items}:
         code = name.removeprefix("new_")
-        items[code] = _iso(items[code]) or ""
+        items[code] = _parse_day(items[code]) or ""
     if power := items.get("representative_power"):
         items["representative_power"] = fields.POWERS.get(power, power)
     return items
@@ -240,8 +235,8 @@ def _items(values: Mapping[str, str]) -> dict[str, str]:
 _DATED = {"effective_date", "new_representative_valid_from", "new_representative_valid_until"}
 
 
-def _iso(text: str) -> str | None:
-    """«31/12/2026» or «2026-12-31» as an ISO date; None when it is none."""
+def _parse_day(text: str) -> str | None:
+    """Return «31/12/2026» or «2026-12-31» as YYYY-MM-DD; None when it is no date."""
     found = _DATES.fullmatch(text)
     if found is None:
         return None
@@ -253,7 +248,7 @@ def _iso(text: str) -> str | None:
 
 
 def _clean(text: str, is_long: bool) -> str:
-    """NFC, without control or invisible characters; lines only where the field has them."""
+    """Return the text in NFC without control or invisible characters; line breaks stay only in long fields."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     shown = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
     if is_long:

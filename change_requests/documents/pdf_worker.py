@@ -1,7 +1,7 @@
-"""Reads one PDF in a process of its own: `python -I pdf_worker.py < file`, JSON out. Imports nothing of ours.
+"""Read one PDF in a process of its own: `python -I pdf_worker.py < file` prints JSON. It imports nothing of ours.
 
-A PDF from outside may loop, recurse, or unpack to gigabytes. Here that costs one short-lived process its limit of
-memory and of processor time, set before a byte is read; the caller is told `heavy` and lives on.
+A PDF from outside may loop, recurse, or unpack to gigabytes. Then this process reaches the limits of memory and
+processor time that it set before reading, and the caller gets the answer `heavy`.
 """
 
 import json
@@ -41,25 +41,25 @@ _RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "e
 
 
 class Refused(Exception):
-    """Why the file is not read, in one word."""
+    """Report in one word why the file is not read."""
 
 
 def main() -> None:
-    """Read standard input; print {"fields": {name: value}} or {"refusal": word}."""
-    limit()
+    """Read standard input and print {"fields": {name: value}} or {"refusal": word}."""
+    set_limits()
     try:
-        said: dict[str, Any] = {"fields": examine(sys.stdin.buffer.read(MAX_BYTES + 1))}
+        output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}
     except Refused as refusal:
-        said = {"refusal": str(refusal)}
+        output = {"refusal": str(refusal)}
     except (MemoryError, RecursionError):
-        said = {"refusal": "heavy"}
+        output = {"refusal": "heavy"}
     except Exception as error:  # a parser fed with a hostile file raises nearly anything; none of it is ours
-        said = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
-    sys.stdout.write(json.dumps(said))
+        output = {"refusal": "heavy" if type(error).__name__ == "LimitReachedError" else "broken"}
+    sys.stdout.write(json.dumps(output))
 
 
-def limit() -> None:
-    """Bound this process for good: memory, time, and nothing written."""
+def set_limits() -> None:
+    """Limit this process for good: its memory, its processor time, and that it writes no file."""
     for what, most in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_SECONDS),
@@ -70,8 +70,8 @@ def limit() -> None:
             resource.setrlimit(what, (most, most))
 
 
-def examine(content: bytes) -> dict[str, str]:
-    """The values of the form's fields. Raises Refused, and whatever a broken file makes the parser raise."""
+def read_pdf(content: bytes) -> dict[str, str]:
+    """Return the values of the form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
     reader = PdfReader(BytesIO(content), strict=False)
@@ -81,11 +81,11 @@ def examine(content: bytes) -> dict[str, str]:
     check_pages(root)
     check_names(content)
     check_objects(reader.trailer)
-    return fields_of(root)
+    return read_fields(root)
 
 
 def check_pages(root: Any) -> None:
-    """Count the leaves of the page tree, whatever it says of itself."""
+    """Count the pages of the page tree, whatever number the file claims. Raise Refused for none or too many."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node
@@ -96,7 +96,7 @@ def check_pages(root: Any) -> None:
 
 
 def check_names(content: bytes) -> None:
-    """Words of the file as it lies there: also in parts that this reader finds unused and another may not."""
+    """Look for forbidden words in the raw bytes, because another reader may use parts that this one ignores."""
     plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
     for word, refusal in _RAW.items():
         if word in plain:
@@ -104,8 +104,8 @@ def check_names(content: bytes) -> None:
 
 
 def check_objects(trailer: Any) -> None:
-    """Every object that the document leads to, once."""
-    for node in walk([trailer], inner):
+    """Check every object that the document leads to. Raise Refused for scripts, actions and embedded files."""
+    for node in walk([trailer], list_contents):
         if not hasattr(node, "keys"):
             continue
         action, kinds = node.get("/S"), {str(node.get("/Type")), str(node.get("/Subtype"))}
@@ -117,30 +117,30 @@ def check_objects(trailer: Any) -> None:
             raise Refused("embedded")
 
 
-def fields_of(root: Any) -> dict[str, str]:
-    """Name and value of every field; none at all is a scan, or a form that was flattened."""
-    form = resolved(root.get("/AcroForm"))
+def read_fields(root: Any) -> dict[str, str]:
+    """Return name and value of every field. Raise Refused for a PDF without fields: a scan or a flattened form."""
+    form = resolve(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
         raise Refused("scan")
     if "/XFA" in form:
         raise Refused("foreign")
     found: dict[str, str] = {}
-    for node in walk([form["/Fields"]], inner_fields):
+    for node in walk([form["/Fields"]], list_children):
         name = node.get("/T") if hasattr(node, "get") else None
         if isinstance(name, str):
-            found[str(name)[:100]] = value_of(node)
+            found[str(name)[:100]] = read_value(node)
         if len(found) > MAX_FIELDS:
             raise Refused("foreign")
     return found
 
 
-def value_of(node: Any) -> str:
-    """A field's value as text: of buttons the name that is on, which some programs write in the kids alone."""
-    value = resolved(node.get("/V"))
+def read_value(node: Any) -> str:
+    """Return a field's value as text; of a radio button, the name of the chosen one."""
+    value = resolve(node.get("/V"))
     if isinstance(value, list):
-        value = resolved(value[0]) if value else None
+        value = resolve(value[0]) if value else None
     if value is None and node.get("/FT") == "/Btn":
-        states = (resolved(kid).get("/AS") for kid in resolved(node.get("/Kids")) or [node])
+        states = (resolve(kid).get("/AS") for kid in resolve(node.get("/Kids")) or [node])
         value = next((state for state in states if state not in (None, "/Off")), None)
     if isinstance(value, NameObject):
         return "" if value == "/Off" else str(value)[1:MAX_VALUE]
@@ -150,7 +150,7 @@ def value_of(node: Any) -> str:
 
 
 def walk(start: list[Any], inside: Any) -> Iterator[Any]:
-    """Everything reached from `start`, each indirect object once, in order, without recursion."""
+    """Yield every object reached from `start` once, in order and without recursion."""
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))
     budget = MAX_OBJECTS
@@ -171,20 +171,20 @@ def walk(start: list[Any], inside: Any) -> Iterator[Any]:
         waiting.extend(reversed(list(node if isinstance(node, list) else inside(node))))
 
 
-def inner(node: Any) -> list[Any]:
-    """What an object holds that may hold more."""
+def list_contents(node: Any) -> list[Any]:
+    """Return the objects that this object contains or refers to."""
     held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
     return [one for one in held if isinstance(one, IndirectObject | list | dict)]
 
 
-def inner_fields(node: Any) -> list[Any]:
-    """The kids of a field that are fields, or only its looks."""
-    kids = resolved(node.get("/Kids")) if hasattr(node, "get") else None
+def list_children(node: Any) -> list[Any]:
+    """Return the children of a field."""
+    kids = resolve(node.get("/Kids")) if hasattr(node, "get") else None
     return list(kids) if isinstance(kids, list) else []
 
 
-def resolved(node: Any) -> Any:
-    """The object behind a reference."""
+def resolve(node: Any) -> Any:
+    """Return the object behind a reference."""
     return node.get_object() if isinstance(node, IndirectObject) else node
 
 

@@ -59,27 +59,13 @@ def main(arguments=None):
     options = _options(arguments)
     try:
         files, doubled = read(Path(options.expediente))
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         print(f"No se pudo abrir {options.expediente}: {error}")
         return 1
     check = Check(files)
     for name in doubled:
         check.flaw(name, "está dos veces, o su contenido está dañado")
-    for part in (
-        check_manifest,
-        check_events,
-        check_versions,
-        check_decisions,
-        check_executions,
-        check_texts,
-    ):
+    for part in (check_manifest, check_events, check_versions, check_decisions, check_executions, check_texts):
         try:
             part(check)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -259,6 +245,7 @@ def check_texts(check):
 
 
 def _waiver_texts(waiver):
+    """Los textos de una dispensa, como la bitácora los registra."""
     granted = "{}\n{}".format(waiver["reason"], waiver["controls"])
     return [granted, waiver["findings"]] if waiver["findings"] else [granted]
 
@@ -304,6 +291,7 @@ def composed(value):
 
 
 def _version_file(number):
+    """El nombre del archivo de una versión."""
     return f"versiones/{number}.json"
 
 
@@ -320,10 +308,12 @@ def _recorded(check):
 
 
 def _no_float(text):
+    """Rechaza un número con decimales, que no tiene una sola forma de escribirse."""
     raise ValueError("no lleva decimales: " + text)
 
 
 def _options(arguments):
+    """Lee los argumentos de la línea de comandos."""
     parser = argparse.ArgumentParser(description="Comprueba un expediente de Factureya.")
     parser.add_argument("expediente", nargs="?", default=str(Path(__file__).resolve().parent), help="ZIP o carpeta")
     parser.add_argument("--eslabon", default="", help="eslabón de la bitácora que dice el acuse")

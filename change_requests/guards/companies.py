@@ -1,4 +1,4 @@
-"""What only an execution writes: the data of verified companies and their representatives (M1)."""
+"""Guard what only an execution writes: the data of verified companies and their representatives (M1)."""
 
 from change_requests.guards.sql_terms import (
     CONTACT,
@@ -15,14 +15,13 @@ from change_requests.guards.sql_terms import (
     local_day,
     no_replace,
 )
+from change_requests.kinds import fields
 from factureya.core import triggers
 from factureya.core.triggers import Guard
 
-SENSITIVE = ("rfc", "legal_name", "fiscal_address", "phone", "registered_email", "status")
-
 
 def _approved_item(customer: str, that: str) -> str:
-    """An item of the request in execution, for this customer, that says exactly this."""
+    """Return SQL: true if the request in execution has, for this customer, an item that meets `that`."""
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
         WHERE f.id = EXECUTING AND f.status = 'approved' AND f.form = 'change' AND f.suspended_at IS NULL
@@ -30,7 +29,7 @@ def _approved_item(customer: str, that: str) -> str:
 
 
 def _line(row: str) -> tuple[str, str]:
-    """A representative as one text, as `accounts.models.representatives.compose` writes it."""
+    """Return SQL for a representative as one text, per engine, as `representatives.compose` writes it."""
     texts = " || ' | ' || ".join(f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     since, until = f"{row}.valid_from", f"{row}.valid_until"
     days = "{} || ' | ' || COALESCE({}, '')"
@@ -46,7 +45,7 @@ _UNAPPROVED = " OR ".join(
     f"""(NEW.{name} ≠ OLD.{name} AND NOT {
         _approved_item("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
     })"""
-    for name in SENSITIVE
+    for name in fields.COLUMNS
 )
 _EARLY = both(f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
     AND NOT {_approved_item("OLD.id", "NEW.status <> OLD.status AND <day> >= EFFECTIVE(r)")}""")
@@ -114,7 +113,7 @@ GUARDS = [
             both(
                 _VERIFIED.format(customer="NEW.customer_id")
                 + " AND NOT "
-                + _approved_item("NEW.customer_id", "I.field = 'representative' AND I.new = <line>")
+                + _approved_item("NEW.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.new = <line>")
             ),
             line=_line("NEW"),
         ),
@@ -130,7 +129,7 @@ GUARDS = [
                 + " AND "
                 + _VERIFIED.format(customer="OLD.customer_id")
                 + " AND NOT "
-                + _approved_item("OLD.customer_id", "I.field = 'representative' AND I.old = <line>")
+                + _approved_item("OLD.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.old = <line>")
             ),
             line=_line("OLD"),
         ),

@@ -1,4 +1,4 @@
-"""What is asked: versions, assets, evidence and messages of the *expediente* (M19, M20)."""
+"""Guard what was asked: versions, assets, evidence and messages of a request (M19, M20)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,
@@ -122,13 +122,7 @@ GUARDS = [
         " OR (OLD.dropped_at IS NOT NULL AND NEW.dropped_at ≠ OLD.dropped_at)",
         "la evidencia no cambia",
     ),
-    guard(
-        "evidence_no_delete",
-        EVIDENCE,
-        "DELETE",
-        "OLD.revision_no IS NOT NULL",
-        "la evidencia enviada no se borra",
-    ),
+    guard("evidence_no_delete", EVIDENCE, "DELETE", "OLD.revision_no IS NOT NULL", "la evidencia enviada no se borra"),
     triggers.no_truncate(EVIDENCE),
     triggers.no_replace(EVIDENCE, "id", "attachment_id"),
     *triggers.append_only(CLARIFICATION, "answers_id"),
@@ -150,11 +144,7 @@ GUARDS = [
         "el hash no es el del archivo",
     ),
     guard(
-        "asset_never_changes",
-        ASSET,
-        "UPDATE",
-        changed("id", "code", "fields"),
-        "los campos de un activo no cambian",
+        "asset_never_changes", ASSET, "UPDATE", changed("id", "code", "fields"), "los campos de un activo no cambian"
     ),
     Guard("asset_no_delete", ASSET, "DELETE", message="los activos no se borran"),
     triggers.no_truncate(ASSET),

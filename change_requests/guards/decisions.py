@@ -1,4 +1,4 @@
-"""Who decided, on which version, and for which asset (M21)."""
+"""Guard who decided, on which version and for which asset (M21)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,

@@ -1,4 +1,4 @@
-"""Who carries it out, when, and the waiver of segregation (M24, M25)."""
+"""Guard who executes a request, when, and the waiver of segregation (M24, M25)."""
 
 from change_requests.guards.sql_terms import (
     DECISION,

@@ -1,4 +1,4 @@
-"""The request: its steps, its implementer, and no approval without every slot (M8, M21, M24)."""
+"""Guard a request's steps, its implementer, and that no approval is missing (M8, M21, M24)."""
 
 from change_requests.guards.sql_terms import (
     ASSET,
@@ -15,6 +15,7 @@ from change_requests.guards.sql_terms import (
     holds,
     is_active,
 )
+from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import FormalRequest
 from factureya.core import triggers
 from factureya.core.triggers import Guard
@@ -36,7 +37,7 @@ _ITEM_WITHOUT_OWNER = f"""EXISTS (SELECT 1 FROM {REVISION} r, ITEMS(r)
 _REFUSED = f"""EXISTS (SELECT 1 FROM {DECISION} d WHERE d.request_id = NEW.id
     AND d.revision_no = NEW.revision_no AND d.verdict = 'reject')"""
 _TOUCHES_MAIL = f"""EXISTS (SELECT 1 FROM {REVISION} r, ITEMS(r) WHERE r.request_id = NEW.id
-    AND r.no = NEW.revision_no AND I.field = 'registered_email')"""
+    AND r.no = NEW.revision_no AND I.field = '{REGISTERED_EMAIL.code}')"""
 _DESIGNATED = f"NEW.implementer_id IS NOT NULL AND {changed('implementer_id', 'designated_at', 'waiver_id')}"
 _WAIVED = f"""EXISTS (SELECT 1 FROM {WAIVER} w WHERE w.id = {{waiver}} AND w.request_id = {{request}}
     AND w.implementer_id = {{user}})"""

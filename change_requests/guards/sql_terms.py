@@ -1,6 +1,6 @@
-"""How a guard's condition is written once for both engines, and what conditions are made of.
+"""Write a guard's condition once for both engines, and share the parts of which conditions are made.
 
-An unknown (NULL) condition lets a row pass: hence every «NOT EXISTS (…)».
+A condition that is unknown (NULL) lets a row pass: hence every «NOT EXISTS (…)».
 """
 
 from factureya.core.triggers import Guard
@@ -52,15 +52,12 @@ _NOTATION = {
     "CONTENT(folio)": ("json_extract(NEW.payload, '$.folio')", "(NEW.payload::jsonb ->> 'folio')"),
     "CONTENT(form)": ("json_extract(NEW.payload, '$.form')", "(NEW.payload::jsonb ->> 'form')"),
     "CONTENT(kind)": ("json_extract(NEW.payload, '$.kind')", "(NEW.payload::jsonb ->> 'kind')"),
-    "EFFECTIVE(r)": (
-        "json_extract(r.payload, '$.effective_date')",
-        "(r.payload::jsonb ->> 'effective_date')",
-    ),
+    "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
 }
 
 
 def both(condition: str) -> tuple[str, str]:
-    """The condition for SQLite and for PostgreSQL."""
+    """Return the condition for SQLite and for PostgreSQL, with each term of _NOTATION replaced."""
     sqlite = postgresql = condition
     for word, (first, second) in _NOTATION.items():
         sqlite, postgresql = sqlite.replace(word, first), postgresql.replace(word, second)
@@ -68,7 +65,7 @@ def both(condition: str) -> tuple[str, str]:
 
 
 def _instants(condition: str, form: str) -> str:
-    """T[x] is an instant to compare: on SQLite a number, as text would depend on how it was written."""
+    """Replace T[x] by `form` of x: an instant to compare, on SQLite a number, because its text has several forms."""
     while "T[" in condition:
         before, _, rest = condition.partition("T[")
         name, _, after = rest.partition("]")
@@ -77,41 +74,41 @@ def _instants(condition: str, form: str) -> str:
 
 
 def changed(*columns: str) -> str:
-    """Whether any of these columns changes, NULL included."""
+    """Return a condition: true if any of these columns changes, to or from NULL included."""
     return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns) + ")"
 
 
 def guard(name: str, table: str, event: str, when: str, message: str) -> Guard:
-    """A guard of both engines."""
+    """Return a guard for both engines."""
     return Guard(name, table, event, when=both(when), message=message)
 
 
 def no_replace(table: str, name: str, event: str, when: str) -> Guard:
-    """Against INSERT OR REPLACE and UPDATE OR REPLACE over a unique key with a condition."""
+    """Return a guard for SQLite against INSERT OR REPLACE and UPDATE OR REPLACE over a conditional unique key."""
     return Guard(name, table, event, when=both(when)[0], message="row exists", engines=("sqlite",))
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Whether the person holds the office at that instant; one that was ended counts for none, backdated or not."""
+    """Return a condition: true if the person holds the office at that instant; an ended assignment never counts."""
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
 
 def is_active(user: str) -> str:
-    """Whether the person's account is active."""
+    """Return a condition: true if the person's account is active."""
     return f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {user} AND u.is_active)"
 
 
 def local_day(instant: str) -> tuple[str, str]:
-    """The day in Mexico City of an instant, as YYYY-MM-DD text; the country has no summer time since 2022."""
-    return (
-        f"date({instant}, '-6 hours')",
-        f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')",
-    )
+    """Return SQL for the day of an instant in Mexico City, per engine, as YYYY-MM-DD text.
+
+    SQLite subtracts six hours: the country has had no summer time since 2022.
+    """
+    return (f"date({instant}, '-6 hours')", f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')")
 
 
 def by_engine(pair: tuple[str, str], **parts: tuple[str, str]) -> tuple[str, str]:
-    """Put parts that differ by engine where the condition names them: <part>."""
+    """Return the condition of each engine with every `<part>` replaced by that engine's own text."""
     sqlite, postgresql = pair
     for name, (first, second) in parts.items():
         sqlite = sqlite.replace(f"<{name}>", first)
@@ -120,12 +117,12 @@ def by_engine(pair: tuple[str, str], **parts: tuple[str, str]) -> tuple[str, str
 
 
 def of_the_request(that: str) -> str:
-    """Whether the request `f` of the new row is so."""
+    """Return a condition: true if the request `f` of the new row meets `that`."""
     return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {that})"
 
 
 def decider_in_office(decision: str, at: str) -> str:
-    """Whether whoever took the decision is active and holds its office at that instant, by any assignment."""
+    """Return a condition: true if whoever took the decision is active and holds its office at that instant."""
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
         WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL

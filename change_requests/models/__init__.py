@@ -1,15 +1,10 @@
-"""Formal requests: what is asked, who decided, what was carried out (manual 02, 04)."""
+"""Store formal requests: what is asked, who decided, what was executed (manual 02, 04)."""
 
 from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
 from change_requests.models.executions import Execution, ExecutionContext
 from change_requests.models.mails import MailText, MailTextFile
-from change_requests.models.requests import (
-    Evidence,
-    FormalRequest,
-    RequestedAsset,
-    RequestRevision,
-)
+from change_requests.models.requests import Evidence, FormalRequest, RequestedAsset, RequestRevision
 
 __all__ = [
     "ACCESS",

@@ -1,4 +1,4 @@
-"""Who decided what, on which exact content; questions on the way; and the waiver of segregation (M21, M24, M25)."""
+"""Store decisions with the exact content they are about, questions on the way, and waivers (M21, M24, M25)."""
 
 from django.conf import settings
 from django.db import models
@@ -13,9 +13,9 @@ from factureya.core import clock
 
 
 class Decision(models.Model):
-    """Approval or refusal of one version by one person: append-only, one per person and version.
+    """Store the approval or refusal of one version by one person; append-only, one per person and version.
 
-    (request, revision_no, requester, sha256) is a key into RequestRevision: nobody can lie about what was seen.
+    (request, revision_no, requester, sha256) is a key into RequestRevision, so a decision names content that exists.
     """
 
     class Office(models.TextChoices):
@@ -70,14 +70,14 @@ class Decision(models.Model):
 
     @property
     def is_approval(self) -> bool:
-        """Whether it approves."""
+        """Return True if the decision approves."""
         return self.verdict == self.Verdict.APPROVE
 
 
 class DecisionSlot(models.Model):
-    """A place that a decision fills: security's, or the owner's for one asset. Append-only.
+    """Store a needed approval that a decision gives: security's, or the owner's for one asset. Append-only.
 
-    The one change: a slot is voided, once, when its decider no longer holds the office; somebody else can fill it.
+    It can only be voided, once, when its decider no longer holds the office; then somebody else can give it.
     """
 
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="slots", verbose_name="decisión")
@@ -85,12 +85,7 @@ class DecisionSlot(models.Model):
     revision_no = models.PositiveIntegerField("versión")
     office = models.CharField("cargo", max_length=10, choices=Decision.Office)
     asset = models.ForeignKey(
-        InformationAsset,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="activo",
+        InformationAsset, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="activo"
     )
     voided_at = models.DateTimeField("anulada", null=True, blank=True)
 
@@ -121,20 +116,15 @@ class DecisionSlot(models.Model):
 
 
 class Clarification(models.Model):
-    """A question of mesa de control or an officer, or its answer: messages of the *expediente*; append-only.
+    """Store a question of mesa de control or an officer, or its answer (*aclaración*); append-only.
 
-    They leave the content as it is; an answer that brings evidence is an edit.
+    It leaves the content as it is; an answer that brings evidence is an edit.
     """
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="clarifications", verbose_name="solicitud")
     # Empty in a question.
     answers = models.OneToOneField(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="answer",
-        verbose_name="responde a",
+        "self", models.PROTECT, null=True, blank=True, related_name="answer", verbose_name="responde a"
     )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
     author_name = models.CharField("nombre del autor", max_length=150)
@@ -150,14 +140,14 @@ class Clarification(models.Model):
 
     @property
     def is_question(self) -> bool:
-        """Whether it asks; else it answers."""
+        """Return True for a question, False for an answer."""
         return self.answers_id is None
 
 
 class Waiver(models.Model):
-    """Why somebody who is no implementer, or works in Development, carries a request out, and its controls (M25).
+    """Store why somebody without the office, or of Development, executes a request, and the extra controls (M25).
 
-    Granted by the security officer; checked afterwards by somebody else, by `check_due`. Written once, checked once.
+    The security officer grants it; somebody else checks it by `check_due`. It is written once and checked once.
     """
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="waivers", verbose_name="solicitud")

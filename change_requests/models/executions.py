@@ -1,4 +1,4 @@
-"""What was carried out: the approved content, by the designated person (M1, M24)."""
+"""Store what was executed: the approved content, by the designated person (M1, M24)."""
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,9 @@ from factureya.core import clock
 
 
 class Execution(models.Model):
-    """An attempt to apply the approved version: *ok*, or *drift* (an old value had changed; nothing was written).
+    """Store an attempt to apply the approved version: *ok*, or *drift* (an old value had changed; nothing was written).
 
-    Append-only. The row is written first, while the request is approved; it lets the changes through the guards.
+    Append-only. The row is written first, while the request is approved, and lets the changes pass the guards.
     """
 
     class Result(models.TextChoices):
@@ -46,9 +46,9 @@ class Execution(models.Model):
 
 
 class ExecutionContext(models.Model):
-    """SQLite's «inside an execution»: at most one row, written and taken away inside one transaction.
+    """Store which request is being executed, on SQLite: one row, written and deleted inside one transaction.
 
-    PostgreSQL has a transaction-local setting for it and leaves this table empty. See `execution_context`.
+    PostgreSQL uses a transaction-local setting and leaves this table empty. See `change_requests.execution`.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True)

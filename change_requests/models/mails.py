@@ -1,4 +1,4 @@
-"""What came in a mail beside a form: its words, and the files that are evidence of no request (M20)."""
+"""Store what came in a mail beside a form: its words, and the files that are evidence of no request (M20)."""
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +9,7 @@ from factureya.core.models import Attachment
 
 
 class MailText(models.Model):
-    """The words of a mail that brought a form, kept with its request; append-only. They are no part of the content."""
+    """Store the words of a mail that brought a form, with its request; append-only and no part of the content."""
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="mail_texts", verbose_name="solicitud")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="autor")
@@ -28,9 +28,9 @@ class MailText(models.Model):
 
 
 class MailTextFile(models.Model):
-    """A file of such a mail that is evidence of no request; mesa de control reads it. Append-only.
+    """Store a file of such a mail that is evidence of no request, for mesa de control to read. Append-only.
 
-    The same file stands beside the words in every request of its mail.
+    The same file is stored beside the words in every request of its mail.
     """
 
     text = models.ForeignKey(MailText, models.PROTECT, related_name="files", verbose_name="texto")

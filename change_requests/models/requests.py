@@ -1,4 +1,4 @@
-"""A formal request and the content asked for, version by version (M7, M8, M19, M20)."""
+"""Store a formal request and the content asked for, version by version (M7, M8, M19, M20)."""
 
 from django.conf import settings
 from django.db import models
@@ -11,9 +11,9 @@ from factureya.core.models import Attachment, Chained
 
 
 class FormalRequest(Chained):
-    """A *Solicitud de Control de Acceso* (form access) or *de Baja o Cambio de Información Sensible* (form change).
+    """Store a *Solicitud de Control de Acceso* (access) or *de Baja o Cambio de Información Sensible* (change).
 
-    Its status follows EDGES; `change_requests.guards` holds them, and who may be in which part, in the database too.
+    Its status follows EDGES; `change_requests.guards` holds the edges, and who may take part, in the database too.
     Lock this row first, then its parts, then the customer.
     """
 
@@ -47,7 +47,6 @@ class FormalRequest(Chained):
         EMAIL = "email", "Correo"
 
     PREFIXES = {Form.ACCESS: "SA", Form.CHANGE: "SC"}
-    KINDS = {Form.ACCESS: (Kind.ALTA, Kind.BAJA, Kind.CLAVE), Form.CHANGE: (Kind.BAJA, Kind.CHANGE)}
     # An access request is called otherwise in these two.
     ACCESS_LABELS = {Status.IN_APPROVAL: "Verificada", Status.EXECUTED: "Ejecutada"}
     EDITABLE = (Status.DRAFT, Status.RETURNED)
@@ -55,13 +54,7 @@ class FormalRequest(Chained):
     # Nothing moves out of the last four; `executed` and `closed` only on.
     EDGES = {
         Status.DRAFT: (Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
-        Status.SUBMITTED: (
-            Status.DRAFT,
-            Status.VERIFYING,
-            Status.RETURNED,
-            Status.CANCELLED,
-            Status.EXPIRED,
-        ),
+        Status.SUBMITTED: (Status.DRAFT, Status.VERIFYING, Status.RETURNED, Status.CANCELLED, Status.EXPIRED),
         Status.VERIFYING: (
             Status.DRAFT,
             Status.IN_APPROVAL,
@@ -78,13 +71,7 @@ class FormalRequest(Chained):
             Status.CANCELLED,
             Status.EXPIRED,
         ),
-        Status.APPROVED: (
-            Status.IN_APPROVAL,
-            Status.EXECUTED,
-            Status.FAILED,
-            Status.CANCELLED,
-            Status.EXPIRED,
-        ),
+        Status.APPROVED: (Status.IN_APPROVAL, Status.EXECUTED, Status.FAILED, Status.CANCELLED, Status.EXPIRED),
         Status.RETURNED: (Status.DRAFT, Status.SUBMITTED, Status.CANCELLED, Status.EXPIRED),
         Status.FAILED: (Status.DRAFT, Status.APPROVED, Status.CANCELLED, Status.EXPIRED),
         Status.EXECUTED: (Status.CLOSED, Status.REVERTED),
@@ -100,10 +87,7 @@ class FormalRequest(Chained):
     kind = models.CharField("movimiento", max_length=10, choices=Kind)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="formal_requests", verbose_name="empresa")
     requester = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        related_name="formal_requests",
-        verbose_name="solicitante",
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="formal_requests", verbose_name="solicitante"
     )
     representative = models.ForeignKey(
         Representative, models.PROTECT, related_name="+", verbose_name="en su carácter de"
@@ -125,6 +109,8 @@ class FormalRequest(Chained):
     # «No fui yo» after the execution: since when, until an officer marks it as seen.
     alarmed_at = models.DateTimeField("aviso «no fui yo» por revisar", null=True, blank=True)
     outcome_reason = models.CharField("motivo del resultado", max_length=1000, blank=True)
+    # In approval again because who asked has no powers any more: mesa de control gives it back.
+    powers_lapsed_at = models.DateTimeField("poderes vencidos desde", null=True, blank=True)
 
     created_at = models.DateTimeField("creada", default=clock.now)
     submitted_at = models.DateTimeField("enviada", null=True, blank=True)
@@ -136,29 +122,14 @@ class FormalRequest(Chained):
     new_mail_revision = models.PositiveIntegerField("versión con el correo nuevo comprobado", null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="verificó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
     )
     implementer = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="implementador",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="implementador"
     )
     designated_at = models.DateTimeField("designado", null=True, blank=True)
     designated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="designó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="designó"
     )
     waiver = models.ForeignKey(
         "Waiver", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="dispensa"
@@ -169,12 +140,7 @@ class FormalRequest(Chained):
     executed_at = models.DateTimeField("ejecutada", null=True, blank=True)
     closed_at = models.DateTimeField("cerrada", null=True, blank=True)
     revert_of = models.ForeignKey(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="reverts",
-        verbose_name="revierte",
+        "self", models.PROTECT, null=True, blank=True, related_name="reverts", verbose_name="revierte"
     )
 
     class Meta:
@@ -215,15 +181,7 @@ class FormalRequest(Chained):
             models.CheckConstraint(
                 name="verifying_request_was_confirmed",
                 condition=~Q(
-                    status__in=[
-                        "verifying",
-                        "in_approval",
-                        "approved",
-                        "executed",
-                        "closed",
-                        "failed",
-                        "reverted",
-                    ]
+                    status__in=["verifying", "in_approval", "approved", "executed", "closed", "failed", "reverted"]
                 )
                 | Q(confirmed_at__isnull=False),
             ),
@@ -252,9 +210,7 @@ class FormalRequest(Chained):
                 name="request_executed_inside_its_window",
                 condition=Q(executed_at__isnull=True)
                 | Q(
-                    implementer__isnull=False,
-                    executed_at__gte=F("execute_after"),
-                    executed_at__lt=F("execute_before"),
+                    implementer__isnull=False, executed_at__gte=F("execute_after"), executed_at__lt=F("execute_before")
                 ),
             ),
             models.CheckConstraint(
@@ -273,8 +229,7 @@ class FormalRequest(Chained):
                 violation_error_message="Nadie se designa a sí mismo.",
             ),
             models.CheckConstraint(
-                name="verifier_is_not_requester",
-                condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester")),
+                name="verifier_is_not_requester", condition=Q(verified_by__isnull=True) | ~Q(verified_by=F("requester"))
             ),
             models.CheckConstraint(
                 name="request_alarm_follows_its_execution",
@@ -305,27 +260,28 @@ class FormalRequest(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of its chain of events."""
         return f"request:{self.pk}"
 
     @property
     def is_access(self) -> bool:
-        """Whether it is a *Solicitud de Control de Acceso* (M7)."""
+        """Return True for a *Solicitud de Control de Acceso* (M7)."""
         return self.form == self.Form.ACCESS
 
     @property
     def status_label(self) -> str:
-        """The status as its form calls it: an access request in approval is «Verificada»."""
+        """Return the status as its form calls it: an access request in approval is «Verificada»."""
         label = self.ACCESS_LABELS.get(self.Status(self.status)) if self.is_access else None
         return label or self.Status(self.status).label
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still lead to an execution."""
+        """Return True if the request may still lead to an execution."""
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
 
 
 class RequestRevision(models.Model):
-    """What was asked, as it was asked: never changed. `payload` is the canonical text of `change_requests.payload`."""
+    """Store one version of a request; it never changes. `payload` is text as `payload.canonical` writes it."""
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="revisions", verbose_name="solicitud")
     no = models.PositiveIntegerField("versión")
@@ -353,9 +309,9 @@ class RequestRevision(models.Model):
 
 
 class RequestedAsset(models.Model):
-    """An asset that a request touches; one open request per customer and asset (M21).
+    """Store that a request changes an asset; one open request per customer and asset (M21).
 
-    `subject` is the person's mail in an access request, where one request per person may be open; else empty.
+    `subject` is the person's mail in an access request, of whom one request may be open; else it is empty.
     """
 
     request = models.ForeignKey(
@@ -384,7 +340,7 @@ class RequestedAsset(models.Model):
 
 
 class Evidence(models.Model):
-    """A file that supports a request. `revision_no` is the first version that carried it; from then on it stays."""
+    """Store a file that supports a request; `revision_no` is the first version that carried the file."""
 
     request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="evidence", verbose_name="solicitud")
     attachment = models.OneToOneField(Attachment, models.PROTECT, related_name="+", verbose_name="archivo")

@@ -22,16 +22,7 @@ from change_requests.operations.ending import (
     revert,
     withdraw,
 )
-from change_requests.operations.errors import (
-    AlteredEvidence,
-    Invalid,
-    NoPeople,
-    NotAllowed,
-    Refused,
-    SentBack,
-    StaleContent,
-    WrongStatus,
-)
+from change_requests.operations.errors import AlteredEvidence, NoPeople, SentBack, StaleContent
 from change_requests.operations.executing import execute
 from change_requests.operations.implementing import (
     check_waiver,
@@ -55,6 +46,7 @@ from change_requests.operations.verifying import (
     return_to_requester,
     verify,
 )
+from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
 
 __all__ = [
     "AlteredEvidence",

@@ -5,190 +5,193 @@ from change_requests import notifications, policy
 from change_requests.kinds import content
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
-from change_requests.operations._locking import (
-    TURN,
+from change_requests.operations._common import (
+    TURN_COLUMNS,
     Kind,
     Status,
-    current,
-    locked,
-    move,
-    outcome_of,
-    refuse,
+    clean_outcome,
+    clean_text,
+    lock_customer,
+    lock_request,
+    move_request,
+    move_with_reason,
+    require_none,
+    reread_person,
     restart_clock,
     stop_clock,
-    text_of,
 )
-from change_requests.operations.drafting import begin
-from change_requests.operations.errors import Refused
-from change_requests.operations.submitting import hold_customer, send
-from change_requests.operations.verifying import WORDS
+from change_requests.operations._revisions import insert_draft, send_revision
 from factureya.core import audit
 from factureya.core.calendar import attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
+from factureya.core.refusals import Refused
 
 NOBODY = Objector()
+MIN_REVERT_REASON = 20
 
 
-def close(request: FormalRequest, *, actor: User) -> FormalRequest:
-    """Mesa de control closes what was applied; with a waiver, once its check is written."""
-    with locked(request, Status.EXECUTED) as fresh:
-        actor = current(actor)
-        refuse(policy.may_close(actor, fresh))
-        if fresh.waiver is not None and fresh.waiver.check_due and not fresh.waiver.checked_at:
+def close(pk: int, *, actor: User) -> FormalRequest:
+    """Close a request that was applied, and tell the company; a waiver must have been checked. Raises Refused."""
+    with lock_request(pk, Status.EXECUTED) as request:
+        actor = reread_person(actor)
+        require_none(policy.why_not_close(actor, request))
+        if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
-        fresh.closed_at = now()
-        event = move(fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
-        notifications.told("closed", fresh, event)
-    return fresh
+        request.closed_at = now()
+        event = move_request(request, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
+        notifications.mail_progress("closed", request, event)
+    return request
 
 
-def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """Before it is applied: by the company's representative, or by mesa de control. Nothing changes."""
-    with locked(request, *policy.WITHDRAWABLE, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_withdraw(actor, fresh))
-        fresh.outcome_reason = outcome_of(reason)
-        event = move(
-            fresh,
-            Status.CANCELLED,
-            "request.withdrawn",
-            actor=actor,
-            due_at=None,
-            saved=("outcome_reason",),
-            reason=fresh.outcome_reason,
+def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Cancel a request before it is applied, as its company or as mesa de control; no data changes. Raises Refused."""
+    with lock_request(pk, *policy.WITHDRAWABLE, is_stopped_too=True) as request:
+        actor = reread_person(actor)
+        require_none(policy.why_not_withdraw(actor, request))
+        event = move_with_reason(
+            request, Status.CANCELLED, "request.withdrawn", actor=actor, reason=clean_outcome(reason)
         )
-        if fresh.revision_no:
-            notifications.told("cancelled", fresh, event, reason=fresh.outcome_reason)
-    return fresh
+        if request.revision_no:
+            notifications.mail_progress("cancelled", request, event, reason=request.outcome_reason)
+    return request
 
 
-def not_me(request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY) -> FormalRequest:
-    """Stop what is under way, or alarm about what was applied, because somebody says «no fui yo» (M8).
+def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
+    """Stop what is under way, or raise an alarm about what was applied, because somebody says «no fui yo» (M8).
 
-    The event says which mailbox objected, as far as it is known. The same mailbox again changes nothing until an
+    The event names the mailbox that objected, as far as it is known. The same mailbox again changes nothing until an
     officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
-    with locked(request, *Status, suspended=True) as fresh:
-        does = policy.not_me_does(fresh)
-        if not does or _was_said(fresh, said_by):
-            return fresh
-        column = "suspended_at" if does == policy.STOP else "alarmed_at"
-        is_first = getattr(fresh, column) is None
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        effect = policy.effect_of_objection(request)
+        if not effect or _has_objected(request, objector):
+            return request
+        column = "suspended_at" if effect == policy.STOP else "alarmed_at"
+        is_first = getattr(request, column) is None
         if is_first:
-            setattr(fresh, column, now())
-            fresh.save(update_fields=[column])
+            setattr(request, column, now())
+            request.save(update_fields=[column])
         event = audit.record(
             "request.disowned",
-            fresh,
+            request,
             actor=actor,
-            status=fresh.status,
-            suspended=does == policy.STOP,
-            mailbox=said_by.mailbox,
-            role=said_by.role,
+            status=request.status,
+            suspended=effect == policy.STOP,
+            mailbox=objector.mailbox,
+            role=objector.role,
         )
-        _tell_who_looks(fresh, event, said_by, does, is_first)
-    return fresh
+        _mail_objection(request, event, objector, effect, is_first)
+    return request
 
 
-def mark_alarm_seen(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
-    with locked(request, *Status, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_see_alarm(actor, fresh))
-        text = text_of(reason, at_least=WORDS, what="lo que comprobó", field="reason")
-        fresh.alarmed_at = None
-        fresh.save(update_fields=["alarmed_at"])
-        event = audit.record("request.alarm_seen", fresh, actor=actor, reason=text[:1000])
-        notifications.alarm_seen(fresh, event)
-    return fresh
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        actor = reread_person(actor)
+        require_none(policy.why_not_mark_alarm_seen(actor, request))
+        text = clean_text(reason, field="reason", what="lo que comprobó")
+        request.alarmed_at = None
+        request.save(update_fields=["alarmed_at"])
+        event = audit.record("request.alarm_seen", request, actor=actor, reason=text[:1000])
+        notifications.mail_alarm_seen(request, event)
+    return request
 
 
-def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """The security officer found that it is the company's; deadlines go on with the time they had left."""
-    with locked(request, *Status, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_resume(actor, fresh))
-        text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
-        assert fresh.suspended_at is not None  # may_resume
-        _go_on(fresh)
-        event = audit.record("request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no)
-        notifications.told("resumed", fresh, event, reason=text)
-        if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
-            notifications.submitted(fresh, event)
-        notifications.your_turn(fresh, event)
-    return fresh
+def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Let a stopped request go on, once the security officer found that it is the company's.
 
-
-def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
-    """A new request, made by the machine, that puts back what was before; it needs the same approvals.
-
-    It is sent at once. Its confirmation goes to the registered mail, or to the old one when that is what is put back.
-    The original is *revertida* when this one is executed. Raises Refused when today's values are others already.
+    Deadlines get the time back that they had left. Raises NotAllowed, WrongStatus, Invalid.
     """
-    with locked(request, Status.EXECUTED, Status.CLOSED, suspended=True) as fresh:
-        actor = current(actor)
-        refuse(policy.may_revert(actor, fresh))
-        hold_customer(fresh)
-        text = text_of(reason, at_least=20, what="el motivo", field="reason")
-        representative = _in_whose_name(fresh, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(fresh)["items"]]
-        if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        actor = reread_person(actor)
+        require_none(policy.why_not_resume(actor, request))
+        text = clean_text(reason, field="reason", what="el motivo")
+        _restart_deadlines(request)
+        event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
+        notifications.mail_progress("resumed", request, event, reason=text)
+        if request.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
+            notifications.mail_submitted(request, event)
+        notifications.mail_your_turn(request, event)
+    return request
+
+
+def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
+    """Make and send a new request that puts back the values of before this one, and return the new request.
+
+    It needs the same approvals, and is confirmed from the registered mail, or from the old one when that is what it
+    puts back. The original becomes *revertida* when the new request is executed.
+    Raises Refused when the current values are not those that the original left.
+    """
+    with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
+        actor = reread_person(actor)
+        require_none(policy.why_not_revert(actor, request))
+        lock_customer(request)
+        text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
+        representative = _choose_representative(request, actor)
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(request)["items"]]
+        if any(content.today_of(request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
-        undoing = begin(
+        reversal = insert_draft(
             actor,
-            form=fresh.form,
+            form=request.form,
             kind=Kind.CHANGE,
-            customer=fresh.customer,
+            customer=request.customer,
             requester=representative.user,
             representative=representative,
-            revert_of=fresh,
+            revert_of=request,
             draft={"reason": text},
         )
-        send(undoing, items, author=actor)
-    return undoing
+        send_revision(reversal, items, author=actor)
+    return reversal
 
 
-def _in_whose_name(request: FormalRequest, actor: User) -> Representative:
-    """The powers under which it is asked: the actor's own, those of the original, or others in force."""
-    held = Representative.objects.filter(
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _choose_representative(request: FormalRequest, actor: User) -> Representative:
+    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force.
+
+    Raises Refused when nobody with an account represents the company today.
+    """
+    powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()
-    own = held.filter(user=actor).first() or held.filter(pk=request.representative_id).first()
-    found = own or held.order_by("pk").first()
+    best = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
+    found = best or powers.order_by("pk").first()
     if found is None:
         raise Refused("La empresa no tiene hoy un representante con poderes vigentes y cuenta.")
     return found
 
 
-def _was_said(request: FormalRequest, said_by: Objector) -> bool:
-    """Whether this mailbox (or nobody known) said it already, and no officer has looked at it since."""
+def _has_objected(request: FormalRequest, objector: Objector) -> bool:
+    """Return True if this mailbox, or an unknown one, objected before and no officer has looked since."""
     since = request.suspended_at or request.alarmed_at
     if since is None:
         return False
-    said = request.events().filter(verb="request.disowned", at__gte=since)
-    return any(data.get("mailbox", "") == said_by.mailbox for data in said.values_list("data", flat=True))
+    events = request.events().filter(verb="request.disowned", at__gte=since)
+    return any(data.get("mailbox", "") == objector.mailbox for data in events.values_list("data", flat=True))
 
 
-def _tell_who_looks(request: FormalRequest, event: Event, said_by: Objector, does: str, is_first: bool) -> None:
-    """Tell the officers each time, and the company what follows: of a stop once, of a report its own mailbox."""
-    if does == policy.STOP:
-        notifications.disowned(request, event)
+def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
+    """Tell the officers of every objection; tell the company of the first stop, and the mailbox of its own alarm."""
+    if effect == policy.STOP:
+        notifications.mail_disowned(request, event)
         if is_first:
-            notifications.told("suspended", request, event)
+            notifications.mail_progress("suspended", request, event)
         return
     until = policy.alarm_until(request)
-    notifications.disowned(request, event, until=until)
-    if said_by.mailbox:
-        notifications.alarm_received(request, event, to=said_by.mailbox, until=until)
+    notifications.mail_disowned(request, event, until=until)
+    if objector.mailbox:
+        notifications.mail_alarm_received(request, event, to=objector.mailbox, until=until)
 
 
-def _go_on(request: FormalRequest) -> None:
-    """The deadline, and the time to apply it, get what was left of them when it stopped."""
+def _restart_deadlines(request: FormalRequest) -> None:
+    """Give the deadline, and the time to apply the request, what was left of them when it was stopped; save it."""
     stopped, instant = request.suspended_at, now()
-    assert stopped is not None
+    assert stopped is not None  # why_not_resume
     request.suspended_at = None
-    saved = ["suspended_at", *TURN]
+    saved = ["suspended_at", *TURN_COLUMNS]
     if request.status == Status.SUBMITTED and request.due_at is not None:
         request.due_at += instant - stopped
     elif request.due_minutes_left is None:

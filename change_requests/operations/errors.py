@@ -1,33 +1,19 @@
-"""Why an operation refused. Nothing was written; the text of each is for the person who asked."""
+"""The refusals of formal requests beside those of `core.refusals`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-
-class Refused(Exception):
-    """The operation does not apply, or not like this; `field` is what the text is about, or empty."""
-
-    def __init__(self, text: str, field: str = "") -> None:
-        super().__init__(text)
-        self.field = field
+from factureya.core.refusals import Refused, Stale, WrongStatus
 
 
-class NotAllowed(Refused):
-    """Not by this person."""
-
-
-class WrongStatus(Refused):
-    """The verb does not apply to the request as it is now."""
-
-
-class StaleContent(WrongStatus):
-    """The content is not the one that was seen; it must be read again before it is decided."""
+class StaleContent(Stale):
+    """Say that the content is not the one that the person saw, and must be read again before it is decided."""
 
     def __init__(self) -> None:
         super().__init__("La solicitud cambió desde que abrió esta página. Lea el contenido nuevo antes de decidir.")
 
 
 class AlteredEvidence(WrongStatus):
-    """A stored file is missing or not the one that was sent; that this was found is committed."""
+    """Say that stored files are missing or are not those that were sent; that they were found so is committed."""
 
     def __init__(self, names: Sequence[str]) -> None:
         listed = ", ".join(f"«{name}»" for name in dict.fromkeys(names))
@@ -36,21 +22,12 @@ class AlteredEvidence(WrongStatus):
         )
 
 
-class Invalid(Refused):
-    """What was asked is not complete or not possible; `errors` has a text for each field."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        field, text = next(iter(errors.items()))
-        super().__init__(text, field)
-        self.errors = dict(errors)
-
-
 class NoPeople(Refused):
-    """No lawful set of people could decide and execute it; the text names the office that is missing."""
+    """Say that no lawful set of people could decide and apply the request; the text names the missing office."""
 
 
 class SentBack(Refused):
-    """The execution was refused and the request is in approval again, which is written; the text says why.
+    """Say that the execution was refused and the request is in approval again, and why.
 
-    Raised after that was committed: an outer transaction must not be rolled back because of it.
+    It is raised after that was committed, so an outer transaction must not be rolled back because of it.
     """

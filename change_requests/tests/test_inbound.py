@@ -142,7 +142,7 @@ def test_a_baja_of_the_service_by_mail(cast):
 @pytest.mark.clause("M20")
 def test_a_drafts_form_sends_that_draft_and_the_other_files_are_its_evidence(cast):
     draft = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     content = pdfs.fill(
         blank,
         {"new_phone": "222 555 0178", "reason": "Cambió el número de la oficina.", "oath": "/Yes"},
@@ -198,7 +198,7 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
     reason = pdfs.CHANGE_ANSWERS["reason"]
     web = request_histories.make(cast, Status.SUBMITTED, items=answered_in_portal, reason=reason)
     by_web = json.loads(web.revisions.get().payload)
-    operations.withdraw(web, actor=cast.ana, reason="La envío por correo.")
+    operations.withdraw(web.pk, actor=cast.ana, reason="La envío por correo.")
 
     deliver(letter(cast.ana, ("f.pdf", pdfs.filled(CHANGE, answers(CHANGE, cast)))))
     mailed = FormalRequest.objects.get(channel="email")
@@ -226,8 +226,8 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
 @pytest.mark.clause("M20")
 def test_the_same_folio_by_web_and_then_by_mail_is_one_request_and_the_second_is_told(cast):
     request = request_histories.draft(cast)
-    content = pdfs.fill(form_draw.render(CHANGE, form_draw.data_of(request)), {"oath": "/Yes"})
-    operations.submit(request, actor=cast.ana)
+    content = pdfs.fill(form_draw.render_form(CHANGE, form_draw.read_form_data(request)), {"oath": "/Yes"})
+    operations.submit(request.pk, actor=cast.ana)
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
 
@@ -258,13 +258,13 @@ def test_the_same_file_twice_is_one_request(cast):
 def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rounds):
     for _ in range(race_rounds):
         request = request_histories.draft(cast)
-        content = pdfs.fill(form_draw.render(CHANGE, form_draw.data_of(request)), {"oath": "/Yes"})
+        content = pdfs.fill(form_draw.render_form(CHANGE, form_draw.read_form_data(request)), {"oath": "/Yes"})
         raw, start, said = letter(cast.ana, ("f.pdf", content)), threading.Barrier(2), {}
 
         def by_web(request=request, start=start, said=said) -> None:
             start.wait()
             try:
-                operations.submit(request, actor=cast.ana)
+                operations.submit(request.pk, actor=cast.ana)
                 said["web"] = True
             except operations.Refused:
                 said["web"] = False
@@ -286,13 +286,13 @@ def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rou
         assert said in ({"web": True, "mail": "form-already"}, {"web": False, "mail": ""})
         assert request.revisions.count() == 1
         request.refresh_from_db()
-        operations.withdraw(request, actor=cast.ana, reason="Para la vuelta siguiente.")
+        operations.withdraw(request.pk, actor=cast.ana, reason="Para la vuelta siguiente.")
 
 
 @pytest.mark.clause("M20")
 def test_a_returned_request_is_sent_again_by_mail_as_a_new_version(cast):
     request = request_histories.make(cast, Status.RETURNED)
-    blank = form_draw.render(CHANGE, form_draw.data_of(request))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(request))
     content = pdfs.fill(blank, {"new_phone": "222 555 0777", "oath": "/Yes"})
 
     deliver(letter(cast.ana, ("f.pdf", content)))
@@ -361,7 +361,7 @@ def test_a_form_that_does_not_agree_applies_nothing_and_is_answered(cast, values
 def test_another_customers_folio_is_refused_and_his_draft_stays_as_it_was(cast):
     theirs = make_representative(email="carla@otra.example")
     draft = operations.create_draft(actor=theirs, customer=theirs.contact.customer, form=CHANGE, kind="change")
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     content = pdfs.fill(blank, answers(CHANGE, cast))
 
     refused(letter(cast.ana, ("f.pdf", content)), Fault.OTHER_CUSTOMER, cast.ana.email)
@@ -394,7 +394,7 @@ def test_a_person_who_is_not_of_the_company_is_named_in_the_answer(cast):
 @pytest.mark.clause("M20")
 def test_the_folio_of_another_kind_is_refused(cast):
     request = request_histories.draft(cast)
-    blank = form_draw.render(CHANGE, form_draw.data_of(request))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(request))
     content = pdfs.fill(blank, {"kind": "/Baja", "oath": "/Yes"})
 
     refused(letter(cast.ana, ("f.pdf", content)), Fault.INCOMPLETE, cast.ana.email)
@@ -432,7 +432,7 @@ def test_a_mail_to_mesa_de_control_without_a_form_is_a_ticket_and_told_where_to_
     [
         b"%PDF-1.4 una factura %%EOF",
         pdfs.changed(pdfs.filled(CHANGE), pdfs.foreign),
-        form_draw.render(CHANGE)[:2000],
+        form_draw.render_form(CHANGE)[:2000],
     ],
 )
 def test_any_other_pdf_at_soporte_is_a_tickets_file_and_nothing_else(cast, content):

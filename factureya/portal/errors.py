@@ -1,4 +1,4 @@
-"""Error pages in the portal's look. Each says what happened, that nothing was lost if so, and what to do next.
+"""Show the error pages: what happened, whether anything was lost, and what to do next.
 
 400, 500 and 503 are rendered without the request: no session, no user, no context processor, no query.
 """
@@ -29,24 +29,25 @@ logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """400: a request no browser makes by itself, or one with too much in it."""
+    """Answer 400 to a request that no browser makes by itself, or that holds too much."""
     return _standalone("400.html", 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """403: signed in, but not for this."""
+    """Answer 403 to a person who is signed in and may not see this page."""
     return render(request, "403.html", status=403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """404: no such page, or one of somebody else's; which of the two is not told (M16)."""
+    """Answer 404 if there is no such page or it is somebody else's; which of the two is not told (M16)."""
     return render(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; 503 when the database did not answer or a disk is full. Django calls this while the exception is handled.
+    """Answer 500, or 503 if the database did not answer or a disk is full.
 
-    A full disk meets an upload before any view: while Django reads the request into its temporary folder.
+    Django calls this while the exception is handled. A full disk stops an upload before any view, while Django reads
+    the request into its temporary folder.
     """
     error = sys.exc_info()[1]
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
@@ -56,14 +57,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """503 with Retry-After: the page works again by itself."""
+    """Answer 503 with Retry-After, because the page will work again by itself."""
     response = _standalone("503.html", 503)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
 def too_many_requests(request: HttpRequest, retry_after: float | None = None) -> HttpResponse:
-    """429: a limit was reached. `retry_after` in seconds, when known, is told in minutes and sent as Retry-After."""
+    """Answer 429 because a limit was reached; `retry_after` (seconds) is told in minutes and sent as Retry-After."""
     minutes = math.ceil(retry_after / 60) if retry_after else None
     response = render(request, "429.html", {"minutes": minutes}, status=429)
     if retry_after:
@@ -72,7 +73,7 @@ def too_many_requests(request: HttpRequest, retry_after: float | None = None) ->
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose protection lapsed; what was typed comes back, to be copied."""
+    """Answer 403 to a form whose protection expired, and show the typed text again, so that it can be copied."""
     came_from = request.headers.get("Referer", "")
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
     context = {
@@ -84,7 +85,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _standalone(template: str, status: int) -> HttpResponse:
-    """A page that needs nothing but its template; if even that fails, a plain one."""
+    """Return a page that needs only its template, or plain text if even that fails."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

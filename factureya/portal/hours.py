@@ -1,4 +1,4 @@
-"""The hours of attention as a visitor reads them at this minute (M2): words, and the bar of the day."""
+"""Describe the hours of attention as a visitor reads them at this minute (M2): words, and the bar of the day."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,7 +11,7 @@ BAR_FROM, BAR_TO, BAR_PER_HOUR = 8, 20, 20  # the bar shows 8:00 to 20:00, 240 u
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of the day's bar, in its units."""
+    """Hold a stretch of the bar of the day, in its units."""
 
     x: int
     width: int
@@ -19,7 +19,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Today:
-    """What the card of hours shows."""
+    """Hold what the card of hours shows."""
 
     is_open: bool
     headline: str  # «Abierto ahora» · «Cerrado, abre mañana a las 9:00»
@@ -29,7 +29,7 @@ class Today:
 
 
 def today(hours: AttentionHours, at: datetime) -> Today:
-    """The card's words and bar at the instant `at`, in the calendar's local time."""
+    """Return the words and the bar of the card at the instant `at`, in local time."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
     return Today(
@@ -46,7 +46,7 @@ def today(hours: AttentionHours, at: datetime) -> Today:
 
 
 def _opening(hours: AttentionHours, local: datetime) -> str:
-    """«hoy a las 15:00», «mañana a las 9:00», «el lunes 30 a las 9:00», «el martes 1 de diciembre a las 9:00»."""
+    """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
     opening = hours.next_opening(local)
     days = (opening.date() - local.date()).days
     day = {0: "hoy", 1: "mañana"}.get(days)
@@ -57,6 +57,7 @@ def _opening(hours: AttentionHours, local: datetime) -> str:
 
 
 def _detail(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
+    """Return the lines below the state: when it closes, or when it opens and why not before."""
     if closing is None:
         days_off = _days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
@@ -67,7 +68,7 @@ def _detail(hours: AttentionHours, local: datetime, closing: datetime | None) ->
 
 
 def _days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
-    """The holidays, by name, that lie between today and the day of opening."""
+    """Return the names of the holidays between today and the day of opening."""
     said = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
@@ -78,8 +79,10 @@ def _days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
 
 
 def _x(hour: float) -> int:
+    """Return the place of an hour on the bar."""
     return round((hour - BAR_FROM) * BAR_PER_HOUR)
 
 
 def _clock(at: datetime) -> str:
+    """Return a local time as «9:05»."""
     return f"{at.hour}:{at.minute:02d}"

@@ -1,4 +1,4 @@
-"""The public pages (manual 01, M2)."""
+"""Route the public pages (manual 01, M2)."""
 
 from django.urls import path
 

@@ -46,12 +46,12 @@ def filled(form: str, answers: Mapping[str, str] | None = None, data: FormData =
     """The form as a customer saves it."""
     if answers is None and data is form_draw.BLANK:
         return _usual(form)
-    return fill(form_draw.render(form, data), ANSWERS[form] if answers is None else answers)
+    return fill(form_draw.render_form(form, data), ANSWERS[form] if answers is None else answers)
 
 
 @cache
 def _usual(form: str) -> bytes:
-    return fill(form_draw.render(form), ANSWERS[form])
+    return fill(form_draw.render_form(form), ANSWERS[form])
 
 
 def fill(content: bytes, answers: Mapping[str, str]) -> bytes:

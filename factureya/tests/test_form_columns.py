@@ -25,7 +25,7 @@ import change_requests
 import factureya
 import tickets
 from change_requests.control.forms import ActForm
-from change_requests.kinds.content import MAX as CONTENT_MAX
+from change_requests.kinds import fields, representative
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import make_ticket
 from factureya.tests.test_access import TABLE, world  # noqa: F401  (a fixture)
@@ -271,12 +271,12 @@ def test_no_other_form_writes_a_column():
 def test_a_form_of_an_act_says_its_limit_and_its_content_too():
     """What a PDF or a mail brings meets the same limits in `content`."""
     assert isinstance(ActForm.base_fields["seen_hash"], forms.CharField)
-    for name in ("legal_name", "fiscal_address", "phone"):
-        assert CONTENT_MAX[name] <= column(f"{CUSTOMER}.{name}").max_length
-    for name in ("name", "instrument"):
-        assert CONTENT_MAX[f"representative_{name}"] <= column(f"{REPRESENTATIVE}.{name}").max_length
-    assert CONTENT_MAX["full_name"] <= column(NAME).max_length
-    assert CONTENT_MAX["email"] <= column(f"{PERSON}.email").max_length
+    for row in (fields.LEGAL_NAME, fields.FISCAL_ADDRESS, fields.PHONE, fields.REGISTERED_EMAIL):
+        assert row.max_length <= column(f"{CUSTOMER}.{row.code}").max_length
+    for part in representative.PARTS:
+        assert not part.max_length or part.max_length <= column(f"{REPRESENTATIVE}.{part.column}").max_length
+    assert fields.FULL_NAME.max_length <= column(NAME).max_length
+    assert fields.EMAIL.max_length <= column(f"{PERSON}.email").max_length
 
 
 def test_the_composer_is_measured_as_it_is_made():

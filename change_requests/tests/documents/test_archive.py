@@ -31,11 +31,11 @@ def make_closed() -> FormalRequest:
     request = request_histories.draft(cast)
     upload = SimpleUploadedFile("constancia Ñandú & Peña.pdf", b"%PDF-1.7 la constancia %%EOF")
     file = store.store(upload, draft="una-clave")
-    operations.add_evidence(request, actor=cast.ana, files=[file])
+    operations.add_evidence(request.pk, actor=cast.ana, files=[file])
     for status in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL):
         request = request_histories.step(cast, request, status)
-    operations.ask_clarification(request, actor=cast.elsa, question="¿Desde qué día es la oficina nueva?")
-    operations.answer_clarification(request, actor=cast.ana, answer="Desde el primero de diciembre.")
+    operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Desde qué día es la oficina nueva?")
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde el primero de diciembre.")
     for status in (Status.APPROVED, Status.EXECUTED, Status.CLOSED):
         request = request_histories.step(cast, request, status)
     return request
@@ -45,7 +45,7 @@ def make_closed() -> FormalRequest:
 def files() -> Files:
     """The files of an untouched expediente; made once, as the same request gives the same bytes."""
     if not _made:
-        with documents_archive.as_zip(make_closed()) as out, zipfile.ZipFile(out) as archive:
+        with documents_archive.build_zip(make_closed()) as out, zipfile.ZipFile(out) as archive:
             _made.update({name: archive.read(name) for name in archive.namelist()})
     return dict(_made)
 
@@ -127,14 +127,14 @@ def test_the_link_of_the_receipt_is_in_the_chain(files, tmp_path):
 @pytest.mark.clause("M20", "M26")
 def test_it_holds_everything_and_the_same_request_gives_the_same_bytes():
     request = make_closed()
-    with documents_archive.as_zip(request) as first, documents_archive.as_zip(request) as second:
+    with documents_archive.build_zip(request) as first, documents_archive.build_zip(request) as second:
         content = first.read()
         assert content == second.read()
     names = zipfile.ZipFile(BytesIO(content)).namelist()
 
     assert {"versiones/1.json", "acuses/1.pdf", "verify_expediente.py", "LEAME.txt"} <= set(names)
     assert len([name for name in names if name.startswith("evidencia/")]) == 1
-    data = documents_archive.collect(request)
+    data = documents_archive.collect_archive(request)
     assert [one["office"] for one in data["decisiones"]] == ["owner", "security"]
     assert data["aclaraciones"][1]["body"] == "Desde el primero de diciembre."
     assert data["ejecuciones"][0]["after"] == request_histories.NEW
@@ -147,7 +147,7 @@ def test_it_holds_everything_and_the_same_request_gives_the_same_bytes():
 )
 def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
     request = request_histories.make(request_histories.Cast(), status)
-    with documents_archive.as_zip(request) as out:
+    with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())
 
     assert code == 0, said
@@ -160,7 +160,7 @@ def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
 )
 def test_every_kind_passes(form, kind, tmp_path):
     request = request_histories.make(request_histories.Cast(), Status.EXECUTED, form, kind)
-    with documents_archive.as_zip(request) as out:
+    with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())
 
     assert code == 0, said
@@ -172,7 +172,7 @@ def test_a_file_that_the_store_lost_is_named(tmp_path):
     evidence = Evidence.objects.get(request=request)
     store._storage().delete(str(evidence.attachment.file.name))
 
-    with documents_archive.as_zip(request) as out:
+    with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())
 
     assert code == 1
@@ -435,4 +435,4 @@ def test_it_costs_the_same_however_much_was_decided(django_assert_max_num_querie
     request = make_closed()
 
     with django_assert_max_num_queries(12):
-        documents_archive.collect(request)
+        documents_archive.collect_archive(request)

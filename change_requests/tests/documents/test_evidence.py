@@ -78,9 +78,9 @@ def test_h9_the_page_looks_at_the_bytes_and_names_the_file(cast, alter):
 
 
 RELIES = {
-    Status.VERIFYING: lambda cast, r: operations.verify(r, actor=cast.laura),
-    Status.IN_APPROVAL: lambda cast, r: operations.approve(r, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
-    Status.APPROVED: lambda cast, r: operations.execute(r, actor=cast.gina),
+    Status.VERIFYING: lambda cast, r: operations.verify(r.pk, actor=cast.laura),
+    Status.IN_APPROVAL: lambda cast, r: operations.approve(r.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
+    Status.APPROVED: lambda cast, r: operations.execute(r.pk, actor=cast.gina),
 }
 
 
@@ -105,7 +105,7 @@ def test_h9_the_page_says_why_the_decision_was_not_taken(cast):
     answer = act(cast.fabian, request, "decide", decision="approve", reason=WHY)
     assert answer.status_code == 409
     assert "No se registró nada y avisamos a Seguridad Informática" in text_of(answer)
-    refused = operations.reject(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+    refused = operations.reject(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
     assert refused.status == Status.REJECTED  # a refusal relies on nothing
 
 
@@ -148,7 +148,7 @@ def test_h9_a_file_that_was_altered_before_it_is_sent_is_asked_for_again(cast):
     request = add_file(cast, draft(cast))
     flip(Path(Evidence.objects.get(request=request).attachment.file.path))
     with pytest.raises(operations.Invalid, match=r"«constancia\.txt»") as refusal:
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     assert set(refusal.value.errors) == {"evidence"}
 
 
@@ -169,6 +169,6 @@ def test_h9_a_file_is_read_in_pieces_and_no_further_than_it_was(monkeypatch):
     with Path(kept.file.path).open("ab") as file:
         file.write(b"b" * evidence.PIECE * 9)
     with Path(kept.file.path).open("rb") as file:
-        assert evidence._digest(Watched(file), kept.size) == ""
+        assert evidence._hash_file(Watched(file), kept.size) == ""
     assert sizes == [evidence.PIECE] * 4  # the fourth is one too many, and the last
     assert not evidence.is_as_sent(kept, kept.sha256)

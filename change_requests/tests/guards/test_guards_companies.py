@@ -10,9 +10,8 @@ from django.db import connection, transaction
 
 from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import compose, decompose
-from change_requests.execution import executing
+from change_requests.execution import executing, mark_execution
 from change_requests.models import ExecutionContext, FormalRequest
-from change_requests.sql import mark_execution
 from factureya.core.clock import now
 from factureya.testing.people import make_contact, make_customer, make_representative, make_superuser, represent
 from factureya.testing.raw_sql import (

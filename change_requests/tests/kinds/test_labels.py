@@ -4,6 +4,8 @@ import pytest
 
 from accounts.models.representatives import compose
 from change_requests.kinds import labels
+from change_requests.kinds.registry import find_title
+from change_requests.kinds.values import show_day
 
 
 def item(field: str, old: str = "", new: str = "", asset: str = "location") -> dict[str, str]:
@@ -32,7 +34,7 @@ def item(field: str, old: str = "", new: str = "", asset: str = "location") -> d
     ],
 )
 def test_title(form, kind, items, expected):
-    assert labels.title(form, kind, items) == expected
+    assert find_title(form, kind, items) == expected
 
 
 def test_values_are_said_in_words():
@@ -41,7 +43,7 @@ def test_values_are_said_in_words():
     assert labels.value("representative", "") == ""
     assert labels.label("fiscal_address") == "Domicilio fiscal"
     assert labels.label("nuevo") == "nuevo"
-    assert labels.day("") == ""
+    assert show_day("") == ""
 
 
 @pytest.mark.clause("M8")

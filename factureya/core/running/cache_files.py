@@ -1,4 +1,4 @@
-"""The cache of the embedded run: files, of which a damaged one is a missing one."""
+"""Be the cache of the embedded run: files, where a damaged one counts as missing."""
 
 import logging
 from collections.abc import Callable
@@ -12,21 +12,22 @@ logger = logging.getLogger(__name__)
 
 
 class FileCache(FileBasedCache):
-    """Django's cache of files; a file that a power loss cut or emptied is removed instead of failing each page."""
+    """Store Django's cache in files; one that a power loss damaged is deleted, so that it does not break every page."""
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        """The value, or `default`."""
+        """Return the value, or `default`."""
         return self._unless_damaged(super().get, default, key, default, version)
 
     def touch(self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Whether the key was there and lives longer now."""
+        """Return True if the key exists, and extend its life."""
         return bool(self._unless_damaged(super().touch, False, key, timeout, version))
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        """Whether the key is there."""
+        """Return True if the key exists."""
         return bool(self._unless_damaged(super().has_key, False, key, version))
 
     def _unless_damaged(self, act: Callable[..., Any], missing: Any, key: str, *rest: Any) -> Any:
+        """Call `act` and return its value; if the file is damaged, delete it and return `missing`."""
         try:
             return act(key, *rest)
         except Exception as error:  # unpickling what is no pickle raises anything

@@ -1,4 +1,4 @@
-"""What no line of the log may hold: the addresses of signed links, which are as good as a key while they last (M16)."""
+"""Keep the addresses of signed links out of the log: whoever reads one could use it while it lasts (M16)."""
 
 import logging
 import re
@@ -10,10 +10,10 @@ _TOKEN = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")
 
 
 class WithoutTokens(logging.Filter):
-    """Cuts signed tokens out of addresses, in whatever a library logs of a request."""
+    """Cut signed tokens out of the addresses in every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always let through, shortened."""
+        """Shorten the text of the record if it holds a token, and always let it pass."""
         text = record.getMessage()
         if (short := own_links.cut(_TOKEN.sub("…", text))) != text:
             record.msg, record.args = short, ()

@@ -1,7 +1,7 @@
-"""Keeps processes running: starts each, restarts what dies, stops all of it on TERM or INT with exit 0.
+"""Keep processes running: start each, restart what dies, stop all of them on TERM or INT with exit 0.
 
-Standard library alone and run by its path (`manage.py up` replaces itself with it), so that the supervisor of a
-small machine takes 15 MB and not the 70 MB of a loaded Django. Input: one JSON list of {name, argv, after}.
+It needs the standard library only and is run by its path (`manage.py up` replaces itself with it), so that it takes 15
+MB and not the 70 MB of a loaded Django. Its input is one JSON list of {name, argv, after}.
 """
 
 import json
@@ -23,7 +23,7 @@ PACE = 0.2  # seconds between two looks at the children
 
 @dataclass
 class Child:
-    """One process in a session of its own, so that its whole group can be ended; first started `after` seconds."""
+    """Run one process in a session of its own, so that its whole group can be ended; start it after `after` seconds."""
 
     name: str
     argv: list[str]
@@ -34,7 +34,7 @@ class Child:
     backoff: float = 0.5
 
     def look(self, now: float) -> None:
-        """Start it when it is due; when it died plan the next start: after 1 s, doubling to 30 s if it dies young."""
+        """Start the process if that is due; if it died, plan its next start: after 1 s, doubling up to 30 s."""
         if self.process is None:
             if now >= self.due_at:
                 self.start(now)
@@ -46,7 +46,7 @@ class Child:
             say(self.name, f"ended with {code}; again in {self.backoff:.0f} s")
 
     def start(self, now: float) -> None:
-        """Start it and copy what it prints, each line behind its name."""
+        """Start the process, and copy each line that it prints, with its name in front."""
         self.process = subprocess.Popen(
             self.argv,
             stdin=subprocess.DEVNULL,
@@ -66,7 +66,7 @@ class Child:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End whatever is left of its group."""
+        """End every process that is left in its group."""
         if self.process:
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -75,7 +75,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until TERM or INT."""
+    """Run the children until TERM or INT."""
 
     def __init__(self, children: list[Child]) -> None:
         self.children = children
@@ -83,7 +83,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Look after the children; returns when all have stopped."""
+        """Look after the children until a signal comes, and return when all have stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         begin = time.monotonic()
@@ -96,10 +96,11 @@ class Supervisor:
         self._end()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Remember that TERM or INT came."""
         self._stopping = True
 
     def _end(self) -> None:
-        """Ask all at once, wait GRACE seconds together, then end what is left."""
+        """Ask all children to end, wait GRACE seconds for all of them, and then end what is left."""
         for child in self.children:
             child.terminate()
         deadline = time.monotonic() + GRACE
@@ -115,7 +116,7 @@ class Supervisor:
 
 
 def say(name: str, text: str) -> None:
-    """One line of the log, behind the name of who says it; a log that nobody reads stops nothing."""
+    """Write one line of the log with a name in front; a log that nobody reads stops nothing."""
     try:
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()
@@ -124,6 +125,7 @@ def say(name: str, text: str) -> None:
 
 
 def _copy(name: str, stream: IO[str]) -> None:
+    """Copy each line of a child's output into the log."""
     with stream:
         for line in stream:
             say(name, line.rstrip("\n"))

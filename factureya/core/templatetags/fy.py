@@ -1,4 +1,4 @@
-"""How the pages write dates, durations, sizes, names and states; portal and admin alike. All in local time."""
+"""Write dates, durations, sizes, names and states as the pages show them, in local time."""
 
 import re
 from collections.abc import Iterable
@@ -29,13 +29,13 @@ STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "o
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """The inline SVG of an icon of `core.icons`; decorative, hidden from assistive technology."""
+    """Return the inline SVG of an icon of `core.icons`, hidden from assistive technology."""
     return ICONS[name]
 
 
 @register.simple_tag
 def file_type(file: Attachment) -> SafeString:
-    """Print what a file is as a word; its name says it to assistive technology."""
+    """Return the type of a file as a word on a badge, hidden from assistive technology: the name says it too."""
     word = file.name.rpartition(".")[2].upper()[:4]
     css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
     return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
@@ -43,7 +43,7 @@ def file_type(file: Attachment) -> SafeString:
 
 @register.simple_tag
 def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
-    """Part files into those shown in place and those named by their type."""
+    """Return the files in two lists: `pictures` are shown in place, `others` by their type."""
     every = list(files)
     return {
         "pictures": [file for file in every if file.is_picture],
@@ -53,7 +53,7 @@ def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
 
 @register.simple_tag
 def picture(file: Attachment, url: str) -> SafeString:
-    """Print the small copy of a picture, with its room on the page when its size is known."""
+    """Return an <img> of the small copy of a picture, with its size if that is known."""
     room = SafeString("")
     if file.width and file.height:
         scale = min(1, PICTURE_WIDTH / file.width)
@@ -70,20 +70,20 @@ def picture(file: Attachment, url: str) -> SafeString:
 @register.simple_tag
 @cache
 def asset(path: str) -> str:
-    """What {% static %} gives, asked once in a process: every page names the same few files."""
+    """Return what {% static %} gives, computed once in a process, because every page names the same few files."""
     return static(path)
 
 
 @register.simple_tag
 @cache
 def address(name: str) -> str:
-    """What {% url %} gives for a page without arguments, asked once in a process: for the frame of every page."""
+    """Return what {% url %} gives for a page without arguments, computed once in a process."""
     return reverse(name)
 
 
 @register.filter
 def when(instant: datetime | None) -> str:
-    """«hoy, 10:05», «ayer, 17:20», «mañana, 9:00», «20 nov, 11:45»; with the year unless it is this one."""
+    """Return «hoy, 10:05», «ayer, 17:20», «mañana, 9:00» or «20 nov, 11:45», with the year if it is another one."""
     if instant is None:
         return ""
     local, today = _local_and_today(instant)
@@ -93,7 +93,7 @@ def when(instant: datetime | None) -> str:
 
 @register.filter
 def when_long(instant: datetime | None) -> str:
-    """«vie 27 nov a las 10:05»; «a la 1:05» (never with `hoy`: this is for exact instants that are kept or printed)."""
+    """Return «vie 27 nov a las 10:05» or «a la 1:05», for instants that are stored or printed."""
     if instant is None:
         return ""
     local, today = _local_and_today(instant)
@@ -103,13 +103,13 @@ def when_long(instant: datetime | None) -> str:
 
 @register.filter
 def iso(instant: datetime | None) -> str:
-    """The `datetime` attribute of <time>: local, with its offset, to the second."""
+    """Return the `datetime` attribute of <time>: local, with its offset, to the second."""
     return timezone.localtime(instant).isoformat(timespec="seconds") if instant else ""
 
 
 @register.filter
 def duration(span: timedelta | None) -> str:
-    """«2 d 23 h 23 min», «1 h 47 min», «12 min», «menos de 1 min». Whole minutes, rounded down; no sign."""
+    """Return «2 d 23 h 23 min», «1 h 47 min», «12 min» or «menos de 1 min»: whole minutes, rounded down, no sign."""
     if span is None:
         return ""
     minutes = int(abs(span).total_seconds()) // 60
@@ -120,13 +120,13 @@ def duration(span: timedelta | None) -> str:
 
 @register.filter
 def until(instant: datetime | None) -> str:
-    """How long there is from now to an instant (or was, from it to now), as `duration` writes it."""
+    """Return the time between now and an instant, as `duration` writes it."""
     return duration(instant - clock.now()) if instant else ""
 
 
 @register.filter
 def filesize(size: int | None) -> str:
-    """«214 KB», «1.4 MB»: bytes in units of 1,024, rounded up so that no file is said to be smaller than it is."""
+    """Return «214 KB» or «1.4 MB»: units of 1,024 bytes, rounded up so that no file seems smaller than it is."""
     if not size:
         return "0 KB"
     if size < 1024 * 1024:
@@ -136,38 +136,38 @@ def filesize(size: int | None) -> str:
 
 @register.filter
 def initials(name: str) -> str:
-    """«RP» for «Rosa Elena Paredes»: first and last name; particles and signs do not count."""
+    """Return «RP» for «Rosa Elena Paredes»: first and last name, without particles and signs."""
     words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
     return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
 
 
 @register.filter
 def state_class(status: str) -> str:
-    """The chip's class for a ticket's status, or for `ok` and `bad`."""
+    """Return the CSS class of the chip for a ticket's status, or for `ok` and `bad`."""
     return f"fy-state--{STATE_CLASSES[status]}"
 
 
 @register.simple_tag
 def chip(status: str, label: str) -> SafeString:
-    """The state chip of partials/state.html without the cost of an include: for rows of a list."""
+    """Return the HTML of partials/state.html; in the rows of a list an include would cost too much."""
     return format_html('<span class="fy-state {}">{}</span>', state_class(status), label)
 
 
 @register.filter
 def paragraphs(text: str) -> SafeString:
-    """Plain text from a person as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
+    """Return plain text from a person as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
     return SafeString(linebreaks(text, autoescape=True))
 
 
 class FormError(TypedDict):
-    """A line of the error summary."""
+    """Hold a line of the error summary."""
 
     text: str
     target: str  # id of the field, "" for what belongs to no field a person sees
 
 
 class ErrorList(TypedDict):
-    """The error summary."""
+    """Hold the error summary."""
 
     heading: str
     items: list[FormError]
@@ -175,7 +175,7 @@ class ErrorList(TypedDict):
 
 @register.simple_tag
 def error_list(form: BaseForm) -> ErrorList:
-    """What the error summary lists: form-wide errors first, then field by field in the form's order."""
+    """Return the error summary: the errors of the whole form first, then each field's in the form's order."""
     wide = [FormError(text=str(text), target="") for text in form.non_field_errors()]
     for field in form.hidden_fields():
         wide += [FormError(text=str(text), target="") for text in field.errors]
@@ -188,20 +188,25 @@ def error_list(form: BaseForm) -> ErrorList:
 
 
 def _target(field: BoundField) -> str:
-    """The id the link goes to: the control's, or the first choice's of radios and checkboxes."""
+    """Return the id that an error links to: the control's, or the first choice of radios and checkboxes."""
     return field.id_for_label or f"{field.auto_id}_0"
 
 
 def _local_and_today(instant: datetime) -> tuple[datetime, date]:
-    """The instant and today's date in local time. The zone is asked for once: lists call this for every row."""
+    """Return the instant and today's date in local time.
+
+    The zone is asked for once, because lists call this for every row.
+    """
     zone = timezone.get_current_timezone()
     return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
 def _day(local: datetime, this_year: int) -> str:
+    """Return a local day as «20 nov», with the year if it is not `this_year`."""
     year = "" if local.year == this_year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1]}{year}"
 
 
 def _time(local: Any) -> str:
+    """Return a local time as «9:05»."""
     return f"{local.hour}:{local.minute:02d}"

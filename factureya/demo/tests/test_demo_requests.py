@@ -48,8 +48,8 @@ class TestDemo(TestCase):
     @pytest.mark.clause("M21")
     def test_something_waits_for_every_office(self) -> None:
         for name in ("laura", "fabian", "elsa", "gina"):
-            assert inbox.page(self.who(name), inbox.Asked()).rows, name
-        late = [row for row in inbox.page(self.who("elsa"), inbox.Asked()).rows if row.marks]
+            assert inbox.read_page(self.who(name), inbox.InboxQuery()).rows, name
+        late = [row for row in inbox.read_page(self.who("elsa"), inbox.InboxQuery()).rows if row.marks]
         assert [row.marks for row in late] == [["Vencida"]]
 
     @pytest.mark.clause("M26")

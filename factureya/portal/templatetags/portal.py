@@ -1,4 +1,4 @@
-"""The frame's navigation: which pages a person is offered, and where he is."""
+"""Build the navigation in the frame of every page: the pages that a person is offered, and the current one."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ SUPPORT_PAGES = ("tickets:new", "tickets:lookup")
 
 
 class Link(NamedTuple):
-    """A link of the navigation; `current` is the value of aria-current, or empty."""
+    """Hold a link of the navigation; `current` is the value of aria-current, or empty."""
 
     label: str
     url: str
@@ -23,7 +23,10 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """The links of the header. Without a request (the 500 and 503 pages) only the public ones, and no query."""
+    """Return the links of the header.
+
+    Without a request (the 500 and 503 pages) only the public ones, without a query.
+    """
     request = context.get("request")
     path = request.path if request else ""
     pages = [
@@ -42,7 +45,7 @@ def nav_links(context: Context) -> list[Link]:
 
 
 def _own_pages(request) -> list[tuple[str, str]]:
-    """The pages behind the login: a customer's tickets and formal requests, or the doors of the person's offices."""
+    """Return the pages behind the login: a customer's tickets and requests, or the pages of the person's offices."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
@@ -56,7 +59,7 @@ def _own_pages(request) -> list[tuple[str, str]]:
 
 
 def _here(path: str, urls: list[str]) -> str:
-    """The link under which a page lies: the longest that begins its path."""
+    """Return the link that the current page belongs to: the longest one that begins its path."""
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")

@@ -1,4 +1,4 @@
-"""`manage.py export_mail PK`: the only way in which the untouched bytes of a mail leave the database (M16, M26)."""
+"""Write the untouched bytes of a mail to standard output: `manage.py export_mail PK`, their only way out (M16, M26)."""
 
 from getpass import getuser
 from typing import Any
@@ -14,9 +14,11 @@ class Command(BaseCommand):
     help = "Write the bytes of a mail as it came to standard output, with every link in it; this is recorded."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take the key of the mail."""
         parser.add_argument("pk", type=int)
 
     def handle(self, *_args: Any, pk: int, **_options: Any) -> None:
+        """Record an event that names the system user, and write the bytes."""
         with transaction.atomic():
             inbound = InboundMessage.objects.select_related("original").filter(pk=pk).first()
             if inbound is None:

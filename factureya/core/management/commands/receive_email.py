@@ -1,4 +1,4 @@
-"""`manage.py receive_email`: one mail from a mail server's pipe (Postfix, Exim)."""
+"""Receive one mail from the pipe of a mail server (Postfix, Exim): `manage.py receive_email`."""
 
 import json
 import logging
@@ -19,6 +19,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # a mail must not wait for them
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take the recipients of the envelope, and whether to print what became of the mail as JSON."""
         parser.add_argument(
             "--to",
             action="extend",
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="say what became of it")
 
     def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
+        """Store the mail from standard input, handle it, and print what became of it if that was asked for."""
         _log_in_single_lines()
         raw = sys.stdin.buffer.read(intake.MAX_KEPT + 1)
         inbound, is_new = intake.keep(raw, source=intake.Source.PIPE, recipients=to)
@@ -39,12 +41,13 @@ class Command(BaseCommand):
 
 
 def _log_in_single_lines() -> None:
-    """Log without tracebacks: each record is one line of the system's log, among those of the mail server."""
+    """Log without tracebacks, so that each record is one line in the mail server's log."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(_without_traceback)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
+    """Put the exception of a log record into its text, drop the traceback, and let the record pass."""
     if record.exc_info and record.exc_info[0]:
         record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
         record.args, record.exc_info, record.exc_text = (), None, None
@@ -52,7 +55,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 def _as_json(pk: int, outcome: Outcome) -> dict[str, Any]:
-    """The object of spec/interfaces.md."""
+    """Return what became of the mail in the form that spec/interfaces.md describes."""
     kind, _, name = outcome.about.partition(":")
     said: dict[str, Any] = {
         "disposition": outcome.disposition,

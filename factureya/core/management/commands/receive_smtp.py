@@ -1,4 +1,4 @@
-"""`manage.py receive_smtp`: the mail listener; `manage.py up` keeps it running."""
+"""Run the mail listener: `manage.py receive_smtp`; `manage.py up` keeps it running."""
 
 import asyncio
 import ctypes
@@ -20,9 +20,11 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Accept `--lmtp`, which is not needed: the listener speaks both."""
         parser.add_argument("--lmtp", action="store_true", help="accepted, and not needed: the listener takes both")
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Listen at MAIL_IN_LISTEN until the process is told to end."""
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
@@ -35,10 +37,10 @@ class Command(BaseCommand):
 
 
 def _give_back_large_blocks() -> None:
-    """Tell the C library to keep one arena, and to take large blocks from the system and give them back at once.
+    """Tell the C library to use one arena, and to give large blocks back to the system at once.
 
-    Left to itself it raises the size of what it keeps with the first large mail, in an arena for each thread, and the
-    process never gets small again. Where there is no such call (not glibc) nothing is done.
+    By default it raises the size of what it keeps after the first large mail, in an arena for each thread, and the
+    process never gets small again. Without glibc nothing is done.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option:
@@ -48,7 +50,7 @@ def _give_back_large_blocks() -> None:
 
 
 def _collect_seldom() -> None:
-    """What was loaded stays: looking through all of it for garbage again and again costs a fifth of each mail."""
+    """Exempt the loaded objects from garbage collection; searching them again and again costs a fifth of each mail."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

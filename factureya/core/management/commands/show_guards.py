@@ -1,4 +1,4 @@
-"""`manage.py show_guards`: the final SQL of every guard, for each engine or one."""
+"""Print the final SQL of every guard, for one engine or for each: `manage.py show_guards`."""
 
 from typing import Any
 
@@ -14,10 +14,12 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take the names of guards and the engine; without them all are printed."""
         parser.add_argument("names", nargs="*", help="only these guards")
         parser.add_argument("--engine", choices=ENGINES, action="append")
 
     def handle(self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any) -> None:
+        """Print the SQL of the guards."""
         for vendor in engine or ENGINES:
             self.stdout.write(f"-- {vendor}")
             for guard in guard_install.guards(vendor):

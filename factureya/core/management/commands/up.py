@@ -1,4 +1,4 @@
-"""`manage.py up`: web, worker, beat and mail of one machine; no Redis, no PostgreSQL unless the environment says so."""
+"""Run web, worker, beat and mail on one machine: `manage.py up`, without Redis or PostgreSQL unless they are set."""
 
 import json
 import os
@@ -22,9 +22,11 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # the children run them
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take the address at which the web process listens."""
         parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
 
     def handle(self, *_args: Any, bind: str, **_options: Any) -> None:
+        """Check the port, the folders and the database, and replace this process with the supervisor."""
         require_free(bind)
         make_folders()
         if reason := guard_install.why_not_ready(connection):
@@ -35,10 +37,11 @@ class Command(BaseCommand):
 
 
 def children(bind: str) -> list[dict[str, Any]]:
-    """What the supervisor keeps running.
+    """Return the processes that the supervisor keeps running.
 
-    Threads, not processes, in web and worker: all of it fits in 350 MB. `--without-…`: one worker has nobody to
-    gossip with, and the filesystem broker has no fan-out. No access log: the addresses of signed links are secret.
+    Web and worker use threads and not processes: everything fits into 350 MB. `--without-…` is there because a single
+    worker has no others to talk to, and the filesystem broker has no fan-out. There is no access log, because the
+    addresses of signed links are secret.
     """
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
@@ -58,14 +61,14 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 
 def make_folders() -> None:
-    """Create what the embedded run writes to, readable by this user alone; remove what a killed run left in it."""
+    """Create the folders of the embedded run, for this user only, and delete what a killed run left in them."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     broker_files.remove_parts(settings.VAR_DIR / "queue/messages")
 
 
 def require_free(bind: str) -> None:
-    """Raise CommandError when HOST:PORT is malformed, taken, or not ours to take, before anything is started."""
+    """Raise CommandError if HOST:PORT is malformed, taken, or not allowed, before anything is started."""
     host, _, port = bind.rpartition(":")
     if not host or not port.isdecimal():
         raise CommandError(f"--bind takes HOST:PORT, not {bind}")
@@ -78,5 +81,5 @@ def require_free(bind: str) -> None:
 
 
 def _memory_folder() -> str:
-    """Where gunicorn keeps its heartbeat: in memory when the machine has such a folder."""
+    """Return the folder for gunicorn's heartbeat: one in memory if the machine has it."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else str(settings.VAR_DIR)  # noqa: S108

@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: is every chain of events whole?"""
+"""Check that every chain of events is whole: `manage.py verify_audit`."""
 
 import json
 from dataclasses import asdict
@@ -18,11 +18,11 @@ class Command(BaseCommand):
     help = "Check that no event was changed, removed or forged (M26). Exit 0 when whole; else 1 and the place."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The one option."""
+        """Take the one option."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print what was found."""
+        """Print each flaw, and fail if there is one."""
         flaws = list(islice(audit.verify(), MOST_FLAWS))
         size = ChainHead.objects.aggregate(chains=Count("chain"), events=Sum("seq", default=0))
         if options["json"]:

@@ -1,34 +1,32 @@
-"""What the sender of a mailed form is told, beside the acuse of one that was taken (M7, M20).
+"""What the sender of a mailed form is told, beside the receipt (*acuse*) of a form that was taken (M7, M20).
 
-Only proven senders come here. Each mail is answered once, and a sender only so often an hour: the second line against
-loops, after the robots' own marks.
+Only proven senders come here. Each mail is answered once, and the answers to one sender are limited per hour, as a
+second guard against loops.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 
 from change_requests.documents import form_fields
 from change_requests.documents.form_read import Unreadable
-from change_requests.kinds.labels import FIELDS
+from change_requests.kinds.fields import BY_CODE
 from change_requests.models import FormalRequest
-from change_requests.operations.errors import Invalid, Refused
-from factureya.core.clock import now
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import InboundMail, MailFile
-from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage
+from factureya.core.refusals import Invalid, Refused
 
 Disposition = InboundMessage.Disposition
-KINDS = "change_requests/form_"
-_PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
+KIND_PREFIX = "change_requests/form_"
+_HEADER_ID = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 _LABELS = {
-    **dict(form_fields.labels(form_fields.CHANGE)),
-    **dict(form_fields.labels(form_fields.ACCESS)),
-    **FIELDS,
+    **dict(form_fields.list_labels(form_fields.CHANGE)),
+    **dict(form_fields.list_labels(form_fields.ACCESS)),
+    **{code: row.label for code, row in BY_CODE.items()},
     "oath": "Protesta de decir verdad",
     "user": "Persona",
     "items": "Datos que cambian",
@@ -38,20 +36,20 @@ _LABELS = {
 }
 
 
-def missing(inbound: InboundMessage, mail: InboundMail, outcome: Outcome) -> None:
-    """To mesadecontrol@ without a form: where to get one. A person reads the ticket that the mail became."""
+def answer_missing_form(inbound: InboundMessage, mail: InboundMail, outcome: Outcome) -> None:
+    """Tell who wrote to mesadecontrol@ without a form where to get one; a person reads the ticket of the mail."""
     if outcome.disposition == Disposition.NEW:
-        _answer("missing", inbound, mail, outcome.about)
+        _enqueue_answer("missing", inbound, mail, outcome.about)
 
 
-def refused(inbound: InboundMessage, mail: InboundMail, fault: Unreadable, outcome: Outcome) -> None:
-    """The form's own fault, and what to do."""
+def answer_unreadable_form(inbound: InboundMessage, mail: InboundMail, fault: Unreadable, outcome: Outcome) -> None:
+    """Tell what is wrong with the only form of a mail, and what to do."""
     if outcome.disposition in {Disposition.NEW, Disposition.REPLY}:
-        details = _lines(fault.details)
-        _answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
+        details = _describe_errors(fault.details)
+        _enqueue_answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
 
 
-def faulty(
+def answer_faulty_form(
     inbound: InboundMessage,
     mail: InboundMail,
     file: MailFile,
@@ -60,8 +58,8 @@ def faulty(
     *,
     place: int,
 ) -> None:
-    """A form with a fault came beside a good one: its file by name, its own fault, and what to do."""
-    _answer(
+    """Tell what is wrong with a form that came beside a good one, by its file's name, and what to do."""
+    _enqueue_answer(
         "refused",
         inbound,
         mail,
@@ -69,11 +67,11 @@ def faulty(
         place=f"faulty-{place}",
         file=file.name,
         answer=str(fault),
-        details=_lines(fault.details),
+        details=_describe_errors(fault.details),
     )
 
 
-def held(
+def answer_held_form(
     inbound: InboundMessage,
     mail: InboundMail,
     request: FormalRequest | None,
@@ -82,12 +80,12 @@ def held(
     file: MailFile,
     place: int,
 ) -> None:
-    """It was read and could not be sent; a draft was kept, if there is one, to be corrected."""
+    """Tell why a form that was read could not be sent; `request` is the draft that was kept to be corrected, if any."""
     if isinstance(refusal, Invalid):
-        text, details = "Faltan datos o alguno no es posible.", _lines(refusal.errors)
+        text, details = "Faltan datos o alguno no es posible.", _describe_errors(refusal.errors)
     else:
         text, details = str(refusal), []
-    _answer(
+    _enqueue_answer(
         "held",
         inbound,
         mail,
@@ -100,12 +98,12 @@ def held(
     )
 
 
-def already(inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, place: int) -> None:
-    """«Ya recibida»: the same folio, or the same file, was sent before by whichever way."""
-    _answer("already", inbound, mail, request.chain, request, place=str(place))
+def answer_repeated_form(inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, place: int) -> None:
+    """Tell «ya recibida»: the same folio or the same file was sent before, by mail or in the portal."""
+    _enqueue_answer("already", inbound, mail, request.chain, request, place=str(place))
 
 
-def left_out(
+def answer_left_out_files(
     inbound: InboundMessage,
     mail: InboundMail,
     requests: Sequence[FormalRequest],
@@ -114,10 +112,10 @@ def left_out(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Name the files that are evidence of no request: not kept, read by mesa de control, or not looked at."""
+    """Name the files that are evidence of no request: refused, read by mesa de control, or not read at all."""
     if refusals or unread or (for_desk and requests):
         first = requests[0] if requests else None
-        _answer(
+        _enqueue_answer(
             "left_out",
             inbound,
             mail,
@@ -130,7 +128,7 @@ def left_out(
         )
 
 
-def _answer(
+def _enqueue_answer(
     verb: str,
     inbound: InboundMessage,
     mail: InboundMail,
@@ -140,7 +138,8 @@ def _answer(
     place: str = "0",
     **more: Any,
 ) -> None:
-    if not _may_answer(mail.sender):
+    """Put an answer to the mail into the outbox, unless its sender had enough answers in the last hour."""
+    if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):
         return
     site = settings.SITE_URL
     context = {
@@ -152,10 +151,10 @@ def _answer(
         **more,
     }
     headers = {"Auto-Submitted": "auto-replied"}
-    if _PRINTABLE.fullmatch(mail.message_id):
+    if _HEADER_ID.fullmatch(mail.message_id):
         headers |= {"In-Reply-To": f"<{mail.message_id}>", "References": f"<{mail.message_id}>"}
     outbox.enqueue(
-        KINDS + verb,
+        KIND_PREFIX + verb,
         key=f"form:{inbound.pk}:{verb}:{place}",
         to=mail.sender,
         about=about,
@@ -164,11 +163,6 @@ def _answer(
     )
 
 
-def _may_answer(address: str) -> bool:
-    recent = OutboxMessage.objects.filter(to=address, kind__startswith=KINDS, created_at__gt=now() - timedelta(hours=1))
-    return recent.count() < settings.MAIL_ANSWERS_PER_SENDER
-
-
-def _lines(errors: Mapping[str, str]) -> list[str]:
-    """«Motivo: escriba…», one for each field."""
+def _describe_errors(errors: Mapping[str, str]) -> list[str]:
+    """Return «Motivo: escriba…» for each field that is wrong."""
     return [f"{_LABELS.get(field, field)}: {text}" for field, text in errors.items()]

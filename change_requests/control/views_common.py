@@ -1,0 +1,251 @@
+"""What the pages and the acts of one request in mesa de control share (M3, M21)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.web import returning
+from accounts.web.mixins import PrivateView
+from change_requests import operations, policy
+from change_requests.control.forms import ActForm
+from change_requests.control.request_page import RequestPage, join_names
+from change_requests.kinds.folios import find_folio
+from change_requests.models import FormalRequest
+from factureya.core.refusals import NotAllowed, Refused, WrongStatus
+
+CONFLICT = 409
+NOT_YOURS = "No hay una solicitud con ese folio para usted."
+
+
+class FolioConverter:
+    """What may be a folio in an address; the view asks whether it is one, so that O for 0 is forgiven (M10)."""
+
+    regex = "[Ss][AaCc][^/]{7,16}"
+
+    def to_python(self, value: str) -> str:
+        """Return the folio as it was typed."""
+        return value
+
+    to_url = to_python
+
+
+class FolioView(PrivateView):
+    """A page of one request, for who may see it by office; for everybody else there is none (M3)."""
+
+    user: User
+    formal_request: FormalRequest
+    acts: Sequence[type["ActView"]] = ()  # those that the request's page offers; as_view() gives them
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer 405 first, then ask for the login, then find the request or answer 404.
+
+        A folio typed otherwise is sent to its address.
+        """
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return returning.ask_login(request, self.form_page())
+        self.user = request.user
+        folio = find_folio(kwargs["folio"])
+        if not self.user.works_in_control or folio is None:
+            raise Http404(NOT_YOURS)
+        if folio != kwargs["folio"] and request.method in {"GET", "HEAD"}:
+            return redirect("control:request", folio)
+        found = join_names(policy.visible_to(self.user)).filter(folio=folio).first()
+        if found is None:
+            raise Http404(NOT_YOURS)
+        self.formal_request = found
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_page(self) -> str:
+        """Return the request's page for a post, as an act is not repeated by a GET; else this address."""
+        if self.request.method != "POST":
+            return self.request.get_full_path()
+        return reverse("control:request", args=[self.kwargs["folio"]])
+
+    def make_page(self) -> RequestPage:
+        """Return the request as this person sees it."""
+        return RequestPage(self.formal_request, self.user)
+
+    def render_request(
+        self, *, form: ActForm | None = None, code: int = 200, has_changed: bool = False
+    ) -> HttpResponse:
+        """Return the page of the request, with what its reader may do now.
+
+        `form` is the form of this act as it was sent; it takes the place of the blank one.
+        """
+        page = self.make_page()
+        offered = [act for act in self.acts if act.is_offered(page)]
+        offers = [
+            act.make_offer(page, form if form is not None and type(self) is act else act.make_form(self.request, page))
+            for act in offered
+            if not act.has_page
+        ]
+        context = {
+            "dossier": page,
+            "acts": offers,
+            "form": form,
+            "changed": has_changed,
+            "refusal": "" if offers else page.turn.text,
+            "more_links": [Link(act.make_url(page), act.title) for act in offered if act.has_page],
+        }
+        return render(self.request, "control/request.html", context, status=code)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link beside an act's button, or to an act with a page of its own."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An act with its form, as a page shows it."""
+
+    name: str
+    url: str
+    title: str
+    lead: str
+    button: str
+    form: ActForm
+    is_bad: bool
+    link: Link | None
+    template: str = "control/partials/act.html"
+
+
+class ActView(FolioView):
+    """Receive one act of one person by POST; a GET shows the act's own page, where it has one (`has_page`).
+
+    Whether an act is offered decides nothing: its operation asks again, under the lock.
+    """
+
+    http_method_names = ["get", "head", "post"]
+    name: ClassVar[str]  # of the address and of the form's fields
+    path: ClassVar[str]  # last part of the address
+    title: ClassVar[str]
+    button: ClassVar[str]
+    lead: ClassVar[str] = ""  # what a person reads above the form
+    done: ClassVar[str] = ""  # what a person reads afterwards
+    form_class: ClassVar[type[ActForm]]
+    why_not: "ClassVar[staticmethod[[User, FormalRequest], Refused | None]]"
+    operation: "ClassVar[staticmethod[..., Any]]"
+    has_page: ClassVar[bool] = False
+    is_bad: ClassVar[bool] = False
+
+    # -- What each act may say otherwise -------------------------------------------------------------
+
+    @classmethod
+    def is_offered(cls, page: RequestPage) -> bool:
+        """Return True if the page offers the act to its reader."""
+        return cls.why_not(page.user, page.formal_request) is None
+
+    @classmethod
+    def find_options(cls, page: RequestPage) -> dict[str, Any]:
+        """Return the arguments of the form besides what was sent, such as the people to choose from."""
+        return {}
+
+    @classmethod
+    def make_lead(cls, page: RequestPage) -> str:
+        """Return the text above the form."""
+        return cls.lead
+
+    @classmethod
+    def make_link(cls, page: RequestPage) -> Link | None:
+        """Return the link beside the button: from the act's own page back to the request."""
+        return Link(reverse("control:request", args=[page.folio]), "Volver a la solicitud") if cls.has_page else None
+
+    def perform(self, form: ActForm) -> str:
+        """Call the operation with what the form says, and return what to tell the person. Raises Refused."""
+        type(self).operation(self.formal_request.pk, actor=self.user, **form.arguments())
+        return self.done
+
+    # -- Showing it ----------------------------------------------------------------------------------
+
+    @classmethod
+    def make_url(cls, page: RequestPage) -> str:
+        """Return the address that the form is sent to."""
+        return reverse(f"control:{cls.name}", args=[page.folio])
+
+    @classmethod
+    def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
+        """Return the form as it was sent; or blank, but for what was typed when a session ended (M17)."""
+        form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
+        held = returning.held(request) if data is None else {}
+        if held.get("posted_to") == cls.make_url(page):
+            form.initial.update(held)
+        return form
+
+    @classmethod
+    def make_offer(cls, page: RequestPage, form: ActForm) -> Offer:
+        """Return the act as a page shows it."""
+        url, lead, link = cls.make_url(page), cls.make_lead(page), cls.make_link(page)
+        return Offer(cls.name, url, cls.title, lead, cls.button, form, cls.is_bad, link)
+
+    # -- HTTP ----------------------------------------------------------------------------------------
+
+    def takes(self, request: HttpRequest) -> bool:
+        """Return True for a POST, and for a GET of an act with its own page."""
+        return request.method == "POST" or (super().takes(request) and self.has_page)
+
+    def form_page(self) -> str:
+        """Return the address that holds the form: the act's own page, or the request's."""
+        return self.request.get_full_path() if self.has_page else super().form_page()
+
+    def get(self, request: HttpRequest, folio: str) -> HttpResponse:
+        """Show the act's page to who may do it now; everybody else goes to the request's page."""
+        page = self.make_page()
+        if not self.is_offered(page):
+            return redirect("control:request", self.formal_request.folio)
+        return self._render_act(self.make_form(request, page))
+
+    def post(self, request: HttpRequest, folio: str) -> HttpResponse:
+        """Do the act, or show what is wrong; another content than the one that was seen is 409 (M21)."""
+        page = self.make_page()
+        form = self.make_form(request, page, request.POST)
+        if not form.is_valid():
+            return self._render_again(form, 200)
+        if form.cleaned_data["seen_hash"] != page.sha256:
+            return self.render_request(form=form, code=CONFLICT, has_changed=True)
+        try:
+            done = self.perform(form)
+        except operations.StaleContent:
+            self._reread()
+            return self.render_request(form=form, code=CONFLICT, has_changed=True)
+        except operations.SentBack as refusal:
+            messages.warning(request, str(refusal))
+            return redirect("control:request", self.formal_request.folio)
+        except Refused as refusal:
+            form.refuse(refusal)
+            self._reread()
+            return self._render_again(form, _find_code(refusal))
+        messages.success(request, done)
+        return redirect("control:request", self.formal_request.folio)
+
+    def _reread(self) -> None:
+        """Read the request again, as somebody may have changed it."""
+        self.formal_request = join_names(policy.visible_to(self.user)).get(pk=self.formal_request.pk)
+
+    def _render_again(self, form: ActForm, code: int) -> HttpResponse:
+        """Return the page that holds the form, with the form as it was sent."""
+        return self._render_act(form, code) if self.has_page else self.render_request(form=form, code=code)
+
+    def _render_act(self, form: ActForm, code: int = 200) -> HttpResponse:
+        """Return the page of the act alone, with the content it is about."""
+        page = self.make_page()
+        context = {"dossier": page, "act": self.make_offer(page, form), "form": form}
+        return render(self.request, "control/act_page.html", context, status=code)
+
+
+def _find_code(refusal: Refused) -> int:
+    """Return 409 when the request is in another state by now, 403 when the person may not, else 200."""
+    if isinstance(refusal, WrongStatus):
+        return CONFLICT
+    return 403 if isinstance(refusal, NotAllowed) else 200

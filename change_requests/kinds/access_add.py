@@ -1,0 +1,81 @@
+"""*Alta*: a person of the company gets access to the portal (M7)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from accounts import operations as accounts
+from accounts.models import Contact, User
+from change_requests.kinds.access import AccessKind
+from change_requests.kinds.base import Draft, RowsForm
+from change_requests.kinds.fields import EMAIL, FULL_NAME, PERSON_PHONE, POSITION
+from change_requests.kinds.values import Errors, Item, WrongValue, clean_line, make_item
+from change_requests.models import FormalRequest
+
+
+class PersonForm(RowsForm):
+    """Step 2 of an alta: who gets access."""
+
+    row_inputs = {**FULL_NAME.inputs, **EMAIL.inputs, **POSITION.inputs, **PERSON_PHONE.inputs}
+
+    def answers(self) -> Draft:
+        """Return the person who gets access."""
+        return {"person": dict(self.cleaned_data)}
+
+
+class AccessAdd(AccessKind):
+    """Give access to a person, who must not be in the company yet."""
+
+    code = FormalRequest.Kind.ALTA
+    choice = "Alta: dar acceso a una persona de la empresa"
+    noun = "un alta"
+    step_template = "step_person.html"
+    changes_heading = "A quién se da acceso"
+    pdf_value = "Alta"
+    pdf_label = "Alta"
+    pdf_hint = "la persona recibe un enlace para crear su acceso"
+
+    def title(self, items: Sequence[Item]) -> str:
+        """Return «Alta de Rosa Paredes», or «Alta» while nobody is named."""
+        names = [item["new"] for item in items if item["field"] == FULL_NAME.code]
+        return f"Alta de {names[0]}" if names else "Alta"
+
+    def draft_title(self, draft: Draft) -> str:
+        """Return the title with the name that the draft has so far."""
+        name = (draft.get("person") or {}).get("full_name")
+        return self.title([make_item(FULL_NAME.asset, FULL_NAME.code, "", name)] if name else [])
+
+    def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> PersonForm:
+        """Return the form that asks for the person."""
+        return PersonForm(*args, **options)
+
+    def step_initial(self, request: FormalRequest) -> dict[str, Any]:
+        """Return the person of the draft."""
+        return dict(request.draft.get("person") or {})
+
+    def read_pdf(self, person: Draft, items: Draft) -> Draft:
+        """Return the person as the PDF form describes him."""
+        return {"person": person}
+
+    def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
+        """Return one item for each answer about the person; his mail must be nobody's in the company."""
+        person = request.draft.get("person") or {}
+        name, email = clean_line(person.get("full_name")), clean_line(person.get("email")).lower()
+        if not name or len(name) > FULL_NAME.max_length:
+            errors["full_name"] = "Escriba el nombre de la persona, de 150 caracteres a lo más."
+        try:
+            EMAIL.clean(email)
+        except WrongValue as problem:
+            errors["email"] = str(problem)
+        else:
+            if Contact.objects.filter(customer=request.customer_id, user__email=email).exists():
+                errors["email"] = "Esa persona ya está en su empresa."
+        values = [(FULL_NAME, name), (EMAIL, email)]
+        values += [(row, clean_line(person.get(row.code))[: row.max_length]) for row in (PERSON_PHONE, POSITION)]
+        return [make_item(row.asset, row.code, "", value) for row, value in values if value]
+
+    def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
+        """Invite the person to the portal by mail."""
+        email = next(item["new"] for item in payload["items"] if item["field"] == EMAIL.code)
+        accounts.invite_by_request(
+            request.customer, email=email, folio=request.folio, invited_by=request.requester, actor=actor
+        )

@@ -1,0 +1,212 @@
+"""*Cambio* of sensitive data: the company's RFC, name, address, phone, registered mail or representative (M19)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+
+from accounts.models import Representative
+from change_requests.kinds import people, representative
+from change_requests.kinds.base import Draft, RowsForm
+from change_requests.kinds.change import ChangeKind
+from change_requests.kinds.fields import (
+    CHANGE_FIELDS,
+    FISCAL_ADDRESS,
+    LEGAL_NAME,
+    MAX_ADDRESS,
+    PHONE,
+    REGISTERED_EMAIL,
+    REPRESENTATIVE,
+    RFC,
+    STATUS,
+    SensitiveField,
+)
+from change_requests.kinds.inputs import Tick
+from change_requests.kinds.labels import enumerate_labels
+from change_requests.kinds.values import Errors, Item, WrongValue, clean_line, make_item
+from change_requests.models import FormalRequest
+
+MOST_REPRESENTATIVES = 200
+MISSING_ANY = "Marque al menos un dato y escriba su valor nuevo"
+MISSING_IDENTITY = "Escriba el RFC nuevo, la razón social nueva, o ambos"
+PLAIN_FIELDS = {row.code: row for row in CHANGE_FIELDS if row not in (REPRESENTATIVE, STATUS)}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A card of the page: a box to tick, which opens the inputs of these rows."""
+
+    name: str
+    label: str
+    rows: tuple[SensitiveField, ...]
+
+    @property
+    def inputs(self) -> dict[str, forms.Field]:
+        """Return the inputs that the box opens, by name."""
+        return {name: row_input for row in self.rows for name, row_input in row.inputs.items()}
+
+
+ADDRESS = Box("c_address", "Domicilio fiscal", (FISCAL_ADDRESS,))
+BOXES = (
+    ADDRESS,
+    Box("c_phone", "Teléfono", (PHONE,)),
+    Box("c_email", "Correo registrado", (REGISTERED_EMAIL,)),
+    Box("c_identity", "RFC o razón social", (RFC, LEGAL_NAME)),
+    Box("c_representative", "Representante legal", (REPRESENTATIVE,)),
+)
+
+
+class DataForm(RowsForm):
+    """Step 2 of a cambio: a box for each datum. Only the inputs of a ticked box count."""
+
+    row_inputs = {
+        name: row_input
+        for box in BOXES
+        for name, row_input in {box.name: Tick(label=box.label, required=False), **box.inputs}.items()
+    }
+
+    def __init__(self, *args: Any, representatives: Iterable[Representative] = (), **options: Any) -> None:
+        """Offer these representatives to be replaced."""
+        super().__init__(*args, **options)
+        replaces: Any = self.fields[representative.REPLACES]
+        replaces.choices = [
+            *((row.email, str(row)) for row in representatives),
+            ("", "A nadie: se agrega como otro representante"),
+        ]
+        for name in self._unused_inputs():
+            self.fields[name].required = False
+
+    def full_clean(self) -> None:
+        """Validate, and forget the errors of inputs whose box is not ticked."""
+        super().full_clean()
+        for name in self._unused_inputs():
+            self.errors.pop(name, None)
+
+    def _unused_inputs(self) -> list[str]:
+        """Return the inputs of the boxes that were posted without a tick."""
+        unticked = [box for box in BOXES if self.is_bound and not self.data.get(box.name)]
+        return [name for box in unticked for name in box.inputs]
+
+    def clean_zip(self) -> str:
+        """Return the postal code, which has five digits."""
+        text: str = self.cleaned_data["zip"]
+        if text and not re.fullmatch(r"[0-9]{5}", text):
+            raise forms.ValidationError("El código postal tiene 5 números")
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        """Check that something changes, and that the whole address fits its column."""
+        data = super().clean() or self.cleaned_data
+        if not any(data.get(box.name) for box in BOXES):
+            self.add_error(None, MISSING_ANY)
+        address = {name: data.get(name, "") for name in ADDRESS.inputs}
+        if data.get(ADDRESS.name) and (length := len(join_address(**address))) > MAX_ADDRESS:
+            self.add_error(
+                "street", f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo."
+            )
+        is_named = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
+        if data.get("c_identity") and not is_named:
+            self.add_error("rfc", MISSING_IDENTITY)
+        return data
+
+    def answers(self) -> Draft:
+        """Return the new values by field, and the parts of the address as they were typed."""
+        data: dict[str, Any] = self.cleaned_data
+        items: dict[str, str] = {}
+        for box in BOXES:
+            if data[box.name] and box is not ADDRESS:
+                items |= {name: str(data[name] or "") for name in box.inputs}
+        for name in ("rfc", "legal_name"):
+            if not items.get(name, "x"):
+                del items[name]
+        address = {name: data[name] for name in ADDRESS.inputs} if data[ADDRESS.name] else {}
+        if address:
+            items[FISCAL_ADDRESS.code] = join_address(**address)
+        return {"items": items, "address": address}
+
+
+def join_address(*, street: str, zip: str, suburb: str, city: str) -> str:
+    """Return «Blvd. Atlixco 3505, int. 4, Col. Las Ánimas, 72190 Puebla, Puebla»."""
+    colonia = suburb if suburb.lower().startswith(("col.", "col ", "fracc")) else f"Col. {suburb}"
+    return f"{street}, {colonia}, {zip} {city}"
+
+
+class SensitiveData(ChangeKind):
+    """Correct or update data of the company; each listed field is asked once and really changes."""
+
+    code = FormalRequest.Kind.CHANGE
+    choice = "Cambio: corregir o actualizar datos registrados de la empresa"
+    noun = "un cambio de datos"
+    step_template = "step_data.html"
+    error_places = {FISCAL_ADDRESS.code: "street"}
+    pdf_value = "Cambio"
+    pdf_label = "Cambio de datos"
+    pdf_hint = "llene las secciones 3 o 4"
+
+    def title(self, items: Sequence[Item]) -> str:
+        """Return «Cambio de domicilio fiscal, teléfono y correo registrado»."""
+        return f"Cambio de {enumerate_labels(items)}"
+
+    def draft_title(self, draft: Draft) -> str:
+        """Return the title with the fields that the draft has so far; the parts of a representative count once."""
+        names = [name for name in draft.get("items") or {} if not name.startswith(representative.CODE)]
+        if len(names) < len(draft.get("items") or {}):
+            names.append(representative.CODE)
+        return self.title([make_item("", name, "", "") for name in names])
+
+    def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> DataForm:
+        """Return the form with a box for each datum."""
+        representatives = people.open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
+        return DataForm(*args, representatives=list(representatives), **options)
+
+    def step_initial(self, request: FormalRequest) -> dict[str, Any]:
+        """Return the items of the draft. An address that came by mail has no parts: it stands whole in the street."""
+        items: dict[str, str] = request.draft.get("items") or {}
+        initial: dict[str, Any] = {representative.REPLACES: request.requester.email, **items}
+        if whole := items.get(FISCAL_ADDRESS.code):
+            initial |= request.draft.get("address") or {"street": whole}
+        for box in BOXES:
+            initial[box.name] = any(name in items for name in box.inputs)
+        initial[ADDRESS.name] = FISCAL_ADDRESS.code in items
+        return initial
+
+    def read_pdf(self, person: Draft, items: Draft) -> Draft:
+        """Return the new values that were written."""
+        return {"items": items}
+
+    def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
+        """Return an item for each listed field that really changes; the representative's parts make one."""
+        answers = {name: clean_line(new) for name, new in (request.draft.get("items") or {}).items()}
+        parts = {name: new for name, new in answers.items() if name.startswith(representative.PREFIX)}
+        items: list[Item] = []
+        for name, new in answers.items():
+            if name in PLAIN_FIELDS:
+                items.append(_find_change(request, PLAIN_FIELDS[name], new, errors))
+            elif name not in parts:
+                errors[name] = "Ese dato no se cambia con esta solicitud."
+        if parts:
+            items += representative.find_changes(request, parts, errors)
+        if not answers:
+            errors["items"] = "Elija al menos un dato que cambie."
+        return items
+
+
+def _find_change(request: FormalRequest, row: SensitiveField, new: str, errors: Errors) -> Item:
+    """Return the item that gives the field its new value; what is wrong with the value is added to `errors`."""
+    customer, code = request.customer, row.code
+    try:
+        new = row.clean(new)
+    except WrongValue as problem:
+        errors[code] = str(problem)
+    old = str(getattr(customer, code))
+    if not new:
+        errors.setdefault(code, "Escriba el dato nuevo.")
+    elif len(new) > row.max_length:
+        errors[code] = f"Tiene más de {row.max_length} caracteres; acórtelo."
+    elif new == old:
+        errors[code] = representative.SAME_AS_TODAY
+    elif row.is_taken and row.is_taken(customer, new):
+        errors[code] = "Ese RFC ya es de una empresa verificada."
+    return make_item(row.asset, code, old, new)

@@ -1,0 +1,211 @@
+"""What the operations share: the lock, how a request moves, when its deadlines end, and the texts that people write."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Customer, User
+from change_requests import notifications
+from change_requests.documents import evidence
+from change_requests.kinds import content, fields
+from change_requests.models import FormalRequest, RequestedAsset
+from change_requests.operations.errors import AlteredEvidence
+from change_requests.policy import STOPPED, refuse_status
+from factureya.core import audit
+from factureya.core.calendar import attention_hours
+from factureya.core.clock import now
+from factureya.core.locking import lock
+from factureya.core.mail import own_links
+from factureya.core.models import Event
+from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
+
+MIN_TEXT = 10  # characters that a reason, a question or a finding has at least
+MAX_TEXT = 10_000  # characters that a person writes at most
+MAX_OUTCOME: int = FormalRequest._meta.get_field("outcome_reason").max_length or 0
+Status, Form, Kind = FormalRequest.Status, FormalRequest.Form, FormalRequest.Kind
+SERVICE_SUSPENDED = "El servicio de la empresa está suspendido; escriba a mesa de control."
+APPROVAL_EXPIRED = "La aprobación venció sin aplicarse."
+TURN_COLUMNS = ("turn_since", "due_at", "due_minutes_left", "reminded")
+# Nothing more will be applied: other requests may touch the same assets.
+ENDED = frozenset(
+    {
+        Status.EXECUTED,
+        Status.CLOSED,
+        Status.REJECTED,
+        Status.CANCELLED,
+        Status.EXPIRED,
+        Status.FAILED,
+        Status.REVERTED,
+    }
+)
+_JOINED = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
+
+
+@contextmanager
+def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
+    """Open a transaction, and yield the request locked and read again, if its status is one of `statuses`.
+
+    A request that «no fui yo» stopped is refused unless `is_stopped_too` is true. Deadlines are not compared here.
+    Raises WrongStatus.
+    """
+    with transaction.atomic():
+        request = lock(FormalRequest.objects.select_related(*_JOINED), pk)
+        if request.status not in statuses:
+            raise refuse_status(request)
+        if request.suspended_at is not None and not is_stopped_too:
+            raise WrongStatus(STOPPED)
+        yield request
+
+
+def lock_customer(request: FormalRequest) -> None:
+    """Lock the company's row until the commit and put it into the request; its values and open requests stay fixed.
+
+    The request is locked before.
+    """
+    request.customer = Customer.objects.select_for_update(no_key=True).get(pk=request.customer_id)
+
+
+def reread_person(person: User) -> User:
+    """Return the person as the database says now: offices, company and account may have changed since the page."""
+    return User.objects.select_related("contact__customer").get(pk=person.pk)
+
+
+def require_none(refusal: Refused | None) -> None:
+    """Raise the refusal that the policy gave, if it gave one."""
+    if refusal is not None:
+        raise refusal
+
+
+def move_request(
+    request: FormalRequest,
+    status: str,
+    verb: str,
+    *,
+    actor: User | None,
+    due_at: datetime | None,
+    saved: tuple[str, ...] = (),
+    **data: Any,
+) -> Event:
+    """Save the new status, the start and the deadline of the next turn, and the columns `saved`; return the one event.
+
+    A request that ended sets its assets free for other requests.
+    """
+    before, request.status = request.status, status
+    request.turn_since = now() if due_at else None
+    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
+    request.save(update_fields=["status", *TURN_COLUMNS, *saved])
+    if status in ENDED:
+        release_assets(request)
+    revision = request.revision_no
+    return audit.record(verb, request, actor=actor, before=before, after=status, revision=revision, **data)
+
+
+def move_with_reason(
+    request: FormalRequest, status: str, verb: str, *, actor: User | None, reason: str, **data: Any
+) -> Event:
+    """Move the request to a status without a deadline, and keep the reason in its column and in the event returned."""
+    request.outcome_reason = reason[:MAX_OUTCOME]
+    data |= {"reason": request.outcome_reason}
+    return move_request(request, status, verb, actor=actor, due_at=None, saved=("outcome_reason",), **data)
+
+
+def release_assets(request: FormalRequest) -> None:
+    """Let other requests touch the assets of this one."""
+    RequestedAsset.objects.filter(request=request, open=True).update(open=False)
+
+
+# -- Deadlines ---------------------------------------------------------------------------------------
+
+
+def stop_clock(request: FormalRequest, at: datetime) -> None:
+    """Stop the deadline and keep the business minutes that were left of it, 0 when it was overdue; nothing is saved."""
+    if request.due_at is not None:
+        left = attention_hours().hours_between(at, request.due_at)
+        request.due_minutes_left, request.due_at = round(left * 60), None
+
+
+def restart_clock(request: FormalRequest, at: datetime) -> None:
+    """Let the deadline go on with the business minutes that were left of it; nothing is saved."""
+    if request.due_minutes_left is not None:
+        request.due_at = attention_hours().add_hours(at, request.due_minutes_left / 60)
+        request.due_minutes_left = None
+
+
+def add_business_days(days: int, start: datetime | None = None) -> datetime:
+    """Return the same local time that many business days after `start` (now); outside hours count from the opening."""
+    return attention_hours().add_days(start or now(), days)
+
+
+# -- How a request ends or is refused ----------------------------------------------------------------
+
+
+def expire_request(request: FormalRequest) -> None:
+    """End the locked request as *vencida* and tell the company; the sweep or the person who comes too late calls it."""
+    is_approved = request.status == Status.APPROVED
+    reason = APPROVAL_EXPIRED if is_approved else "No se confirmó a tiempo desde el correo registrado."
+    event = move_with_reason(request, Status.EXPIRED, "request.expired", actor=None, reason=reason)
+    notifications.mail_progress("expired", request, event, reason=reason)
+
+
+def require_requester(request: FormalRequest, actor: User) -> None:
+    """Raise NotAllowed unless the actor began the request: what it says is his word, so only he edits and sends it."""
+    if actor.pk != request.requester_id:
+        raise NotAllowed("La edita y la envía quien la comenzó; usted puede retirarla o hacer otra.")
+
+
+def find_altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidence | None:
+    """Read the evidence of the locked request; return why nobody may rely on it, which is recorded and told, or None.
+
+    The caller raises what is returned after its transaction, so that the event stays (M20, M21).
+    """
+    names = evidence.find_altered_in(request)
+    if not names:
+        return None
+    record_altered_evidence(request, names, actor)
+    return AlteredEvidence(names)
+
+
+def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
+    """Record which files of the locked request are altered, and tell the officers; the same finding is told once."""
+    files = sorted(set(names))
+    findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
+    if any(data["files"] == files for data in findings):
+        return
+    event = audit.record("request.evidence_altered", request, actor=actor, files=files)
+    notifications.mail_evidence_altered(request, event)
+
+
+# -- Content and texts -------------------------------------------------------------------------------
+
+
+def find_new_mail(request: FormalRequest) -> str:
+    """Return the registered mail that the current revision asks for; empty when it stays as it is."""
+    return fields.find_new_mail(content.payload_of(request)["items"])
+
+
+def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
+    """Return what a person wrote, with its paragraphs, without spaces at the ends and without our links (M16).
+
+    Raises Invalid for `field` when the text is too short or too long; `what` names the text in Spanish.
+    """
+    lines = own_links.cut(text).strip().splitlines()
+    cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
+    if len(cleaned) < at_least:
+        raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
+    if len(cleaned) > at_most:
+        raise Invalid({field: f"Son hasta {at_most} caracteres y escribió {len(cleaned)}. Acorte el texto."})
+    return cleaned
+
+
+def clean_outcome(reason: str) -> str:
+    """Return the written reason why a request ends, short enough for its column. Raises Invalid."""
+    return clean_text(reason, field="reason", what="el motivo", at_most=MAX_OUTCOME)
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of what a person wrote, so that an event proves the text without repeating it."""
+    return hashlib.sha256(text.encode()).hexdigest()

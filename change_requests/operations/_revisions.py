@@ -1,0 +1,172 @@
+"""How a draft gets its folio, and how its content becomes a revision that waits to be confirmed (M7, M19, M20)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from change_requests import notifications, payload
+from change_requests.approvals import find_missing_office
+from change_requests.kinds.registry import find_kind
+from change_requests.kinds.values import Item, clean_lines
+from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
+from change_requests.operations._common import Form, Status, move_request
+from change_requests.operations.errors import NoPeople
+from factureya.core import audit, numbers
+from factureya.core.clock import now
+from factureya.core.refusals import Refused
+
+MAX_NUMBER_TRIES = 5
+_SAVED_WITH_REVISION = (
+    "revision_no",
+    "submitted_at",
+    "confirmed_at",
+    "verified_at",
+    "verified_by",
+    "powers_lapsed_at",
+    "channel",
+)
+
+
+def insert_draft(actor: User, **fields: Any) -> FormalRequest:
+    """Insert a draft under a new folio, with its first event, and return the request.
+
+    A folio that is taken is drawn again. A `form_key` that is taken returns the request which has it.
+    Raises Refused when that request is another person's.
+    """
+    prefix = FormalRequest.PREFIXES[Form(fields["form"])]
+    for attempt in range(MAX_NUMBER_TRIES):
+        folio = numbers.new(prefix)
+        try:
+            with transaction.atomic():
+                request = FormalRequest.objects.create(folio=folio, **fields)
+                audit.begin(
+                    "request.created",
+                    request,
+                    actor=actor,
+                    form=request.form,
+                    kind=request.kind,
+                    channel=request.channel,
+                    revert_of=request.revert_of and request.revert_of.folio,
+                )
+                return request
+        except IntegrityError:
+            key = fields.get("form_key")
+            if key and (first := FormalRequest.objects.filter(form_key=key).first()):
+                if first.requester_id != actor.pk:
+                    raise Refused("Este formulario ya se había enviado. Comience otra vez.") from None
+                return first
+            if attempt == MAX_NUMBER_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
+    """Write the next revision and the assets it touches, and ask the company to confirm it.
+
+    The caller holds the locks of the request and the company. Raises NoPeople, Refused.
+    """
+    _require_people(request, {item["asset"] for item in items}, author)
+    revision = _insert_revision(request, items, author)
+    _claim_assets(request, items)
+    request.revision_no, request.submitted_at = revision.no, now()
+    request.confirmed_at = request.verified_at = request.verified_by = request.powers_lapsed_at = None
+    event = move_request(
+        request,
+        Status.SUBMITTED,
+        "request.submitted",
+        actor=author,
+        due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
+        saved=_SAVED_WITH_REVISION,
+        sha256=revision.sha256,
+        channel=request.channel,
+        company=request.customer.legal_name,
+        requester=request.requester.get_full_name(),
+    )
+    notifications.mail_submitted(request, event)
+
+
+# -- Private -----------------------------------------------------------------------------------------
+
+
+def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
+    """Raise NoPeople unless enough different people hold the offices that the request needs."""
+    missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
+    if missing:
+        raise NoPeople(
+            f"Hoy no hay quien atienda esta solicitud: falta {missing}. Llame a mesa de control; su borrador "
+            "queda guardado."
+        )
+
+
+def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
+    """Insert the next revision with its hash and return it; its evidence cannot be taken out of it any more."""
+    files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
+    no = request.revision_no + 1
+    reason = clean_lines(request.draft.get("reason"))
+    data = payload.canonical(
+        payload.build(
+            folio=request.folio,
+            form=request.form,
+            kind=request.kind,
+            customer_rfc=request.customer.rfc,
+            requester=request.requester.email,
+            items=items,
+            reason=reason,
+            effective_date=request.draft.get("effective_date") or "",
+            evidence=[
+                {"name": e.attachment.name, "sha256": e.sha256, "size": e.attachment.size}
+                for e in files.select_related("attachment")
+            ],
+        )
+    )
+    files.filter(revision_no__isnull=True).update(revision_no=no)
+    return RequestRevision.objects.create(
+        request=request,
+        no=no,
+        requester=request.requester,
+        author=author,
+        payload=data.decode(),
+        reason=reason,
+        sha256=payload.digest(data),
+    )
+
+
+def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
+    """Reserve the assets for this request; raises Refused when another open request touches them (M21).
+
+    One request per company and asset is open at a time. A BAJA of the service tolerates no other open change.
+    """
+    codes = sorted({item["asset"] for item in items})
+    subject = _find_subject(request, items)
+    if folio := _find_conflict(request, codes, subject):
+        raise Refused(f"Ya hay una solicitud abierta sobre esos datos: {folio}.")
+    RequestedAsset.objects.filter(request=request).delete()  # of the revision before
+    RequestedAsset.objects.bulk_create(
+        RequestedAsset(request=request, asset=asset, customer=request.customer, subject=subject)
+        for asset in InformationAsset.objects.filter(code__in=codes)
+    )
+
+
+def _find_subject(request: FormalRequest, items: list[Item]) -> str:
+    """Return the mail of the person whom an access request is about; empty for a change of the company's data."""
+    if request.form == Form.CHANGE:
+        return ""
+    mails = [i["new"] or i["old"] for i in items if i["field"] in ("email", "contact", "password")]
+    return mails[0]
+
+
+def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
+    """Return the folio of an open request that touches the same person or assets; empty when there is none."""
+    rows = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
+    changes = rows.filter(request__form=Form.CHANGE)
+    if request.form == Form.ACCESS:
+        rows = rows.filter(asset__code__in=codes, subject=subject)
+    elif find_kind(request).blocks_all:
+        rows = changes
+    else:
+        rows = changes.filter(asset__code__in=[*codes, "service"])
+    return rows.values_list("request__folio", flat=True).first() or ""
