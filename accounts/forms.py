@@ -53,7 +53,7 @@ def _short_enough(email: str) -> None:
 
 
 class PlainForm(forms.Form):
-    """Turn off the browser's messages and placeholders, and give each field our words: label, help, error when
+    """Turn off the browser's messages and placeholders, and give each field its words: label, help, error when
     empty.
     """
 

@@ -51,8 +51,9 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
 
 
 def invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell the person who invited that the mail came back; if that account is closed, tell those who may invite
-    instead.
+    """Tell the person who invited that the mail came back.
+
+    If that person's account is closed, the people who may invite instead are told.
     """
     inviter = invitation.invited_by
     if inviter.is_active:

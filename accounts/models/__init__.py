@@ -1,6 +1,4 @@
-"""Store who people are: users, companies and contacts, providers and offices (manual 01–02; spec: manual-
-clauses.md).
-"""
+"""Store who people are: users, companies and contacts, providers and offices (manual 01–02)."""
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.invitations import Invitation

@@ -13,9 +13,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     """Find companies."""
 
     def to_verify(self) -> "CustomerQuerySet":
-        """Return the companies that wait for staff: not verified, refused or joined, and with a person whose mail
-        is proven.
-        """
+        """Return the companies that wait for staff: undecided, and with a person whose mail is proven."""
         waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
         proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
         return waiting.filter(Exists(proven))

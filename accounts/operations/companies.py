@@ -30,12 +30,11 @@ def register_company(
     legal_name: str,
     form_key: str | None = None,
 ) -> User:
-    """Make a person, an unverified company and the person's place in it, and return the person; the mail is not proven
-    yet.
+    """Make a person, an unverified company and the person's place in it, and return the person.
 
-    A known RFC makes no difference: the company is a new one that sees only its own tickets. A second call with the
-    same `form_key`, address and password returns the person of the first. Raises Refused if the address is taken; the
-    caller must not tell that.
+    The mail is not proven yet. A known RFC makes no difference: the company is a new one that sees only its own
+    tickets. A second call with the same `form_key`, address and password returns the person of the first. Raises
+    Refused if the address is taken; the caller must not tell that.
     """
     hashed = make_password(password)
     try:

@@ -27,9 +27,7 @@ from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """Invite a person to an office by mail, by a superuser, and return the invitation; the person chooses a
-    password.
-    """
+    """Invite a person to an office by mail, by a superuser, and return the invitation."""
     email = fitting(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
@@ -159,9 +157,7 @@ def factor_enrolled(person: User) -> None:
 
 
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
-    """Ask to remove somebody's lost second factor and return the request; another person decides, and the owner is
-    told.
-    """
+    """Ask to remove somebody's lost second factor, tell its owner by mail, and return the request."""
     reason = fitting(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
@@ -181,9 +177,7 @@ def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """Remove the second factor as the second person, and return the request; its owner enrols again at the next
-    sign-in.
-    """
+    """Remove the second factor as the second person, end the sessions of its owner, and return the request."""
     with _undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
         _decide(reset, actor, approved=True)

@@ -154,8 +154,9 @@ class MFAAdapter(DefaultMFAAdapter):
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the text decrypted with any key, or a random secret if none decrypts it, so that every code is
-        just wrong.
+        """Return the text decrypted with any key.
+
+        If none decrypts it, return a random secret, so that every code is just wrong.
         """
         try:
             return factor_keys.decrypt(encrypted_text)

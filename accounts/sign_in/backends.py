@@ -1,6 +1,4 @@
-"""Sign in by e-mail; the person is read with the company in one query, and permissions come from the offices held
-now.
-"""
+"""Sign in by e-mail; person and company are read in one query, and permissions come from the offices held now."""
 
 from typing import Any
 

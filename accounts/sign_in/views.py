@@ -62,9 +62,7 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
     """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead a person who has nothing to prove away; allauth would lead to a page of addresses, which we do not
-        have.
-        """
+        """Lead a person who has nothing to prove away: allauth would lead to its page of addresses, which is closed."""
         if request.user.is_authenticated:
             return HttpResponseRedirect(landing_of(request.user))
         stage = get_pending_stage(request)
@@ -136,9 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Answer the QR code of the secret that this session is enrolling, as an image, because the CSP allows no
-    data: images.
-    """
+    """Answer the QR code of the secret that this session is enrolling; the CSP allows no data: images."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

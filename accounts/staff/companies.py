@@ -1,6 +1,4 @@
-"""Decide about sign-ups (*Clientes por verificar*) and show companies (*Clientes*), whose registered data are
-read-only.
-"""
+"""Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse

@@ -26,9 +26,7 @@ class FactureyaAdminSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Return True for active staff with an office of the desk now, or a superuser, who showed a second factor
-        if required.
-        """
+        """Return True for superusers and staff of the desk today, with a second factor if one is required."""
         return self._works_here(request) and factor_passed(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:

@@ -124,9 +124,7 @@ def posted_text(request: HttpRequest) -> dict[str, str]:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect to the login; a form that comes after its session expired is held for its owner, with its files
-    (M17).
-    """
+    """Redirect to the login; a form whose session expired is held for its owner, with its files (M17)."""
     key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
