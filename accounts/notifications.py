@@ -38,7 +38,7 @@ def invited(invitation: Invitation, event: Event, *, token: str, has_account: bo
         kind, url = "accounts/invited_with_account", url_of("account_login")
     else:
         kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
-        url = own_links.url(own_links.INVITATION, token)
+        url = own_links.make_url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
         kind,

@@ -150,7 +150,7 @@ def _gathered(
     others = [file for file in mail.files if not any(file is one for one in apart)]
     is_alone = len(apart) == 1
     places: list[int | None] = [0 if is_alone else _place(file, forms) for file in others]
-    kept = from_mail.store(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
+    kept = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
     files = iter(kept.files)
     stored = [next(files) if taken else None for taken in kept.accepted]
     found = Others(tuple(zip(others, stored, places, strict=True)), kept.refusals)
@@ -183,7 +183,7 @@ def _place(file: MailFile, forms: Sequence[Form]) -> int | None:
 def _named(proposal: Proposal) -> FormalRequest | None:
     """The request whose folio the form has, whoever's it is."""
     try:
-        folio = numbers.parse(form_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
+        folio = numbers.parse_number(form_fields.FOLIO_PREFIXES[proposal.form], proposal.folio)
     except numbers.InvalidNumber:
         return None
     return FormalRequest.objects.filter(folio=folio).first()

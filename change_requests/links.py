@@ -120,7 +120,7 @@ def _content(person: User) -> str:
 def _url(kind: own_links.Kind, lasts: timedelta, *values: Any) -> str:
     expires_at = (clock.now() + lasts).timestamp()
     token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
-    return own_links.url(kind, token)
+    return own_links.make_url(kind, token)
 
 
 def _read(salt: str, token: str) -> list[Any]:

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import Customer, Office, Representative, User
 from change_requests.approvals import Slot, slots_of
 from change_requests.models import FormalRequest, MailText
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 
 __all__ = ["Refusal", "Slot", "Turn", "may_decide", "slots_of", "turn_of", "visible_to"]
@@ -293,7 +293,7 @@ def not_me_does(request: FormalRequest) -> str:
 
 def alarm_until(request: FormalRequest) -> datetime:
     """Return by when an officer looks at «no fui yo» after the execution: as soon as mesa de control verifies (M8)."""
-    return attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
+    return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 
 
 def may_see_alarm(user: User, request: FormalRequest) -> Refusal | None:

@@ -146,7 +146,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/
 if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
     CACHES["default"]["BACKEND"] = "factureya.core.running.cache_files.FileCache"
 
-# -- Background work: the broker only rings a bell; the truth is in the database ----------------------
+# -- Background work: the broker only wakes a worker; the database holds all facts ----------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -18,7 +18,7 @@ from accounts.web import drafts, form_keys, returning
 from accounts.web.form_keys import FormKey
 from factureya.core.files import store
 from factureya.core.models import Attachment
-from factureya.core.typed import kept_fields
+from factureya.core.typed import choose_kept_fields
 
 
 def factor_passed(request: HttpRequest) -> bool:
@@ -112,15 +112,15 @@ class KeyedForm:
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Remove the file that «Quitar» names, store the posted files, and return the form's files and the refusals."""
         if token := self.request.POST.get("quitar"):
-            store.discard(key.key, token)
+            store.discard_file(key.key, token)
         uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
-        refusals = store.store_all(uploads, key.key)[1] if uploads else []
-        return store.drafts(key.key), refusals
+        refusals = store.store_uploads(uploads, key.key)[1] if uploads else []
+        return store.list_draft_files(key.key), refusals
 
 
 def posted_text(request: HttpRequest) -> dict[str, str]:
     """Return what the person wrote and chose in a posted form, without secrets and buttons."""
-    return kept_fields(request.POST)
+    return choose_kept_fields(request.POST)
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
@@ -128,6 +128,6 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
     key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
-        store.store_all(uploads, key.key)
+        store.store_uploads(uploads, key.key)
         drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
     return redirect_to_login(after)

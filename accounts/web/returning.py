@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.web import drafts, form_keys
 from accounts.web.form_keys import FormKey
 from factureya.core.files import store
-from factureya.core.typed import kept_fields, texts
+from factureya.core.typed import choose_kept_fields, list_texts
 
 COOKIE = "__Host-quien" if settings.HTTPS else "quien"
 SALT = "accounts.web.returning"
@@ -75,14 +75,14 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Hold the fields and the files of a post for its owner, to be shown on this page; nothing if it has no owner."""
     key = _key_of(request, page, user)
-    fields = kept_fields(request.POST)
-    if key is None or not (texts(fields) or request.FILES):
+    fields = choose_kept_fields(request.POST)
+    if key is None or not (list_texts(fields) or request.FILES):
         return
     for name, inputs in FILE_FIELDS.items():
         under = form_keys.read_orphan(request.POST.get(name, ""))
         uploads = [file for field in inputs for file in request.FILES.getlist(field)]
         if under is not None and under.owner == key.owner and uploads:
-            store.store_all(uploads, under.key)
+            store.store_uploads(uploads, under.key)
     drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
 
 

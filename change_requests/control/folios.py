@@ -11,6 +11,6 @@ def canonical(text: str) -> str | None:
     if prefix not in PREFIXES:
         return None
     try:
-        return numbers.parse(prefix, text)
+        return numbers.parse_number(prefix, text)
     except numbers.InvalidNumber:
         return None

@@ -127,6 +127,6 @@ def folio_in(text: str) -> str | None:
     if prefix not in FormalRequest.PREFIXES.values():
         return None
     try:
-        return numbers.parse(prefix, text)
+        return numbers.parse_number(prefix, text)
     except numbers.InvalidNumber:
         return None

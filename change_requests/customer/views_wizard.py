@@ -271,7 +271,7 @@ class ReasonStep(StepView):
             except REFUSALS as refusal:
                 messages.error(self.request, str(refusal))
         else:
-            store.discard(self.key.key, token)
+            store.discard_file(self.key.key, token)
         return self.page(self.form(initial=posted_text(self.request)), self.key)
 
     def kept(self) -> list[Any]:
@@ -280,7 +280,7 @@ class ReasonStep(StepView):
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """With what was uploaded: as evidence, or under the form's key by a post that had no session."""
-        waiting = store.drafts(key.key) if more.get("why") else []
+        waiting = store.list_draft_files(key.key) if more.get("why") else []
         return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
 
 

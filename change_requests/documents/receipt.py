@@ -15,7 +15,7 @@ from change_requests.documents.form_draw import FOOT
 from change_requests.documents.sheet import INK_2, MONO, Row, Sheet
 from change_requests.kinds import labels
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.words import MONTHS_LONG
 
@@ -95,7 +95,7 @@ def rows_of(items: Sequence[labels.Item]) -> list[Row]:
 
 def steps_of(form: str, assets: set[str], at: datetime) -> list[str]:
     """What happens next and by when, counted from the instant it was sent."""
-    hours = attention_hours()
+    hours = load_attention_hours()
     confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
     approved = hours.add_days(verified, settings.APPROVE_BUSINESS_DAYS)

@@ -66,7 +66,7 @@ def clean(text: object) -> str:
 
 def clean_text(text: object) -> str:
     """Lines kept, the spaces at their ends not; one form of each character, and no link of ours (M16)."""
-    written = own_links.cut(str(text or ""))
+    written = own_links.cut_links(str(text or ""))
     lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 

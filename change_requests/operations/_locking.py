@@ -13,7 +13,7 @@ from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import Invalid, NotAllowed, WrongStatus
 from change_requests.policy import Refusal
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Event
@@ -106,20 +106,20 @@ def start_turn(request: FormalRequest, due_at: datetime | None) -> None:
 def stop_clock(request: FormalRequest, at: datetime) -> None:
     """The deadline stops: what was left of it is kept in business minutes (0 when it was overdue)."""
     if request.due_at is not None:
-        left = attention_hours().hours_between(at, request.due_at)
+        left = load_attention_hours().hours_between(at, request.due_at)
         request.due_minutes_left, request.due_at = round(left * 60), None
 
 
 def restart_clock(request: FormalRequest, at: datetime) -> None:
     """The deadline goes on with the business time that was left."""
     if request.due_minutes_left is not None:
-        request.due_at = attention_hours().add_hours(at, request.due_minutes_left / 60)
+        request.due_at = load_attention_hours().add_hours(at, request.due_minutes_left / 60)
         request.due_minutes_left = None
 
 
 def in_business_days(days: int, at: datetime | None = None) -> datetime:
     """The same local time that many business days later; outside attention hours from the next opening."""
-    return attention_hours().add_days(at or now(), days)
+    return load_attention_hours().add_days(at or now(), days)
 
 
 def confirm_deadline() -> datetime:
@@ -132,7 +132,7 @@ def text_of(text: str, *, at_least: int, what: str, field: str, at_most: int = M
 
     Raises Invalid when its length is wrong.
     """
-    lines = own_links.cut(text).strip().splitlines()
+    lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})

@@ -23,7 +23,7 @@ from change_requests.operations.errors import Refused
 from change_requests.operations.submitting import hold_customer, send
 from change_requests.operations.verifying import WORDS
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
 
@@ -195,7 +195,7 @@ def _go_on(request: FormalRequest) -> None:
         stop_clock(request, stopped)
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
-        hours = attention_hours()
+        hours = load_attention_hours()
         left = hours.hours_between(stopped, request.execute_before)
         request.execute_before = request.due_at = hours.add_hours(instant, left)
         saved.append("execute_before")

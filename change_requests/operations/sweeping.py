@@ -12,7 +12,7 @@ from change_requests.operations._locking import Status, locked
 from change_requests.operations.errors import WrongStatus
 from change_requests.operations.executing import expire
 from factureya.core import audit
-from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.clock import now
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def remind_due(instant: datetime) -> int:
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
-    hours = attention_hours()
+    hours = load_attention_hours()
     # Nothing is locked for those that have time.
     late = (r.pk for r in waiting.order_by("pk") if level_of(r, instant, hours) > r.reminded)
     return _each(late, _remind)
@@ -64,7 +64,7 @@ def _remind(request: FormalRequest) -> bool:
     with locked(request, *REMINDED) as fresh:
         if fresh.due_at is None:
             return False
-        level = level_of(fresh, now(), attention_hours())
+        level = level_of(fresh, now(), load_attention_hours())
         if level <= fresh.reminded:
             return False
         fresh.reminded = level

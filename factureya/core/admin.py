@@ -101,7 +101,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
             return queryset, False
         if "@" in term:
             return queryset.filter(to=term.lower()), False
-        return queryset.filter(about=_chain(term)), False
+        return queryset.filter(about=_parse_chain(term)), False
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
@@ -135,7 +135,7 @@ class EventAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Event], bool]:
         """Return all events of the chain that was typed, found by its index."""
         term = search_term.strip()
-        return (queryset.filter(chain=_chain(term)) if term else queryset), False
+        return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return True for an active superuser."""
@@ -189,9 +189,9 @@ class HolidayAdmin(Closed):
     form = HolidayForm
 
 
-def _chain(term: str) -> str:
+def _parse_chain(term: str) -> str:
     """Return the name of the chain that a person typed, either as a ticket's number or as the name itself."""
     try:
-        return f"ticket:{numbers.parse(TICKET_PREFIX, term)}"
+        return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:
         return term

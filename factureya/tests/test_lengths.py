@@ -216,7 +216,7 @@ def test_a_mail_to_an_address_that_no_column_holds_is_not_queued():
 
 def test_the_name_of_a_mailbox_is_cut(settings):
     settings.MAIL_IN_IMAP_URL = f"imaps://{'u' * 200}:p@mail.example/{'f' * 200}"
-    assert len(mailbox.name()) == 255
+    assert len(mailbox.get_mailbox_name()) == 255
 
 
 LONG = "x" * 2000

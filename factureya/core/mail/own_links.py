@@ -1,9 +1,9 @@
 """List our signed links, and cut their tokens out of every text that comes back to us.
 
 Whoever holds such a link may act with it (M3, M8, M15, M16). Mails bring these links to their people; bounces, replies
-and forwards bring them back to soporte@, where others read. `cut` finds a token in every form that mail programs give
-it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is linear
-in the length of the text, and no expression has two quantifiers that overlap.
+and forwards bring them back to soporte@, where others read. `cut_links` finds a token in every form that mail programs
+give it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is
+linear in the length of the text, and no expression has two quantifiers that overlap.
 """
 
 import binascii
@@ -71,15 +71,15 @@ _CODE = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{4}-?[A-Z]{4}|\d{3} ?\d{3})(?![A-Z
 CODE_WITHIN = 400  # characters after the words that announce a code
 
 
-def url(kind: Kind, token: str) -> str:
+def make_url(kind: Kind, token: str) -> str:
     """Return the absolute address of a signed link, for a mail that is rendered without a request."""
     return f"{settings.SITE_URL}/{kind.path}/{token}/"
 
 
-def cut(text: str) -> str:
+def cut_links(text: str) -> str:
     """Return the text with a mark in place of each token of our links and each code that our mails announce (M16)."""
-    spans = [(start, end, MARK) for start, end in _links(text)]
-    spans += [(start, end, CODE_MARK) for start, end in _codes(text)]
+    spans = [(start, end, MARK) for start, end in _find_links(text)]
+    spans += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
     if not spans:
         return text
     kept, at = [], 0
@@ -90,14 +90,14 @@ def cut(text: str) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _codes(text: str) -> Iterator[tuple[int, int]]:
+def _find_codes(text: str) -> Iterator[tuple[int, int]]:
     """Yield the places of the codes that one of our mails announces as «este código»."""
     for said in _CODE_SAID.finditer(text):
         if found := _CODE.search(text, said.end(), said.end() + CODE_WITHIN):
             yield found.span()
 
 
-def _links(text: str) -> list[tuple[int, int]]:
+def _find_links(text: str) -> list[tuple[int, int]]:
     """Return the places of our tokens, in each way in which the text can be read."""
     plain = _Reading.of(text)
     readings = [plain]
@@ -108,11 +108,11 @@ def _links(text: str) -> list[tuple[int, int]]:
     return [
         reading.place(start, end)
         for reading in readings
-        for start, end in (*_tokens(reading.text, reading.places), *_encoded(reading.text))
+        for start, end in (*_find_tokens(reading.text, reading.places), *_find_base64_runs(reading.text))
     ]
 
 
-def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
+def _find_tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the places of our tokens in a text without escapes; `breaks` are the places at which lines were joined."""
     done = 0
     at = text.find(":")
@@ -120,7 +120,7 @@ def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
         if found := _SIGNED.match(text, at):
             before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])
             start = at - (before.end() if before else 0)
-            if (begin := _beginning(text, start, found.end(), at, breaks)) is not None:
+            if (begin := _find_beginning(text, start, found.end(), at, breaks)) is not None:
                 yield begin, found.end()
                 done = found.end()
             at = text.find(":", found.end())
@@ -128,7 +128,7 @@ def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
             at = text.find(":", at + 1)
 
 
-def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -> int | None:
+def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -> int | None:
     """Return where the token that ends at `end` begins, or None if it is not ours.
 
     After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
@@ -151,14 +151,14 @@ def _is_signed(token: str) -> bool:
     return False
 
 
-def _encoded(text: str) -> Iterator[tuple[int, int]]:
+def _find_base64_runs(text: str) -> Iterator[tuple[int, int]]:
     """Yield the places of base64 text in which one of our links is; it may begin inside a group of four."""
     for run in _BASE64.finditer(text):
-        if run.end() - run.start() >= BASE64_RUN and any(map(_has_token, _decoded(run.group()))):
+        if run.end() - run.start() >= BASE64_RUN and any(map(_has_token, _decode_run(run.group()))):
             yield run.span()
 
 
-def _decoded(run: str) -> Iterator[str]:
+def _decode_run(run: str) -> Iterator[str]:
     """Yield the decoded base64 for each of the four places at which a group may begin, where most of it is text."""
     standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     for skipped in range(4):
@@ -172,7 +172,7 @@ def _decoded(run: str) -> Iterator[str]:
 def _has_token(text: str) -> bool:
     """Return True if the text holds a token of one of our links."""
     reading = _Reading.of(text)
-    return any(True for _ in _tokens(reading.text, reading.places))
+    return any(True for _ in _find_tokens(reading.text, reading.places))
 
 
 class _Reading:
@@ -206,7 +206,7 @@ class _Reading:
                 literal = literal.rstrip(" \t")
             for part, source, length in (
                 (literal, at, len(literal)),
-                (_meant(found), found.start(), found.end() - found.start()),
+                (_unescape(found), found.start(), found.end() - found.start()),
             ):
                 if part:
                     parts.append(part)
@@ -226,11 +226,11 @@ class _Reading:
         """Return the place in the first text of these characters."""
         reading: _Reading = self
         while reading.before is not None:
-            start, end = reading._source(start)[0], reading._source(end - 1)[1]
+            start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
             reading = reading.before
         return start, end
 
-    def _source(self, at: int) -> tuple[int, int]:
+    def _find_source(self, at: int) -> tuple[int, int]:
         """Return the place (start, end) in the first text of the character at `at`."""
         index = bisect_right(self.places, at) - 1
         source, size, length = self.pieces[index]
@@ -240,7 +240,7 @@ class _Reading:
         return source, source + 1
 
 
-def _meant(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     """Return the character that an escape stands for."""
     name = found.lastgroup or ""
     value = found.group(name)

@@ -65,7 +65,7 @@ def has_null_sender(head: Head) -> bool:
     return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
 
 
-def robot_mark(top: Part) -> str:
+def find_robot_mark(top: Part) -> str:
     """Return the name of the mark that shows that no person wrote this mail, or an empty text.
 
     `X-Auto-Response-Suppress` alone is no mark.
@@ -80,10 +80,10 @@ def robot_mark(top: Part) -> str:
         return "autoreply"
     if head.get("precedence").strip().lower() in BULK:
         return "precedence"
-    return _quieter_mark(top, head)
+    return _find_implicit_mark(top, head)
 
 
-def _quieter_mark(top: Part, head: Head) -> str:
+def _find_implicit_mark(top: Part, head: Head) -> str:
     """Return the mark of a mail without an explicit one: a list, a read receipt, no return path, or its subject."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
@@ -98,11 +98,11 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
     """Return what a delivery report of any shape says, or None if the mail is none."""
     parts = list(top.walk())
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
-    if not (statuses or _is_report(top.head, top.parameter("report-type").lower())):
+    if not (statuses or _looks_like_bounce(top.head, top.parameter("report-type").lower())):
         return None
-    status = "\n".join(_plain(part) for part in statuses)
-    named = RECIPIENT.findall(status) or [address for _, address in top.head.addresses("x-failed-recipients")]
-    identifiers = [found for part in parts for found in _quoted_ids(part, top)]
+    status = "\n".join(_read_beginning(part) for part in statuses)
+    named = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
+    identifiers = [found for part in parts for found in _read_returned_ids(part, top)]
     identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
@@ -111,7 +111,7 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
     )
 
 
-def _is_report(head: Head, report_type: str) -> bool:
+def _looks_like_bounce(head: Head, report_type: str) -> bool:
     """Return True if a mail without a delivery-status part still looks like a bounce.
 
     It does by its report type, its sender, X-Failed-Recipients, or an empty return path with a failure subject.
@@ -120,19 +120,19 @@ def _is_report(head: Head, report_type: str) -> bool:
     return bool(
         report_type == "delivery-status"
         or BOUNCER.search(senders)
-        or any("mailer-daemon" in address.split("@")[0] for _, address in head.addresses("from"))
+        or any("mailer-daemon" in address.split("@")[0] for _, address in head.read_addresses("from"))
         or head.get("x-failed-recipients")
         or (has_null_sender(head) and FAILED_SUBJECT.match(head.get("subject")))
     )
 
 
-def _quoted_ids(part: Part, top: Part) -> list[str]:
+def _read_returned_ids(part: Part, top: Part) -> list[str]:
     """Return the Message-IDs of a returned mail in this part, whether as headers or as a message."""
     if part.kind in HEADERS_TYPES:
-        return QUOTED_ID.findall(_plain(part))
+        return QUOTED_ID.findall(_read_beginning(part))
     return list(part.head.ids("message-id")) if part is not top else []
 
 
-def _plain(part: Part) -> str:
+def _read_beginning(part: Part) -> str:
     """Return the beginning of a part as text with line feeds."""
     return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

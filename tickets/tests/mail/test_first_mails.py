@@ -78,7 +78,7 @@ def refers(how: str, ticket: Ticket) -> dict[str, str]:
     sent = OutboxMessage.objects.filter(about=ticket.chain).first()
     assert sent is not None
     return {
-        "id of a mail": {"In_Reply_To": f"<{outbox.message_id(sent.key)}>"},
+        "id of a mail": {"In_Reply_To": f"<{outbox.make_message_id(sent.key)}>"},
         "id of the ticket": {"References": f"<x@y> <{threads.root_id(ticket.number)}>"},
         "address": {"To": threads.reply_address(ticket.number)},
         "number": {"Subject": f"Re: {ticket.number}"},
