@@ -85,7 +85,7 @@ class People(RepresentativeMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add people and pending invitations, in two queries."""
         people = self.customer.contacts.select_related("user")
-        contacts = policy.with_powers(people).order_by("-role", "user__full_name")
+        contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
         return super().get_context_data(
             contacts=contacts.filter(user__is_active=True)[:200],
@@ -102,7 +102,7 @@ class LimitPerson(RepresentativeMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Limit or free the contact, and say which."""
-        contact = get_object_or_404(Contact, customer=self.customer, user__email=posted_address(request, "person"))
+        contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
         limit = request.POST.get("own_tickets_only") == "1"
         try:
             operations.limit_contact(contact.pk, own_tickets_only=limit, actor=request.user)
@@ -125,7 +125,7 @@ class ChangeInvitation(RepresentativeMixin, View):
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
-            email=posted_address(request, "email"),
+            email=read_posted_address(request, "email"),
             accepted_at__isnull=True,
             cancelled_at__isnull=True,
         )
@@ -183,6 +183,6 @@ class AcceptInvitation(FormView):
         return perform_login(self.request, person, redirect_url=reverse("accounts:home"))
 
 
-def posted_address(request: HttpRequest, name: str) -> str:
+def read_posted_address(request: HttpRequest, name: str) -> str:
     """Return the mail address by which a form names a person, without NUL characters."""
     return request.POST.get(name, "").replace("\0", "")

@@ -195,7 +195,7 @@ class Contact(models.Model):
 
     @cached_property
     def power_today(self) -> str | None:
-        """Return the kind of the powers in force now, or None (M8); for lists see `policy.with_powers`."""
+        """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
         if "power_listed" in self.__dict__:
             return self.__dict__["power_listed"]  # type: ignore[no-any-return]
         held = self.user.representations.filter(customer_id=self.customer_id).in_force()

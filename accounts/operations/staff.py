@@ -20,7 +20,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import current, fitting, lock_user, require_superuser
+from accounts.operations.common import lock_user, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, require
@@ -28,7 +28,7 @@ from factureya.core.refusals import Refused, require
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
     """Invite a person to an office by mail, by a superuser, and return the invitation."""
-    email = fitting(Invitation, "email", email.lower())
+    email = require_fit(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
         _check_provider(office, provider)
@@ -41,7 +41,7 @@ def invite_staff(*, email: str, office: str, provider: Provider | None = None, a
         )
         invitation = pending.first() or Invitation(email=email)
         invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
-        people.send(
+        people.send_link(
             invitation,
             "staff.invited",
             actor=actor,
@@ -86,7 +86,7 @@ def grant_office(
             ends_at=ends_at,
             granted_by=actor,
         )
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record(
             "office.granted",
             person,
@@ -109,14 +109,14 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
         assignment.ended_by = actor
         assignment.save(update_fields=["ends_at", "ended_by"])
         person = lock_user(assignment.user_id)
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record("office.ended", person, actor=actor, office=assignment.office)
     return assignment
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Close somebody's account, by a superuser, and return the person; sessions end with their next request."""
-    reason = fitting(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -131,7 +131,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Open a closed account again, by a superuser, and return the person; its old sessions stay ended."""
-    reason = fitting(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -158,12 +158,12 @@ def factor_enrolled(person: User) -> None:
 
 def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
     """Ask to remove somebody's lost second factor, tell its owner by mail, and return the request."""
-    reason = fitting(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(user.pk)
         require(
-            policy.may_decide_factor_reset(current(actor)),
+            policy.may_decide_factor_reset(reload_person(actor)),
             "No puede pedirlo con sus cargos de hoy.",
         )
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
@@ -172,26 +172,26 @@ def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset
         require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
         reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
         event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
-        notifications.factor_reset_requested(reset, event)
+        notifications.tell_factor_reset_requested(reset, event)
     return reset
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
     """Remove the second factor as the second person, end the sessions of its owner, and return the request."""
-    with _undecided(pk, actor) as reset:
+    with _lock_undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
-        _decide(reset, actor, approved=True)
+        _store_decision(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
         _end_sessions(person)
         event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
-        notifications.factor_reset_done(reset, event)
+        notifications.tell_factor_reset_done(reset, event)
     return reset
 
 
 def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
     """Decline the removal of a second factor as the second person, and return the request; the factor stays."""
-    with _undecided(pk, actor) as reset:
-        _decide(reset, actor, approved=False)
+    with _lock_undecided(pk, actor) as reset:
+        _store_decision(reset, actor, approved=False)
         audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)
     return reset
 
@@ -211,7 +211,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
             if not factor_keys.is_readable(factor):
                 unreadable.append(f"{factor.user.email} ({factor.type})")
                 continue
-            factor.data = factor_keys.reencrypted(factor.data)
+            factor.data = factor_keys.reencrypt_data(factor.data)
             factor.save(update_fields=["data"])
             audit.record("factor.reencrypted", factor.user, actor=None, type=factor.type)
             changed += 1
@@ -220,7 +220,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
 
 def add_provider(*, name: str, actor: User) -> Provider:
     """Add a third party that gives the service, by a superuser, and return it (M3)."""
-    name = fitting(Provider, "name", name)
+    name = require_fit(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
         require(bool(name), "Escriba el nombre del prestador.")
@@ -256,7 +256,7 @@ def _check_third_party(person: User, office: str) -> None:
 
 
 @contextmanager
-def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     """Yield the locked request that nobody decided.
 
     Raises Refused if it was decided, or the actor may not decide it.
@@ -264,7 +264,7 @@ def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(
-            policy.may_decide_factor_reset(current(actor)),
+            policy.may_decide_factor_reset(reload_person(actor)),
             "No puede decidirlo con sus cargos de hoy.",
         )
         require(reset.decided_at is None, "Ya se decidió.")
@@ -273,7 +273,7 @@ def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
         yield reset
 
 
-def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
+def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
     """Store who decided the request, when, and how."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])

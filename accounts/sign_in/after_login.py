@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import reverse
 
 
-def landing_of(user: Any) -> str:
+def choose_landing(user: Any) -> str:
     """Return the page where the person works.
 
     That is the admin for agents and supervisors, /control/ for other offices, the tickets for customers, and the

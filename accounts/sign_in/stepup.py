@@ -15,7 +15,7 @@ WRONG = "Esa no es su contraseña."
 TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
 
 
-def is_fresh(request: HttpRequest) -> bool:
+def is_password_fresh(request: HttpRequest) -> bool:
     """Return True if this session typed the password *again* in the last five minutes; signing in does not count."""
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
@@ -24,7 +24,7 @@ def is_fresh(request: HttpRequest) -> bool:
     )
 
 
-def confirm(request: HttpRequest, password: str) -> str:
+def confirm_password(request: HttpRequest, password: str) -> str:
     """Record that the person typed the password again; return an empty text if it was right, else the Spanish error."""
     if not password:
         return MISSING

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_safe
 from accounts import operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import landing_of
+from accounts.sign_in.after_login import choose_landing
 from accounts.web import drafts
 
 DEMO_PEOPLE = (
@@ -64,7 +64,7 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Lead a person who has nothing to prove away: allauth would lead to its page of addresses, which is closed."""
         if request.user.is_authenticated:
-            return HttpResponseRedirect(landing_of(request.user))
+            return HttpResponseRedirect(choose_landing(request.user))
         stage = get_pending_stage(request)
         if stage is None or stage.key != EmailVerificationStage.key:
             return HttpResponseRedirect(reverse("account_login"))

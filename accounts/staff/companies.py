@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
-from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context, require
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
@@ -26,7 +26,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
-    return _decide_page(request, customer, RefuseForm())
+    return _render_decide_page(request, customer, RefuseForm())
 
 
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
@@ -34,9 +34,9 @@ def verify(request: HttpRequest, pk: int) -> HttpResponse:
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Verificó a {customer.legal_name}."
-    if attempt(request, None, done, operations.verify_company, customer.pk):
+    if attempt_operation(request, None, done, operations.verify_company, customer.pk):
         return redirect(TO_VERIFY)
-    return _back(customer)
+    return _redirect_to_company(customer)
 
 
 def join(request: HttpRequest, pk: int) -> HttpResponse:
@@ -44,9 +44,9 @@ def join(request: HttpRequest, pk: int) -> HttpResponse:
     require(policy.may_verify(request.user))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Unió a las personas y los tickets de {customer.legal_name}."
-    if attempt(request, None, done, operations.join_company, customer.pk):
+    if attempt_operation(request, None, done, operations.join_company, customer.pk):
         return redirect(TO_VERIFY)
-    return _back(customer)
+    return _redirect_to_company(customer)
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
@@ -55,15 +55,17 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer, pk=pk)
     form = RefuseForm(request.POST)
     done = f"No aceptó a {customer.legal_name}."
-    if form.is_valid() and attempt(request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data):
+    if form.is_valid() and attempt_operation(
+        request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data
+    ):
         return redirect(TO_VERIFY)
-    return _decide_page(request, customer, form)
+    return _render_decide_page(request, customer, form)
 
 
 def customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
     require(policy.may_see_customers(request.user))
-    words = searched(request)
+    words = get_search_text(request)
     found = Customer.objects.order_by("-pk")
     if words:
         found = found.filter(
@@ -83,32 +85,32 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
-        contacts=_people(customer)[:ROWS],
+        contacts=_list_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
         may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 
 
-def _people(customer: Customer) -> QuerySet[Contact]:
+def _list_people(customer: Customer) -> QuerySet[Contact]:
     """Return the people of the company, each with the powers in force today."""
-    people = policy.with_powers(customer.contacts.select_related("user"))
+    people = policy.add_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 
 
-def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
     """Return the page on which one company is decided, with this form."""
     context = page_context(
         request,
         customer.legal_name,
         customer=customer,
         known=Customer.objects.verified_with(customer.rfc).first(),
-        contacts=_people(customer),
+        contacts=_list_people(customer),
         form=form,
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)
 
 
-def _back(customer: Customer) -> HttpResponse:
+def _redirect_to_company(customer: Customer) -> HttpResponse:
     """Redirect to the page of the company."""
     return redirect("admin:accounts_customertoverify_change", customer.pk)

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.web import returning
-from accounts.web.mixins import ask_factor, factor_passed
+from accounts.web.mixins import ask_factor, has_passed_factor
 
 
 class FactureyaAdminSite(AdminSite):
@@ -27,7 +27,7 @@ class FactureyaAdminSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return True for superusers and staff of the desk today, with a second factor if one is required."""
-        return self._works_here(request) and factor_passed(request)
+        return self._works_here(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Wrap a view as Django does, but answer 403 or ask for the factor if a signed-in person may not enter."""
@@ -36,15 +36,15 @@ class FactureyaAdminSite(AdminSite):
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             """Check who asks, hold what a stranger posted, and call the view."""
-            page = returning.page_of_form(request, view, kwargs)
+            page = returning.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
                     return returning.ask_login(request, page)
-                returning.forget(request)
+                returning.drop_held_fields(request)
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            returning.remember(request, response)
+            returning.remember_owner(request, response)
             return response
 
         return guarded

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 
 
-def client_ip(request: Any) -> str:
+def read_client_ip(request: Any) -> str:
     """Return the client's address as the last proxy that we trust saw it.
 
     What a client writes in the header is ignored. Each of TRUSTED_PROXY_COUNT proxies appends one address to

@@ -21,7 +21,7 @@ from factureya.core.models import Attachment
 from factureya.core.typed import choose_kept_fields
 
 
-def factor_passed(request: HttpRequest) -> bool:
+def has_passed_factor(request: HttpRequest) -> bool:
     """Return True if this session showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
@@ -36,7 +36,7 @@ def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
     """
     page = page or request.get_full_path()
     if request.method == "POST":
-        returning.hold(request, page, cast(User, request.user))
+        returning.hold_post(request, page, cast(User, request.user))
     has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
     if has_one:
         step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
@@ -59,12 +59,12 @@ class ControlMixin:
             return returning.ask_login(request, page)
         if not request.user.works_in_control:
             raise PermissionDenied
-        if not factor_passed(request):
+        if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            returning.forget(request)
+            returning.drop_held_fields(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        returning.remember(request, response)
+        returning.remember_owner(request, response)
         return response
 
     def form_page(self) -> str:
@@ -88,13 +88,13 @@ class PrivateView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, and tell caches not to store it; staff needs its second factor here as in the admin."""
         is_staff = request.user.is_authenticated and request.user.is_staff
-        if is_staff and not factor_passed(request):
+        if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            returning.forget(request)
+            returning.drop_held_fields(request)
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
-            returning.remember(request, response)
+            returning.remember_owner(request, response)
         response["Cache-Control"] = "private, no-store"
         return response
 

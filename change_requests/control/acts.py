@@ -56,7 +56,7 @@ class Act:
         """Return the form as sent, or blank but for what was typed when a session ended (M17)."""
         options = self.options(seen, request.user)  # type: ignore[arg-type]
         form = self.form(request, data, auto_id=f"id_{self.name}_%s", **options)
-        kept = returning.held(request)
+        kept = returning.read_held_fields(request)
         if kept.get("posted_to") == self.url(seen):
             form.initial.update(kept)
         return form

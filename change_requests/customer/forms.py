@@ -299,5 +299,5 @@ class NewPasswordForm(PortalForm):
     def clean_password(self) -> str:
         """Measured against the person's name and mail."""
         password: str = self.cleaned_data["password"]
-        passwords.check(password, self.person)
+        passwords.check_password(password, self.person)
         return password

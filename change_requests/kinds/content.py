@@ -258,7 +258,7 @@ def _is_anothers(customer: Customer, rfc_: str) -> bool:
 
 def _clean_rfc(text: str, errors: Errors, field: str = "rfc") -> str:
     try:
-        return rfc.parse(text).value
+        return rfc.parse_rfc(text).value
     except rfc.BadRFC as problem:
         errors[field] = str(problem)
         return text

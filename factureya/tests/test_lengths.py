@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts import operations as people
 from accounts.models import Customer, Office, Provider, User
-from accounts.rfc import parse as rfc
+from accounts.rfc import parse_rfc as rfc
 from change_requests import operations
 from change_requests.kinds import content
 from change_requests.models import FormalRequest

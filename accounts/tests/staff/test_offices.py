@@ -161,7 +161,7 @@ def test_one_open_assignment_per_office():
 def test_every_office_has_its_permissions_and_they_exist():
     assert set(offices.PERMISSIONS) == set(Office)
     known = {f"{p.content_type.app_label}.{p.codename}" for p in Permission.objects.select_related("content_type")}
-    assert offices.permissions_of(Office) <= known
+    assert offices.list_permissions(Office) <= known
 
 
 def test_groups_and_own_permissions_give_nothing():
