@@ -32,7 +32,7 @@ show_or_send = require_http_methods(["GET", "HEAD", "POST"])
 Page = tuple[str, Callable[..., Any], str]
 
 
-class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class OwnPages(admin.ModelAdmin):
     """Give a model the addresses in `pages` and no others."""
 
     pages: tuple[Page, ...] = ()

@@ -14,7 +14,7 @@ from tickets.models import Ticket
 
 
 @admin.register(Ticket)
-class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class TicketAdmin(admin.ModelAdmin):
     """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -46,7 +46,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Who holds a desk office; a superuser not by that alone."""
-        return bool(request.user.desk_provider_ids)  # type: ignore[union-attr]
+        return bool(request.user.desk_provider_ids)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """As the module; `visible_to` decides about one ticket."""

@@ -18,7 +18,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
         return waiting.filter(Exists(proven))
 
-    def verified_with(self, rfc: str) -> "CustomerQuerySet":
+    def verified_with(self, rfc: "str | OuterRef") -> "CustomerQuerySet":
         """Return the verified company with this RFC, if there is one."""
         return self.filter(rfc=rfc, verified_at__isnull=False)
 
@@ -197,7 +197,7 @@ class Contact(models.Model):
     def power_today(self) -> str | None:
         """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
         if "power_listed" in self.__dict__:
-            return self.__dict__["power_listed"]  # type: ignore[no-any-return]
+            return self.__dict__["power_listed"]
         held = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
         return kind

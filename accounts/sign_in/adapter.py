@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -22,6 +21,7 @@ from accounts.models import User
 from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
 from accounts.sign_in.after_login import choose_landing
+from accounts.sign_in.allauth_internal import ratelimit
 from accounts.web.client_address import read_client_ip
 from factureya.core.mail import outbox
 

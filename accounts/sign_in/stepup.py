@@ -2,11 +2,10 @@
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
-from allauth.core.internal import ratelimit
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from accounts.sign_in.allauth_internal import ratelimit, reauthenticate_by_password
 from factureya.core import clock
 
 FRESH_SECONDS = 5 * 60

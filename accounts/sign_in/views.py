@@ -3,14 +3,11 @@
 from typing import Any
 
 from allauth.account import views as account
-from allauth.account.internal.flows.login import record_authentication
-from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.stages import EmailVerificationStage
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
-from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -26,6 +23,7 @@ from accounts import operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
 from accounts.sign_in.after_login import choose_landing
+from accounts.sign_in.allauth_internal import SECRET_SESSION_KEY, get_pending_stage, record_authentication
 from accounts.web import drafts
 
 DEMO_PEOPLE = (

@@ -9,13 +9,14 @@ from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
 from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context, require
+from accounts.web.mixins import get_person
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 
 def to_verify(request: HttpRequest) -> HttpResponse:
     """Show the oldest companies that wait, with what is special about each."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     known = Customer.objects.verified_with(OuterRef("rfc"))
     rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
@@ -24,14 +25,14 @@ def to_verify(request: HttpRequest) -> HttpResponse:
 
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
     return _render_decide_page(request, customer, RefuseForm())
 
 
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
     """Verify the company (POST)."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Verificó a {customer.legal_name}."
     if attempt_operation(request, None, done, operations.verify_company, customer.pk):
@@ -41,7 +42,7 @@ def verify(request: HttpRequest, pk: int) -> HttpResponse:
 
 def join(request: HttpRequest, pk: int) -> HttpResponse:
     """Join the company to the known one with its RFC (POST)."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer, pk=pk)
     done = f"Unió a las personas y los tickets de {customer.legal_name}."
     if attempt_operation(request, None, done, operations.join_company, customer.pk):
@@ -51,7 +52,7 @@ def join(request: HttpRequest, pk: int) -> HttpResponse:
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     """Refuse the company with the reason (POST)."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer, pk=pk)
     form = RefuseForm(request.POST)
     done = f"No aceptó a {customer.legal_name}."
@@ -64,7 +65,7 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 
 def customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
-    require(policy.may_see_customers(request.user))
+    require(policy.may_see_customers(get_person(request)))
     words = get_search_text(request)
     found = Customer.objects.order_by("-pk")
     if words:
@@ -77,7 +78,7 @@ def customers(request: HttpRequest) -> HttpResponse:
 
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
-    require(policy.may_see_customers(request.user))
+    require(policy.may_see_customers(get_person(request)))
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
     context = page_context(
@@ -87,7 +88,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         representatives=customer.representatives.order_by("-pk")[:ROWS],
         contacts=_list_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
-        may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
+        may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 

@@ -29,7 +29,7 @@ class FactureyaAdminSite(AdminSite):
         """Return True for superusers and staff of the desk today, with a second factor if one is required."""
         return self._works_here(request) and has_passed_factor(request)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
         """Wrap a view as Django does, but answer 403 or ask for the factor if a signed-in person may not enter."""
         inner = super().admin_view(view, cacheable)
 
@@ -49,20 +49,20 @@ class FactureyaAdminSite(AdminSite):
 
         return guarded
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead people of the desk to the queue, and show superusers the list of pages."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people sign in."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people change their own password, with its limits."""
         return redirect("account_change_password")
 
@@ -70,7 +70,7 @@ class FactureyaAdminSite(AdminSite):
         """Lead to the profile: nothing is done here."""
         return redirect("account_change_password")
 
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people sign out; a GET asks first."""
         return account_views.logout(request)
 

@@ -21,6 +21,11 @@ from factureya.core.models import Attachment
 from factureya.core.typed import choose_kept_fields
 
 
+def get_person(request: HttpRequest) -> User:
+    """Return the person who is signed in; the view has admitted nobody else."""
+    return cast(User, request.user)
+
+
 def has_passed_factor(request: HttpRequest) -> bool:
     """Return True if this session showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:

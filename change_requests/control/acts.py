@@ -54,7 +54,7 @@ class Act:
 
     def form_for(self, request: HttpRequest, seen: Dossier, data: Any = None) -> ActForm:
         """Return the form as sent, or blank but for what was typed when a session ended (M17)."""
-        options = self.options(seen, request.user)  # type: ignore[arg-type]
+        options = self.options(seen, request.user)
         form = self.form(request, data, auto_id=f"id_{self.name}_%s", **options)
         kept = returning.read_held_fields(request)
         if kept.get("posted_to") == self.url(seen):

@@ -111,7 +111,7 @@ class ConfirmCode(RequestPage):
         """Compare it; tries are limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
@@ -135,7 +135,7 @@ class ResendCode(RequestView):
         """Send it; how often is limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         try:
             operations.send_new_email_code(formal, actor=self.user)
         except REFUSALS as refusal:

@@ -29,7 +29,7 @@ class FormPdf(PrivateView):
                 content_type="application/pdf",
             )
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
+            return redirect_to_login(request.get_full_path())
         formal = self.find(request.GET["folio"])
         data = form_draw.data_of(formal)
         return send_document(

@@ -153,7 +153,7 @@ class Player:
 
 def load() -> list[Story]:
     """The stories on file."""
-    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]  # type: ignore[no-any-return]
+    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]
 
 
 def span(text: str) -> timedelta:

@@ -32,7 +32,7 @@ class TicketPage(FormWithFiles, TicketView):
         if ticket.is_closed:
             next_ones = Ticket.objects.visible_to(self.actor.user).filter(follows=ticket)
             ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
-        return ticket  # type: ignore[no-any-return]
+        return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
         """The composer of this ticket."""
