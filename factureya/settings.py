@@ -54,7 +54,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.forms",  # its widget templates, for FORM_RENDERER
     "allauth",
     "allauth.account",
@@ -420,7 +419,6 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)")]
-LOCALE_PATHS = [BASE_DIR / "factureya" / "locale"]
 USE_I18N = True
 
 # -- Static files ------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def invite_staff(*, email: str, office: str, provider: Provider | None = None, a
 
 
 def grant_office(
-    user: User,
+    pk: int,
     *,
     office: str,
     provider: Provider | None = None,
@@ -67,7 +67,7 @@ def grant_office(
     """
     with transaction.atomic():
         require_superuser(actor)
-        person = lock_user(user.pk)
+        person = lock_user(pk)
         require(person.pk != actor.pk, "Nadie se otorga un cargo a sí mismo.")
         require(person.is_active, "La cuenta está desactivada.")
         is_contact = Contact.objects.filter(user=person).exists()
@@ -156,12 +156,12 @@ def factor_enrolled(person: User) -> None:
     person.session_epoch = locked.session_epoch
 
 
-def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
+def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
     """Ask to remove somebody's lost second factor, tell its owner by mail, and return the request."""
     reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
-        person = lock_user(user.pk)
+        person = lock_user(pk)
         require(
             policy.may_decide_factor_reset(reload_person(actor)),
             "No puede pedirlo con sus cargos de hoy.",

@@ -1,5 +1,7 @@
 """Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
+from collections.abc import Callable
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -32,22 +34,12 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
     """Verify the company (POST)."""
-    require(policy.may_verify(get_person(request)))
-    customer = get_object_or_404(Customer, pk=pk)
-    done = f"Verificó a {customer.legal_name}."
-    if attempt_operation(request, None, done, operations.verify_company, customer.pk):
-        return redirect(TO_VERIFY)
-    return _redirect_to_company(customer)
+    return _decide_at_once(request, pk, operations.verify_company, "Verificó a {}.")
 
 
 def join(request: HttpRequest, pk: int) -> HttpResponse:
     """Join the company to the known one with its RFC (POST)."""
-    require(policy.may_verify(get_person(request)))
-    customer = get_object_or_404(Customer, pk=pk)
-    done = f"Unió a las personas y los tickets de {customer.legal_name}."
-    if attempt_operation(request, None, done, operations.join_company, customer.pk):
-        return redirect(TO_VERIFY)
-    return _redirect_to_company(customer)
+    return _decide_at_once(request, pk, operations.join_company, "Unió a las personas y los tickets de {}.")
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
@@ -112,6 +104,10 @@ def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseFo
     return TemplateResponse(request, "admin/accounts/decide.html", context)
 
 
-def _redirect_to_company(customer: Customer) -> HttpResponse:
-    """Redirect to the page of the company."""
+def _decide_at_once(request: HttpRequest, pk: int, operation: Callable[..., Customer], done: str) -> HttpResponse:
+    """Carry out a decision that needs no form, and go back to the list, or to the company if it was refused."""
+    require(policy.may_verify(get_person(request)))
+    customer = get_object_or_404(Customer, pk=pk)
+    if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
+        return redirect(TO_VERIFY)
     return redirect("admin:accounts_customertoverify_change", customer.pk)

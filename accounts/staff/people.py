@@ -74,7 +74,7 @@ def grant(request: HttpRequest, pk: int) -> HttpResponse:
     require(request.user.is_superuser)
     person, form = _get_person(pk), GrantForm(request.POST)
     if form.is_valid() and attempt_operation(
-        request, form, "Otorgó el cargo.", operations.grant_office, person, **form.get_terms()
+        request, form, "Otorgó el cargo.", operations.grant_office, pk, **form.get_terms()
     ):
         return redirect(USER, pk)
     return _render_user_page(request, person, grant_form=form)
@@ -109,7 +109,7 @@ def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
         form,
         "Pedido. Falta que otra persona lo apruebe.",
         operations.request_factor_reset,
-        person,
+        pk,
         **form.cleaned_data,
     ):
         return redirect(USER, pk)

@@ -24,33 +24,9 @@ def support(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def about(request: HttpRequest) -> HttpResponse:
-    """Show ¿Qué es Factureya?."""
-    return render(request, "portal/about.html")
-
-
-@require_safe
-def sat(request: HttpRequest) -> HttpResponse:
-    """Show Portal para el usuario SAT (M2)."""
-    return render(request, "portal/sat.html")
-
-
-@require_safe
-def free_app(request: HttpRequest) -> HttpResponse:
-    """Show Aplicación gratuita (M2)."""
-    return render(request, "portal/free_app.html")
-
-
-@require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
-    """Show the privacy notice."""
-    return render(request, "portal/privacy.html")
-
-
-@require_safe
-def accessibility(request: HttpRequest) -> HttpResponse:
-    """Show what we do for accessibility, and whom to tell about a problem."""
-    return render(request, "portal/accessibility.html")
+def text_page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the page of text with this name: `templates/portal/<name>.html`."""
+    return render(request, f"portal/{name}.html")
 
 
 @require_safe

@@ -145,7 +145,7 @@ def test_people_operations_refuse_what_no_column_holds():
         lambda: people.rename(full_name="x" * 151, actor=ana),
         lambda: people.add_provider(name="x" * 121, actor=root),
         lambda: people.deactivate_user(ana.pk, reason="x" * 301, actor=root),
-        lambda: people.request_factor_reset(ana, reason="x" * 301, actor=root),
+        lambda: people.request_factor_reset(ana.pk, reason="x" * 301, actor=root),
         lambda: people.refuse_company(ana.contact.customer_id, reason="x" * 301, actor=agent),
         lambda: people.invite_staff(email=long_mail, office=Office.AGENT, actor=root),
         lambda: people.register_company(
