@@ -22,7 +22,7 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 # -- Safety ------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys while rotating
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys that are still accepted
 # Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
 FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
@@ -31,7 +31,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-PAGES = env.bool("PAGES", default=True)  # off in processes that show none: they load no admin
+PAGES = env.bool("PAGES", default=True)  # off in processes without pages, which then load no admin
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
 
 # -- Files on this machine ---------------------------------------------------------------------------
@@ -41,7 +41,8 @@ MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Of a whole request, files included; far above what a message may carry, so that who picks a film is told which file.
+# Bytes of a whole request with its files; far above the limit of a message, so that a person with one huge file is told
+# which file it is.
 REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -66,7 +67,7 @@ INSTALLED_APPS = [
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
-    # Only where they are: the image of production ships the demo alone.
+    # Added only if they exist: the image of production has the demo only.
     *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
 
@@ -119,7 +120,7 @@ MESSAGE_TAGS = {messages.ERROR: "danger"}
 # -- Database ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
-# What the address asks for (?sslmode=verify-full&sslrootcert=…) holds beside what we set.
+# Options in the address (?sslmode=verify-full&sslrootcert=…) apply together with ours.
 ASKED_OPTIONS = DATABASES["default"].pop("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
@@ -130,7 +131,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
-elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
+elif env.bool("DATABASE_POOL", default=True):  # commands with one thread turn it off
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 else:
@@ -140,7 +141,7 @@ DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
+# -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
 CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/cache")}
 if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
     CACHES["default"]["BACKEND"] = "factureya.core.running.cache_files.FileCache"
@@ -157,7 +158,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "polling_interval": 0.5,
     }
 else:
-    # A broker that is down costs a request a second at the most; the sweep sends the mail later.
+    # A broker that is down costs a request one second at most; the sweep sends the mail later.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_connect_timeout": 1,
         "socket_timeout": 5,
@@ -186,7 +187,7 @@ CELERY_BEAT_SCHEDULE = {
     "fetch_mail": {
         "task": "factureya.core.tasks.fetch_mail",
         "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},  # one that waited a minute is not needed any more
+        "options": {"expires": 60},  # after a minute the next one is due
     },
     "purge_orphans": {
         "task": "factureya.core.tasks.purge_orphan_attachments",
@@ -232,38 +233,40 @@ DEFAULT_FROM_EMAIL = f"Factureya Soporte <{SUPPORT_EMAIL}>"
 SERVER_EMAIL = SUPPORT_EMAIL
 OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
-# What must be written in the same transaction as "sent": kind of mail -> callable(message).
+# Called in the transaction that marks a mail as sent: kind of mail -> callable(message, sent_at).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
-# What is done when it was not delivered, by a bounce or by the mail server's refusal: its link may be in other hands.
+# Called when a mail was not delivered, because of a bounce or a refusal: others may have its link.
 MAIL_UNDELIVERED = {
     "accounts/invited": "accounts.operations.invitation_undelivered",
     "accounts/invited_staff": "accounts.operations.invitation_undelivered",
     "change_requests/set_password": "change_requests.operations.password_link_undelivered",
 }
-# What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
+# Called for the files of a mail when it is sent: kind of mail -> callable(message) -> [(name, bytes, type)].
 OUTBOX_FILES = {
     "change_requests/confirm": "change_requests.documents.receipt.attached",
     "change_requests/submitted": "change_requests.documents.receipt.attached",
 }
 
-# -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
+# -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
 MAIL_ROUTES = {
     SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
     CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
-MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
-MAIL_FOLIO = "change_requests.inbound.folio_of"  # the public name of a request's chain, for receive_email --json
+MAIL_ANSWERS_OURS = (
+    "tickets.threads.answers_ours"  # tells whether a mail answers one of ours; if not, all its words are new (M17)
+)
+MAIL_FOLIO = "change_requests.inbound.folio_of"  # gives the folio of a request's chain, for receive_email --json
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
 MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
 
-MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
-# Second line against loops: automatic mails that answer mails.
-MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
-MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
-MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
-MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
+MAIL_IN_MAX_FILES = 20  # in one mail: nobody can be asked to send the others again
+# Limits of automatic mails that answer mails, the second line against loops.
+MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # to one registered sender, in an hour
+MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to all registered senders, in an hour
+MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to all other senders, in an hour
+MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of one ticket, En espera -> Abierto, in an hour
 
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
@@ -325,7 +328,7 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # the owner hears of a changed password or factor
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # tells the owner that a password or a factor changed
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 ACCOUNT_CHANGE_EMAIL = False
 ACCOUNT_LOGOUT_ON_GET = False
@@ -341,7 +344,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
     "reauthenticate": "accounts.forms.ReauthenticateForm",
 }
-# Requests in a time, per address (ip) and per account (key); counted in the shared cache.
+# The number of requests in a time, per address (ip) and per account (key), counted in the shared cache.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
@@ -354,9 +357,9 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "accept_invitation": "30/m/ip",
     "invite": "10/m/user,100/d/user",
-    "new_mail_code": "5/5m/key",  # of a request: the code of its new registered mail
-    "send_code": "3/m/key,10/h/key",  # of a request: another of them
-    "open_link": "30/m/ip",  # the links of formal requests
+    "new_mail_code": "5/5m/key",  # tries of the code for the new registered mail of a request
+    "send_code": "3/m/key,10/h/key",  # sendings of such a code
+    "open_link": "30/m/ip",  # openings of the links of formal requests
 }
 MFA_ADAPTER = "accounts.sign_in.adapter.MFAAdapter"
 MFA_FORMS = {
@@ -366,7 +369,7 @@ MFA_FORMS = {
     "deactivate_totp": "accounts.forms.DeactivateFactorForm",
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
-# What `seed_demo` has other apps add to the demo: callables (people by key, present).
+# Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
 DEMO_SEEDS = ["factureya.demo.requests.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -429,7 +432,7 @@ STATICFILES_DIRS = [
     ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
 ]
 WHITENOISE_MIMETYPES = {".ttf": "font/ttf"}
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else embeds our files
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site may embed our files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

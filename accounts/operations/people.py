@@ -91,7 +91,7 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
         sent = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [one for one in sent.order_by("-created_at") if one.chain == mail.about]
+        of_mail = [invitation for invitation in sent.order_by("-created_at") if invitation.chain == mail.about]
         if not of_mail or _was_sent_again(mail):
             return
         invitation = of_mail[0]

@@ -112,8 +112,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         if queued:
             self.message_user(request, f"Correos en cola de nuevo: {queued}.", messages.SUCCESS)
         else:
-            said = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
-            self.message_user(request, said, messages.WARNING)
+            text = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
+            self.message_user(request, text, messages.WARNING)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Return True for whoever could change a mail if mails were not read-only."""

@@ -180,9 +180,9 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
 
 def _check_newer(head: ChainHead, seq: int) -> Iterator[Flaw]:
     """Yield a flaw for each event after the head that was forged; an event appended meanwhile is none."""
-    fresh = ChainHead.objects.get(chain=head.chain)
-    if fresh.seq < seq:
-        yield Flaw(head.chain, fresh.seq + 1, f"hay eventos después del final, que es {fresh.seq}")
+    current = ChainHead.objects.get(chain=head.chain)
+    if current.seq < seq:
+        yield Flaw(head.chain, current.seq + 1, f"hay eventos después del final, que es {current.seq}")
 
 
 def _format_instant(at: datetime) -> str:

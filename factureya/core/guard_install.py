@@ -65,12 +65,12 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
     """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
-    wanted = {guard.name: _make_expected_text(guard, connection.vendor) for guard in guards(connection.vendor)}
+    expected = {guard.name: _make_expected_text(guard, connection.vendor) for guard in guards(connection.vendor)}
     held = {row[0]: (row[2], row[3], row[4]) for row in _read_triggers(connection)}
     return sorted(
-        [f"missing: {name}" for name in wanted.keys() - held.keys()]
-        + [f"unknown: {name}" for name in held.keys() - wanted.keys()]
-        + [f"changed: {name}" for name in wanted.keys() & held.keys() if wanted[name] != held[name]]
+        [f"missing: {name}" for name in expected.keys() - held.keys()]
+        + [f"unknown: {name}" for name in held.keys() - expected.keys()]
+        + [f"changed: {name}" for name in expected.keys() & held.keys() if expected[name] != held[name]]
     )
 
 

@@ -69,13 +69,13 @@ def _describe_details(hours: AttentionHours, local: datetime, closing: datetime 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
     """Return the names of the holidays between today and the day of opening."""
-    said = []
+    texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
         if name := hours.holidays.get(day):
             when = {0: "Hoy", 1: "Mañana"}.get(offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}")
-            said.append(f"{when} no hay atención: {name}.")
-    return said
+            texts.append(f"{when} no hay atención: {name}.")
+    return texts
 
 
 def _get_bar_place(hour: float) -> int:

@@ -57,8 +57,8 @@ def fetch() -> int:
             if done >= PASS_MAILS or time.monotonic() > until:
                 return done
             _take_mail(box, folder, uid)
-    same = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
-    same.update(read_until=began, wanted=[])
+    unchanged = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
+    unchanged.update(read_until=began, wanted=[])
     return len(uids)
 
 
@@ -148,8 +148,8 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()
     for first in range(0, len(recent), ASKED_AT_ONCE):
         asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
-        for uid, (literal, said) in _fetch_answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
-            if not _is_older(folder.taken_over_at, literal, said):
+        for uid, (literal, status) in _fetch_answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
+            if not _is_older(folder.taken_over_at, literal, status):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
 
@@ -204,32 +204,32 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     Of a mail that is too large only the head is returned.
     """
     what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
-    received, said = _fetch_answers(box, str(uid), what).get(uid, (b"", b""))
-    size = SIZE.search(said)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, said)):
+    received, status = _fetch_answers(box, str(uid), what).get(uid, (b"", b""))
+    size = SIZE.search(status)
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, status)):
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
     body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
     # No answer: somebody removed it between the two questions.
-    return (body[0], _parse_internal_date(said), is_whole) if body else None
+    return (body[0], _parse_internal_date(status), is_whole) if body else None
 
 
-def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
+def _was_moved_here(folder: MailFolder, received: bytes, status: bytes) -> bool:
     """Return True if a mail is older than our first poll and was read: somebody moved it here from another folder."""
-    flags = FLAGS.search(said)
+    flags = FLAGS.search(status)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
-    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, status)
 
 
-def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
+def _is_older(instant: datetime, received: bytes, status: bytes) -> bool:
     """Return True if our mail server had the mail before `instant`, by INTERNALDATE, else by Received."""
-    moments = [_parse_internal_date(said), _parse_received_date(received)]
+    moments = [_parse_internal_date(status), _parse_received_date(received)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
-def _parse_internal_date(said: bytes) -> datetime | None:
+def _parse_internal_date(status: bytes) -> datetime | None:
     """Return the INTERNALDATE in a server's answer, or None."""
-    moment = Internaldate2tuple(said)
+    moment = Internaldate2tuple(status)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 
@@ -251,17 +251,17 @@ def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[by
     status, data = box.client.uid("FETCH", uids, what)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")
-    told: list[tuple[bytes, bytes]] = []
+    lines: list[tuple[bytes, bytes]] = []
     for piece in data:
-        said, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
-        if told and not BEGINS.match(said):
-            before = told.pop()
-            told.append((before[0] or literal, before[1] + b" " + said))
+        line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
+        if lines and not BEGINS.match(line):
+            before = lines.pop()
+            lines.append((before[0] or literal, before[1] + b" " + line))
         else:
-            told.append((literal, said))
+            lines.append((literal, line))
     answers: dict[int, tuple[bytes, bytes]] = {}
-    for literal, said in told:
-        if uid := UID.search(said):
+    for literal, line in lines:
+        if uid := UID.search(line):
             known = answers.get(int(uid.group(1)), (b"", b""))
-            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + said)
+            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + line)
     return answers

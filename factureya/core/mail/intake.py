@@ -220,11 +220,11 @@ def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
-        said = handler(inbound, mail)
-        if isinstance(said, Aside):
-            asides.append(said)
-        elif said is not None:
-            return mail, partial(_run_with_asides, said, asides)
+        answer = handler(inbound, mail)
+        if isinstance(answer, Aside):
+            asides.append(answer)
+        elif answer is not None:
+            return mail, partial(_run_with_asides, answer, asides)
     return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
 
 
@@ -281,9 +281,9 @@ def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[In
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:
         return rows.get(pk=inbound.pk), []
-    same = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
-    own = next((row for row in same if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
-    return own, [row for row in same if row.pk != inbound.pk and row.disposition]
+    same_id = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
+    own = next((row for row in same_id if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
+    return own, [row for row in same_id if row.pk != inbound.pk and row.disposition]
 
 
 def _make_duplicate_outcome(inbound: InboundMessage) -> Outcome:

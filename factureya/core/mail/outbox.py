@@ -306,13 +306,13 @@ def _mark_sent(message: OutboxMessage) -> None:
 
 def _mark_failed(message: OutboxMessage, error: Exception) -> None:
     """Queue a mail again after 1, 2, 4… minutes, or give it up after the last try."""
-    mine = _find_claimed(message).filter(status=Status.SENDING)
-    said = _describe_error(error)[:500]
+    claimed = _find_claimed(message).filter(status=Status.SENDING)
+    answer = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
-        _give_up(mine, said)
+        _give_up(claimed, answer)
         return
     later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
-    mine.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=said)
+    claimed.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=answer)
 
 
 def _describe_error(error: Exception) -> str:

@@ -92,19 +92,19 @@ def cut_links(text: str) -> str:
 
 def _find_codes(text: str) -> Iterator[tuple[int, int]]:
     """Yield the places of the codes that one of our mails announces as «este código»."""
-    for said in _CODE_SAID.finditer(text):
-        if found := _CODE.search(text, said.end(), said.end() + CODE_WITHIN):
+    for announcement in _CODE_SAID.finditer(text):
+        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):
             yield found.span()
 
 
 def _find_links(text: str) -> list[tuple[int, int]]:
     """Return the places of our tokens, in each way in which the text can be read."""
-    plain = _Reading.of(text)
+    plain = _Reading.read_whole(text)
     readings = [plain]
     if "<" in plain.text:
-        readings.append(plain.then(_TAG))
+        readings.append(plain.replace(_TAG))
     if "-3a" in plain.text.lower():  # links that urldefense rewrote
-        readings.append(plain.then(_DEFENSE))
+        readings.append(plain.replace(_DEFENSE))
     return [
         reading.place(start, end)
         for reading in readings
@@ -171,7 +171,7 @@ def _decode_run(run: str) -> Iterator[str]:
 
 def _has_token(text: str) -> bool:
     """Return True if the text holds a token of one of our links."""
-    reading = _Reading.of(text)
+    reading = _Reading.read_whole(text)
     return any(True for _ in _find_tokens(reading.text, reading.places))
 
 
@@ -185,17 +185,17 @@ class _Reading:
         self.pieces: list[tuple[int, int, int]] = []
 
     @classmethod
-    def of(cls, text: str) -> "_Reading":
+    def read_whole(cls, text: str) -> "_Reading":
         """Return the text read through each encoding that may lie inside another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
-            following = reading.then(_ESCAPED)
+            following = reading.replace(_ESCAPED)
             if following is reading:
                 break
             reading = following
         return reading
 
-    def then(self, pattern: re.Pattern[str]) -> "_Reading":
+    def replace(self, pattern: re.Pattern[str]) -> "_Reading":
         """Return a reading with each match of the pattern replaced, or this one if nothing matches."""
         after = _Reading("", before=self)
         parts: list[str] = []

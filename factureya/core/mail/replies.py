@@ -134,13 +134,13 @@ def _find_original(lines: list[str]) -> int:
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
     has_own = False
     for number, line in enumerate(lines):
-        said = _find_attribution(lines, number)
+        attribution = _find_attribution(lines, number)
         is_original = _is_original(line) or _is_block(lines, number)
-        if said and number > last_quoted:
-            is_original = is_original or _is_certain_attribution(said[0], is_end=number + said[1] > last)
+        if attribution and number > last_quoted:
+            is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
         if has_own and is_original:
             return number
-        has_own = has_own or not (is_rule(line) or line.startswith(">") or said)
+        has_own = has_own or not (is_rule(line) or line.startswith(">") or attribution)
     return len(lines)
 
 
@@ -190,13 +190,13 @@ def _looks_like_attribution(joined: str) -> bool:
     )
 
 
-def _is_certain_attribution(said: str, *, is_end: bool) -> bool:
+def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
     """Return True if an attribution before lines without «>» is surely no sentence of the customer's.
 
     It must give an address, or a full date and time in another language or at the end of the mail.
     """
-    dated = bool(CLOCK.search(said) and YEAR.search(said))
-    return "@" in said or (dated and (is_end or not SPOKEN.search(said)))
+    dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
+    return "@" in attribution or (dated and (is_end or not SPOKEN.search(attribution)))
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
@@ -210,9 +210,9 @@ def _drop_quotes(lines: list[str]) -> list[int]:
     kept: list[int] = []
     number, has_said = 0, False
     while number < len(lines):
-        said = _find_attribution(lines, number)
-        if said and _is_quote_next(lines, number + said[1]):
-            number, has_said = number + said[1], True
+        attribution = _find_attribution(lines, number)
+        if attribution and _is_quote_next(lines, number + attribution[1]):
+            number, has_said = number + attribution[1], True
             continue
         if not (has_said and lines[number].startswith(">")):
             kept.append(number)
@@ -259,8 +259,8 @@ def is_device_line(line: str) -> bool:
     if not start or len(bare) > MAX_DEVICE_LINE:
         return False
     words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
-    told = [word for word in words if word and not word.startswith(("http:", "https:"))]
-    named = [piece for word in told[len(start.split()) :] for piece in word.replace("-", " ").split()]
-    named += start.split()[1:2] if start.startswith("get ") else []
-    others = [word for word in named if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
-    return not others and any(word in DEVICES for word in named)
+    typed_words = [word for word in words if word and not word.startswith(("http:", "https:"))]
+    pieces = [piece for word in typed_words[len(start.split()) :] for piece in word.replace("-", " ").split()]
+    pieces += start.split()[1:2] if start.startswith("get ") else []
+    others = [word for word in pieces if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
+    return not others and any(word in DEVICES for word in pieces)

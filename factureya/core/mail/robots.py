@@ -101,12 +101,12 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
     if not (statuses or _looks_like_bounce(top.head, top.parameter("report-type").lower())):
         return None
     status = "\n".join(_read_beginning(part) for part in statuses)
-    named = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
+    addresses = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
     identifiers = [found for part in parts for found in _read_returned_ids(part, top)]
     identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
-        tuple(dict.fromkeys(address.lower() for address in named))[:20],
+        tuple(dict.fromkeys(address.lower() for address in addresses))[:20],
         bool(FAILED.search(status)) or not NOT_FINAL.search(status),
     )
 

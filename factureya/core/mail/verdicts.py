@@ -50,10 +50,10 @@ def _judge_result(section: str, domain: str) -> Verdict:
         return Verdict.NONE
     if word != "pass":
         return Verdict.FAIL
-    named = _FROM.search(section)
-    if named is None:
+    domain_match = _FROM.search(section)
+    if domain_match is None:
         return Verdict.NONE
-    return Verdict.PASS if named.group(1).lower().rstrip(".") == domain else Verdict.FAIL
+    return Verdict.PASS if domain_match.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
 
 def _split_results(header: str, authserv: str) -> list[str]:
@@ -75,5 +75,5 @@ def _split_results(header: str, authserv: str) -> list[str]:
             sections[-1].append(piece)
     first, *others = ("".join(pieces) for pieces in sections)
     name = first.split()  # the name, and perhaps a version
-    mine = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
-    return others if mine else []
+    is_ours = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
+    return others if is_ours else []
