@@ -101,10 +101,7 @@ class OnePasswordMixin:
 class LoginForm(PlainForm, account.LoginForm):
     """Ask for e-mail and password."""
 
-    words = {
-        "login": ("Correo", "", WRITE_EMAIL),
-        "password": ("Contraseña", "", WRITE_PASSWORD),
-    }
+    words = {"login": ("Correo", "", WRITE_EMAIL), "password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
 class SignupForm(PlainForm, account.SignupForm):
@@ -126,9 +123,7 @@ class SignupForm(PlainForm, account.SignupForm):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     form_key = forms.CharField(
-        max_length=80,
-        widget=forms.HiddenInput,
-        error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM),
+        max_length=80, widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM)
     )
     field_order = ["rfc", "legal_name", "full_name", "email", "password1", "form_key"]
     words = {

@@ -41,12 +41,7 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
         url = own_links.make_url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
-        kind,
-        key=f"{event.hash}:invited",
-        to=invitation.email,
-        about=invitation.chain,
-        context=context,
-        is_secret=True,
+        kind, key=f"{event.hash}:invited", to=invitation.email, about=invitation.chain, context=context, is_secret=True
     )
 
 
@@ -66,11 +61,7 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
         _send_mail(
-            "accounts/invitation_undelivered",
-            event,
-            person,
-            invitation=invitation,
-            page_url=make_page_url(page),
+            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=make_page_url(page)
         )
 
 

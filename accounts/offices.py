@@ -11,11 +11,7 @@ from django.contrib.auth.models import Group
 from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignment, User
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
-_DESK = _QUEUE | {
-    "accounts.view_customer",
-    "accounts.view_customertoverify",
-    "accounts.change_customertoverify",
-}
+_DESK = _QUEUE | {"accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify"}
 _SUPERVISION = frozenset(
     {
         "core.view_outboxmessage",

@@ -102,7 +102,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ],
+            ]
         },
     },
     {
@@ -159,11 +159,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     }
 else:
     # A broker that is down costs a request one second at most; the sweep sends the mail later.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_connect_timeout": 1,
-        "socket_timeout": 5,
-        "max_retries": 0,
-    }
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 0}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -180,39 +176,18 @@ CELERY_BEAT_SCHEDULE = {
         "task": "factureya.core.tasks.sweep_outbox",
         "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
     },
-    "sweep_inbound": {
-        "task": "factureya.core.tasks.sweep_inbound",
-        "schedule": timedelta(minutes=1),
-    },
+    "sweep_inbound": {"task": "factureya.core.tasks.sweep_inbound", "schedule": timedelta(minutes=1)},
     "fetch_mail": {
         "task": "factureya.core.tasks.fetch_mail",
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},  # after a minute the next one is due
     },
-    "purge_orphans": {
-        "task": "factureya.core.tasks.purge_orphan_attachments",
-        "schedule": timedelta(hours=1),
-    },
-    "forget_quotas": {
-        "task": "factureya.core.tasks.forget_quotas",
-        "schedule": timedelta(hours=1),
-    },
-    "warn_before_close": {
-        "task": "tickets.tasks.warn_before_close",
-        "schedule": timedelta(minutes=5),
-    },
-    "close_unanswered": {
-        "task": "tickets.tasks.close_unanswered",
-        "schedule": timedelta(minutes=5),
-    },
-    "expire_due": {
-        "task": "change_requests.tasks.expire_due",
-        "schedule": timedelta(minutes=5),
-    },
-    "remind_due": {
-        "task": "change_requests.tasks.remind_due",
-        "schedule": timedelta(minutes=5),
-    },
+    "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
+    "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
+    "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
+    "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
+    "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
+    "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -308,10 +283,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "full_name"]},
     },
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -411,13 +383,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     }
 }
-PERMISSIONS_POLICY: dict[str, list[str]] = {
-    "camera": [],
-    "geolocation": [],
-    "microphone": [],
-    "payment": [],
-    "usb": [],
-}
+PERMISSIONS_POLICY: dict[str, list[str]] = {"camera": [], "geolocation": [], "microphone": [], "payment": [], "usb": []}
 
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
@@ -427,10 +393,7 @@ USE_I18N = True
 # -- Static files ------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [
-    BASE_DIR / "static",
-    ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
-]
+STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files")]
 WHITENOISE_MIMETYPES = {".ttf": "font/ttf"}
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site may embed our files
 STORAGES = {

@@ -47,12 +47,7 @@ class Customer(Chained):
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="verificó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
     )
     refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
     refusal_reason = models.CharField("motivo", max_length=300, blank=True)
@@ -97,11 +92,7 @@ class Customer(Chained):
             ),
         ]
         indexes = [
-            models.Index(
-                name="customer_to_verify",
-                fields=["created_at"],
-                condition=Q(verified_at__isnull=True),
-            ),
+            models.Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True))
         ]
 
     def __str__(self) -> str:
@@ -172,12 +163,7 @@ class Contact(models.Model):
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="invitó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó"
     )
     created_at = models.DateTimeField("alta", default=clock.now)
 

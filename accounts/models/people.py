@@ -129,12 +129,7 @@ class FactorReset(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió")
     requested_at = models.DateTimeField("pedido", default=clock.now)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="decidió",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió"
     )
     decided_at = models.DateTimeField("decidido", null=True, blank=True)
     approved = models.BooleanField("aprobado", null=True, blank=True)

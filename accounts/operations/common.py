@@ -13,10 +13,7 @@ def require_fit(model: type[Model], field: str, text: str) -> str:
     line = " ".join(text.split())
     column = model._meta.get_field(field)
     most = getattr(column, "max_length", None)
-    require(
-        most is None or len(line) <= most,
-        f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.",
-    )
+    require(most is None or len(line) <= most, f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.")
     return line
 
 

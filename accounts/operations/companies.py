@@ -22,13 +22,7 @@ ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o n
 
 
 def register_company(
-    *,
-    email: str,
-    password: str,
-    full_name: str,
-    rfc: RFC,
-    legal_name: str,
-    form_key: str | None = None,
+    *, email: str, password: str, full_name: str, rfc: RFC, legal_name: str, form_key: str | None = None
 ) -> User:
     """Make a person, an unverified company and the person's place in it, and return the person.
 
@@ -113,11 +107,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
         # Once more: what its people were sending until their place in the company was locked.
         _call_joined_hooks(customer, known, actor)
         event = audit.record(
-            "company.joined",
-            customer,
-            actor=actor,
-            into=known.chain,
-            people=[person.pk for person in people],
+            "company.joined", customer, actor=actor, into=known.chain, people=[person.pk for person in people]
         )
         notifications.tell_company_joined(people, known, event)
     return known
@@ -130,17 +120,11 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
     Raises Refused if it does not, or the actor may not decide.
     """
     with transaction.atomic():
-        require(
-            policy.may_verify(reload_person(actor)),
-            "Solo un agente o un supervisor de Factureya lo decide.",
-        )
+        require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
-        require(
-            Customer.objects.to_verify().filter(pk=pk).exists(),
-            "La persona aún no comprueba su correo.",
-        )
+        require(Customer.objects.to_verify().filter(pk=pk).exists(), "La persona aún no comprueba su correo.")
         yield customer
 
 

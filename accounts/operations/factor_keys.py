@@ -12,10 +12,7 @@ from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-SECRETS = (
-    "secret",
-    "seed",
-)  # what allauth keeps encrypted in an authenticator's data, and a list of codes
+SECRETS = ("secret", "seed")  # what allauth keeps encrypted in an authenticator's data, and a list of codes
 
 
 def encrypt(text: str) -> str:

@@ -129,11 +129,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
         contact.own_tickets_only = own_tickets_only
         contact.save(update_fields=["own_tickets_only"])
         audit.record(
-            "contact.limited",
-            contact.customer,
-            actor=actor,
-            person=contact.user_id,
-            own_tickets_only=own_tickets_only,
+            "contact.limited", contact.customer, actor=actor, person=contact.user_id, own_tickets_only=own_tickets_only
         )
     return contact
 
@@ -256,10 +252,7 @@ def _add_contact(person: User, invitation: Invitation) -> None:
 def _add_assignment(person: User, invitation: Invitation) -> None:
     """Give the person the office of the invitation."""
     RoleAssignment.objects.create(
-        user=person,
-        office=invitation.office,
-        provider=invitation.provider,
-        granted_by_id=invitation.invited_by_id,
+        user=person, office=invitation.office, provider=invitation.provider, granted_by_id=invitation.invited_by_id
     )
     offices.sync_groups(person)
     audit.record(

@@ -33,8 +33,7 @@ def invite_staff(*, email: str, office: str, provider: Provider | None = None, a
         require_superuser(actor)
         _check_provider(office, provider)
         require(
-            not User.objects.filter(email=email).exists(),
-            "Ese correo ya tiene cuenta; otórguele el cargo en su ficha.",
+            not User.objects.filter(email=email).exists(), "Ese correo ya tiene cuenta; otórguele el cargo en su ficha."
         )
         pending = Invitation.objects.select_for_update().filter(
             email=email, accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True
@@ -42,11 +41,7 @@ def invite_staff(*, email: str, office: str, provider: Provider | None = None, a
         invitation = pending.first() or Invitation(email=email)
         invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
         people.send_link(
-            invitation,
-            "staff.invited",
-            actor=actor,
-            office=office,
-            provider=provider.name if provider else None,
+            invitation, "staff.invited", actor=actor, office=office, provider=provider.name if provider else None
         )
     return invitation
 
@@ -79,12 +74,7 @@ def grant_office(
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
-            user=person,
-            office=office,
-            provider=provider,
-            starts_at=start,
-            ends_at=ends_at,
-            granted_by=actor,
+            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor
         )
         offices.sync_groups(person)
         audit.record(
@@ -162,10 +152,7 @@ def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
         person = lock_user(pk)
-        require(
-            policy.may_decide_factor_reset(reload_person(actor)),
-            "No puede pedirlo con sus cargos de hoy.",
-        )
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
         require(_has_factor(person), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
@@ -263,10 +250,7 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     """
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
-        require(
-            policy.may_decide_factor_reset(reload_person(actor)),
-            "No puede decidirlo con sus cargos de hoy.",
-        )
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
         require(reset.decided_at is None, "Ya se decidió.")
         require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
         require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")

@@ -119,8 +119,7 @@ class ProviderForm(PlainForm):
     """Ask for a third party that gives the service."""
 
     name = forms.CharField(
-        max_length=120,
-        error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."},
+        max_length=120, error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."}
     )
     words = {"name": ("Nombre del prestador", "", "Escriba el nombre del prestador.")}
 

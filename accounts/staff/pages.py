@@ -31,12 +31,7 @@ def get_search_text(request: HttpRequest) -> str:
 
 
 def attempt_operation(
-    request: HttpRequest,
-    form: Form | None,
-    done: str,
-    operation: Callable[..., Any],
-    *args: Any,
-    **kwargs: Any,
+    request: HttpRequest, form: Form | None, done: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> bool:
     """Call the operation as the person at the desk, show what was done or why not, and return True if it was done."""
     try:

@@ -230,8 +230,7 @@ def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
     if size > limit:
         weight = math.ceil(size * 10 / MEGABYTE) / 10
         raise _make_refusal(
-            name,
-            f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes.",
+            name, f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes."
         )
     if not content:
         raise _make_refusal(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")

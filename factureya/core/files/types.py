@@ -97,11 +97,7 @@ _SECRETS = {"key", "cer", "pfx", "p12", "pem"}
 _PAGES = {"html", "htm", "xhtml", "mht", "svg", "svgz"}
 _PHOTOS = {"heic", "heif", "avif", "tif", "tiff", "bmp"}
 _DRAWN = {"html", "svg", "script"}
-_MODES = {
-    "PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"},
-    "JPEG": {"L", "RGB"},
-    "WEBP": {"RGB", "RGBA"},
-}
+_MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
 
 # One 40-megapixel picture takes about 300 MB while it is turned and written: two at a time, the others wait.
@@ -212,11 +208,7 @@ def _check_xml(content: bytes) -> Kind:
     parser.StartElementHandler = _refuse_drawing
     try:
         parser.Parse(content, True)
-    except (
-        expat.ExpatError,
-        ValueError,
-        LookupError,
-    ) as error:  # the last two: an encoding that does not exist
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: an encoding that does not exist
         raise Unacceptable(
             "no es un XML bien formado. Descárguelo de nuevo; si así se lo entregaron, guárdelo como .txt y súbalo."
         ) from error
@@ -256,11 +248,7 @@ def _decode_text(content: bytes) -> str | None:
     return None
 
 
-_CHECKS: dict[str, Callable[[bytes], Kind]] = {
-    "pdf": _check_pdf,
-    "xml": _check_xml,
-    "txt": _check_text,
-}
+_CHECKS: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}
 
 
 def _explain_refusal(extension: str, content: bytes) -> str:

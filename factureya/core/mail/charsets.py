@@ -29,13 +29,7 @@ SUPERSETS = {
     "sjis": "cp932",
     "x-sjis": "cp932",
 }
-NOT_TEXT = {
-    "idna",
-    "punycode",
-    "unicode_escape",
-    "raw_unicode_escape",
-    "undefined",
-}  # codecs, no charsets
+NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}  # codecs, no charsets
 # PostgreSQL refuses NUL, people the rest; and no database takes half a character, which UTF-7 can write.
 CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127]) | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")

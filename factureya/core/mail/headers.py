@@ -18,17 +18,7 @@ MAX_JUNK = 20  # lines of a head that are no headers
 MAX_REFERENCES = 100
 # What its sender says. Whatever else stands in a head may be written or added on the way, by each hop another.
 SAID = frozenset(
-    {
-        "from",
-        "to",
-        "cc",
-        "date",
-        "subject",
-        "in-reply-to",
-        "references",
-        "content-type",
-        "content-transfer-encoding",
-    }
+    {"from", "to", "cc", "date", "subject", "in-reply-to", "references", "content-type", "content-transfer-encoding"}
 )
 BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)

@@ -70,11 +70,7 @@ class Postponed(Exception):
 
 
 def keep(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
+    raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
     """Commit a mail as it came; return its row, and True if it is new or False if this very mail was stored before.
 
@@ -108,13 +104,7 @@ def keep(
     return inbound, True
 
 
-def receive(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
-) -> Outcome:
+def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
     """Store a mail, handle it, and return what became of it. Raises TooLarge, Postponed and DatabaseError."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
     return finish(inbound, is_new)

@@ -35,10 +35,7 @@ Status = OutboxMessage.Status
 DELIVER_TASK = "factureya.core.tasks.deliver"
 MAX_ADDRESS: int = OutboxMessage._meta.get_field("to").max_length or 0
 WIPED = "(borrado)\n"
-SWEEP_MAILS, SWEEP_SECONDS = (
-    1000,
-    50,
-)  # of one pass, so that a server that hangs does not pile passes up
+SWEEP_MAILS, SWEEP_SECONDS = (1000, 50)  # of one pass, so that a server that hangs does not pile passes up
 BROKER_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
 WAKE_EXPIRES_SECONDS = 300  # an older call has nothing left that the sweep has not done
 
@@ -215,12 +212,7 @@ class _Waker:
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
-            current_app.send_task(
-                DELIVER_TASK,
-                ignore_result=True,
-                retry=False,
-                expires=WAKE_EXPIRES_SECONDS,
-            )
+            current_app.send_task(DELIVER_TASK, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
             self.rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, the sweep will send the mails: %s", error)

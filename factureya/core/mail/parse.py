@@ -168,12 +168,7 @@ class _Reader:
             return part.as_text(content)
         found, rest = find_uuencoded(content)
         self.files += [
-            MailFile(
-                file.name,
-                "application/octet-stream",
-                file.content,
-                replace(place, inner=file.lines),
-            )
+            MailFile(file.name, "application/octet-stream", file.content, replace(place, inner=file.lines))
             for file in found
         ]
         return part.as_text(rest)

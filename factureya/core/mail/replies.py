@@ -26,15 +26,9 @@ ORIGINALS = {
     "oorspronkelijk bericht",
 }
 VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
-DATED = re.compile(
-    r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d",
-    re.IGNORECASE,
-)
+DATED = re.compile(r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d", re.IGNORECASE)
 BRACKETED = r"<[^\s<>@]{1,64}@[^\s<>@]{1,255}>"
-SAID = re.compile(
-    rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$",
-    re.IGNORECASE,
-)
+SAID = re.compile(rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$", re.IGNORECASE)
 NAMED = re.compile(rf".{{0,150}}{BRACKETED}\W{{0,3}}{VERB}\b.{{0,30}}:\W{{0,3}}$", re.IGNORECASE)
 CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")

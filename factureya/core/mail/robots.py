@@ -14,14 +14,7 @@ AUTOREPLY_FIELDS = (
     "x-mail-autoreply",
     "x-autoresponder",
 )
-LIST_FIELDS = (
-    "list-id",
-    "list-post",
-    "list-unsubscribe",
-    "list-help",
-    "mailing-list",
-    "x-mailing-list",
-)
+LIST_FIELDS = ("list-id", "list-post", "list-unsubscribe", "list-help", "mailing-list", "x-mailing-list")
 BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
 # With its colon, as programs write it: a person's subject may begin with the same words.
 AWAY = re.compile(
@@ -29,10 +22,7 @@ AWAY = re.compile(
     r"respuesta automática|out of (?:the )?office|fuera de (?:la )?oficina)\s*(?::|$)",
     re.IGNORECASE,
 )
-BOUNCER = re.compile(
-    r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b",
-    re.IGNORECASE,
-)
+BOUNCER = re.compile(r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b", re.IGNORECASE)
 FAILED_SUBJECT = re.compile(
     r"^\s*(?:undeliver(?:able|ed)|returned mail|delivery (?:status notification|failure|has failed)|mail delivery "
     r"failed|failure notice|no se puede entregar|no entregado|devuelto)",

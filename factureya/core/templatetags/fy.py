@@ -60,10 +60,7 @@ def picture(file: Attachment, url: str) -> SafeString:
         width, height = max(1, round(file.width * scale)), max(1, round(file.height * scale))
         room = format_html(' width="{}" height="{}"', width, height)
     return format_html(
-        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">',
-        url,
-        room,
-        file.name,
+        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">', url, room, file.name
     )
 
 
