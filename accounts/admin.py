@@ -32,7 +32,7 @@ show_or_send = require_http_methods(["GET", "HEAD", "POST"])
 Page = tuple[str, Callable[..., Any], str]
 
 
-class OwnPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class OwnPages(admin.ModelAdmin):
     """Give a model the addresses in `pages` and no others."""
 
     pages: tuple[Page, ...] = ()
@@ -90,10 +90,7 @@ class CustomerToVerifyAdmin(OwnPages):
 class CustomerAdmin(OwnPages):
     """Show the companies, read-only (M1)."""
 
-    pages = (
-        ("", show(companies.customers), "changelist"),
-        ("<int:pk>/", show(companies.customer_page), "change"),
-    )
+    pages = (("", show(companies.customers), "changelist"), ("<int:pk>/", show(companies.customer_page), "change"))
 
     def allows(self, user: Any) -> bool:
         """Return True for our own agents, supervisors and superusers."""
@@ -107,16 +104,8 @@ class UserAdmin(OwnPages):
     pages = (
         ("", show(people.users), "changelist"),
         ("invitar/", show_or_send(people.invite), "invite"),
-        (
-            "invitaciones/<int:pk>/reenviar/",
-            send_of_list(partial(people.change_invitation, verb="reenviar")),
-            "resend",
-        ),
-        (
-            "invitaciones/<int:pk>/cancelar/",
-            send_of_list(partial(people.change_invitation, verb="cancelar")),
-            "cancel",
-        ),
+        ("invitaciones/<int:pk>/reenviar/", send_of_list(partial(people.change_invitation, verb="reenviar")), "resend"),
+        ("invitaciones/<int:pk>/cancelar/", send_of_list(partial(people.change_invitation, verb="cancelar")), "cancel"),
         ("<int:pk>/", show(people.user_page), "change"),
         ("<int:pk>/cargos/", send_of_person(people.grant), "grant"),
         ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(people.end), "end"),

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from accounts import operations, passwords
 from accounts.models import User
 from accounts.operations import factor_keys
-from accounts.rfc import RFC, BadRFC, parse
+from accounts.rfc import RFC, BadRFC, parse_rfc
 
 CHOOSING_HELP = "Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo."
 EMAIL_INVALID = "Escriba el correo completo, por ejemplo nombre@empresa.mx."
@@ -38,22 +38,22 @@ FACTOR_UNREADABLE = (
 CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no sirve. Llámenos: 01 800 63 22 887."
 
 
-def _measure_password(form: forms.Form, field: str, person: User) -> None:
+def _check_password(form: forms.Form, field: str, person: User) -> None:
     """Add each fault of the new password of this person to the form's field."""
     try:
-        passwords.check(form.cleaned_data[field], person)
+        passwords.check_password(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
         form.add_error(field, problem)
 
 
-def _short_enough(email: str) -> None:
+def _require_short_address(email: str) -> None:
     """Raise ValidationError if the address is too long in lower case, as it is stored; some letters grow."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
 
 class PlainForm(forms.Form):
-    """Turn off the browser's messages and placeholders, and give each field our words: label, help, error when
+    """Turn off the browser's messages and placeholders, and give each field its words: label, help, error when
     empty.
     """
 
@@ -76,7 +76,7 @@ class PlainForm(forms.Form):
                 field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
                 ours = (EmailValidator, MaxLengthValidator)
                 kept = [v for v in field.validators if not isinstance(v, ours)]
-                field.validators = [*kept, EmailValidator(EMAIL_INVALID), _short_enough]
+                field.validators = [*kept, EmailValidator(EMAIL_INVALID), _require_short_address]
                 field.max_length = MAX_EMAIL
 
 
@@ -101,10 +101,7 @@ class OnePasswordMixin:
 class LoginForm(PlainForm, account.LoginForm):
     """Ask for e-mail and password."""
 
-    words = {
-        "login": ("Correo", "", WRITE_EMAIL),
-        "password": ("Contraseña", "", WRITE_PASSWORD),
-    }
+    words = {"login": ("Correo", "", WRITE_EMAIL), "password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
 class SignupForm(PlainForm, account.SignupForm):
@@ -126,9 +123,7 @@ class SignupForm(PlainForm, account.SignupForm):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     form_key = forms.CharField(
-        max_length=80,
-        widget=forms.HiddenInput,
-        error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM),
+        max_length=80, widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM)
     )
     field_order = ["rfc", "legal_name", "full_name", "email", "password1", "form_key"]
     words = {
@@ -162,7 +157,7 @@ class SignupForm(PlainForm, account.SignupForm):
     def clean_rfc(self) -> RFC:
         """Return the cleaned RFC. Raises ValidationError with what is wrong with it."""
         try:
-            return parse(self.cleaned_data["rfc"])
+            return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
             raise forms.ValidationError(str(problem)) from None
 
@@ -171,7 +166,7 @@ class SignupForm(PlainForm, account.SignupForm):
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
-            _measure_password(self, "password1", person)
+            _check_password(self, "password1", person)
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
@@ -322,5 +317,5 @@ class AcceptForm(PlainForm):
         data = super().clean() or {}
         if "password" in data:
             person = User(email=self.email, full_name=data.get("full_name", ""))
-            _measure_password(self, "password", person)
+            _check_password(self, "password", person)
         return data

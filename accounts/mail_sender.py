@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Contact, Representative, User
 from factureya.core.mail.parse import InboundMail
-from factureya.core.mail.readings import sender_verdict
+from factureya.core.mail.readings import find_sender_verdict
 from factureya.core.mail.verdicts import Verdict
 
 
@@ -44,7 +44,7 @@ def judge(mail: InboundMail) -> Sender:
     """
     if not mail.sender:
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)
-    verdict = sender_verdict(mail)
+    verdict = find_sender_verdict(mail)
     if verdict == Verdict.FAIL:
         return Sender(refusal=Refusal.DMARC)
     if is_own_address(mail.sender):

@@ -11,48 +11,44 @@ from factureya.core.mail import outbox, own_links
 from factureya.core.models import Event
 
 
-def company_verified(customer: Customer, event: Event) -> None:
+def tell_company_verified(customer: Customer, event: Event) -> None:
     """Tell the people of the company that staff verified it."""
-    for person in _people(customer):
-        _send("accounts/company_verified", event, person, customer=customer)
+    for person in _list_people(customer):
+        _send_mail("accounts/company_verified", event, person, customer=customer)
 
 
-def company_refused(customer: Customer, event: Event) -> None:
+def tell_company_refused(customer: Customer, event: Event) -> None:
     """Tell the person who signed up that the company was not accepted, and why."""
-    for person in _people(customer):
-        _send("accounts/company_refused", event, person, customer=customer)
+    for person in _list_people(customer):
+        _send_mail("accounts/company_refused", event, person, customer=customer)
 
 
-def company_joined(people: list[User], customer: Customer, event: Event) -> None:
+def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
     """Tell the people who moved which company they belong to now, and tell its representatives who came."""
     for person in people:
-        _send("accounts/company_joined", event, person, customer=customer)
+        _send_mail("accounts/company_joined", event, person, customer=customer)
     held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
     for representative in User.objects.filter(pk__in=held.values("user")).order_by("pk"):
-        _send("accounts/people_joined", event, representative, customer=customer, people=people)
+        _send_mail("accounts/people_joined", event, representative, customer=customer, people=people)
 
 
-def invited(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
+def send_invitation(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
     """Mail the single-use link; an invited person who has an account is told so instead, and nobody else learns it."""
     if has_account:
-        kind, url = "accounts/invited_with_account", url_of("account_login")
+        kind, url = "accounts/invited_with_account", make_page_url("account_login")
     else:
         kind = "accounts/invited_staff" if invitation.office else "accounts/invited"
-        url = own_links.url(own_links.INVITATION, token)
+        url = own_links.make_url(own_links.INVITATION, token)
     context = {"invitation": invitation, "url": url}
     outbox.enqueue(
-        kind,
-        key=f"{event.hash}:invited",
-        to=invitation.email,
-        about=invitation.chain,
-        context=context,
-        is_secret=True,
+        kind, key=f"{event.hash}:invited", to=invitation.email, about=invitation.chain, context=context, is_secret=True
     )
 
 
-def invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell the person who invited that the mail came back; if that account is closed, tell those who may invite
-    instead.
+def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
+    """Tell the person who invited that the mail came back.
+
+    If that person's account is closed, the people who may invite instead are told.
     """
     inviter = invitation.invited_by
     if inviter.is_active:
@@ -64,42 +60,38 @@ def invitation_undelivered(invitation: Invitation, event: Event) -> None:
         people = [contact.user for contact in held.select_related("user")]
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
-        _send(
-            "accounts/invitation_undelivered",
-            event,
-            person,
-            invitation=invitation,
-            page_url=url_of(page),
+        _send_mail(
+            "accounts/invitation_undelivered", event, person, invitation=invitation, page_url=make_page_url(page)
         )
 
 
-def factor_reset_requested(reset: FactorReset, event: Event) -> None:
+def tell_factor_reset_requested(reset: FactorReset, event: Event) -> None:
     """Tell the person that somebody asked to remove the second factor."""
-    _send("accounts/factor_reset_requested", event, reset.user, reset=reset)
+    _send_mail("accounts/factor_reset_requested", event, reset.user, reset=reset)
 
 
-def factor_reset_done(reset: FactorReset, event: Event) -> None:
+def tell_factor_reset_done(reset: FactorReset, event: Event) -> None:
     """Tell the person that the second factor was removed and the sessions were ended."""
-    _send("accounts/factor_reset_done", event, reset.user, reset=reset)
+    _send_mail("accounts/factor_reset_done", event, reset.user, reset=reset)
 
 
-def url_of(name: str, *args: str) -> str:
+def make_page_url(name: str, *args: str) -> str:
     """Return the absolute address of a page, without a request."""
     return f"{settings.SITE_URL}{reverse(name, args=args)}"
 
 
-def _people(customer: Customer) -> list[User]:
+def _list_people(customer: Customer) -> list[User]:
     """Return the active people of the company, the oldest contact first."""
     contacts = customer.contacts.select_related("user").filter(user__is_active=True)
     return [contact.user for contact in contacts.order_by("pk")]
 
 
-def _send(kind: str, event: Event, person: User, **context: object) -> None:
+def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
     """Queue a mail of this kind to this person; the event makes it unique."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",
         to=person.email,
         about=event.chain,
-        context={"person": person, "url": url_of("accounts:home"), **context},
+        context={"person": person, "url": make_page_url("accounts:home"), **context},
     )

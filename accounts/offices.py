@@ -11,11 +11,7 @@ from django.contrib.auth.models import Group
 from accounts.models import CONTROL_OFFICES, DESK_OFFICES, Office, RoleAssignment, User
 
 _QUEUE = frozenset({"tickets.view_ticket", "tickets.change_ticket", "tickets.add_ticket"})
-_DESK = _QUEUE | {
-    "accounts.view_customer",
-    "accounts.view_customertoverify",
-    "accounts.change_customertoverify",
-}
+_DESK = _QUEUE | {"accounts.view_customer", "accounts.view_customertoverify", "accounts.change_customertoverify"}
 _SUPERVISION = frozenset(
     {
         "core.view_outboxmessage",
@@ -40,21 +36,21 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 
 
-def permissions_of(offices: Iterable[str]) -> set[str]:
+def list_permissions(offices: Iterable[str]) -> set[str]:
     """Return the permissions ("app.codename") that these offices give together."""
     return set().union(*(PERMISSIONS[office] for office in offices))
 
 
-def sync(user: User) -> None:
+def sync_groups(user: User) -> None:
     """Set `is_staff` and the groups of a person by the offices that have not ended."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
     user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
     user.save(update_fields=["is_staff"])
-    user.groups.set([_group(office) for office in sorted(offices)])
+    user.groups.set([_get_group(office) for office in sorted(offices)])
     user.__dict__.pop("assignments", None)
 
 
-def _group(office: str) -> Group:
+def _get_group(office: str) -> Group:
     """Return the group of this office, and make it if it does not exist."""
     return Group.objects.get_or_create(name=Office(office).label)[0]

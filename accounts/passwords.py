@@ -12,7 +12,7 @@ WORDS = {
 }
 
 
-def check(password: str, user: User) -> None:
+def check_password(password: str, user: User) -> None:
     """Raise ValidationError with each fault of this new password of this person."""
     try:
         validate_password(password, user)

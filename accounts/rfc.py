@@ -25,7 +25,7 @@ class RFC:
         return len(self.value) == 12
 
 
-def parse(text: str) -> RFC:
+def parse_rfc(text: str) -> RFC:
     """Return the RFC without spaces, hyphens and dots, in upper case. Raises BadRFC with a text for each reason."""
     value = stdnum_rfc.compact(text).replace(".", "")
     if value in GENERIC:

@@ -22,6 +22,7 @@ from accounts import operations, policy
 from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
 from accounts.web import returning
+from accounts.web.mixins import get_person
 
 
 class Home(LoginRequiredMixin, FormView):
@@ -33,17 +34,17 @@ class Home(LoginRequiredMixin, FormView):
 
     def get_initial(self) -> dict[str, Any]:
         """Return the name as it is."""
-        return {"full_name": self.request.user.full_name}
+        return {"full_name": get_person(self.request).full_name}
 
     def form_valid(self, form: NameForm) -> HttpResponse:
         """Rename the person, and say so."""
-        operations.rename(full_name=form.cleaned_data["full_name"], actor=self.request.user)
+        operations.rename(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the company, what the person may do in it, and whether a second factor is on."""
-        user = self.request.user
+        user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
         return super().get_context_data(
@@ -67,14 +68,15 @@ class RepresentativeMixin:
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names
             return returning.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
-        membership = request.user.membership
-        if membership is None or not policy.may_manage_people(request.user, membership.customer):
+        person = get_person(request)
+        membership = person.membership
+        if membership is None or not policy.may_manage_people(person, membership.customer):
             raise PermissionDenied
         self.customer = membership.customer
         if request.method == "POST" and self.customer.is_suspended:
             context = {"customer": self.customer}
             return render(request, "accounts/suspended.html", context, status=403)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
 class People(RepresentativeMixin, TemplateView):
@@ -85,7 +87,7 @@ class People(RepresentativeMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add people and pending invitations, in two queries."""
         people = self.customer.contacts.select_related("user")
-        contacts = policy.with_powers(people).order_by("-role", "user__full_name")
+        contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
         return super().get_context_data(
             contacts=contacts.filter(user__is_active=True)[:200],
@@ -102,10 +104,10 @@ class LimitPerson(RepresentativeMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Limit or free the contact, and say which."""
-        contact = get_object_or_404(Contact, customer=self.customer, user__email=posted_address(request, "person"))
+        contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
         limit = request.POST.get("own_tickets_only") == "1"
         try:
-            operations.limit_contact(contact.pk, own_tickets_only=limit, actor=request.user)
+            operations.limit_contact(contact.pk, own_tickets_only=limit, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -125,7 +127,7 @@ class ChangeInvitation(RepresentativeMixin, View):
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
-            email=posted_address(request, "email"),
+            email=read_posted_address(request, "email"),
             accepted_at__isnull=True,
             cancelled_at__isnull=True,
         )
@@ -137,7 +139,7 @@ class ChangeInvitation(RepresentativeMixin, View):
         else:
             operation, done = operations.cancel_invitation, "Cancelamos la invitación a"
         try:
-            operation(invitation.pk, actor=request.user)
+            operation(invitation.pk, actor=get_person(request))
         except operations.Refused as refusal:  # used or cancelled a moment ago
             messages.error(request, str(refusal))
         else:
@@ -183,6 +185,6 @@ class AcceptInvitation(FormView):
         return perform_login(self.request, person, redirect_url=reverse("accounts:home"))
 
 
-def posted_address(request: HttpRequest, name: str) -> str:
+def read_posted_address(request: HttpRequest, name: str) -> str:
     """Return the mail address by which a form names a person, without NUL characters."""
     return request.POST.get(name, "").replace("\0", "")

@@ -123,7 +123,7 @@ def _make_url(kind: own_links.Kind, lifetime: timedelta, *values: Any) -> str:
     """Return a link of this kind that carries the signed values until its lifetime is over."""
     expires_at = (clock.now() + lifetime).timestamp()
     token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
-    return own_links.url(kind, token)
+    return own_links.make_url(kind, token)
 
 
 def _read_token(salt: str, token: str) -> list[Any]:

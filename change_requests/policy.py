@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import Customer, Office, Representative, User
 from change_requests.approvals import NeededApproval, find_needed_approvals
 from change_requests.models import FormalRequest, MailText
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
@@ -305,7 +305,7 @@ def effect_of_objection(request: FormalRequest) -> str:
 
 def alarm_until(request: FormalRequest) -> datetime:
     """Return by when an officer looks at «no fui yo» after the execution: in the time that a verification has (M8)."""
-    return attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
+    return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 
 
 def why_not_resume(user: User, request: FormalRequest) -> Refused | None:

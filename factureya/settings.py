@@ -22,7 +22,7 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 # -- Safety ------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="dev-only") if DEBUG else env("SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys while rotating
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # old keys that are still accepted
 # Keys of second factors, the first encrypts; without any it is SECRET_KEY (docs/operations.md, Keys).
 FACTOR_KEYS = env.list("FACTOR_KEYS", default=[])
 DEMO = env.bool("DEMO", default=False)  # shows the demo accounts on the login page
@@ -31,7 +31,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-PAGES = env.bool("PAGES", default=True)  # off in processes that show none: they load no admin
+PAGES = env.bool("PAGES", default=True)  # off in processes without pages, which then load no admin
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=True)
 
 # -- Files on this machine ---------------------------------------------------------------------------
@@ -41,7 +41,8 @@ MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Of a whole request, files included; far above what a message may carry, so that who picks a film is told which file.
+# Bytes of a whole request with its files; far above the limit of a message, so that a person with one huge file is told
+# which file it is.
 REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -54,7 +55,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.forms",  # its widget templates, for FORM_RENDERER
     "allauth",
     "allauth.account",
@@ -67,7 +67,7 @@ INSTALLED_APPS = [
     "accounts.apps.FactureyaAdminConfig",
     "tickets",
     "change_requests",
-    # Only where they are: the image of production ships the demo alone.
+    # Added only if they exist: the image of production has the demo only.
     *(name for name in ("factureya.demo", "factureya.bench", "factureya.dev") if find_spec(name)),
 ]
 
@@ -102,7 +102,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ],
+            ]
         },
     },
     {
@@ -120,7 +120,7 @@ MESSAGE_TAGS = {messages.ERROR: "danger"}
 # -- Database ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
-# What the address asks for (?sslmode=verify-full&sslrootcert=…) holds beside what we set.
+# Options in the address (?sslmode=verify-full&sslrootcert=…) apply together with ours.
 ASKED_OPTIONS = DATABASES["default"].pop("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # No mmap_size: with it SQLite 3.40 can leave a process on a deleted -shm, every request an I/O error.
@@ -131,7 +131,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA recursive_triggers=ON;PRAGMA temp_store=MEMORY;"
         "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;",
     }
-elif env.bool("DATABASE_POOL", default=True):  # off in processes of one thread, by themselves
+elif env.bool("DATABASE_POOL", default=True):  # commands with one thread turn it off
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
 else:
@@ -141,12 +141,12 @@ DATABASES["default"]["OPTIONS"] |= ASKED_OPTIONS
 GUARDS = ["factureya.core.guards", "tickets.guards", "change_requests.guards"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# -- Cache: limits of login and look-up live here, so it is shared between processes ------------------
+# -- Cache: it counts the limits of login and look-up, so all processes share it ------------------
 CACHES = {"default": env.cache_url("CACHE_URL", default=f"filecache://{VAR_DIR}/cache")}
 if CACHES["default"]["BACKEND"].endswith(".FileBasedCache"):
     CACHES["default"]["BACKEND"] = "factureya.core.running.cache_files.FileCache"
 
-# -- Background work: the broker only rings a bell; the truth is in the database ----------------------
+# -- Background work: the broker only wakes a worker; the database holds all facts ----------------------
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -158,12 +158,8 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "polling_interval": 0.5,
     }
 else:
-    # A broker that is down costs a request a second at the most; the sweep sends the mail later.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_connect_timeout": 1,
-        "socket_timeout": 5,
-        "max_retries": 0,
-    }
+    # A broker that is down costs a request one second at most; the sweep sends the mail later.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5, "max_retries": 0}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -180,39 +176,18 @@ CELERY_BEAT_SCHEDULE = {
         "task": "factureya.core.tasks.sweep_outbox",
         "schedule": timedelta(seconds=env.int("SWEEP_OUTBOX_SECONDS", default=60)),
     },
-    "sweep_inbound": {
-        "task": "factureya.core.tasks.sweep_inbound",
-        "schedule": timedelta(minutes=1),
-    },
+    "sweep_inbound": {"task": "factureya.core.tasks.sweep_inbound", "schedule": timedelta(minutes=1)},
     "fetch_mail": {
         "task": "factureya.core.tasks.fetch_mail",
         "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},  # one that waited a minute is not needed any more
+        "options": {"expires": 60},  # after a minute the next one is due
     },
-    "purge_orphans": {
-        "task": "factureya.core.tasks.purge_orphan_attachments",
-        "schedule": timedelta(hours=1),
-    },
-    "forget_quotas": {
-        "task": "factureya.core.tasks.forget_quotas",
-        "schedule": timedelta(hours=1),
-    },
-    "warn_before_close": {
-        "task": "tickets.tasks.warn_before_close",
-        "schedule": timedelta(minutes=5),
-    },
-    "close_unanswered": {
-        "task": "tickets.tasks.close_unanswered",
-        "schedule": timedelta(minutes=5),
-    },
-    "expire_due": {
-        "task": "change_requests.tasks.expire_due",
-        "schedule": timedelta(minutes=5),
-    },
-    "remind_due": {
-        "task": "change_requests.tasks.remind_due",
-        "schedule": timedelta(minutes=5),
-    },
+    "purge_orphans": {"task": "factureya.core.tasks.purge_orphan_attachments", "schedule": timedelta(hours=1)},
+    "forget_quotas": {"task": "factureya.core.tasks.forget_quotas", "schedule": timedelta(hours=1)},
+    "warn_before_close": {"task": "tickets.tasks.warn_before_close", "schedule": timedelta(minutes=5)},
+    "close_unanswered": {"task": "tickets.tasks.close_unanswered", "schedule": timedelta(minutes=5)},
+    "expire_due": {"task": "change_requests.tasks.expire_due", "schedule": timedelta(minutes=5)},
+    "remind_due": {"task": "change_requests.tasks.remind_due", "schedule": timedelta(minutes=5)},
 }
 
 # -- Mail --------------------------------------------------------------------------------------------
@@ -233,39 +208,40 @@ DEFAULT_FROM_EMAIL = f"Factureya Soporte <{SUPPORT_EMAIL}>"
 SERVER_EMAIL = SUPPORT_EMAIL
 OUTBOX_MAX_ATTEMPTS = 8
 OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=15 * 60))
-# What must be written in the same transaction as "sent": kind of mail -> callable(message).
+# Called in the transaction that marks a mail as sent: kind of mail -> callable(message, sent_at).
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
-# What is done when it was not delivered, by a bounce or by the mail server's refusal: its link may be in other hands.
+# Called when a mail was not delivered, because of a bounce or a refusal: others may have its link.
 MAIL_UNDELIVERED = {
     "accounts/invited": "accounts.operations.invitation_undelivered",
     "accounts/invited_staff": "accounts.operations.invitation_undelivered",
     "change_requests/set_password": "change_requests.operations.password_link_undelivered",
 }
-# What is attached to it when it leaves: kind of mail -> callable(message), giving (name, bytes, type) of each file.
+# Called for the files of a mail when it is sent: kind of mail -> callable(message) -> [(name, bytes, type)].
 OUTBOX_FILES = {
     "change_requests/confirm": "change_requests.documents.receipt.attach_receipt",
     "change_requests/submitted": "change_requests.documents.receipt.attach_receipt",
 }
 
-# -- Mail in: which handlers are asked, in order, for a mail to which address; the first that claims it takes it
+# -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
 MAIL_ROUTES = {
     SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
     CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
 }
-MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"  # whether a mail answers one of ours: else every word is new (M17)
-# The public name of a request's chain, for receive_email --json.
+# Tells whether a mail answers one of ours; if not, all its words are new (M17).
+MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"
+# Gives the folio of a request's chain, for receive_email --json.
 MAIL_FOLIO = "change_requests.inbound.find_folio_of_chain"
 MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M5
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
 MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
 
-MAIL_IN_MAX_FILES = 20  # of one mail: nobody can be asked to send the rest again
-# Second line against loops: automatic mails that answer mails.
-MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # a registered one, an hour
-MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to registered senders
-MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to everybody else
-MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of a ticket, En espera -> Abierto
+MAIL_IN_MAX_FILES = 20  # in one mail: nobody can be asked to send the others again
+# Limits of automatic mails that answer mails, the second line against loops.
+MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # to one registered sender, in an hour
+MAIL_ANSWERS_PER_HOUR = env.int("MAIL_ANSWERS_PER_HOUR", default=2000)  # to all registered senders, in an hour
+MAIL_NOTICES_PER_HOUR = env.int("MAIL_NOTICES_PER_HOUR", default=100)  # to all other senders, in an hour
+MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of one ticket, En espera -> Abierto, in an hour
 
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
@@ -307,10 +283,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "full_name"]},
     },
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
@@ -327,7 +300,7 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # the owner hears of a changed password or factor
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # tells the owner that a password or a factor changed
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 ACCOUNT_CHANGE_EMAIL = False
 ACCOUNT_LOGOUT_ON_GET = False
@@ -343,7 +316,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
     "reauthenticate": "accounts.forms.ReauthenticateForm",
 }
-# Requests in a time, per address (ip) and per account (key); counted in the shared cache.
+# The number of requests in a time, per address (ip) and per account (key), counted in the shared cache.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
@@ -356,9 +329,9 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "accept_invitation": "30/m/ip",
     "invite": "10/m/user,100/d/user",
-    "new_mail_code": "5/5m/key",  # of a request: the code of its new registered mail
-    "send_code": "3/m/key,10/h/key",  # of a request: another of them
-    "open_link": "30/m/ip",  # the links of formal requests
+    "new_mail_code": "5/5m/key",  # tries of the code for the new registered mail of a request
+    "send_code": "3/m/key,10/h/key",  # sendings of such a code
+    "open_link": "30/m/ip",  # openings of the links of formal requests
 }
 MFA_ADAPTER = "accounts.sign_in.adapter.MFAAdapter"
 MFA_FORMS = {
@@ -368,7 +341,7 @@ MFA_FORMS = {
     "deactivate_totp": "accounts.forms.DeactivateFactorForm",
 }
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
-# What `seed_demo` has other apps add to the demo: callables (people by key, present).
+# Called by `seed_demo` to add the demo data of other apps: callables (people by key, present).
 DEMO_SEEDS = ["factureya.demo.requests.seed"]
 CUSTOMER_JOINED = ["tickets.operations.move_to_customer"]  # callables (source, target, *, actor)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -410,29 +383,19 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     }
 }
-PERMISSIONS_POLICY: dict[str, list[str]] = {
-    "camera": [],
-    "geolocation": [],
-    "microphone": [],
-    "payment": [],
-    "usb": [],
-}
+PERMISSIONS_POLICY: dict[str, list[str]] = {"camera": [], "geolocation": [], "microphone": [], "payment": [], "usb": []}
 
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)")]
-LOCALE_PATHS = [BASE_DIR / "factureya" / "locale"]
 USE_I18N = True
 
 # -- Static files ------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [
-    BASE_DIR / "static",
-    ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files"),
-]
+STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", Path(fontpkg_atkinson_hyperlegible.__file__).parent / "files")]
 WHITENOISE_MIMETYPES = {".ttf": "font/ttf"}
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else embeds our files
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site may embed our files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

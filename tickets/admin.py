@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.web.returning import comes_back_to, post_only
+from accounts.web.returning import post_only, set_form_page
 from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 
 
 @admin.register(Ticket)
-class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class TicketAdmin(admin.ModelAdmin):
     """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -23,7 +23,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
         either = require_http_methods(["GET", "HEAD", "POST"])
         of_ticket = post_only("admin:tickets_ticket_change", "pk")
         of_mail = post_only("admin:tickets_ticket_mail", "pk")
-        of_queue, of_call = comes_back_to(views_queue.list_of), comes_back_to(views_phone.call_of)
+        of_queue, of_call = set_form_page(views_queue.list_of), set_form_page(views_phone.call_of)
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
             ("asignar/", of_queue(require_POST(views_queue.assign_selected)), "assign"),
@@ -46,7 +46,7 @@ class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Who holds a desk office; a superuser not by that alone."""
-        return bool(request.user.desk_provider_ids)  # type: ignore[union-attr]
+        return bool(request.user.desk_provider_ids)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """As the module; `visible_to` decides about one ticket."""

@@ -33,7 +33,7 @@ def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outc
     if unmarked.update(bounced_at=now()):
         if ticket and sent.kind != notifications.NEW_MESSAGE:  # that one went to an agent
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
-        outbox.undelivered(sent)  # first: it locks what the mail is about, and then people
+        outbox.handle_undelivered(sent)  # first: it locks what the mail is about, and then people
         accounts.mail_bounced(sent.to, mail=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 

@@ -16,7 +16,7 @@ def after(refusal: Exception, key: FormKey, user: User) -> FormKey:
     if not isinstance(refusal, operations.FormUsed):
         return key
     fresh = new(user, key.form)
-    store.move(key.key, fresh.key)
+    store.move_files(key.key, fresh.key)
     return fresh
 
 

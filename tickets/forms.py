@@ -152,7 +152,7 @@ class TicketForm(FilesMixin):
             raise forms.ValidationError(
                 "El folio fiscal lleva números, letras de la A a la F y guiones; cópielo del pie del PDF"
             )
-        return numbers.fiscal_folio(text)
+        return numbers.format_fiscal_folio(text)
 
     def opening(self) -> dict[str, Any]:
         """The arguments of `operations.open_ticket` that come from the person."""
@@ -245,7 +245,7 @@ class LookUpForm(PortalForm):
         """The canonical number."""
         text = self.cleaned_data["number"]
         try:
-            return numbers.parse(NUMBER_PREFIX, text)
+            return numbers.parse_number(NUMBER_PREFIX, text)
         except numbers.InvalidNumber as error:
             compact = re.sub(r"[\s\-–]", "", text)
             length = len(compact) - 2 if compact.upper().startswith(NUMBER_PREFIX) else len(compact)

@@ -85,7 +85,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     if sender.refusal is not None:
         return partial(bounces.refuse, inbound, mail, sender.refusal)
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(_write, Letter(inbound, mail, sender.people, from_mail.store(mail.files, draft=draft)))
+    return partial(_write, Letter(inbound, mail, sender.people, from_mail.store_files(mail.files, draft=draft)))
 
 
 def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:

@@ -47,7 +47,7 @@ def token_for(user: User, ticket: Ticket) -> str:
 
 def url_for(user: User, ticket: Ticket) -> str:
     """The absolute address of the link, for a mail (rendered without a request)."""
-    return own_links.url(own_links.TICKET, token_for(user, ticket))
+    return own_links.make_url(own_links.TICKET, token_for(user, ticket))
 
 
 def read(token: str) -> Grant:

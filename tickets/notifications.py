@@ -160,7 +160,7 @@ def _context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
         "url": links.url_for(contact, ticket) if contact else _portal_url(ticket),
         "link_days": settings.LINK_DAYS if contact else None,
         "reminder_hours": settings.REMINDER_HOURS,
-        "reply_days": calendar.reply_days(),
+        "reply_days": calendar.describe_reply_time(),
     }
 
 

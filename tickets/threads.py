@@ -18,7 +18,7 @@ from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
 
 _ROOT = "tickets.thread"
 _PLUS = "tickets.reply-to"
-_SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.message_id` makes
+_SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.make_message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
 OUR_PREFIXES = (
@@ -96,7 +96,7 @@ def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
-            found.append(numbers.parse(prefix, text))
+            found.append(numbers.parse_number(prefix, text))
         except numbers.InvalidNumber:
             continue
     return list(dict.fromkeys(found))

@@ -14,7 +14,7 @@ class NumberConverter:
 
     def to_python(self, value: str) -> str:
         """The canonical number. A ValueError (InvalidNumber) means that this pattern does not match."""
-        return numbers.parse(NUMBER_PREFIX, value)
+        return numbers.parse_number(NUMBER_PREFIX, value)
 
     def to_url(self, value: str) -> str:
         """As it is."""

@@ -1,16 +1,8 @@
-"""Store who people are: users, companies and contacts, providers and offices (manual 01–02; spec: manual-
-clauses.md).
-"""
+"""Store who people are: users, companies and contacts, providers and offices (manual 01–02)."""
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.invitations import Invitation
-from accounts.models.offices import (
-    CONTROL_OFFICES,
-    DESK_OFFICES,
-    Office,
-    Provider,
-    RoleAssignment,
-)
+from accounts.models.offices import CONTROL_OFFICES, DESK_OFFICES, Office, Provider, RoleAssignment
 from accounts.models.people import FactorReset, User
 from accounts.models.representatives import Representative
 

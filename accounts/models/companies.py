@@ -13,14 +13,12 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     """Find companies."""
 
     def to_verify(self) -> "CustomerQuerySet":
-        """Return the companies that wait for staff: not verified, refused or joined, and with a person whose mail
-        is proven.
-        """
+        """Return the companies that wait for staff: undecided, and with a person whose mail is proven."""
         waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
         proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
         return waiting.filter(Exists(proven))
 
-    def verified_with(self, rfc: str) -> "CustomerQuerySet":
+    def verified_with(self, rfc: "str | OuterRef") -> "CustomerQuerySet":
         """Return the verified company with this RFC, if there is one."""
         return self.filter(rfc=rfc, verified_at__isnull=False)
 
@@ -46,12 +44,7 @@ class Customer(Chained):
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
     verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="verificó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
     )
     refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
     refusal_reason = models.CharField("motivo", max_length=300, blank=True)
@@ -96,11 +89,7 @@ class Customer(Chained):
             ),
         ]
         indexes = [
-            models.Index(
-                name="customer_to_verify",
-                fields=["created_at"],
-                condition=Q(verified_at__isnull=True),
-            ),
+            models.Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True))
         ]
 
     def __str__(self) -> str:
@@ -171,12 +160,7 @@ class Contact(models.Model):
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="invitó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó"
     )
     created_at = models.DateTimeField("alta", default=clock.now)
 
@@ -194,9 +178,9 @@ class Contact(models.Model):
 
     @cached_property
     def power_today(self) -> str | None:
-        """Return the kind of the powers in force now, or None (M8); for lists see `policy.with_powers`."""
+        """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
         if "power_listed" in self.__dict__:
-            return self.__dict__["power_listed"]  # type: ignore[no-any-return]
+            return self.__dict__["power_listed"]
         held = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
         return kind

@@ -20,22 +20,12 @@ class Invitation(Chained):
     email = models.EmailField("correo")
     token_hash = models.CharField("hash del enlace", max_length=64, unique=True)
     customer = models.ForeignKey(
-        Customer,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="invitations",
-        verbose_name="empresa",
+        Customer, models.PROTECT, null=True, blank=True, related_name="invitations", verbose_name="empresa"
     )
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     office = models.CharField("cargo", max_length=20, choices=Office, blank=True)
     provider = models.ForeignKey(
-        Provider,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="prestador",
+        Provider, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="prestador"
     )
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("enviada", default=clock.now)
@@ -54,8 +44,7 @@ class Invitation(Chained):
                 condition=Q(customer__isnull=False, office="") | (Q(customer__isnull=True) & ~Q(office="")),
             ),
             models.CheckConstraint(
-                name="invitation_ends_once",
-                condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True),
+                name="invitation_ends_once", condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True)
             ),
             models.UniqueConstraint(
                 name="one_pending_invitation_to_company",

@@ -16,9 +16,7 @@ class Provider(models.Model):
     class Meta:
         verbose_name = "prestador"
         verbose_name_plural = "prestadores"
-        constraints = [
-            models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider")]
 
     def __str__(self) -> str:
         return self.name
@@ -40,13 +38,7 @@ class Office(models.TextChoices):
 # Where each office works: the queue in /admin/, and /control/.
 DESK_OFFICES = frozenset({Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR})
 CONTROL_OFFICES = frozenset(
-    {
-        Office.SUPERVISOR,
-        Office.SECURITY_OFFICER,
-        Office.INFORMATION_OWNER,
-        Office.IT_HEAD,
-        Office.IMPLEMENTER,
-    }
+    {Office.SUPERVISOR, Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, Office.IT_HEAD, Office.IMPLEMENTER}
 )
 
 
@@ -73,12 +65,7 @@ class RoleAssignment(models.Model):
     ends_at = models.DateTimeField("hasta", null=True, blank=True)
     granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó")
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="terminó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó"
     )
 
     objects = RoleAssignmentQuerySet.as_manager()

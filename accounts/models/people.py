@@ -23,8 +23,9 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """Return a new person who can sign in; the address is stored in lower case, and without a password none
-        works.
+        """Return a new person who can sign in; the address is stored in lower case.
+
+        Without a password, no password works.
         """
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
@@ -128,12 +129,7 @@ class FactorReset(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió")
     requested_at = models.DateTimeField("pedido", default=clock.now)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="decidió",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió"
     )
     decided_at = models.DateTimeField("decidido", null=True, blank=True)
     approved = models.BooleanField("aprobado", null=True, blank=True)

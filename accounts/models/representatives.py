@@ -53,23 +53,13 @@ class Representative(models.Model):
     valid_from = models.DateField("poderes desde")
     valid_until = models.DateField("poderes hasta", null=True, blank=True)  # that day included
     document = models.ForeignKey(
-        Attachment,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="documento",
+        Attachment, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="documento"
     )
     verified_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó")
     verified_at = models.DateTimeField("comprobado", default=clock.now)
     revoked_at = models.DateTimeField("revocado", null=True, blank=True)
     revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="revocó",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="revocó"
     )
 
     objects = RepresentativeQuerySet.as_manager()

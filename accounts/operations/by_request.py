@@ -21,7 +21,7 @@ def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by:
     )
     invitation = pending.first() or Invitation(customer=customer, email=email)
     invitation.invited_by, invitation.own_tickets_only = invited_by, False
-    people.send(invitation, "contact.invited", actor=actor, folio=folio)
+    people.send_link(invitation, "contact.invited", actor=actor, folio=folio)
     return invitation
 
 

@@ -8,26 +8,23 @@ from factureya.core.locking import lock
 from factureya.core.refusals import require
 
 
-def fitting(model: type[Model], field: str, text: str) -> str:
+def require_fit(model: type[Model], field: str, text: str) -> str:
     """Return the text with single spaces. Raises Refused if it is longer than the column `field` of the model."""
     line = " ".join(text.split())
     column = model._meta.get_field(field)
     most = getattr(column, "max_length", None)
-    require(
-        most is None or len(line) <= most,
-        f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.",
-    )
+    require(most is None or len(line) <= most, f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.")
     return line
 
 
-def current(actor: User) -> User:
+def reload_person(actor: User) -> User:
     """Return the person as the database says now: offices, company and account may have changed since."""
     return User.objects.select_related("contact__customer").get(pk=actor.pk)
 
 
 def require_superuser(actor: User) -> None:
     """Raise Refused unless the actor is an active superuser, as the database says now."""
-    now = current(actor)
+    now = reload_person(actor)
     require(now.is_superuser and now.is_active, "Solo un superusuario puede hacerlo.")
 
 
@@ -36,16 +33,16 @@ def lock_user(pk: int) -> User:
     return lock(User.objects.all(), pk)
 
 
-def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
+def make_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
     """Make a person with one address and return the person.
 
     `hashed` is the hash of the password; it takes long on purpose, so it is made before the transaction. Raises
     IntegrityError if somebody has that address, and Refused if a text is too long.
     """
     person = User.objects.create(
-        email=fitting(User, "email", email.lower()),
+        email=require_fit(User, "email", email.lower()),
         password=hashed,
-        full_name=fitting(User, "full_name", full_name),
+        full_name=require_fit(User, "full_name", full_name),
     )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)
     return person

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, Representative, User
-from accounts.operations.common import current, fitting, new_person
+from accounts.operations.common import make_person, reload_person, require_fit
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
@@ -22,28 +22,21 @@ ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o n
 
 
 def register_company(
-    *,
-    email: str,
-    password: str,
-    full_name: str,
-    rfc: RFC,
-    legal_name: str,
-    form_key: str | None = None,
+    *, email: str, password: str, full_name: str, rfc: RFC, legal_name: str, form_key: str | None = None
 ) -> User:
-    """Make a person, an unverified company and the person's place in it, and return the person; the mail is not proven
-    yet.
+    """Make a person, an unverified company and the person's place in it, and return the person.
 
-    A known RFC makes no difference: the company is a new one that sees only its own tickets. A second call with the
-    same `form_key`, address and password returns the person of the first. Raises Refused if the address is taken; the
-    caller must not tell that.
+    The mail is not proven yet. A known RFC makes no difference: the company is a new one that sees only its own
+    tickets. A second call with the same `form_key`, address and password returns the person of the first. Raises
+    Refused if the address is taken; the caller must not tell that.
     """
     hashed = make_password(password)
     try:
         with transaction.atomic():
-            person = new_person(email, full_name, hashed, verified=False)
+            person = make_person(email, full_name, hashed, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
-                legal_name=fitting(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
+                legal_name=require_fit(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
                 registered_email=person.email,
                 rfc_check_failed=rfc.check_failed,
                 form_key=form_key,
@@ -58,7 +51,7 @@ def register_company(
                 check_failed=rfc.check_failed,
             )
     except IntegrityError:
-        return _first_use(form_key, email, password)
+        return _find_first_use(form_key, email, password)
     return person
 
 
@@ -68,31 +61,31 @@ def verify_company(pk: int, *, actor: User) -> Customer:
     The representative is written first, because only an execution may write one for a verified company (M1). Raises
     Refused if it was decided before, if the mail of its person is not proven, or if a verified company has that RFC.
     """
-    with _undecided(pk, actor) as customer:
+    with _lock_undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
         first = customer.contacts.select_related("user").order_by("pk").first()
         assert first is not None  # register_company makes both
         customer.verified_at, customer.verified_by = now(), actor
         try:
             with transaction.atomic():
-                _represent(customer, first)
+                _make_representative(customer, first)
                 customer.save(update_fields=["verified_at", "verified_by"])
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
         event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
-        notifications.company_verified(customer, event)
+        notifications.tell_company_verified(customer, event)
     return customer
 
 
 def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
     """Refuse a company with the reason and return it; it stays unverified, and its people keep their own tickets."""
-    reason = fitting(Customer, "refusal_reason", reason)
+    reason = require_fit(Customer, "refusal_reason", reason)
     require(bool(reason), "Escriba el motivo; la persona lo leerá.")
-    with _undecided(pk, actor) as customer:
+    with _lock_undecided(pk, actor) as customer:
         customer.refused_at, customer.refusal_reason = now(), reason
         customer.save(update_fields=["refused_at", "refusal_reason"])
         event = audit.record("company.refused", customer, actor=actor, reason=reason)
-        notifications.company_refused(customer, event)
+        notifications.tell_company_refused(customer, event)
     return customer
 
 
@@ -102,56 +95,46 @@ def join_company(pk: int, *, actor: User) -> Customer:
     The registered data of the known company stay. A person who moves is an ordinary contact there. Raises Refused if
     there is no verified company with that RFC.
     """
-    with _undecided(pk, actor) as customer:
+    with _lock_undecided(pk, actor) as customer:
         known = Customer.objects.verified_with(customer.rfc).first()
         if known is None:
             raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
         people = [contact.user for contact in customer.contacts.select_related("user")]
         customer.joined_to = known
         customer.save(update_fields=["joined_to"])
-        _move_what_is_theirs(customer, known, actor)
+        _call_joined_hooks(customer, known, actor)
         customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
         # Once more: what its people were sending until their place in the company was locked.
-        _move_what_is_theirs(customer, known, actor)
+        _call_joined_hooks(customer, known, actor)
         event = audit.record(
-            "company.joined",
-            customer,
-            actor=actor,
-            into=known.chain,
-            people=[person.pk for person in people],
+            "company.joined", customer, actor=actor, into=known.chain, people=[person.pk for person in people]
         )
-        notifications.company_joined(people, known, event)
+        notifications.tell_company_joined(people, known, event)
     return known
 
 
 @contextmanager
-def _undecided(pk: int, actor: User) -> Iterator[Customer]:
+def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
     """Yield the locked company that still waits for staff.
 
     Raises Refused if it does not, or the actor may not decide.
     """
     with transaction.atomic():
-        require(
-            policy.may_verify(current(actor)),
-            "Solo un agente o un supervisor de Factureya lo decide.",
-        )
+        require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
-        require(
-            Customer.objects.to_verify().filter(pk=pk).exists(),
-            "La persona aún no comprueba su correo.",
-        )
+        require(Customer.objects.to_verify().filter(pk=pk).exists(), "La persona aún no comprueba su correo.")
         yield customer
 
 
-def _move_what_is_theirs(source: Customer, target: Customer, actor: User) -> None:
+def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
     """Call the hooks of CUSTOMER_JOINED, which move the rows of other apps from one company to the other."""
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
 
 
-def _represent(customer: Customer, contact: Contact) -> None:
+def _make_representative(customer: Customer, contact: Contact) -> None:
     """Make the contact the representative; a person with business activity represents the company alone."""
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
@@ -169,7 +152,7 @@ def _represent(customer: Customer, contact: Contact) -> None:
     )
 
 
-def _first_use(form_key: str | None, email: str, password: str) -> User:
+def _find_first_use(form_key: str | None, email: str, password: str) -> User:
     """Return the person whom the first submission of this form made. Raises Refused if it was another form."""
     first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if first is None or not first.check_password(password):

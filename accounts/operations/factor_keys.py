@@ -12,34 +12,31 @@ from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-SECRETS = (
-    "secret",
-    "seed",
-)  # what allauth keeps encrypted in an authenticator's data, and a list of codes
+SECRETS = ("secret", "seed")  # what allauth keeps encrypted in an authenticator's data, and a list of codes
 
 
 def encrypt(text: str) -> str:
     """Return the text encrypted with the first key."""
-    return _fernet().encrypt(text.encode()).decode()
+    return _make_cipher().encrypt(text.encode()).decode()
 
 
 def decrypt(encrypted: str) -> str:
     """Return the text decrypted with any of the keys. Raises cryptography.fernet.InvalidToken."""
-    return _fernet().decrypt(encrypted.encode()).decode()
+    return _make_cipher().decrypt(encrypted.encode()).decode()
 
 
 def is_readable(authenticator: Authenticator) -> bool:
     """Return True if one of the keys decrypts this factor."""
     try:
-        reencrypted(authenticator.data)
+        reencrypt_data(authenticator.data)
     except InvalidToken:
         return False
     return True
 
 
-def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
+def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
     """Return the data of an authenticator encrypted with the first key. Raises cryptography.fernet.InvalidToken."""
-    fernet = _fernet()
+    fernet = _make_cipher()
 
     def again(text: str) -> str:
         """Return the text encrypted with the first key."""
@@ -53,7 +50,7 @@ def reencrypted(data: dict[str, Any]) -> dict[str, Any]:
 
 def is_current(authenticator: Authenticator) -> bool:
     """Return True if the first key alone decrypts this factor, so that the others can be removed."""
-    first = _fernet(most=1)
+    first = _make_cipher(most=1)
     texts = [authenticator.data[name] for name in SECRETS if name in authenticator.data]
     try:
         for text in [*texts, *authenticator.data.get("migrated_codes", [])]:
@@ -63,7 +60,7 @@ def is_current(authenticator: Authenticator) -> bool:
     return True
 
 
-def _fernet(most: int | None = None) -> MultiFernet:
+def _make_cipher(most: int | None = None) -> MultiFernet:
     """Return the cipher of all keys, or of the first `most` ones."""
     keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:most]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]

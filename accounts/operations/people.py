@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
 from accounts.models import Contact, Invitation, RoleAssignment, User
-from accounts.operations.common import current, fitting, lock_user, new_person, require_superuser
+from accounts.operations.common import lock_user, make_person, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
@@ -35,16 +35,16 @@ def resend_invitation(pk: int, *, actor: User) -> Invitation:
     The representative who sends a company's invitation again answers for it: the link works only while those powers
     last (M8).
     """
-    with _pending(pk, actor) as invitation:
+    with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
             invitation.invited_by = actor
-        send(invitation, "invitation.resent", actor=actor)
+        send_link(invitation, "invitation.resent", actor=actor)
     return invitation
 
 
 def cancel_invitation(pk: int, *, actor: User) -> Invitation:
     """Cancel a pending invitation and return it; its link stops working at once."""
-    with _pending(pk, actor) as invitation:
+    with _lock_pending(pk, actor) as invitation:
         invitation.cancelled_at = now()
         invitation.save(update_fields=["cancelled_at"])
         audit.record("invitation.cancelled", invitation, actor=actor, email=invitation.email)
@@ -56,7 +56,7 @@ def open_invitation(token: str) -> Invitation:
 
     Raises Refused if the link is forged, used, cancelled, too old or void.
     """
-    return _usable(Invitation.objects.filter(token_hash=_hash(token)))
+    return _find_usable(Invitation.objects.filter(token_hash=_hash_token(token)))
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
@@ -64,20 +64,20 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 
     Raises Refused as `open_invitation` does.
     """
-    digest, hashed = _hash(token), make_password(password)
+    digest, hashed = _hash_token(token), make_password(password)
     with transaction.atomic():
-        invitation = _usable(Invitation.objects.select_for_update().filter(token_hash=digest))
+        invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=digest))
         try:
             with transaction.atomic():
-                person = new_person(invitation.email, full_name, hashed, verified=True)
+                person = make_person(invitation.email, full_name, hashed, verified=True)
         except IntegrityError:
             raise Refused(UNUSABLE) from None  # has an account meanwhile
         invitation.accepted_at = now()
         invitation.save(update_fields=["accepted_at"])
         if invitation.office:
-            _enter_office(person, invitation)
+            _add_assignment(person, invitation)
         else:
-            _enter_company(person, invitation)
+            _add_contact(person, invitation)
     return person
 
 
@@ -91,7 +91,7 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
         sent = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [one for one in sent.order_by("-created_at") if one.chain == mail.about]
+        of_mail = [invitation for invitation in sent.order_by("-created_at") if invitation.chain == mail.about]
         if not of_mail or _was_sent_again(mail):
             return
         invitation = of_mail[0]
@@ -105,7 +105,7 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
             mail=mail.key,
             accepted=invitation.accepted_at is not None,
         )
-        notifications.invitation_undelivered(invitation, event)
+        notifications.tell_invitation_undelivered(invitation, event)
 
 
 def code_came_back(email: str) -> bool:
@@ -122,18 +122,14 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
     """Let a contact see all tickets of the company or only own ones, by its representative; return the contact."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
-        require(policy.may_manage_people(current(actor), contact.customer), NOT_YOURS)
+        require(policy.may_manage_people(reload_person(actor), contact.customer), NOT_YOURS)
         require(not contact.has_powers, "El representante ve todos los tickets.")
         if contact.own_tickets_only == own_tickets_only:
             return contact
         contact.own_tickets_only = own_tickets_only
         contact.save(update_fields=["own_tickets_only"])
         audit.record(
-            "contact.limited",
-            contact.customer,
-            actor=actor,
-            person=contact.user_id,
-            own_tickets_only=own_tickets_only,
+            "contact.limited", contact.customer, actor=actor, person=contact.user_id, own_tickets_only=own_tickets_only
         )
     return contact
 
@@ -142,7 +138,7 @@ def rename(*, full_name: str, actor: User) -> User:
     """Change the person's own name, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
-        before, person.full_name = person.full_name, fitting(User, "full_name", full_name)
+        before, person.full_name = person.full_name, require_fit(User, "full_name", full_name)
         if before != person.full_name:
             person.save(update_fields=["full_name"])
             audit.record("person.renamed", person, actor=person, before=before, after=person.full_name)
@@ -183,16 +179,16 @@ def mail_works(pk: int) -> None:
             audit.record("person.mail_works", person, actor=None)
 
 
-def send(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
+def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
     """Give the invitation a new link, mail it, and return the one event; the caller holds the lock."""
     token = _signer.sign(secrets.token_urlsafe(32))
-    invitation.token_hash = _hash(token)
+    invitation.token_hash = _hash_token(token)
     invitation.created_at, invitation.undelivered_at = now(), None
     invitation.expires_at = invitation.created_at + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()
     event = audit.record(verb, invitation, actor=actor, email=invitation.email, **data)
     taken = User.objects.filter(email=invitation.email).exists()
-    notifications.invited(invitation, event, token=token, has_account=taken)
+    notifications.send_invitation(invitation, event, token=token, has_account=taken)
     return event
 
 
@@ -203,7 +199,7 @@ def _was_sent_again(mail: OutboxMessage) -> bool:
 
 
 @contextmanager
-def _pending(pk: int, actor: User) -> Iterator[Invitation]:
+def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
     """Yield the locked invitation, if it is pending and the actor may change it. Raises Refused if not."""
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
@@ -211,12 +207,12 @@ def _pending(pk: int, actor: User) -> Iterator[Invitation]:
         if invitation.customer is None:
             require_superuser(actor)
         else:
-            require(policy.may_manage_people(current(actor), invitation.customer), NOT_YOURS)
+            require(policy.may_manage_people(reload_person(actor), invitation.customer), NOT_YOURS)
         require(invitation.is_pending, "Esa invitación ya se usó o se canceló.")
         yield invitation
 
 
-def _hash(token: str) -> str:
+def _hash_token(token: str) -> str:
     """Return the SHA-256 (hex) of a link that we signed. Raises Refused for any other text, without a query."""
     try:
         secret = _signer.unsign(token)
@@ -225,13 +221,13 @@ def _hash(token: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _usable(found: QuerySet[Invitation]) -> Invitation:
+def _find_usable(found: QuerySet[Invitation]) -> Invitation:
     """Return the invitation that the query finds, if it can be used now. Raises Refused if not."""
     invitation = found.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
     require(invitation.undelivered_at is None, RETURNED)
-    inviter = current(invitation.invited_by)
+    inviter = reload_person(invitation.invited_by)
     if invitation.office:
         allowed = inviter.is_active and inviter.is_superuser
     else:
@@ -241,7 +237,7 @@ def _usable(found: QuerySet[Invitation]) -> Invitation:
     return invitation
 
 
-def _enter_company(person: User, invitation: Invitation) -> None:
+def _add_contact(person: User, invitation: Invitation) -> None:
     """Make the person a contact of the company that invited."""
     assert invitation.customer is not None  # invitation_to_company_or_office
     Contact.objects.create(
@@ -253,15 +249,12 @@ def _enter_company(person: User, invitation: Invitation) -> None:
     audit.record("contact.joined", invitation, actor=person, email=person.email)
 
 
-def _enter_office(person: User, invitation: Invitation) -> None:
+def _add_assignment(person: User, invitation: Invitation) -> None:
     """Give the person the office of the invitation."""
     RoleAssignment.objects.create(
-        user=person,
-        office=invitation.office,
-        provider=invitation.provider,
-        granted_by_id=invitation.invited_by_id,
+        user=person, office=invitation.office, provider=invitation.provider, granted_by_id=invitation.invited_by_id
     )
-    offices.sync(person)
+    offices.sync_groups(person)
     audit.record(
         "staff.joined",
         person,

@@ -20,41 +20,34 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import current, fitting, lock_user, require_superuser
+from accounts.operations.common import lock_user, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """Invite a person to an office by mail, by a superuser, and return the invitation; the person chooses a
-    password.
-    """
-    email = fitting(Invitation, "email", email.lower())
+    """Invite a person to an office by mail, by a superuser, and return the invitation."""
+    email = require_fit(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
         _check_provider(office, provider)
         require(
-            not User.objects.filter(email=email).exists(),
-            "Ese correo ya tiene cuenta; otórguele el cargo en su ficha.",
+            not User.objects.filter(email=email).exists(), "Ese correo ya tiene cuenta; otórguele el cargo en su ficha."
         )
         pending = Invitation.objects.select_for_update().filter(
             email=email, accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True
         )
         invitation = pending.first() or Invitation(email=email)
         invitation.invited_by, invitation.office, invitation.provider = actor, office, provider
-        people.send(
-            invitation,
-            "staff.invited",
-            actor=actor,
-            office=office,
-            provider=provider.name if provider else None,
+        people.send_link(
+            invitation, "staff.invited", actor=actor, office=office, provider=provider.name if provider else None
         )
     return invitation
 
 
 def grant_office(
-    user: User,
+    pk: int,
     *,
     office: str,
     provider: Provider | None = None,
@@ -69,7 +62,7 @@ def grant_office(
     """
     with transaction.atomic():
         require_superuser(actor)
-        person = lock_user(user.pk)
+        person = lock_user(pk)
         require(person.pk != actor.pk, "Nadie se otorga un cargo a sí mismo.")
         require(person.is_active, "La cuenta está desactivada.")
         is_contact = Contact.objects.filter(user=person).exists()
@@ -81,14 +74,9 @@ def grant_office(
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
-            user=person,
-            office=office,
-            provider=provider,
-            starts_at=start,
-            ends_at=ends_at,
-            granted_by=actor,
+            user=person, office=office, provider=provider, starts_at=start, ends_at=ends_at, granted_by=actor
         )
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record(
             "office.granted",
             person,
@@ -111,14 +99,14 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
         assignment.ended_by = actor
         assignment.save(update_fields=["ends_at", "ended_by"])
         person = lock_user(assignment.user_id)
-        offices.sync(person)
+        offices.sync_groups(person)
         audit.record("office.ended", person, actor=actor, office=assignment.office)
     return assignment
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Close somebody's account, by a superuser, and return the person; sessions end with their next request."""
-    reason = fitting(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -133,7 +121,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Open a closed account again, by a superuser, and return the person; its old sessions stay ended."""
-    reason = fitting(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -158,46 +146,39 @@ def factor_enrolled(person: User) -> None:
     person.session_epoch = locked.session_epoch
 
 
-def request_factor_reset(user: User, *, reason: str, actor: User) -> FactorReset:
-    """Ask to remove somebody's lost second factor and return the request; another person decides, and the owner is
-    told.
-    """
-    reason = fitting(FactorReset, "reason", reason)
+def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
+    """Ask to remove somebody's lost second factor, tell its owner by mail, and return the request."""
+    reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
-        person = lock_user(user.pk)
-        require(
-            policy.may_decide_factor_reset(current(actor)),
-            "No puede pedirlo con sus cargos de hoy.",
-        )
+        person = lock_user(pk)
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
         require(_has_factor(person), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
         require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
         reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
         event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
-        notifications.factor_reset_requested(reset, event)
+        notifications.tell_factor_reset_requested(reset, event)
     return reset
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """Remove the second factor as the second person, and return the request; its owner enrols again at the next
-    sign-in.
-    """
-    with _undecided(pk, actor) as reset:
+    """Remove the second factor as the second person, end the sessions of its owner, and return the request."""
+    with _lock_undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
-        _decide(reset, actor, approved=True)
+        _store_decision(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
         _end_sessions(person)
         event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
-        notifications.factor_reset_done(reset, event)
+        notifications.tell_factor_reset_done(reset, event)
     return reset
 
 
 def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
     """Decline the removal of a second factor as the second person, and return the request; the factor stays."""
-    with _undecided(pk, actor) as reset:
-        _decide(reset, actor, approved=False)
+    with _lock_undecided(pk, actor) as reset:
+        _store_decision(reset, actor, approved=False)
         audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)
     return reset
 
@@ -217,7 +198,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
             if not factor_keys.is_readable(factor):
                 unreadable.append(f"{factor.user.email} ({factor.type})")
                 continue
-            factor.data = factor_keys.reencrypted(factor.data)
+            factor.data = factor_keys.reencrypt_data(factor.data)
             factor.save(update_fields=["data"])
             audit.record("factor.reencrypted", factor.user, actor=None, type=factor.type)
             changed += 1
@@ -226,7 +207,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
 
 def add_provider(*, name: str, actor: User) -> Provider:
     """Add a third party that gives the service, by a superuser, and return it (M3)."""
-    name = fitting(Provider, "name", name)
+    name = require_fit(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
         require(bool(name), "Escriba el nombre del prestador.")
@@ -262,24 +243,21 @@ def _check_third_party(person: User, office: str) -> None:
 
 
 @contextmanager
-def _undecided(pk: int, actor: User) -> Iterator[FactorReset]:
+def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
     """Yield the locked request that nobody decided.
 
     Raises Refused if it was decided, or the actor may not decide it.
     """
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
-        require(
-            policy.may_decide_factor_reset(current(actor)),
-            "No puede decidirlo con sus cargos de hoy.",
-        )
+        require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
         require(reset.decided_at is None, "Ya se decidió.")
         require(reset.requested_by_id != actor.pk, "Quien lo pide no lo aprueba.")
         require(reset.user_id != actor.pk, "Nadie restablece su propio segundo factor.")
         yield reset
 
 
-def _decide(reset: FactorReset, actor: User, *, approved: bool) -> None:
+def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
     """Store who decided the request, when, and how."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])

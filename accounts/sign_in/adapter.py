@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -19,10 +18,11 @@ from qrcode.image.svg import SvgPathFillImage
 
 from accounts import operations, passwords
 from accounts.models import User
-from accounts.notifications import url_of
+from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import landing_of
-from accounts.web.client_address import client_ip
+from accounts.sign_in.after_login import choose_landing
+from accounts.sign_in.allauth_internal import ratelimit
+from accounts.web.client_address import read_client_ip
 from factureya.core.mail import outbox
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,9 @@ class AccountAdapter(DefaultAccountAdapter):
                 "code": context.get("code", ""),
                 "ip": context.get("ip", ""),
                 "timestamp": context.get("timestamp"),
-                "home_url": url_of("accounts:home"),
-                "signup_url": url_of("account_signup"),
-                "reset_url": url_of("account_reset_password"),
+                "home_url": make_page_url("accounts:home"),
+                "signup_url": make_page_url("account_signup"),
+                "reset_url": make_page_url("account_reset_password"),
             },
             is_secret=name in SECRET_MAILS,
         )
@@ -75,11 +75,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the page where this person works."""
-        return landing_of(request.user)
+        return choose_landing(request.user)
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         """Return the page where this person works: a new customer may open tickets at once."""
-        return landing_of(request.user)
+        return choose_landing(request.user)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the profile, which says that the password changed."""
@@ -100,7 +100,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def clean_password(self, password: str, user: User | None = None) -> str:
         """Return the new password. Raises ValidationError with its faults in our words."""
-        passwords.check(password, user or User())
+        passwords.check_password(password, user or User())
         return password
 
     def set_password(self, user: User, password: str) -> None:
@@ -111,7 +111,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address by which limits are counted."""
-        return client_ip(request)
+        return read_client_ip(request)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Return one key per account, whatever host name the request used."""
@@ -154,8 +154,9 @@ class MFAAdapter(DefaultMFAAdapter):
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the text decrypted with any key, or a random secret if none decrypts it, so that every code is
-        just wrong.
+        """Return the text decrypted with any key.
+
+        If none decrypts it, return a random secret, so that every code is just wrong.
         """
         try:
             return factor_keys.decrypt(encrypted_text)

@@ -5,9 +5,11 @@ from typing import Any
 from django.urls import reverse
 
 
-def landing_of(user: Any) -> str:
-    """Return the admin for agents and supervisors, /control/ for other offices, the tickets for customers, else
-    the profile.
+def choose_landing(user: Any) -> str:
+    """Return the page where the person works.
+
+    That is the admin for agents and supervisors, /control/ for other offices, the tickets for customers, and the
+    profile for others.
     """
     if user.works_in_admin:
         return reverse("admin:index")

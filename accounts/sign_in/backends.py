@@ -1,6 +1,4 @@
-"""Sign in by e-mail; the person is read with the company in one query, and permissions come from the offices held
-now.
-"""
+"""Sign in by e-mail; person and company are read in one query, and permissions come from the offices held now."""
 
 from typing import Any
 
@@ -26,4 +24,4 @@ class EmailBackend(AuthenticationBackend):
         """Return the permissions that the offices in force give; none for single objects."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
-        return offices.permissions_of(user_obj.offices)
+        return offices.list_permissions(user_obj.offices)

@@ -2,11 +2,10 @@
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
-from allauth.core.internal import ratelimit
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from accounts.sign_in.allauth_internal import ratelimit, reauthenticate_by_password
 from factureya.core import clock
 
 FRESH_SECONDS = 5 * 60
@@ -15,7 +14,7 @@ WRONG = "Esa no es su contraseña."
 TOO_MANY = "Fueron demasiados intentos. Espere unos minutos y pruebe de nuevo."
 
 
-def is_fresh(request: HttpRequest) -> bool:
+def is_password_fresh(request: HttpRequest) -> bool:
     """Return True if this session typed the password *again* in the last five minutes; signing in does not count."""
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
@@ -24,7 +23,7 @@ def is_fresh(request: HttpRequest) -> bool:
     )
 
 
-def confirm(request: HttpRequest, password: str) -> str:
+def confirm_password(request: HttpRequest, password: str) -> str:
     """Record that the person typed the password again; return an empty text if it was right, else the Spanish error."""
     if not password:
         return MISSING

@@ -3,14 +3,11 @@
 from typing import Any
 
 from allauth.account import views as account
-from allauth.account.internal.flows.login import record_authentication
-from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.stages import EmailVerificationStage
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
-from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -25,7 +22,8 @@ from django.views.decorators.http import require_safe
 from accounts import operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import landing_of
+from accounts.sign_in.after_login import choose_landing
+from accounts.sign_in.allauth_internal import SECRET_SESSION_KEY, get_pending_stage, record_authentication
 from accounts.web import drafts
 
 DEMO_PEOPLE = (
@@ -62,11 +60,9 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
     """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead a person who has nothing to prove away; allauth would lead to a page of addresses, which we do not
-        have.
-        """
+        """Lead a person who has nothing to prove away: allauth would lead to its page of addresses, which is closed."""
         if request.user.is_authenticated:
-            return HttpResponseRedirect(landing_of(request.user))
+            return HttpResponseRedirect(choose_landing(request.user))
         stage = get_pending_stage(request)
         if stage is None or stage.key != EmailVerificationStage.key:
             return HttpResponseRedirect(reverse("account_login"))
@@ -136,9 +132,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Answer the QR code of the secret that this session is enrolling, as an image, because the CSP allows no
-    data: images.
-    """
+    """Answer the QR code of the secret that this session is enrolling; the CSP allows no data: images."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

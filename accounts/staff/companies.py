@@ -1,6 +1,6 @@
-"""Decide about sign-ups (*Clientes por verificar*) and show companies (*Clientes*), whose registered data are
-read-only.
-"""
+"""Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
+
+from collections.abc import Callable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,14 +10,15 @@ from django.template.response import TemplateResponse
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
-from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context, require
+from accounts.web.mixins import get_person
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 
 def to_verify(request: HttpRequest) -> HttpResponse:
     """Show the oldest companies that wait, with what is special about each."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     known = Customer.objects.verified_with(OuterRef("rfc"))
     rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
@@ -26,46 +27,38 @@ def to_verify(request: HttpRequest) -> HttpResponse:
 
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
-    return _decide_page(request, customer, RefuseForm())
+    return _render_decide_page(request, customer, RefuseForm())
 
 
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
     """Verify the company (POST)."""
-    require(policy.may_verify(request.user))
-    customer = get_object_or_404(Customer, pk=pk)
-    done = f"Verificó a {customer.legal_name}."
-    if attempt(request, None, done, operations.verify_company, customer.pk):
-        return redirect(TO_VERIFY)
-    return _back(customer)
+    return _decide_at_once(request, pk, operations.verify_company, "Verificó a {}.")
 
 
 def join(request: HttpRequest, pk: int) -> HttpResponse:
     """Join the company to the known one with its RFC (POST)."""
-    require(policy.may_verify(request.user))
-    customer = get_object_or_404(Customer, pk=pk)
-    done = f"Unió a las personas y los tickets de {customer.legal_name}."
-    if attempt(request, None, done, operations.join_company, customer.pk):
-        return redirect(TO_VERIFY)
-    return _back(customer)
+    return _decide_at_once(request, pk, operations.join_company, "Unió a las personas y los tickets de {}.")
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     """Refuse the company with the reason (POST)."""
-    require(policy.may_verify(request.user))
+    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer, pk=pk)
     form = RefuseForm(request.POST)
     done = f"No aceptó a {customer.legal_name}."
-    if form.is_valid() and attempt(request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data):
+    if form.is_valid() and attempt_operation(
+        request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data
+    ):
         return redirect(TO_VERIFY)
-    return _decide_page(request, customer, form)
+    return _render_decide_page(request, customer, form)
 
 
 def customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
-    require(policy.may_see_customers(request.user))
-    words = searched(request)
+    require(policy.may_see_customers(get_person(request)))
+    words = get_search_text(request)
     found = Customer.objects.order_by("-pk")
     if words:
         found = found.filter(
@@ -77,7 +70,7 @@ def customers(request: HttpRequest) -> HttpResponse:
 
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
-    require(policy.may_see_customers(request.user))
+    require(policy.may_see_customers(get_person(request)))
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
     context = page_context(
@@ -85,32 +78,36 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         customer.legal_name,
         customer=customer,
         representatives=customer.representatives.order_by("-pk")[:ROWS],
-        contacts=_people(customer)[:ROWS],
+        contacts=_list_people(customer)[:ROWS],
         events=customer.events().reverse()[:ROWS],
-        may_verify=policy.may_verify(request.user) and customer.waits_for_staff,
+        may_verify=policy.may_verify(get_person(request)) and customer.waits_for_staff,
     )
     return TemplateResponse(request, "admin/accounts/customer.html", context)
 
 
-def _people(customer: Customer) -> QuerySet[Contact]:
+def _list_people(customer: Customer) -> QuerySet[Contact]:
     """Return the people of the company, each with the powers in force today."""
-    people = policy.with_powers(customer.contacts.select_related("user"))
+    people = policy.add_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 
 
-def _decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
+def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
     """Return the page on which one company is decided, with this form."""
     context = page_context(
         request,
         customer.legal_name,
         customer=customer,
         known=Customer.objects.verified_with(customer.rfc).first(),
-        contacts=_people(customer),
+        contacts=_list_people(customer),
         form=form,
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)
 
 
-def _back(customer: Customer) -> HttpResponse:
-    """Redirect to the page of the company."""
+def _decide_at_once(request: HttpRequest, pk: int, operation: Callable[..., Customer], done: str) -> HttpResponse:
+    """Carry out a decision that needs no form, and go back to the list, or to the company if it was refused."""
+    require(policy.may_verify(get_person(request)))
+    customer = get_object_or_404(Customer, pk=pk)
+    if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
+        return redirect(TO_VERIFY)
     return redirect("admin:accounts_customertoverify_change", customer.pk)

@@ -65,7 +65,7 @@ class OfficeForm(PlainForm):
         return data
 
 
-def _in_sight(day: date) -> None:
+def _require_near_day(day: date) -> None:
     """Raise ValidationError for a day so far away that a clock or the database would overflow."""
     if not 2000 <= day.year <= 2100:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
@@ -78,13 +78,13 @@ class GrantForm(OfficeForm):
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
         error_messages={"invalid": "Escriba el primer día como AAAA-MM-DD."},
-        validators=[_in_sight],
+        validators=[_require_near_day],
     )
     last_day = forms.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
         error_messages={"invalid": "Escriba el último día como AAAA-MM-DD."},
-        validators=[_in_sight],
+        validators=[_require_near_day],
     )
     words = {
         **OfficeForm.words,
@@ -92,16 +92,15 @@ class GrantForm(OfficeForm):
         "last_day": ("Último día (opcional)", "Vacío: hasta que se termine.", ""),
     }
 
-    @property
-    def terms(self) -> dict[str, Any]:
+    def get_terms(self) -> dict[str, Any]:
         """Return the arguments of the granting operation; the last day counts whole."""
         data = self.cleaned_data
         last = data["last_day"]
         return {
             "office": data["office"],
             "provider": data["provider"],
-            "starts_at": _midnight(data["first_day"]) if data["first_day"] else None,
-            "ends_at": _midnight(last + timedelta(days=1)) if last else None,
+            "starts_at": _make_midnight(data["first_day"]) if data["first_day"] else None,
+            "ends_at": _make_midnight(last + timedelta(days=1)) if last else None,
         }
 
 
@@ -120,12 +119,11 @@ class ProviderForm(PlainForm):
     """Ask for a third party that gives the service."""
 
     name = forms.CharField(
-        max_length=120,
-        error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."},
+        max_length=120, error_messages={"max_length": "Escriba el nombre en 120 caracteres o menos."}
     )
     words = {"name": ("Nombre del prestador", "", "Escriba el nombre del prestador.")}
 
 
-def _midnight(day: Any) -> datetime:
+def _make_midnight(day: Any) -> datetime:
     """Return the beginning of a day in local time."""
     return timezone.make_aware(datetime.combine(day, time.min))

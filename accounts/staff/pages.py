@@ -25,18 +25,13 @@ def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
-def searched(request: HttpRequest) -> str:
+def get_search_text(request: HttpRequest) -> str:
     """Return what was typed into the search of the list, without NUL characters."""
     return request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
 
 
-def attempt(
-    request: HttpRequest,
-    form: Form | None,
-    done: str,
-    operation: Callable[..., Any],
-    *args: Any,
-    **kwargs: Any,
+def attempt_operation(
+    request: HttpRequest, form: Form | None, done: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> bool:
     """Call the operation as the person at the desk, show what was done or why not, and return True if it was done."""
     try:

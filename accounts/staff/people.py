@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from accounts import operations
 from accounts.models import FactorReset, Invitation, Provider, RoleAssignment, User
 from accounts.staff.forms import GrantForm, InviteStaffForm, ProviderForm, ReasonForm
-from accounts.staff.pages import ROWS, attempt, page_context, require, searched
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context, require
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
@@ -20,7 +20,7 @@ USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 def users(request: HttpRequest) -> HttpResponse:
     """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
     require(request.user.is_superuser)
-    words = searched(request)
+    words = get_search_text(request)
     found = User.objects.order_by("full_name", "pk")
     if words:
         found = found.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
@@ -44,7 +44,7 @@ def invite(request: HttpRequest) -> HttpResponse:
     form = InviteStaffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         done = f"Enviamos la invitación a {form.cleaned_data['email']}."
-        if attempt(request, form, done, operations.invite_staff, **form.cleaned_data):
+        if attempt_operation(request, form, done, operations.invite_staff, **form.cleaned_data):
             return redirect(USERS)
     context = page_context(request, "Invitar a una persona", form=form)
     return TemplateResponse(request, "admin/accounts/invite.html", context)
@@ -56,62 +56,64 @@ def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
     if verb == "reenviar":
         done = f"Enviamos un enlace nuevo a {invitation.email}."
-        attempt(request, None, done, operations.resend_invitation, pk)
+        attempt_operation(request, None, done, operations.resend_invitation, pk)
     else:
         done = f"Canceló la invitación a {invitation.email}."
-        attempt(request, None, done, operations.cancel_invitation, pk)
+        attempt_operation(request, None, done, operations.cancel_invitation, pk)
     return redirect(USERS)
 
 
 def user_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one person: the account, its offices, and what a superuser may do."""
     require(request.user.is_superuser)
-    return _user_page(request, _person(pk))
+    return _render_user_page(request, _get_person(pk))
 
 
 def grant(request: HttpRequest, pk: int) -> HttpResponse:
     """Give an office (POST)."""
     require(request.user.is_superuser)
-    person, form = _person(pk), GrantForm(request.POST)
-    if form.is_valid() and attempt(request, form, "Otorgó el cargo.", operations.grant_office, person, **form.terms):
+    person, form = _get_person(pk), GrantForm(request.POST)
+    if form.is_valid() and attempt_operation(
+        request, form, "Otorgó el cargo.", operations.grant_office, pk, **form.get_terms()
+    ):
         return redirect(USER, pk)
-    return _user_page(request, person, grant_form=form)
+    return _render_user_page(request, person, grant_form=form)
 
 
 def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
     """End an office of this person (POST)."""
     require(request.user.is_superuser)
     held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
-    attempt(request, None, "Terminó el cargo.", operations.end_office, held.pk)
+    attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held.pk)
     return redirect(USER, pk)
 
 
 def close(request: HttpRequest, pk: int) -> HttpResponse:
     """Deactivate the account, or open it again, with the reason (POST)."""
     require(request.user.is_superuser)
-    person, form = _person(pk), ReasonForm(request.POST, prefix="close")
+    person, form = _get_person(pk), ReasonForm(request.POST, prefix="close")
     operation, done = operations.deactivate_user, "Desactivó la cuenta y cerró sus sesiones."
     if not person.is_active:
         operation, done = operations.reactivate_user, "Activó la cuenta."
-    if form.is_valid() and attempt(request, form, done, operation, pk, **form.cleaned_data):
+    if form.is_valid() and attempt_operation(request, form, done, operation, pk, **form.cleaned_data):
         return redirect(USER, pk)
-    return _user_page(request, person, close_form=form)
+    return _render_user_page(request, person, close_form=form)
 
 
 def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to remove the person's lost second factor (POST); somebody else approves."""
     require(request.user.is_superuser)
-    person, form = _person(pk), ReasonForm(request.POST, prefix="factor")
-    if form.is_valid() and attempt(
+    person, form = _get_person(pk), ReasonForm(request.POST, prefix="factor")
+    if form.is_valid() and attempt_operation(
         request,
         form,
         "Pedido. Falta que otra persona lo apruebe.",
         operations.request_factor_reset,
-        person,
+        pk,
         **form.cleaned_data,
     ):
         return redirect(USER, pk)
-    return _user_page(request, person, factor_form=form)
+    return _render_user_page(request, person, factor_form=form)
 
 
 def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
@@ -120,9 +122,9 @@ def decide_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpRe
     asked = get_object_or_404(FactorReset, pk=reset, user_id=pk)
     if verb == "aprobar":
         done = "Quitó el segundo factor y cerró las sesiones."
-        attempt(request, None, done, operations.approve_factor_reset, asked.pk)
+        attempt_operation(request, None, done, operations.approve_factor_reset, asked.pk)
     else:
-        attempt(request, None, "No se aprobó.", operations.decline_factor_reset, asked.pk)
+        attempt_operation(request, None, "No se aprobó.", operations.decline_factor_reset, asked.pk)
     return redirect(USER, pk)
 
 
@@ -132,7 +134,7 @@ def providers(request: HttpRequest) -> HttpResponse:
     form = ProviderForm(request.POST or None)
     if request.method == "POST":
         require(request.user.is_superuser)
-        if form.is_valid() and attempt(
+        if form.is_valid() and attempt_operation(
             request, form, "Agregó el prestador.", operations.add_provider, **form.cleaned_data
         ):
             return redirect("admin:accounts_provider_changelist")
@@ -146,12 +148,12 @@ def providers(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/providers.html", context)
 
 
-def _person(pk: int) -> User:
+def _get_person(pk: int) -> User:
     """Return the person with this key, or raise Http404."""
     return get_object_or_404(User.objects.select_related("contact__customer"), pk=pk)
 
 
-def _user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
+def _render_user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
     """Return the page of one person with the forms given, which may have errors."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.web import returning
-from accounts.web.mixins import ask_factor, factor_passed
+from accounts.web.mixins import ask_factor, has_passed_factor
 
 
 class FactureyaAdminSite(AdminSite):
@@ -26,45 +26,43 @@ class FactureyaAdminSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Return True for active staff with an office of the desk now, or a superuser, who showed a second factor
-        if required.
-        """
-        return self._works_here(request) and factor_passed(request)
+        """Return True for superusers and staff of the desk today, with a second factor if one is required."""
+        return self._works_here(request) and has_passed_factor(request)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
         """Wrap a view as Django does, but answer 403 or ask for the factor if a signed-in person may not enter."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             """Check who asks, hold what a stranger posted, and call the view."""
-            page = returning.page_of_form(request, view, kwargs)
+            page = returning.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
                     return returning.ask_login(request, page)
-                returning.forget(request)
+                returning.drop_held_fields(request)
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            returning.remember(request, response)
+            returning.remember_owner(request, response)
             return response
 
         return guarded
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead people of the desk to the queue, and show superusers the list of pages."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people sign in."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people change their own password, with its limits."""
         return redirect("account_change_password")
 
@@ -72,7 +70,7 @@ class FactureyaAdminSite(AdminSite):
         """Lead to the profile: nothing is done here."""
         return redirect("account_change_password")
 
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
         """Lead to the one page where people sign out; a GET asks first."""
         return account_views.logout(request)
 

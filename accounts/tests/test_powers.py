@@ -111,7 +111,7 @@ def test_h7_a_representative_whose_powers_ended_can_be_limited_again(ana):
     customer = ana.contact.customer
     assert Contact.objects.get(user=ana).has_powers
     with travel(now() + AFTER):
-        contact = policy.with_powers(Contact.objects.filter(customer=customer)).get(user=ana)
+        contact = policy.add_powers(Contact.objects.filter(customer=customer)).get(user=ana)
         assert not contact.has_powers
         assert contact.is_representative
         assert contact.standing == "Contacto (sus poderes terminaron)"

@@ -5,12 +5,12 @@ from typing import Any
 from django.conf import settings
 
 
-def client_ip(request: Any) -> str:
-    """Return the client's address as the last proxy that we trust saw it; what a client writes in the header is
-    ignored.
+def read_client_ip(request: Any) -> str:
+    """Return the client's address as the last proxy that we trust saw it.
 
-    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies, the
-    request did not come through them, and the address of the connection counts.
+    What a client writes in the header is ignored. Each of TRUSTED_PROXY_COUNT proxies appends one address to
+    X-Forwarded-For. With fewer entries than proxies, the request did not come through them, and the address of the
+    connection counts.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

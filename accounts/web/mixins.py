@@ -18,10 +18,15 @@ from accounts.web import drafts, form_keys, returning
 from accounts.web.form_keys import FormKey
 from factureya.core.files import store
 from factureya.core.models import Attachment
-from factureya.core.typed import kept_fields
+from factureya.core.typed import choose_kept_fields
 
 
-def factor_passed(request: HttpRequest) -> bool:
+def get_person(request: HttpRequest) -> User:
+    """Return the person who is signed in; the view has admitted nobody else."""
+    return cast(User, request.user)
+
+
+def has_passed_factor(request: HttpRequest) -> bool:
     """Return True if this session showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
@@ -36,7 +41,7 @@ def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
     """
     page = page or request.get_full_path()
     if request.method == "POST":
-        returning.hold(request, page, cast(User, request.user))
+        returning.hold_post(request, page, cast(User, request.user))
     has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
     if has_one:
         step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
@@ -59,12 +64,12 @@ class ControlMixin:
             return returning.ask_login(request, page)
         if not request.user.works_in_control:
             raise PermissionDenied
-        if not factor_passed(request):
+        if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            returning.forget(request)
+            returning.drop_held_fields(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        returning.remember(request, response)
+        returning.remember_owner(request, response)
         return response
 
     def form_page(self) -> str:
@@ -88,13 +93,13 @@ class PrivateView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, and tell caches not to store it; staff needs its second factor here as in the admin."""
         is_staff = request.user.is_authenticated and request.user.is_staff
-        if is_staff and not factor_passed(request):
+        if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            returning.forget(request)
+            returning.drop_held_fields(request)
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
-            returning.remember(request, response)
+            returning.remember_owner(request, response)
         response["Cache-Control"] = "private, no-store"
         return response
 
@@ -112,24 +117,22 @@ class KeyedForm:
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Remove the file that «Quitar» names, store the posted files, and return the form's files and the refusals."""
         if token := self.request.POST.get("quitar"):
-            store.discard(key.key, token)
+            store.discard_file(key.key, token)
         uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
-        refusals = store.store_all(uploads, key.key)[1] if uploads else []
-        return store.drafts(key.key), refusals
+        refusals = store.store_uploads(uploads, key.key)[1] if uploads else []
+        return store.list_draft_files(key.key), refusals
 
 
 def posted_text(request: HttpRequest) -> dict[str, str]:
     """Return what the person wrote and chose in a posted form, without secrets and buttons."""
-    return kept_fields(request.POST)
+    return choose_kept_fields(request.POST)
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect to the login; a form that comes after its session expired is held for its owner, with its files
-    (M17).
-    """
+    """Redirect to the login; a form whose session expired is held for its owner, with its files (M17)."""
     key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
-        store.store_all(uploads, key.key)
+        store.store_uploads(uploads, key.key)
         drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
     return redirect_to_login(after)

@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.web import drafts, form_keys
 from accounts.web.form_keys import FormKey
 from factureya.core.files import store
-from factureya.core.typed import kept_fields, texts
+from factureya.core.typed import choose_kept_fields, list_texts
 
 COOKIE = "__Host-quien" if settings.HTTPS else "quien"
 SALT = "accounts.web.returning"
@@ -30,7 +30,7 @@ View = Callable[..., HttpResponseBase]
 PageOf = Callable[[HttpRequest, dict[str, Any]], str]
 
 
-def comes_back_to(page: PageOf) -> Callable[[View], View]:
+def set_form_page(page: PageOf) -> Callable[[View], View]:
     """Return a decorator that names the page which holds the form of a view, if that is not the view's own address."""
 
     def mark(view: View) -> View:
@@ -51,12 +51,12 @@ def post_only(page: str, *names: str) -> Callable[[View], View]:
             """Return the address of the page that holds the form."""
             return reverse(page, kwargs={name: arguments[name] for name in names})
 
-        return comes_back_to(holder)(require_POST(view))
+        return set_form_page(holder)(require_POST(view))
 
     return mark
 
 
-def page_of_form(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
+def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
     """Return the address that shows the form of this post, with the list the person came from; it answers to GET."""
     page: PageOf | None = getattr(view, "form_page", None)
     if page is None or request.method != "POST":
@@ -68,32 +68,32 @@ def page_of_form(request: HttpRequest, view: View | None, arguments: dict[str, A
 def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
     """Redirect a stranger to the login and back to this page, and hold what was posted."""
     if request.method == "POST":
-        hold(request, page)
+        hold_post(request, page)
     return redirect_to_login(page)
 
 
-def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
+def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Hold the fields and the files of a post for its owner, to be shown on this page; nothing if it has no owner."""
-    key = _key_of(request, page, user)
-    fields = kept_fields(request.POST)
-    if key is None or not (texts(fields) or request.FILES):
+    key = _find_key(request, page, user)
+    fields = choose_kept_fields(request.POST)
+    if key is None or not (list_texts(fields) or request.FILES):
         return
     for name, inputs in FILE_FIELDS.items():
         under = form_keys.read_orphan(request.POST.get(name, ""))
         uploads = [file for field in inputs for file in request.FILES.getlist(field)]
         if under is not None and under.owner == key.owner and uploads:
-            store.store_all(uploads, under.key)
+            store.store_uploads(uploads, under.key)
     drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
 
 
-def held(request: HttpRequest) -> dict[str, str]:
+def read_held_fields(request: HttpRequest) -> dict[str, str]:
     """Return what is held of a form of this page without a key of its own; empty for anybody but its owner."""
     user: Any = request.user
-    found = drafts.find(request.session, user, _form_of(request.path))
+    found = drafts.find(request.session, user, _name_form(request.path))
     return found[1] if found else {}
 
 
-def to_show(request: HttpRequest) -> dict[str, str]:
+def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return what is held for this page, else what its owner has not been shown yet.
 
     The page may lead elsewhere by now, because somebody else acted, and the text must not be lost with it.
@@ -103,27 +103,27 @@ def to_show(request: HttpRequest) -> dict[str, str]:
         return {}
     for form, _fields in drafts.everything(request.session):
         found = drafts.find(request.session, user, form)
-        if found is None or not form.startswith(_form_of("")):
+        if found is None or not form.startswith(_name_form("")):
             continue
         key, fields, why = found
-        if form == _form_of(request.path) or why == drafts.RECOVERED:
+        if form == _name_form(request.path) or why == drafts.RECOVERED:
             if why == drafts.RECOVERED:
                 drafts.keep(request.session, key, fields, why=drafts.BESIDE)
             return fields
     return {}
 
 
-def forget(request: HttpRequest) -> None:
+def drop_held_fields(request: HttpRequest) -> None:
     """Drop what is held of the form that is posted now."""
     for form, fields in drafts.everything(request.session):
-        if fields.get("posted_to") == request.path and form.startswith(_form_of("")):
+        if fields.get("posted_to") == request.path and form.startswith(_name_form("")):
             drafts.forget_form(request.session, form)
 
 
-def remember(request: HttpRequest, response: HttpResponseBase) -> None:
+def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
     """Leave a cookie in the browser of staff that names the owner of a later post, for when its session has ended."""
     user: Any = request.user
-    if not user.is_authenticated or _person(request) == form_keys.owner_of(user):
+    if not user.is_authenticated or _read_browser_owner(request) == form_keys.owner_of(user):
         return
     response.set_cookie(
         COOKIE,
@@ -135,21 +135,21 @@ def remember(request: HttpRequest, response: HttpResponseBase) -> None:
     )
 
 
-def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
+def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
     """Return the key that the post carries, or a new one of this page for the person known to own it, or None."""
     carried = form_keys.read_orphan(request.POST.get("key", ""))
     if carried is not None:
         return carried if user is None or carried.belongs_to(user) else None
-    owner = form_keys.owner_of(user) if user is not None else _person(request)
-    return FormKey("", _form_of(page), owner) if owner else None
+    owner = form_keys.owner_of(user) if user is not None else _read_browser_owner(request)
+    return FormKey("", _name_form(page), owner) if owner else None
 
 
-def _form_of(page: str) -> str:
+def _name_form(page: str) -> str:
     """Return the name under which the form of a page is held."""
     return f"post:{page.partition('?')[0]}"
 
 
-def _person(request: HttpRequest) -> str:
+def _read_browser_owner(request: HttpRequest) -> str:
     """Return who used this browser last, by the signed cookie, or an empty text."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_keys.ORPHAN_FORM_AGE))

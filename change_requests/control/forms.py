@@ -88,7 +88,7 @@ class ActForm(RefusableForm):
             ("required", "max_length", "null_characters_not_allowed"), self.STALE
         )
         self.order_fields([*(n for n in self.fields if n != "password"), "password"])
-        if stepup.is_fresh(request):
+        if stepup.is_password_fresh(request):
             del self.fields["password"]
 
     def full_clean(self) -> None:
@@ -99,7 +99,7 @@ class ActForm(RefusableForm):
 
     def clean_password(self) -> str:
         """Compare the password, also when another field is wrong: who corrects a reason does not type it twice."""
-        if problem := stepup.confirm(self.request, self.cleaned_data["password"]):
+        if problem := stepup.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
 

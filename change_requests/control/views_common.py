@@ -178,7 +178,7 @@ class ActView(FolioView):
     def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
         """Return the form as it was sent; or blank, but for what was typed when a session ended (M17)."""
         form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
-        held = returning.held(request) if data is None else {}
+        held = returning.read_held_fields(request) if data is None else {}
         if held.get("posted_to") == cls.make_url(page):
             form.initial.update(held)
         return form

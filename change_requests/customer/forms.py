@@ -155,5 +155,5 @@ class NewPasswordForm(PortalForm):
     def clean_password(self) -> str:
         """Return the password. Raise ValidationError when it is weak, or like the person's name or mail."""
         password: str = self.cleaned_data["password"]
-        passwords.check(password, self.person)
+        passwords.check_password(password, self.person)
         return password

@@ -106,7 +106,7 @@ class ConfirmCode(RequestPage):
         """Compare the code; the number of tries is limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
@@ -130,7 +130,7 @@ class ResendCode(RequestView):
         """Send the code; how often is limited."""
         formal = self.find()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
-            return limited  # type: ignore[no-any-return]
+            return limited
         try:
             operations.send_new_email_code(formal.pk, actor=self.user)
         except REFUSALS as refusal:

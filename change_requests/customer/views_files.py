@@ -29,7 +29,7 @@ class FormPdf(PrivateView):
         if "folio" not in request.GET:
             return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
+            return redirect_to_login(request.get_full_path())
         formal = self.find(request.GET["folio"])
         data = form_draw.read_form_data(formal)
         return _pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")

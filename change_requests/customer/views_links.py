@@ -38,7 +38,7 @@ class LinkView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if limited := ratelimit.consume_or_429(request, action="open_link"):
-            return limited  # type: ignore[no-any-return]
+            return limited
         try:
             return super().dispatch(request, *args, **kwargs)
         except links.BadLink:

@@ -232,7 +232,7 @@ class ReasonStep(StepView):
             except REFUSALS as refusal:
                 messages.error(self.request, str(refusal))
         else:
-            store.discard(self.key.key, token)
+            store.discard_file(self.key.key, token)
         return self.page(self.form(initial=posted_text(self.request)), self.key)
 
     def kept(self) -> list[Any]:
@@ -241,7 +241,7 @@ class ReasonStep(StepView):
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
-        waiting = store.drafts(key.key) if more.get("why") else []
+        waiting = store.list_draft_files(key.key) if more.get("why") else []
         return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
 
 

@@ -17,7 +17,7 @@ from change_requests.kinds.fields import RISKY_ASSETS, find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.models import Event, OutboxMessage
 from factureya.core.words import MONTHS_LONG
 
@@ -95,7 +95,7 @@ def list_rows(items: Sequence[Item]) -> list[Row]:
 
 def list_steps(form: str, assets: set[str], at: datetime) -> list[str]:
     """Return what happens next and by when, counted from the instant `at` of the submission."""
-    hours = attention_hours()
+    hours = load_attention_hours()
     confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
     approved = hours.add_days(verified, settings.APPROVE_BUSINESS_DAYS)

@@ -152,7 +152,7 @@ def _understand_form(people: list[User], file: MailFile, proposal: Proposal) -> 
 def _find_named_request(proposal: Proposal) -> FormalRequest | None:
     """Return the request with the folio that the form shows, of whatever company; None when there is none."""
     try:
-        folio = numbers.parse(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
+        folio = numbers.parse_number(FormalRequest.PREFIXES[FormalRequest.Form(proposal.form)], proposal.folio)
     except numbers.InvalidNumber:
         return None
     return FormalRequest.objects.filter(folio=folio).first()
@@ -203,7 +203,7 @@ def _gather_forms(
     others = [file for file in mail.files if not any(file is form for form in form_files)]
     is_single = len(form_files) == 1
     places: list[int | None] = [0 if is_single else _find_place(file, forms) for file in others]
-    result = from_mail.store(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
+    result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
     attachments = iter(result.files)
     stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
     other_files = OtherFiles(tuple(zip(others, stored, places, strict=True)), result.refusals)

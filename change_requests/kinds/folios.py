@@ -10,6 +10,6 @@ def find_folio(text: str) -> str | None:
     if prefix not in FormalRequest.PREFIXES.values():
         return None
     try:
-        return numbers.parse(prefix, text)
+        return numbers.parse_number(prefix, text)
     except numbers.InvalidNumber:
         return None

@@ -29,7 +29,7 @@ def clean_line(text: object) -> str:
 
 def clean_lines(text: object) -> str:
     """Return the text with its lines, in NFC, without spaces at their ends and without links of ours (M16)."""
-    written = own_links.cut(str(text or ""))
+    written = own_links.cut_links(str(text or ""))
     lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
@@ -42,7 +42,7 @@ def keep(text: str) -> str:
 def clean_rfc(text: str) -> str:
     """Return the RFC in the form that is stored. Raise WrongValue when it cannot be a taxpayer's."""
     try:
-        return rfc.parse(text).value
+        return rfc.parse_rfc(text).value
     except rfc.BadRFC as problem:
         raise WrongValue(str(problem)) from None
 

@@ -16,7 +16,7 @@ from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.operations.errors import AlteredEvidence
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.locking import lock
 from factureya.core.mail import own_links
@@ -124,20 +124,20 @@ def release_assets(request: FormalRequest) -> None:
 def stop_clock(request: FormalRequest, at: datetime) -> None:
     """Stop the deadline and keep the business minutes that were left of it, 0 when it was overdue; nothing is saved."""
     if request.due_at is not None:
-        left = attention_hours().hours_between(at, request.due_at)
+        left = load_attention_hours().hours_between(at, request.due_at)
         request.due_minutes_left, request.due_at = round(left * 60), None
 
 
 def restart_clock(request: FormalRequest, at: datetime) -> None:
     """Let the deadline go on with the business minutes that were left of it; nothing is saved."""
     if request.due_minutes_left is not None:
-        request.due_at = attention_hours().add_hours(at, request.due_minutes_left / 60)
+        request.due_at = load_attention_hours().add_hours(at, request.due_minutes_left / 60)
         request.due_minutes_left = None
 
 
 def add_business_days(days: int, start: datetime | None = None) -> datetime:
     """Return the same local time that many business days after `start` (now); outside hours count from the opening."""
-    return attention_hours().add_days(start or now(), days)
+    return load_attention_hours().add_days(start or now(), days)
 
 
 # -- How a request ends or is refused ----------------------------------------------------------------
@@ -192,7 +192,7 @@ def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at
 
     Raises Invalid for `field` when the text is too short or too long; `what` names the text in Spanish.
     """
-    lines = own_links.cut(text).strip().splitlines()
+    lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
         raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})

@@ -39,11 +39,11 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
     """
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
-        folio = numbers.new(prefix)
+        folio = numbers.make_number(prefix)
         try:
             with transaction.atomic():
                 request = FormalRequest.objects.create(folio=folio, **fields)
-                audit.begin(
+                audit.record_first(
                     "request.created",
                     request,
                     actor=actor,

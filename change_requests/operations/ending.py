@@ -22,7 +22,7 @@ from change_requests.operations._common import (
 )
 from change_requests.operations._revisions import insert_draft, send_revision
 from factureya.core import audit
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.clock import now
 from factureya.core.models import Event
 from factureya.core.refusals import Refused
@@ -198,7 +198,7 @@ def _restart_deadlines(request: FormalRequest) -> None:
         stop_clock(request, stopped)
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
-        hours = attention_hours()
+        hours = load_attention_hours()
         left = hours.hours_between(stopped, request.execute_before)
         request.execute_before = request.due_at = hours.add_hours(instant, left)
         saved.append("execute_before")

@@ -10,7 +10,7 @@ from change_requests import notifications
 from change_requests.models import FormalRequest
 from change_requests.operations._common import Status, expire_request, lock_request
 from factureya.core import audit
-from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.clock import now
 from factureya.core.refusals import WrongStatus
 
@@ -32,7 +32,7 @@ def remind_due(instant: datetime) -> int:
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
-    hours = attention_hours()
+    hours = load_attention_hours()
     # Nothing is locked for those that have time.
     late = (request.pk for request in waiting.order_by("pk") if find_level(request, instant, hours) > request.reminded)
     return _act_on_each(late, _remind)
@@ -65,7 +65,7 @@ def _remind(pk: int) -> bool:
     with lock_request(pk, *REMINDED) as request:
         if request.due_at is None:
             return False
-        level = find_level(request, now(), attention_hours())
+        level = find_level(request, now(), load_attention_hours())
         if level <= request.reminded:
             return False
         request.reminded = level

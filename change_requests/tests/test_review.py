@@ -291,10 +291,10 @@ def test_a_third_partys_agent_gets_no_office_of_mesa_de_control(office: str):
     root, third = make_superuser(), Provider.objects.create(name="Tercero")
     irma = make_staff(Office.THIRD_PARTY_AGENT, provider=third)
     with pytest.raises(Refused, match="tercero"):
-        grant_office(irma, office=office, actor=root)
+        grant_office(irma.pk, office=office, actor=root)
     officer_ = make_staff(office)
     with pytest.raises(Refused, match="tercero"):
-        grant_office(officer_, office=Office.THIRD_PARTY_AGENT, provider=third, actor=root)
+        grant_office(officer_.pk, office=Office.THIRD_PARTY_AGENT, provider=third, actor=root)
 
 
 # -- What changed since it was asked (M7, M21) -------------------------------------------------------

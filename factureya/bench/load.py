@@ -19,7 +19,7 @@ from accounts.models import Provider, User
 from factureya.bench import request_histories, sql
 from factureya.bench.sample_people import Crowd
 from factureya.core import calendar, clock, numbers
-from factureya.core.audit import GENESIS, digest
+from factureya.core.audit import GENESIS, compute_hash
 from factureya.core.models import ChainHead, Event, OutboxMessage
 from tickets.models import NUMBER_PREFIX, Message, Note, Ticket, chain_of, searchable
 
@@ -93,7 +93,7 @@ class Rows:
 
 @dataclass(slots=True)
 class Happening:
-    """An event's content, in the shape that `audit.digest` reads."""
+    """An event's content, in the shape that `audit.compute_hash` reads."""
 
     chain: str
     seq: int
@@ -260,7 +260,7 @@ class Writer:
         self.seq += 1
         pk, name = (actor.pk, actor.full_name) if actor else (None, "")
         happened = Happening(self.chain, self.seq, self.prev, verb, at, pk, name, data)
-        link = digest(cast(Event, happened))
+        link = compute_hash(cast(Event, happened))
         self.rows.events.append(
             (
                 self.chain,
@@ -320,7 +320,7 @@ class Loader:
     def __init__(self) -> None:
         self.rng = Random(SEED)  # noqa: S311 - no secret: the same data in every run
         self.present = clock.now().replace(minute=0, second=0, microsecond=0)
-        self.hours = calendar.attention_hours()
+        self.hours = calendar.load_attention_hours()
         self.numbers = _numbers(self.rng)
 
     def load(self, count: int, crowd: Crowd, *, active: int) -> Iterator[int]:
@@ -374,7 +374,7 @@ def _numbers(rng: Random) -> Iterator[str]:
     """Fresh tracking numbers, the same in every run; those that are in the database already are passed over."""
     taken = set(Ticket.objects.values_list("number", flat=True))
     while True:
-        number = numbers.build(NUMBER_PREFIX, "".join(rng.choices(numbers.ALPHABET, k=7)))
+        number = numbers.complete_number(NUMBER_PREFIX, "".join(rng.choices(numbers.ALPHABET, k=7)))
         if number not in taken:
             taken.add(number)
             yield number

@@ -101,7 +101,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
             return queryset, False
         if "@" in term:
             return queryset.filter(to=term.lower()), False
-        return queryset.filter(about=_chain(term)), False
+        return queryset.filter(about=_parse_chain(term)), False
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
@@ -112,8 +112,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         if queued:
             self.message_user(request, f"Correos en cola de nuevo: {queued}.", messages.SUCCESS)
         else:
-            said = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
-            self.message_user(request, said, messages.WARNING)
+            text = "Ninguno de los seleccionados se puede reintentar: solo los «No enviado» que no llevan código."
+            self.message_user(request, text, messages.WARNING)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Return True for whoever could change a mail if mails were not read-only."""
@@ -135,7 +135,7 @@ class EventAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Event], bool]:
         """Return all events of the chain that was typed, found by its index."""
         term = search_term.strip()
-        return (queryset.filter(chain=_chain(term)) if term else queryset), False
+        return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return True for an active superuser."""
@@ -189,9 +189,9 @@ class HolidayAdmin(Closed):
     form = HolidayForm
 
 
-def _chain(term: str) -> str:
+def _parse_chain(term: str) -> str:
     """Return the name of the chain that a person typed, either as a ticket's number or as the name itself."""
     try:
-        return f"ticket:{numbers.parse(TICKET_PREFIX, term)}"
+        return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:
         return term

@@ -41,39 +41,39 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     JSON without floats, because PostgreSQL writes floats in its own way: money and hours are strings, or whole minutes.
     Raises TypeError for anything else.
     """
-    event = _event(verb, subject, actor, data)
-    head = _locked_head(event.chain)
-    if head is None and _began(event):
+    event = _build_event(verb, subject, actor, data)
+    head = _lock_head(event.chain)
+    if head is None and _begin_chain(event):
         return event
-    head = head or _locked_head(event.chain)
+    head = head or _lock_head(event.chain)
     assert head is not None  # somebody began the chain, and a head is never deleted
-    _place(event, head.seq + 1, head.hash)
+    _set_place(event, head.seq + 1, head.hash)
     event.save(force_insert=True)
     ChainHead.objects.filter(chain=event.chain).update(seq=event.seq, hash=event.hash)
     return event
 
 
-def begin(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
+def record_first(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     """Write and return the first event of a subject that was made in this same transaction.
 
     It takes two statements where `record` takes three and a savepoint. Raises IntegrityError if the chain exists
     already.
     """
-    event = _event(verb, subject, actor, data)
-    _place(event, 1, GENESIS)
+    event = _build_event(verb, subject, actor, data)
+    _set_place(event, 1, GENESIS)
     ChainHead.objects.create(chain=event.chain, seq=1, hash=event.hash)
     event.save(force_insert=True)
     return event
 
 
-def digest(event: Event) -> str:
+def compute_hash(event: Event) -> str:
     """Return the SHA-256 (hex) of an event's content and of the hash before it, over canonical JSON."""
     content = [
         event.chain,
         event.seq,
         event.prev,
         event.verb,
-        _instant(event.at),
+        _format_instant(event.at),
         event.actor_id,
         event.actor_name,
         event.data,
@@ -82,7 +82,7 @@ def digest(event: Event) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def verify() -> Iterator[Flaw]:
+def find_flaws() -> Iterator[Flaw]:
     """Read every chain and yield each flaw: an edit, a gap, a wrong link, a cut or forged end, a missing head.
 
     It may run while others work: each head is read before its events, so an event that is appended meanwhile is no
@@ -100,11 +100,11 @@ def verify() -> Iterator[Flaw]:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
+def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
     """Return a new event that has no place in its chain yet. Raises RuntimeError outside a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("record() must run inside the transaction of its operation")
-    _require_exact(data)
+    _require_no_float(data)
     return Event(
         chain=subject.chain,
         verb=verb,
@@ -115,7 +115,7 @@ def _event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Eve
     )
 
 
-def _require_exact(data: dict[str, Any]) -> None:
+def _require_no_float(data: dict[str, Any]) -> None:
     """Raise TypeError if the data holds a float, which the two databases do not give back in the same way."""
     json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)
 
@@ -125,14 +125,14 @@ def _refuse_float(text: str) -> None:
     raise TypeError(f"an event holds no float: {text}")
 
 
-def _locked_head(chain: str) -> ChainHead | None:
+def _lock_head(chain: str) -> ChainHead | None:
     """Lock and return the head of a chain, or None if the chain has no event yet."""
     return ChainHead.objects.select_for_update().filter(chain=chain).first()
 
 
-def _began(event: Event) -> bool:
+def _begin_chain(event: Event) -> bool:
     """Begin a chain with its first event and return True, or False if somebody else began it at the same instant."""
-    _place(event, 1, GENESIS)
+    _set_place(event, 1, GENESIS)
     try:
         with transaction.atomic():
             ChainHead.objects.create(chain=event.chain, seq=1, hash=event.hash)
@@ -142,10 +142,10 @@ def _began(event: Event) -> bool:
     return True
 
 
-def _place(event: Event, seq: int, prev: str) -> None:
+def _set_place(event: Event, seq: int, prev: str) -> None:
     """Set the number of the event in its chain, the hash before it, and its own hash."""
     event.seq, event.prev = seq, prev
-    event.hash = digest(event)
+    event.hash = compute_hash(event)
 
 
 def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
@@ -166,7 +166,7 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
             yield Flaw(head.chain, event.seq, f"falta el evento {seq + 1}")
         elif event.prev != last:
             yield Flaw(head.chain, event.seq, "no enlaza con el anterior")
-        if event.hash != digest(event):
+        if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
         seq, last = event.seq, event.hash
         at_head = last if seq == head.seq else at_head
@@ -180,11 +180,11 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
 
 def _check_newer(head: ChainHead, seq: int) -> Iterator[Flaw]:
     """Yield a flaw for each event after the head that was forged; an event appended meanwhile is none."""
-    fresh = ChainHead.objects.get(chain=head.chain)
-    if fresh.seq < seq:
-        yield Flaw(head.chain, fresh.seq + 1, f"hay eventos después del final, que es {fresh.seq}")
+    current = ChainHead.objects.get(chain=head.chain)
+    if current.seq < seq:
+        yield Flaw(head.chain, current.seq + 1, f"hay eventos después del final, que es {current.seq}")
 
 
-def _instant(at: datetime) -> str:
+def _format_instant(at: datetime) -> str:
     """Return an instant as the text that is hashed: UTC, with microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

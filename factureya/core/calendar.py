@@ -1,6 +1,6 @@
 """Compute attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, without holidays.
 
-A day has two ranges of hours. All functions are pure and take aware datetimes; `attention_hours` alone reads the
+A day has two ranges of hours. All functions are pure and take aware datetimes; `load_attention_hours` alone reads the
 holidays from the database.
 """
 
@@ -34,7 +34,7 @@ class AttentionHours:
     def closing(self, at: datetime) -> datetime | None:
         """Return the end of the range of hours that holds `at` in local time, or None outside attention hours."""
         local = at.astimezone(self.zone)
-        for start, end in self._ranges(local.date()):
+        for start, end in self._list_ranges(local.date()):
             if start <= local < end:
                 return end
         return None
@@ -42,7 +42,7 @@ class AttentionHours:
     def next_opening(self, at: datetime) -> datetime:
         """Return `at` itself during attention hours, else the start of the next range, in local time."""
         local = at.astimezone(self.zone)
-        for start, end in self._ranges_from(local.date()):
+        for start, end in self._iterate_ranges(local.date()):
             if local < end:
                 return max(local, start)
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
@@ -54,7 +54,7 @@ class AttentionHours:
         """
         left = timedelta(hours=hours)
         local = at.astimezone(self.zone)
-        for start, end in self._ranges_from(local.date()):
+        for start, end in self._iterate_ranges(local.date()):
             begin = max(local, start)
             if begin >= end:
                 continue
@@ -79,39 +79,39 @@ class AttentionHours:
     def hours_between(self, start: datetime, end: datetime) -> float:
         """Return the number of attention hours from `start` to `end`, or 0 if `end` is not later."""
         total = timedelta()
-        for begin, close in self._ranges_from(start.astimezone(self.zone).date()):
+        for begin, close in self._iterate_ranges(start.astimezone(self.zone).date()):
             if begin >= end:
                 break
             total += max(min(close, end) - max(begin, start), timedelta())
         return total / timedelta(hours=1)
 
-    def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
+    def _list_ranges(self, day: date) -> list[tuple[datetime, datetime]]:
         """Return the ranges of attention hours of one day; none on a day without attention."""
         if not self.is_business_day(day):
             return []
         return [(datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone)) for a, b in RANGES]
 
-    def _ranges_from(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+    def _iterate_ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """Yield every range of attention hours from this day on, without end."""
         while True:
-            yield from self._ranges(day)
+            yield from self._list_ranges(day)
             day += timedelta(days=1)
 
 
-def attention_hours() -> AttentionHours:
+def load_attention_hours() -> AttentionHours:
     """Return the attention hours with the holidays of the database, which takes one query."""
     return AttentionHours(dict(Holiday.objects.values_list("day", "name")))
 
 
-def reply_deadline(at: datetime) -> datetime:
+def compute_reply_deadline(at: datetime) -> datetime:
     """Return when a wait that starts at `at` ends without an answer (M15), in natural or business days."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
-        return attention_hours().add_days(at, days)
+        return load_attention_hours().add_days(at, days)
     return at.astimezone(UTC) + timedelta(days=days)  # 72 hours, also where a clock is put forward
 
 
-def reply_days() -> str:
+def describe_reply_time() -> str:
     """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     is_business = settings.CUSTOMER_REPLY_CALENDAR == "business"

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 
 @register(Tags.staticfiles, deploy=True)
-def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
+def check_static_files(**_options: Any) -> list[CheckMessage]:
     """Return a warning if the web process cannot read the static files.
 
     Somebody else ran `collectstatic`, or nobody did. Root can read everything, so for root a folder is wrong if it is

@@ -25,15 +25,15 @@ class PortalForm(forms.Form):
         super().full_clean()
         for name in self.errors if self.is_bound else ():
             if name in self.fields:
-                self._mark(name)
+                self._mark_field(name)
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Add an error from outside, such as an operation's refusal, and mark its field as the form itself does."""
         super().add_error(field, error)
         if field in self.fields:
-            self._mark(field)
+            self._mark_field(field)
 
-    def _mark(self, name: str) -> None:
+    def _mark_field(self, name: str) -> None:
         """Give the control of this field the class with which it looks wrong."""
         attrs = self.fields[name].widget.attrs
         if "is-invalid" not in attrs.get("class", ""):

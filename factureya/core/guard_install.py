@@ -45,7 +45,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 def lift(connection: BaseDatabaseWrapper) -> None:
     """Drop all triggers of the database, also those whose guard was renamed or removed since."""
     with connection.cursor() as cursor:
-        held = [(row[0], row[1]) for row in _held_rows(connection)]
+        held = [(row[0], row[1]) for row in _read_triggers(connection)]
         for name, table in held:
             cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
         if connection.vendor == "postgresql":  # when no trigger calls one any more, its own or another
@@ -65,12 +65,12 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
     """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
-    wanted = {guard.name: _text(guard, connection.vendor) for guard in guards(connection.vendor)}
-    held = {row[0]: (row[2], row[3], row[4]) for row in _held_rows(connection)}
+    expected = {guard.name: _make_expected_text(guard, connection.vendor) for guard in guards(connection.vendor)}
+    held = {row[0]: (row[2], row[3], row[4]) for row in _read_triggers(connection)}
     return sorted(
-        [f"missing: {name}" for name in wanted.keys() - held.keys()]
-        + [f"unknown: {name}" for name in held.keys() - wanted.keys()]
-        + [f"changed: {name}" for name in wanted.keys() & held.keys() if wanted[name] != held[name]]
+        [f"missing: {name}" for name in expected.keys() - held.keys()]
+        + [f"unknown: {name}" for name in held.keys() - expected.keys()]
+        + [f"changed: {name}" for name in expected.keys() & held.keys() if expected[name] != held[name]]
     )
 
 
@@ -118,14 +118,14 @@ def why_not_ready(connection: BaseDatabaseWrapper) -> str:
     return f"guards differ ({', '.join(rows[:5])}): run `manage.py migrate`" if rows else ""
 
 
-def _held_rows(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
+def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
     """Return one row for each trigger that the database holds: its name, table and texts."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD[connection.vendor])
         return list(cursor.fetchall())
 
 
-def _text(guard: Guard, vendor: str) -> Text:
+def _make_expected_text(guard: Guard, vendor: str) -> Text:
     """Return the text that the database must hold for a guard: its trigger, its function, and that it is enabled."""
     body = guard.function_body() if vendor == "postgresql" else ""
     return guard.trigger(vendor), body, "O"

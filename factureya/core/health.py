@@ -40,19 +40,19 @@ class Check:
         return {"ok": self.ok} | ({"age_seconds": int(self.age.total_seconds())} if self.age is not None else {})
 
 
-def database() -> Check:
+def check_database() -> Check:
     """Return a check that is ok if the database answers. Raises DatabaseError if it does not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
 
 
-def guards() -> Check:
+def check_guards() -> Check:
     """Return a check that is ok if the database holds every guard. Raises DatabaseError if the database is down."""
     return Check(ok=not guard_install.differences(connection))
 
 
-def broker() -> Check:
+def check_broker() -> Check:
     """Return a check that is ok if the broker takes messages: its folder is writable, or it answers within a second."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
@@ -67,7 +67,7 @@ def broker() -> Check:
     return Check(ok=True)
 
 
-def media() -> Check:
+def check_media() -> Check:
     """Return a check that is ok if files can be stored: their folder is writable and has room (M17)."""
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():
@@ -76,27 +76,27 @@ def media() -> Check:
     return Check(ok=is_writable and shutil.disk_usage(folder).free > MIN_FREE_BYTES)
 
 
-def outbox() -> Check:
+def check_outbox() -> Check:
     """Return a check with the age of the oldest overdue mail; a mail that waits for its next try is not overdue."""
     now = clock.now()
     overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
     if oldest is None:
         return Check(ok=True, age=timedelta())
-    return Check(ok=within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
+    return Check(ok=is_within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
 
 
-def sweeps() -> dict[str, Check]:
+def check_sweeps() -> dict[str, Check]:
     """Return a check for each sweep with the time since it ran; after a start every sweep has time to run first."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
-    return {name: _sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+    return {name: _check_sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
-def _sweep(last: datetime | None, limit: timedelta) -> Check:
+def _check_sweep(last: datetime | None, limit: timedelta) -> Check:
     """Return the check of one sweep that ran last at `last`."""
-    return Check(ok=within(last, limit), age=clock.now() - last if last else None)
+    return Check(ok=is_within(last, limit), age=clock.now() - last if last else None)
 
 
-def within(since: datetime | None, limit: timedelta) -> bool:
+def is_within(since: datetime | None, limit: timedelta) -> bool:
     """Return True if `since` is at most `limit` ago; it counts from the start of this process at the earliest."""
     return clock.now() - max(since or _started_at, _started_at) <= limit

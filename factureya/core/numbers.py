@@ -17,39 +17,39 @@ class InvalidNumber(ValueError):
     """Say that a text is not a number of this kind, or that a character of it is mistyped."""
 
 
-def new(prefix: str) -> str:
-    """Return a new random number: `new("FY")` gives for example `FY-7K3M-9QX1`.
+def make_number(prefix: str) -> str:
+    """Return a new random number: `make_number("FY")` gives for example `FY-7K3M-9QX1`.
 
     The column makes sure that it is unique.
     """
-    return build(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+    return complete_number(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
 
 
-def build(prefix: str, characters: str) -> str:
+def complete_number(prefix: str, characters: str) -> str:
     """Return the number of these 7 base-32 characters, with its prefix, its hyphens and its check character."""
-    whole = characters + _check_character(characters)
+    whole = characters + _compute_check_character(characters)
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
 
 
-def fiscal_folio(text: str) -> str:
+def format_fiscal_folio(text: str) -> str:
     """Return a fiscal folio (UUID) as it is stored: upper case, with its hyphens."""
     digits = text.strip().upper().replace("-", "")
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def parse(prefix: str, text: str) -> str:
+def parse_number(prefix: str, text: str) -> str:
     """Return the number as it is stored for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
     compact = text.strip().upper().translate(_FORGIVEN)
     # The prefix is optional on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
     if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):
         raise InvalidNumber(text)
-    if _check_character(body[:-1]) != body[-1]:
+    if _compute_check_character(body[:-1]) != body[-1]:
         raise InvalidNumber(text)
     return f"{prefix}-{body[:4]}-{body[4:]}"
 
 
-def _check_character(characters: str) -> str:
+def _compute_check_character(characters: str) -> str:
     """Return the check character of these base-32 characters, by Luhn mod 32."""
     factor, total = 2, 0
     for character in reversed(characters):

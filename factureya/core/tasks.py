@@ -18,7 +18,7 @@ def deliver(*_pk: int) -> int:
 
     Calls of older releases name a mail.
     """
-    return outbox.drain()
+    return outbox.send_due()
 
 
 @shared_task
@@ -38,7 +38,7 @@ def purge_orphan_attachments() -> int:
 @shared_task(ignore_result=True)
 def forget_quotas() -> int:
     """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
-    return answer_limits.forget()
+    return answer_limits.forget_expired()
 
 
 @shared_task

@@ -85,17 +85,10 @@ def no_replace(table: str, *unique: str) -> Guard:
     """
     # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
     # nearly always empty looks useless to it), and an insert would grow with the table.
-    taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_same(key)})" for key in unique)
-    return Guard(
-        f"{table}_no_replace",
-        table,
-        "INSERT",
-        when=taken,
-        message="row exists",
-        engines=("sqlite",),
-    )
+    taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_match_key(key)})" for key in unique)
+    return Guard(f"{table}_no_replace", table, "INSERT", when=taken, message="row exists", engines=("sqlite",))
 
 
-def _same(key: str) -> str:
+def _match_key(key: str) -> str:
     """Return the SQL condition that a row has the same key as the new one; `key` is a list of columns."""
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))

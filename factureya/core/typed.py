@@ -31,7 +31,7 @@ _CHOICES = frozenset(
 )
 
 
-def kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
+def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of a posted form that may be kept: no secret, no one-time key, no button."""
     return {
         name: str(value)
@@ -40,7 +40,7 @@ def kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def texts(fields: dict[str, str]) -> list[str]:
+def list_texts(fields: dict[str, str]) -> list[str]:
     """Return the values that a person wrote: those with a letter that were not chosen from a list."""
     return [
         value

@@ -23,24 +23,24 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
     The number of mails in the tray and the settings that are missing (`warnings`) do not change the status.
     """
-    checks = {"broker": health.broker(), "media": health.media()}
+    checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}
     try:
         checks |= {
-            "database": health.database(),
-            "guards": health.guards(),
-            "outbox": health.outbox(),
+            "database": health.check_database(),
+            "guards": health.check_guards(),
+            "outbox": health.check_outbox(),
         }
-        checks |= health.sweeps()
-        checks |= mail_health.fetch()
-        tray = {"mail_tray": mail_health.tray_size()}
+        checks |= health.check_sweeps()
+        checks |= mail_health.check_fetch()
+        tray = {"mail_tray": mail_health.count_tray()}
     except DatabaseError:
         checks["database"] = health.Check(ok=False)
     ready = all(check.ok for check in checks.values())
     body = {
         "status": "ok" if ready else "unavailable",
         "checks": {name: check.as_dict() for name, check in sorted(checks.items())},
-        "warnings": mail_health.warnings(),
+        "warnings": mail_health.list_warnings(),
         **tray,
     }
     return JsonResponse(body, status=200 if ready else 503)

@@ -105,7 +105,7 @@ def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
         email=mail_of(first["key"]),
         password=PASSWORD,
         full_name=first["name"],
-        rfc=rfc.parse(entry["rfc"]),
+        rfc=rfc.parse_rfc(entry["rfc"]),
         legal_name=entry["legal_name"],
     )
     EmailAddress.objects.filter(user=person).update(verified=True)

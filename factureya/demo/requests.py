@@ -15,7 +15,7 @@ from change_requests import operations
 from change_requests.kinds import content
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from factureya.core import clock
-from factureya.core.calendar import attention_hours
+from factureya.core.calendar import load_attention_hours
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 
@@ -41,7 +41,7 @@ def seed(people: People, present: datetime) -> None:
 
 def load() -> list[Story]:
     """The stories on file."""
-    return tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]  # type: ignore[no-any-return]
+    return tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]
 
 
 def _play(story: Story, people: People, present: datetime) -> None:
@@ -137,7 +137,7 @@ def _seen(request: FormalRequest) -> str:
 def _start(text: str, present: datetime) -> datetime:
     """So many business days before `present`, at that hour."""
     days, hour = text.split()
-    hours = attention_hours()
+    hours = load_attention_hours()
     day = present.astimezone(hours.zone).date()
     for _ in range(int(days)):
         day -= timedelta(days=1)

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from accounts.models import Provider, User
 from factureya.core import clock
-from factureya.core.calendar import AttentionHours, attention_hours
+from factureya.core.calendar import AttentionHours, load_attention_hours
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.demo import files
@@ -39,7 +39,7 @@ class Player:
     def __init__(self, people: dict[str, User], present: datetime) -> None:
         self.people = people
         self.present = present
-        self.hours = attention_hours()
+        self.hours = load_attention_hours()
         self.third_party = Provider.objects.get(is_own=False)
         self.known: dict[str, int] = {}  # tickets that a later story continues
         self.order = 0
@@ -153,7 +153,7 @@ class Player:
 
 def load() -> list[Story]:
     """The stories on file."""
-    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]  # type: ignore[no-any-return]
+    return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]
 
 
 def span(text: str) -> timedelta:

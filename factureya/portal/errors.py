@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from factureya.core.typed import kept_fields, texts
+from factureya.core.typed import choose_kept_fields, list_texts
 
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer 400 to a request that no browser makes by itself, or that holds too much."""
-    return _standalone("400.html", 400)
+    return _render_standalone("400.html", 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -53,12 +53,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     if is_full or isinstance(error, OperationalError | InterfaceError):
         return unavailable(request)
-    return _standalone("500.html", 500)
+    return _render_standalone("500.html", 500)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Answer 503 with Retry-After, because the page will work again by itself."""
-    response = _standalone("503.html", 503)
+    response = _render_standalone("503.html", 503)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
@@ -78,13 +78,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
     context = {
         "no_cookie": reason == REASON_NO_CSRF_COOKIE,
-        "kept": texts(kept_fields(request.POST)),
+        "kept": list_texts(choose_kept_fields(request.POST)),
         "back": back,
     }
     return render(request, "403_csrf.html", context, status=403)
 
 
-def _standalone(template: str, status: int) -> HttpResponse:
+def _render_standalone(template: str, status: int) -> HttpResponse:
     """Return a page that needs only its template, or plain text if even that fails."""
     try:
         return HttpResponse(render_to_string(template), status=status)

@@ -28,24 +28,24 @@ class Today:
     marker: int | None  # where the bar's «now» stands; None outside 8:00–20:00
 
 
-def today(hours: AttentionHours, at: datetime) -> Today:
+def describe_today(hours: AttentionHours, at: datetime) -> Today:
     """Return the words and the bar of the card at the instant `at`, in local time."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
     return Today(
         is_open=closing is not None,
-        headline="Abierto ahora" if closing else f"Cerrado, abre {_opening(hours, local)}",
-        detail=" ".join([f"Son las {_clock(local)}.", *_detail(hours, local, closing)]).replace(
+        headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
+        detail=" ".join([f"Son las {_format_time(local)}.", *_describe_details(hours, local, closing)]).replace(
             "Son las 1:", "Es la 1:"
         ),
-        bars=[Bar(_x(a.hour), _x(b.hour) - _x(a.hour)) for a, b in RANGES]
+        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in RANGES]
         if hours.is_business_day(local.date())
         else [],
-        marker=_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
+        marker=_get_bar_place(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
 
-def _opening(hours: AttentionHours, local: datetime) -> str:
+def _describe_opening(hours: AttentionHours, local: datetime) -> str:
     """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
     opening = hours.next_opening(local)
     days = (opening.date() - local.date()).days
@@ -53,36 +53,36 @@ def _opening(hours: AttentionHours, local: datetime) -> str:
     if day is None:
         month = "" if opening.month == local.month else f" de {MONTHS_LONG[opening.month - 1]}"
         day = f"el {WEEKDAYS_LONG[opening.weekday()]} {opening.day}{month}"
-    return f"{day} a las {_clock(opening)}"
+    return f"{day} a las {_format_time(opening)}"
 
 
-def _detail(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
+def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
     """Return the lines below the state: when it closes, or when it opens and why not before."""
     if closing is None:
-        days_off = _days_off(hours, local.date(), hours.next_opening(local).date())
+        days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
     again = hours.next_opening(closing)
     if again.date() == local.date():
-        return [f"Atendemos hasta las {_clock(closing)} y regresamos a las {_clock(again)}."]
-    return [f"Atendemos hasta las {_clock(closing)}."]
+        return [f"Atendemos hasta las {_format_time(closing)} y regresamos a las {_format_time(again)}."]
+    return [f"Atendemos hasta las {_format_time(closing)}."]
 
 
-def _days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
+def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
     """Return the names of the holidays between today and the day of opening."""
-    said = []
+    texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
         if name := hours.holidays.get(day):
             when = {0: "Hoy", 1: "Mañana"}.get(offset, f"El {WEEKDAYS_LONG[day.weekday()]} {day.day}")
-            said.append(f"{when} no hay atención: {name}.")
-    return said
+            texts.append(f"{when} no hay atención: {name}.")
+    return texts
 
 
-def _x(hour: float) -> int:
+def _get_bar_place(hour: float) -> int:
     """Return the place of an hour on the bar."""
     return round((hour - BAR_FROM) * BAR_PER_HOUR)
 
 
-def _clock(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     """Return a local time as «9:05»."""
     return f"{at.hour}:{at.minute:02d}"

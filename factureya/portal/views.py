@@ -14,43 +14,19 @@ ROBOTS = "".join(["User-agent: *\n", *(f"Disallow: /{place}/\n" for place in PRI
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show the home page (Inicio): its four doors, and the Centro de negocios with phones, mails and hours (M2)."""
-    return render(request, "portal/home.html", _hours())
+    return render(request, "portal/home.html", _make_hours_context())
 
 
 @require_safe
 def support(request: HttpRequest) -> HttpResponse:
     """Show Atención a clientes: tickets, hours and phones, and what happens to a ticket (M2, M9, M11, M17)."""
-    return render(request, "portal/support.html", _hours())
+    return render(request, "portal/support.html", _make_hours_context())
 
 
 @require_safe
-def about(request: HttpRequest) -> HttpResponse:
-    """Show ¿Qué es Factureya?."""
-    return render(request, "portal/about.html")
-
-
-@require_safe
-def sat(request: HttpRequest) -> HttpResponse:
-    """Show Portal para el usuario SAT (M2)."""
-    return render(request, "portal/sat.html")
-
-
-@require_safe
-def free_app(request: HttpRequest) -> HttpResponse:
-    """Show Aplicación gratuita (M2)."""
-    return render(request, "portal/free_app.html")
-
-
-@require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
-    """Show the privacy notice."""
-    return render(request, "portal/privacy.html")
-
-
-@require_safe
-def accessibility(request: HttpRequest) -> HttpResponse:
-    """Show what we do for accessibility, and whom to tell about a problem."""
-    return render(request, "portal/accessibility.html")
+def text_page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the page of text with this name: `templates/portal/<name>.html`."""
+    return render(request, f"portal/{name}.html")
 
 
 @require_safe
@@ -59,6 +35,6 @@ def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
 
 
-def _hours() -> dict[str, hours.Today]:
+def _make_hours_context() -> dict[str, hours.Today]:
     """Return the context of a page that shows the hours of attention."""
-    return {"hours": hours.today(calendar.attention_hours(), clock.now())}
+    return {"hours": hours.describe_today(calendar.load_attention_hours(), clock.now())}

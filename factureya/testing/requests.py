@@ -65,7 +65,7 @@ def make_request(
     requester = requester or make_representative()
     customer = Customer.objects.get(pk=requester.contact.customer_id)
     request = FormalRequest.objects.create(
-        folio=numbers.new(FormalRequest.PREFIXES[Form(form)]),
+        folio=numbers.make_number(FormalRequest.PREFIXES[Form(form)]),
         form=form,
         kind=kind,
         customer=customer,

@@ -38,7 +38,7 @@ def warm() -> None:
     parse.parse(mail())
     validate_email(SUPPORT)
     engines["mail"].get_template("tickets/opened.txt")
-    smtp.address(settings.MAIL_IN_LISTEN)
+    smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
     with current_app.connection_for_write() as link:
         link.SimpleQueue("warm").clear()
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts import operations as people
 from accounts.models import Customer, Office, Provider, User
-from accounts.rfc import parse as rfc
+from accounts.rfc import parse_rfc as rfc
 from change_requests import operations
 from change_requests.kinds import content
 from change_requests.models import FormalRequest
@@ -145,7 +145,7 @@ def test_people_operations_refuse_what_no_column_holds():
         lambda: people.rename(full_name="x" * 151, actor=ana),
         lambda: people.add_provider(name="x" * 121, actor=root),
         lambda: people.deactivate_user(ana.pk, reason="x" * 301, actor=root),
-        lambda: people.request_factor_reset(ana, reason="x" * 301, actor=root),
+        lambda: people.request_factor_reset(ana.pk, reason="x" * 301, actor=root),
         lambda: people.refuse_company(ana.contact.customer_id, reason="x" * 301, actor=agent),
         lambda: people.invite_staff(email=long_mail, office=Office.AGENT, actor=root),
         lambda: people.register_company(
@@ -216,7 +216,7 @@ def test_a_mail_to_an_address_that_no_column_holds_is_not_queued():
 
 def test_the_name_of_a_mailbox_is_cut(settings):
     settings.MAIL_IN_IMAP_URL = f"imaps://{'u' * 200}:p@mail.example/{'f' * 200}"
-    assert len(mailbox.name()) == 255
+    assert len(mailbox.get_mailbox_name()) == 255
 
 
 LONG = "x" * 2000

@@ -128,7 +128,7 @@ def search(user: User, query: str, cursor: Cursor | None) -> Page:
 def has_wrong_number(query: str) -> bool:
     """Whether the query was meant as a number and a character of it is mistyped (found without a query, M10)."""
     try:
-        numbers.parse(NUMBER_PREFIX, query)
+        numbers.parse_number(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:
         return re.fullmatch(r"\s*fy[- –]?\w{4}[- –]?\w{4}\s*", query, re.IGNORECASE) is not None
     return False
@@ -163,7 +163,7 @@ def decode(text: str, *, is_back: bool = False) -> Cursor | None:
     if match is None:
         return None
     try:
-        number = numbers.parse(NUMBER_PREFIX, match.group(2))
+        number = numbers.parse_number(NUMBER_PREFIX, match.group(2))
         return Cursor(_EPOCH + timedelta(microseconds=int(match.group(1))), number, is_back)
     except (numbers.InvalidNumber, OverflowError):
         return None
@@ -215,10 +215,10 @@ def _beyond(cursor: Cursor, *, ascending: bool) -> Q:
 
 def _matching(query: str) -> Q | Func:
     try:
-        return Q(number=numbers.parse(NUMBER_PREFIX, query))
+        return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:
         pass
     if _UUID.fullmatch(query.strip()):
-        return Q(cfdi_uuid=numbers.fiscal_folio(query))
+        return Q(cfdi_uuid=numbers.format_fiscal_folio(query))
     words = sql.words(query)
     return sql.words_match(words) if words else Q(pk__in=[])

@@ -26,7 +26,7 @@ from tickets.models import Message, Ticket
 
 NOTHING = SafeString("")
 _REMINDED = f"Le recordamos por correo que faltaban {settings.REMINDER_HOURS} horas"
-_UNANSWERED = f"<strong>Cerrado</strong> automáticamente: más de {calendar.reply_days()} sin respuesta"
+_UNANSWERED = f"<strong>Cerrado</strong> automáticamente: más de {calendar.describe_reply_time()} sin respuesta"
 
 _VOIDED = "Su respuesta llegó a tiempo: se anuló el cierre y volvió a <strong>Abierto</strong>"
 

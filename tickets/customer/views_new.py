@@ -82,7 +82,7 @@ class NewTicket(FormWithFiles, PersonView):
         context = {"similar": [], "asks": False, "is_recovered": False, **more}
         may_have_files = self.request.method == "POST" or context["is_recovered"]
         context |= {"form": form, "key": key, "person": self.user}
-        context["kept"] = store.drafts(key.key) if may_have_files else []
+        context["kept"] = store.list_draft_files(key.key) if may_have_files else []
         context["first_reply"] = wording.first_reply()
         return render(self.request, "tickets/new.html", context)
 
@@ -100,7 +100,7 @@ class Similar(PersonView):
 
 def _visible(user: Any, text: str) -> Ticket | None:
     try:
-        number = numbers.parse(NUMBER_PREFIX, text)
+        number = numbers.parse_number(NUMBER_PREFIX, text)
     except numbers.InvalidNumber:
         return None
     return Ticket.objects.visible_to(user).filter(number=number).first()

@@ -6,7 +6,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.web.client_address import client_ip
+from accounts.web.client_address import read_client_ip
 from accounts.web.mixins import PrivateView
 from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
@@ -40,7 +40,7 @@ class LookUp(PrivateView):
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
-        if not lookup.may_try(client_ip(request)):
+        if not lookup.may_try(read_client_ip(request)):
             return too_many_requests(request, lookup.WINDOW.total_seconds())
         ticket = lookup.find(form.cleaned_data["number"], form.cleaned_data["email"])
         if ticket is None:

@@ -32,7 +32,7 @@ class TicketPage(FormWithFiles, TicketView):
         if ticket.is_closed:
             next_ones = Ticket.objects.visible_to(self.actor.user).filter(follows=ticket)
             ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
-        return ticket  # type: ignore[no-any-return]
+        return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
         """The composer of this ticket."""
@@ -72,7 +72,7 @@ class Detail(TicketPage):
         if found is None:
             return self.page(self.form(), formkeys.new(user, number))
         key, fields, why = found
-        return self.page(self.form(initial=fields), key, kept=store.drafts(key.key), why=why)
+        return self.page(self.form(initial=fields), key, kept=store.list_draft_files(key.key), why=why)
 
 
 class AddInformation(TicketPage):
@@ -106,7 +106,7 @@ class AddInformation(TicketPage):
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
-            return self.page(form, key, kept=store.drafts(key.key))
+            return self.page(form, key, kept=store.list_draft_files(key.key))
         drafts.forget(self.request.session, key)
         return redirect("tickets:detail", number=number)
 
@@ -189,7 +189,7 @@ class FollowUp(FormWithFiles, TicketView):
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
         found = drafts.find(request.session, self.actor.user, self.ticket.number)
         key, fields, why = found or (formkeys.new(self.actor.user, self.ticket.number), {}, "")
-        kept = store.drafts(key.key) if found else []
+        kept = store.list_draft_files(key.key) if found else []
         return self.page(FollowUpForm(initial=fields), key, kept=kept, why=why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -212,7 +212,7 @@ class FollowUp(FormWithFiles, TicketView):
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             key = self.key_after(refusal, key, self.actor.user)
-            return self.page(form, key, kept=store.drafts(key.key))
+            return self.page(form, key, kept=store.list_draft_files(key.key))
         drafts.forget(self.request.session, key)
         return redirect("tickets:created", number=ticket.number)
 
@@ -230,7 +230,7 @@ class Created(TicketView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The number, where it was sent, and what follows."""
-        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.reply_days())
+        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
 
 

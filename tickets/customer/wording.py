@@ -79,7 +79,7 @@ def _ended(ticket: Ticket) -> Turn:
     on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     on += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
-        return Turn(f"Se cerró porque pasaron más de {calendar.reply_days()} sin respuesta", on)
+        return Turn(f"Se cerró porque pasaron más de {calendar.describe_reply_time()} sin respuesta", on)
     return Turn("Se cerró porque se confirmó que quedó resuelto", on)
 
 

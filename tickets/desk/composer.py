@@ -129,7 +129,7 @@ class Composer:
         key, fields, why = found
         note_key = _read(fields.get("note_key", ""), ticket, agent)
         kept = {name: text for name, text in fields.items() if name != "seen"}
-        tabs = [Tab(one, store.drafts(one.key)) for one in (key, note_key)]
+        tabs = [Tab(one, store.list_draft_files(one.key)) for one in (key, note_key)]
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), *tabs, why=why)
         composer.beside = {
             name: fields.get(name, "")
@@ -152,9 +152,9 @@ class Composer:
         refusals = []
         for key, name in zip(keys, ("files", "note_files"), strict=True):
             if "quitar" in data:
-                store.discard(key.key, data["quitar"])
-            refusals.append(store.store_all(files.getlist(name), key.key)[1])
-        tabs = [Tab(key, store.drafts(key.key)) for key in keys]
+                store.discard_file(key.key, data["quitar"])
+            refusals.append(store.store_uploads(files.getlist(name), key.key)[1])
+        tabs = [Tab(key, store.list_draft_files(key.key)) for key in keys]
         if "quitar" in data:
             return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), *tabs)
         form = ComposerForm(ticket, data)
@@ -178,7 +178,7 @@ class Composer:
         except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
             self._refused(refusal)
             tab.key = formkeys.after(refusal, tab.key, self.agent)
-            tab.files = store.drafts(tab.key.key)
+            tab.files = store.list_draft_files(tab.key.key)
         return ""
 
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
@@ -212,8 +212,8 @@ class Composer:
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
         self._put(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))
-        store.move(self.reply.key.key, self.note.key.key)
-        self.note.files, self.reply.files = store.drafts(self.note.key.key), []
+        store.move_files(self.reply.key.key, self.note.key.key)
+        self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
         """What the agent had not seen, when that is why nothing was sent."""

@@ -37,13 +37,13 @@ class MailState:
 def questions() -> list[sql.Question]:
     """What the line needs to know; for `sql.ask`, together with the queue's own counts."""
     return [
-        sql.capped_count(health.tray(), health.TRAY_CAP),
-        sql.capped_count(health.overdue(), 1),
+        sql.capped_count(health.find_tray(), health.TRAY_CAP),
+        sql.capped_count(health.find_overdue(), 1),
     ]
 
 
 def state(answers: Sequence[int]) -> MailState:
     """The line, from the answers to `questions`; one more query when a mailbox is polled."""
     in_tray, stuck = answers
-    polled = bool(mailbox.name())
-    return MailState(in_tray, bool(stuck), polled, health.last_fetch(), health.warnings())
+    polled = bool(mailbox.get_mailbox_name())
+    return MailState(in_tray, bool(stuck), polled, health.find_last_fetch(), health.list_warnings())

@@ -313,7 +313,7 @@ def _found(place: Place, user: User) -> TicketQuerySet:
     """Tickets in any state by number, by words of the subject, or of a company found by RFC, mail or name."""
     visible = _narrowed(place, Ticket.objects.visible_to(user))
     try:
-        condition = Q(number=numbers.parse(NUMBER_PREFIX, place.search))
+        condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
     if companies := [customer.pk for customer in customers_like(place.search, MAX_CUSTOMERS)]:

@@ -61,7 +61,7 @@ class PhoneTicket(FormWithFiles):
             return self._page(contact, blank, formkeys.new(self.agent, FORM), [])
         key, fields, _why = found
         form = PhoneForm(initial=fields)
-        return self._page(contact, form, key, store.drafts(key.key), is_recovered=True)
+        return self._page(contact, form, key, store.list_draft_files(key.key), is_recovered=True)
 
     def receive(self, contact: Contact) -> HttpResponse:
         """Open the ticket, or show again, complete, what cannot be stored yet."""
@@ -88,7 +88,7 @@ class PhoneTicket(FormWithFiles):
             except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
                 form.add_error(None, str(refusal))
                 key = self.key_after(refusal, key, self.agent)
-                kept = store.drafts(key.key)
+                kept = store.list_draft_files(key.key)
         return self._page(contact, form, key, kept)
 
     def _page(

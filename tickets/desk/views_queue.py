@@ -45,7 +45,7 @@ class Row:
 
 def queue_page(request: HttpRequest) -> HttpResponse:
     """The queue at the place the address says; a superuser without a desk office is told why he sees nothing."""
-    if request.user.is_superuser and not request.user.desk_provider_ids:  # type: ignore[union-attr]
+    if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
     agent, instant = agent_of(request), clock.now()
     place = queue.Place.parse(request.GET.dict())

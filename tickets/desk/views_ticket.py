@@ -113,7 +113,7 @@ def _page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue
         form=composer.form,
         composer=composer,
         newer=composer.newer(entries),
-        closes_at_if_sent=None if ticket.is_closed else calendar.reply_deadline(instant),
+        closes_at_if_sent=None if ticket.is_closed else calendar.compute_reply_deadline(instant),
         list_url=queue_url(place) if place.is_list else "",
         previous_url=workspace_url(previous, place.page) if previous else "",
         next_url=workspace_url(following, place.page) if following else "",

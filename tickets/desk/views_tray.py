@@ -90,7 +90,7 @@ def original(request: HttpRequest, pk: int) -> HttpResponse:
     The untouched bytes leave by `manage.py export_mail` alone.
     """
     inbound = _mail_or_404(request, pk)
-    content = readings.for_download(inbound)
+    content = readings.read_for_download(inbound)
     if not content:
         raise Http404("Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema.")
     name = f"correo-{inbound.pk}.eml"
@@ -187,8 +187,8 @@ class _Words:
         reading = Reading(inbound)
         draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
         stored = reading.stored
-        files = readings.files(stored, inbound.raw) if stored and stored.files else []
-        self.kept = from_mail.store(files, draft=draft)
+        files = readings.read_files(stored, inbound.raw) if stored and stored.files else []
+        self.kept = from_mail.store_files(files, draft=draft)
         self.body = mail_text.message_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
 
 
@@ -221,7 +221,7 @@ def _ticket(request: HttpRequest, agent: User) -> Ticket | None:
     """The agent's ticket with the number that was written, or None."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
     try:
-        number = numbers.parse(NUMBER_PREFIX, written)
+        number = numbers.parse_number(NUMBER_PREFIX, written)
     except numbers.InvalidNumber:
         return None
     return Ticket.objects.visible_to(agent).filter(number=number).first()

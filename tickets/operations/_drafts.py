@@ -30,7 +30,7 @@ class Draft:
     inbound: InboundMessage | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "body", own_links.cut(self.body))
+        object.__setattr__(self, "body", own_links.cut_links(self.body))
 
     @property
     def trace(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
     ticket.status = WAITING
     ticket.wait_reason = reason
     ticket.waiting_since = since
-    ticket.closes_at = ticket.queue_at = calendar.reply_deadline(since)
+    ticket.closes_at = ticket.queue_at = calendar.compute_reply_deadline(since)
     ticket.solution_proposed_at = since if proposes_solution else None
 
 
@@ -59,7 +59,7 @@ def release(ticket: Ticket) -> None:
 def forget_reminder(ticket: Ticket) -> None:
     """The ticket no longer waits on its reminder."""
     if ticket.reminder_id is not None:
-        outbox.drop(ticket.reminder_id)
+        outbox.drop_mail(ticket.reminder_id)
         ticket.reminder = None
 
 
@@ -77,6 +77,6 @@ def owe_reply(ticket: Ticket, since: datetime) -> None:
     """We owe a reply within FIRST_REPLY_BUSINESS_HOURS of attention, counted from the oldest unanswered message."""
     if ticket.reply_due_at is None:
         hours = settings.FIRST_REPLY_BUSINESS_HOURS
-        ticket.reply_due_at = calendar.attention_hours().add_hours(since, hours)
+        ticket.reply_due_at = calendar.load_attention_hours().add_hours(since, hours)
         ticket.customer_waits_since = since
     ticket.queue_at = ticket.reply_due_at

@@ -129,4 +129,4 @@ def _forget_closed_mail(ticket: Ticket) -> None:
     """«Se cerró sin respuesta» is not sent any more, if it has not left."""
     told = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
     for mail in told.only("pk"):
-        outbox.drop(mail.pk)
+        outbox.drop_mail(mail.pk)

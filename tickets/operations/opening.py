@@ -56,7 +56,7 @@ def open_ticket(
         draft,
         customer,
         agent,
-        subject=own_links.cut(subject),
+        subject=own_links.cut_links(subject),
         category=category,
         impact=impact,
         cfdi_uuid=cfdi_uuid,
@@ -101,7 +101,7 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
     if len(fields["subject"]) > most:
         raise Incomplete(f"El problema va en una frase de hasta {most} caracteres.")
     for attempt in range(MAX_NUMBER_TRIES):
-        number = numbers.new(NUMBER_PREFIX)
+        number = numbers.make_number(NUMBER_PREFIX)
         try:
             return _open_as(number, draft, customer, agent, **fields)
         except IntegrityError:
@@ -119,7 +119,7 @@ def _open_as(number: str, draft: Draft, customer: Customer, agent: User | None, 
     provider = _provider_of_new(draft.author, customer)
     ticket = _create(draft, customer, number=number, provider_id=provider, **fields)
     message = _drafts.add_message(ticket, draft)
-    event = audit.begin(
+    event = audit.record_first(
         "ticket.followed_up" if follows else "ticket.opened",
         ticket,
         actor=agent or draft.author,

@@ -40,7 +40,7 @@ def load(cast: Cast, *steps: str) -> list[int]:
     """Tickets of the representative that lived through these steps; their keys."""
     requester, agent = cast
     loader = Loader()
-    loader.numbers = iter(lambda: numbers.new(NUMBER_PREFIX), "")
+    loader.numbers = iter(lambda: numbers.make_number(NUMBER_PREFIX), "")
     people = Crowd([requester], [agent], {agent.pk: own_provider()}, [1.0])
     plans = [
         (request_histories.live(loader.rng, loader.present, active="c" not in s, steps=s), requester, agent)

@@ -145,10 +145,10 @@ def test_a_phone_ticket_says_so_and_an_unassignment_says_nothing():
 
 @pytest.mark.clause("M15")
 def test_days_are_called_business_days_when_they_are(settings):
-    assert calendar.reply_days() == "3 días"
+    assert calendar.describe_reply_time() == "3 días"
     settings.CUSTOMER_REPLY_CALENDAR = "business"
-    assert calendar.reply_days() == "3 días hábiles"
+    assert calendar.describe_reply_time() == "3 días hábiles"
     settings.CUSTOMER_REPLY_DAYS = 1
-    assert calendar.reply_days() == "1 día hábil"
+    assert calendar.describe_reply_time() == "1 día hábil"
     settings.CUSTOMER_REPLY_CALENDAR = "natural"
-    assert calendar.reply_days() == "1 día"
+    assert calendar.describe_reply_time() == "1 día"

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3")]
 def grant(person, office=Office.AGENT, **more) -> RoleAssignment:
     own = own_provider() if office in {Office.AGENT, Office.SUPERVISOR} else None
     more.setdefault("provider", own)
-    return operations.grant_office(person, office=office, actor=make_superuser(), **more)
+    return operations.grant_office(person.pk, office=office, actor=make_superuser(), **more)
 
 
 def again(person) -> User:
@@ -101,7 +101,7 @@ def test_an_office_that_had_not_begun_never_begins():
 def test_only_a_superuser_grants_and_ends(office):
     somebody, target = make_staff(office), make_user()
     with pytest.raises(operations.Refused, match="superusuario"):
-        operations.grant_office(target, office=Office.AGENT, provider=own_provider(), actor=somebody)
+        operations.grant_office(target.pk, office=Office.AGENT, provider=own_provider(), actor=somebody)
     assignment = grant(target)
     with pytest.raises(operations.Refused, match="superusuario"):
         operations.end_office(assignment.pk, actor=somebody)
@@ -127,7 +127,7 @@ def test_what_is_not_granted():
     ]
     for person, terms, says in refused:
         with pytest.raises(operations.Refused, match=says):
-            operations.grant_office(person, actor=root, **terms)
+            operations.grant_office(person.pk, actor=root, **terms)
     grant(dario, Office.IT_HEAD)
     with pytest.raises(operations.Refused, match="Ya tiene"):
         grant(dario, Office.IT_HEAD)
@@ -161,7 +161,7 @@ def test_one_open_assignment_per_office():
 def test_every_office_has_its_permissions_and_they_exist():
     assert set(offices.PERMISSIONS) == set(Office)
     known = {f"{p.content_type.app_label}.{p.codename}" for p in Permission.objects.select_related("content_type")}
-    assert offices.permissions_of(Office) <= known
+    assert offices.list_permissions(Office) <= known
 
 
 def test_groups_and_own_permissions_give_nothing():

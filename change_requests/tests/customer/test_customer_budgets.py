@@ -34,7 +34,7 @@ def drafts(cast, count: int) -> None:
     powers = customer.representatives.get(user=cast.ana)
     FormalRequest.objects.bulk_create(
         FormalRequest(
-            folio=numbers.new("SC"),
+            folio=numbers.make_number("SC"),
             form="change",
             kind="change",
             customer=customer,

@@ -170,7 +170,7 @@ def test_every_kind_passes(form, kind, tmp_path):
 def test_a_file_that_the_store_lost_is_named(tmp_path):
     request = make_closed()
     evidence = Evidence.objects.get(request=request)
-    store._storage().delete(str(evidence.attachment.file.name))
+    store._get_storage().delete(str(evidence.attachment.file.name))
 
     with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())

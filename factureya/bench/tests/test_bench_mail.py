@@ -12,7 +12,7 @@ from factureya.bench.report import Findings
 from factureya.bench.sample_mails import Letter, Seed
 from factureya.core.mail import parse
 from factureya.core.mail.parse import LimitExceeded
-from factureya.core.mail.verdicts import Verdict, verdict
+from factureya.core.mail.verdicts import Verdict, read_verdict
 
 pytestmark = [pytest.mark.once, pytest.mark.clause("M6")]
 SENDERS = [f"contacto{n}@carga.example" for n in range(7)]
@@ -42,7 +42,7 @@ def test_the_mails_as_they_are_read() -> None:
     assert read.subject.startswith(f"Re: {SEEDS[by_number.seed or 0].tag} ")
     assert "Gracias por escribirnos" in read.text
     assert "Gracias por escribirnos" not in read.shortened().new_text
-    assert verdict(read.authentication, authserv=sample_mails.AUTHSERV, domain="carga.example") is Verdict.PASS
+    assert read_verdict(read.authentication, authserv=sample_mails.AUTHSERV, domain="carga.example") is Verdict.PASS
     html = parse.parse(sample_mails.write(Letter(5, SENDERS[0], None), SEEDS))
     assert html.new_text.startswith("Serie 00005.")
 

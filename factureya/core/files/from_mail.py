@@ -31,7 +31,7 @@ class Kept:
     accepted: tuple[bool, ...] = ()
 
 
-def store(files: Sequence[MailFile], *, draft: str) -> Kept:
+def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
     """Store the files of a mail that pass the limits under the key `draft`, and return what became of each file.
 
     Each refusal says its reason, because nobody can send the file again. Raises Unstorable if the store is full or
@@ -43,8 +43,10 @@ def store(files: Sequence[MailFile], *, draft: str) -> Kept:
     for file in files:
         try:
             if len(kept) >= settings.MAIL_IN_MAX_FILES:
-                raise files_store.RefusedFile(f"«{_name(file)}» no cupo: el correo trae demasiados archivos.", "")
-            kept.append(_store(file, draft))
+                raise files_store.RefusedFile(
+                    f"«{_make_clean_name(file)}» no cupo: el correo trae demasiados archivos.", ""
+                )
+            kept.append(_store_file(file, draft))
             accepted.append(True)
         except files_store.Unstorable:
             raise
@@ -54,21 +56,21 @@ def store(files: Sequence[MailFile], *, draft: str) -> Kept:
     return Kept(tuple(kept), tuple(refusals), tuple(accepted))
 
 
-def _store(file: MailFile, draft: str) -> Attachment:
+def _store_file(file: MailFile, draft: str) -> Attachment:
     """Store one file of a mail and return its row. Raises RefusedFile and Unstorable."""
-    upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _name(file), size=len(file.content))
-    kind = _only_by_mail(file)
+    upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
+    kind = _get_mail_only_kind(file)
     return files_store.store_as(upload, kind, draft=draft) if kind else files_store.store(upload, draft=draft)
 
 
-def _only_by_mail(file: MailFile) -> types.Kind | None:
+def _get_mail_only_kind(file: MailFile) -> types.Kind | None:
     """Return the kind of a file that only mail brings (an embedded message or TNEF), or None for any other file."""
     if file.content_type == types.EML.content_type:
         return types.EML
     return types.TNEF if file.content.startswith(types.TNEF_SIGNATURE) else None
 
 
-def _name(file: MailFile) -> str:
+def _make_clean_name(file: MailFile) -> str:
     """Return the clean name of a file; a name without an extension gets the one of the type that the mail claims."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

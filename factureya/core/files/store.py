@@ -64,12 +64,12 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
     Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
-    content = _read(upload, name)
+    content = _read_upload(upload, name)
     try:
-        found = types.examine(_extension(name), content)
+        found = types.examine_file(_get_extension(name), content)
     except types.Unacceptable as reason:
-        raise _refused(name, str(reason)) from reason
-    return _keep(named_as(name, found.kind), found, draft)
+        raise _make_refusal(name, str(reason)) from reason
+    return _save_checked(set_true_extension(name, found.kind), found, draft)
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
@@ -78,39 +78,39 @@ def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> At
     Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
-    return _keep(named_as(name, kind), types.Examined(kind, _read(upload, name)), draft)
+    return _save_checked(set_true_extension(name, kind), types.Examined(kind, _read_upload(upload, name)), draft)
 
 
-def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
+def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
     """Store the files of a form, and return the rows of the good ones and the refusals of the others.
 
     A form has at most ATTACHMENT_MAX_FILES, with those that it had before.
     """
     kept: list[Attachment] = []
     refusals: list[RefusedFile] = []
-    room = settings.ATTACHMENT_MAX_FILES - len(drafts(draft))
+    room = settings.ATTACHMENT_MAX_FILES - len(list_draft_files(draft))
     for upload in uploads:
         try:
             if len(kept) >= room:
-                raise _no_room(upload)
+                raise _make_no_room_refusal(upload)
             kept.append(store(upload, draft=draft))
         except RefusedFile as refusal:
             refusals.append(refusal)
     return kept, refusals
 
 
-def drafts(draft: str) -> list[Attachment]:
+def list_draft_files(draft: str) -> list[Attachment]:
     """Return the files that the form with this key has so far, in the order in which they came."""
     return list(Attachment.objects.filter(draft=draft).order_by("pk")) if draft else []
 
 
-def discard(draft: str, token: str) -> bool:
+def discard_file(draft: str, token: str) -> bool:
     """Delete one file of a form and return True; return False if the form does not have this file, or no longer."""
     is_token = "\0" not in token  # which PostgreSQL would refuse to look for
-    return bool(draft) and is_token and bool(_remove(draft=draft, token=token))
+    return bool(draft) and is_token and bool(_delete_untaken(draft=draft, token=token))
 
 
-def move(draft: str, to: str) -> None:
+def move_files(draft: str, to: str) -> None:
     """Give the files of a form to the form that takes its place, because its one-time key was used already."""
     if draft and to:  # without a key a file would count as taken, and never be purged
         Attachment.objects.filter(draft=draft).update(draft=to)
@@ -121,7 +121,7 @@ def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
 
     Raises FileNotFoundError if the store lost the file. The caller has asked the policy of the file's owner.
     """
-    return download_headers(attachment), _storage().open(str(attachment.file.name))
+    return download_headers(attachment), _get_storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
@@ -149,21 +149,21 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
         # The browser's own page around a picture has styles in it; nothing else may run or load.
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     }
-    path = _small_path(str(attachment.file.name))
-    if small and _storage().exists(path):
-        size = str(_storage().size(path))
-        return headers | {"Content-Type": "image/webp", "Content-Length": size}, _storage().open(path)
-    return headers, _storage().open(str(attachment.file.name))
+    path = _make_small_path(str(attachment.file.name))
+    if small and _get_storage().exists(path):
+        size = str(_get_storage().size(path))
+        return headers | {"Content-Type": "image/webp", "Content-Length": size}, _get_storage().open(path)
+    return headers, _get_storage().open(str(attachment.file.name))
 
 
 def purge_orphans() -> int:
     """Delete the files of abandoned forms, and files without a row, once they are 24 h ⚙ old; return how many."""
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
-    strays = [name for name in _strays() if _storage().get_modified_time(name) < before]
+    strays = [name for name in _find_strays() if _get_storage().get_modified_time(name) < before]
     for name in strays:
-        _storage().delete(name)
+        _get_storage().delete(name)
     removed = len(strays)
-    while batch := _remove(created_at__lt=before):
+    while batch := _delete_untaken(created_at__lt=before):
         removed += batch
     return removed
 
@@ -174,22 +174,22 @@ def clean_name(raw: str) -> str:
     # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned; split() takes the rest.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
     words = shown.translate(_NOT_IN_NAMES).split()
-    return _shortened(" ".join(words).strip(". "))
+    return _shorten_name(" ".join(words).strip(". "))
 
 
-def named_as(name: str, kind: types.Kind) -> str:
+def set_true_extension(name: str, kind: types.Kind) -> str:
     """Return the clean name with the extension of its real kind: `foto.gif` stored as PNG becomes `foto.png`."""
-    extension = _extension(name)
+    extension = _get_extension(name)
     if extension in kind.extensions:
-        return f"{_stem(name)}.{extension}"
-    stem = _stem(name) if extension in types.EXTENSIONS else name
-    return _shortened(f"{stem}.{kind.extensions[0]}")
+        return f"{_get_stem(name)}.{extension}"
+    stem = _get_stem(name) if extension in types.EXTENSIONS else name
+    return _shorten_name(f"{stem}.{kind.extensions[0]}")
 
 
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _keep(name: str, found: types.Examined, draft: str) -> Attachment:
+def _save_checked(name: str, found: types.Examined, draft: str) -> Attachment:
     """Write a checked file into the store and return its new row; a picture also gets its size and its small copy.
 
     Our links are cut out of the file (M16).
@@ -206,20 +206,20 @@ def _keep(name: str, found: types.Examined, draft: str) -> Attachment:
         width=picture.width if picture else None,
         height=picture.height if picture else None,
     )
-    attachment.file.name = _write(attachment, stored)
+    attachment.file.name = _write_to_storage(attachment, stored)
     if picture and picture.small:
         with suppress(OSError):  # without it the picture itself is shown
-            _storage().save(_small_path(attachment.file.name), ContentFile(picture.small))
+            _get_storage().save(_make_small_path(attachment.file.name), ContentFile(picture.small))
     attachment.save(force_insert=True)
     return attachment
 
 
-def _small_path(path: str) -> str:
+def _make_small_path(path: str) -> str:
     """Return the path of the small copy of a stored picture."""
     return f"{path}{_SMALL}"
 
 
-def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
+def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
     """Return the content of an upload, which fits into memory because its size is limited.
 
     Raises RefusedFile if the upload is empty or too big.
@@ -229,16 +229,15 @@ def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
     size = max(upload.size or 0, len(content))
     if size > limit:
         weight = math.ceil(size * 10 / MEGABYTE) / 10
-        raise _refused(
-            name,
-            f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes.",
+        raise _make_refusal(
+            name, f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes."
         )
     if not content:
-        raise _refused(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")
+        raise _make_refusal(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")
     return content
 
 
-def _write(attachment: Attachment, content: bytes) -> str:
+def _write_to_storage(attachment: Attachment, content: bytes) -> str:
     """Write the content into the store and return its path.
 
     Raises Unstorable if the store is full or cannot be written.
@@ -255,19 +254,19 @@ def _write(attachment: Attachment, content: bytes) -> str:
         raise Unstorable(f"«{attachment.name}» {reason}", attachment.name) from error
 
 
-def _refused(name: str, reason: str) -> RefusedFile:
+def _make_refusal(name: str, reason: str) -> RefusedFile:
     """Return the refusal of a file with this name, for this reason."""
     return RefusedFile(f"«{name}» {reason}", name)
 
 
-def _no_room(upload: "UploadedFile[Any]") -> RefusedFile:
+def _make_no_room_refusal(upload: "UploadedFile[Any]") -> RefusedFile:
     """Return the refusal of a file beyond the number of files that a message may have."""
     most = settings.ATTACHMENT_MAX_FILES
     reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
-    return _refused(clean_name(upload.name or ""), reason)
+    return _make_refusal(clean_name(upload.name or ""), reason)
 
 
-def _remove(**which: Any) -> int:
+def _delete_untaken(**which: Any) -> int:
     """Delete the files that match `which` and that no message has taken, in batches, and return how many.
 
     A file leaves the store only after the deletion of its row is committed.
@@ -284,46 +283,46 @@ def _remove(**which: Any) -> int:
 
 def _delete_on_commit(path: str) -> None:
     """Delete a file and its small copy from the store once the transaction is committed."""
-    transaction.on_commit(lambda: _storage().delete(path), robust=True)
-    transaction.on_commit(lambda: _storage().delete(_small_path(path)), robust=True)
+    transaction.on_commit(lambda: _get_storage().delete(path), robust=True)
+    transaction.on_commit(lambda: _get_storage().delete(_make_small_path(path)), robust=True)
 
 
-def _strays() -> Iterator[str]:
+def _find_strays() -> Iterator[str]:
     """Yield the paths in the store that have no row, folder by folder: a transaction that was undone left them."""
-    for folder in _listed("")[0]:
-        tokens = {file: file.removesuffix(_SMALL) for file in _listed(folder)[1]}
+    for folder in _list_folder("")[0]:
+        tokens = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
         rows = Attachment.objects.filter(token__in=set(tokens.values()))
         known = set(rows.values_list("token", flat=True))
         yield from (f"{folder}/{file}" for file, token in tokens.items() if token not in known)
 
 
-def _listed(folder: str) -> tuple[list[str], list[str]]:
+def _list_folder(folder: str) -> tuple[list[str], list[str]]:
     """Return the folders and the files in a folder of the store; nothing if the folder does not exist yet."""
     try:
-        return _storage().listdir(folder)
+        return _get_storage().listdir(folder)
     except FileNotFoundError:  # nobody has sent a file yet
         return [], []
 
 
-def _storage() -> Storage:
+def _get_storage() -> Storage:
     """Return the storage in which the attachments are."""
     file: FileField = Attachment._meta.get_field("file")
     return file.storage
 
 
-def _extension(name: str) -> str:
+def _get_extension(name: str) -> str:
     """Return the extension of a file name in lower case, without its dot, or an empty text."""
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _stem(name: str) -> str:
+def _get_stem(name: str) -> str:
     """Return a file name without its extension."""
     return name.rpartition(".")[0] if "." in name else name
 
 
-def _shortened(name: str) -> str:
+def _shorten_name(name: str) -> str:
     """Return a name of at most MAX_NAME characters that keeps its extension; an empty name becomes «archivo»."""
-    extension = _extension(name)
+    extension = _get_extension(name)
     tail = f".{extension}" if extension and len(extension) <= 10 else ""
     stem = name[: -len(tail)] if tail else name
     return f"{stem[: MAX_NAME - len(tail)].strip('. ') or 'archivo'}{tail}"

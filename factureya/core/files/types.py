@@ -97,34 +97,30 @@ _SECRETS = {"key", "cer", "pfx", "p12", "pem"}
 _PAGES = {"html", "htm", "xhtml", "mht", "svg", "svgz"}
 _PHOTOS = {"heic", "heif", "avif", "tif", "tiff", "bmp"}
 _DRAWN = {"html", "svg", "script"}
-_MODES = {
-    "PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"},
-    "JPEG": {"L", "RGB"},
-    "WEBP": {"RGB", "RGBA"},
-}
+_MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
 
 # One 40-megapixel picture takes about 300 MB while it is turned and written: two at a time, the others wait.
 _decoding = threading.BoundedSemaphore(2)
 
 
-def examine(extension: str, content: bytes) -> Examined:
+def examine_file(extension: str, content: bytes) -> Examined:
     """Return the kind of a file and the bytes to store for it. Raises Unacceptable.
 
     An image is known by its content, whatever its name says; PDF, XML and TXT need both the content and the extension.
     """
-    if picture := _picture_format(content):
-        return _reencode(picture, content)
+    if picture := _detect_picture_format(content):
+        return _reencode_picture(picture, content)
     if extension in _IMAGE_EXTENSIONS:
         raise Unacceptable(
             "no es una imagen, aunque su nombre lo diga. Tome la captura de nuevo, guárdela como PNG o JPG y súbala."
         )
     if check := _CHECKS.get(extension):
         return Examined(check(content), content)
-    raise Unacceptable(_why_not(extension, content))
+    raise Unacceptable(_explain_refusal(extension, content))
 
 
-def _picture_format(content: bytes) -> str:
+def _detect_picture_format(content: bytes) -> str:
     """Return Pillow's name of the image format that the content begins with, or an empty text."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
@@ -135,7 +131,7 @@ def _picture_format(content: bytes) -> str:
     return "WEBP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
 
 
-def _reencode(picture: str, content: bytes) -> Examined:
+def _reencode_picture(picture: str, content: bytes) -> Examined:
     """Return an image written anew from its first frame, upright, with its alpha and no metadata, and its small copy.
 
     Raises Unacceptable if the image cannot be read or has too many pixels.
@@ -148,25 +144,25 @@ def _reencode(picture: str, content: bytes) -> Examined:
         with _decoding, Image.open(BytesIO(content), formats=[picture]) as image:
             _check_pixels(image.width, image.height)  # from the header: nothing is decoded yet
             upright = ImageOps.exif_transpose(image)
-            plain = _plain_mode(upright, how["format"])
+            plain = _convert_mode(upright, how["format"])
             plain.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, transparency
             out = BytesIO()
             plain.save(out, **how)
             width, height = plain.size
-            small = _small(plain) if out.tell() > SMALL_FROM_BYTES else b""
+            small = _make_small_copy(plain) if out.tell() > SMALL_FROM_BYTES else b""
     except Unacceptable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels("demasiados puntos") from error
+        raise _make_pixel_refusal("demasiados puntos") from error
     except Exception as error:  # a decoder fed with a hostile file raises nearly anything; none of it is ours
         raise damaged from error
     return Examined(kind, out.getvalue(), Picture(width, height, small))
 
 
-def _small(image: Image.Image) -> bytes:
+def _make_small_copy(image: Image.Image) -> bytes:
     """Return a WebP copy whose longer side has SMALL_SIDE pixels; the image given is changed by it."""
     image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
-    image = _plain_mode(image, "WEBP")
+    image = _convert_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
     out = BytesIO()
     image.save(out, format="WEBP", quality=80)
@@ -176,10 +172,10 @@ def _small(image: Image.Image) -> bytes:
 def _check_pixels(width: int, height: int) -> None:
     """Raise Unacceptable if an image has more pixels than ATTACHMENT_MAX_PIXELS."""
     if width * height > settings.ATTACHMENT_MAX_PIXELS:
-        raise _too_many_pixels(f"{width:,} × {height:,} puntos")
+        raise _make_pixel_refusal(f"{width:,} × {height:,} puntos")
 
 
-def _too_many_pixels(how_many: str) -> Unacceptable:
+def _make_pixel_refusal(how_many: str) -> Unacceptable:
     """Return the refusal of an image that has too many pixels; `how_many` is the Spanish text of its size."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
     return Unacceptable(
@@ -187,7 +183,7 @@ def _too_many_pixels(how_many: str) -> Unacceptable:
     )
 
 
-def _plain_mode(image: Image.Image, written: str) -> Image.Image:
+def _convert_mode(image: Image.Image, written: str) -> Image.Image:
     """Return the image in a mode that its file format can write, with the same look."""
     if image.has_transparency_data and image.mode not in {"LA", "RGBA"}:
         return image.convert("RGBA")  # a palette or one colour that is transparent
@@ -212,11 +208,7 @@ def _check_xml(content: bytes) -> Kind:
     parser.StartElementHandler = _refuse_drawing
     try:
         parser.Parse(content, True)
-    except (
-        expat.ExpatError,
-        ValueError,
-        LookupError,
-    ) as error:  # the last two: an encoding that does not exist
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: an encoding that does not exist
         raise Unacceptable(
             "no es un XML bien formado. Descárguelo de nuevo; si así se lo entregaron, guárdelo como .txt y súbalo."
         ) from error
@@ -239,13 +231,13 @@ def _check_text(content: bytes) -> Kind:
 
     Raises Unacceptable for anything else.
     """
-    text = _decoded(content)
+    text = _decode_text(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")
     return TEXT
 
 
-def _decoded(content: bytes) -> str | None:
+def _decode_text(content: bytes) -> str | None:
     """Return the content as text, or None if it is in none of the three charsets that are accepted."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
@@ -256,14 +248,10 @@ def _decoded(content: bytes) -> str | None:
     return None
 
 
-_CHECKS: dict[str, Callable[[bytes], Kind]] = {
-    "pdf": _check_pdf,
-    "xml": _check_xml,
-    "txt": _check_text,
-}
+_CHECKS: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}
 
 
-def _why_not(extension: str, content: bytes) -> str:
+def _explain_refusal(extension: str, content: bytes) -> str:
     """Return the Spanish text that says why a file outside the allow-list is refused, and what to send instead."""
     if extension in _PROGRAMS or content.startswith((b"MZ", b"\x7fELF", b"#!")):
         return "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."

@@ -35,7 +35,7 @@ def may_warn(address: str) -> bool:
     return _count_one_more(f"warning:{address}", 1, DAY) and _count_notice()
 
 
-def forget() -> int:
+def forget_expired() -> int:
     """Delete the counters whose time has run out, and return how many; every stranger leaves one."""
     removed, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
     return removed

@@ -30,18 +30,18 @@ class EmlFileBackend(BaseEmailBackend):
         for message in addressed:
             # Django's own message takes `linesep`, which the stubs of the class above it do not know.
             content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-            _write(_folder() / _name(str(message.subject)), content)
+            _write_file(_make_folder() / _make_name(str(message.subject)), content)
         return len(addressed)
 
 
-def _folder() -> Path:
+def _make_folder() -> Path:
     """Return the folder of the mails, and make it if it does not exist."""
     folder = Path(settings.EMAIL_FILE_PATH)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
-def _name(subject: str) -> str:
+def _make_name(subject: str) -> str:
     """Return the file name of a mail with this subject."""
     moment = timezone.localtime(clock.now()).strftime("%Y%m%d-%H%M%S")
     number = _NUMBER.search(subject)
@@ -49,7 +49,7 @@ def _name(subject: str) -> str:
     return f"{moment}-{about}-{secrets.token_hex(4)}.eml"
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     """Write the content to another file and rename it, so that nobody reads half a mail."""
     aside = path.with_name(f".{path.name}.part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

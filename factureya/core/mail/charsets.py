@@ -29,13 +29,7 @@ SUPERSETS = {
     "sjis": "cp932",
     "x-sjis": "cp932",
 }
-NOT_TEXT = {
-    "idna",
-    "punycode",
-    "unicode_escape",
-    "raw_unicode_escape",
-    "undefined",
-}  # codecs, no charsets
+NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}  # codecs, no charsets
 # PostgreSQL refuses NUL, people the rest; and no database takes half a character, which UTF-7 can write.
 CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127]) | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
@@ -48,13 +42,13 @@ def decode(raw: bytes, charset: str = "") -> str:
     """
     claimed = charset.strip().strip("\"'").lower()
     if claimed.startswith("iso-2022-jp"):
-        return _japanese(raw).translate(CONTROLS)
-    return _decode(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
+        return _decode_japanese(raw).translate(CONTROLS)
+    return _decode_bytes(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
 
 
-def _decode(raw: bytes, wanted: str) -> str:
+def _decode_bytes(raw: bytes, wanted: str) -> str:
     """Return the bytes as text: by the charset `wanted`, else as UTF-8 or Windows-1252, with marks for errors."""
-    known = _codec(wanted)
+    known = _find_codec(wanted)
     for name in filter(None, (known, "utf-8")):
         try:
             return raw.decode(name)
@@ -69,7 +63,7 @@ def _decode(raw: bytes, wanted: str) -> str:
     return raw.decode("cp1252", "replace")
 
 
-def _codec(name: str) -> str:
+def _find_codec(name: str) -> str:
     """Return the codec that Python knows by this name, or an empty text."""
     try:
         found = codecs.lookup(name[:60])
@@ -79,7 +73,7 @@ def _codec(name: str) -> str:
     return found.name if is_text else ""
 
 
-def _japanese(raw: bytes) -> str:
+def _decode_japanese(raw: bytes) -> str:
     """Return ISO-2022-JP bytes as text, with the characters that Windows adds and Python's own codec refuses."""
     try:
         return raw.decode("iso2022_jp_ext")
@@ -91,7 +85,7 @@ def _japanese(raw: bytes) -> str:
         if number % 2:
             mode = piece
         elif mode in {b"$@", b"$B"}:
-            text.append(_shifted(piece).decode("cp932", "replace"))
+            text.append(_convert_to_shift_jis(piece).decode("cp932", "replace"))
         elif mode == b"(I":
             text.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
         else:
@@ -99,7 +93,7 @@ def _japanese(raw: bytes) -> str:
     return "".join(text)
 
 
-def _shifted(jis: bytes) -> bytes:
+def _convert_to_shift_jis(jis: bytes) -> bytes:
     """Return pairs of JIS X 0208 as Shift JIS; the line ends between the pairs stay."""
     shifted, at = bytearray(), 0
     while at < len(jis):

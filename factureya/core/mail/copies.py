@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from factureya.core.mail import own_links
 from factureya.core.mail.charsets import decode
-from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, read_parts, uuencoded
+from factureya.core.mail.parts import MAX_DEPTH, MAX_PARTS, Budget, LimitExceeded, Part, find_uuencoded, read_parts
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, read_bounce
 
 MAX_READ = 256 * 1024  # bytes of text of one mail that are read; a copy leaves out the rest
@@ -64,14 +64,14 @@ class _Copy:
             if content is not None:
                 changed.append((start, end, content))
             at = end
-        return _replaced(self.raw, changed) if changed else self.raw
+        return _replace_places(self.raw, changed) if changed else self.raw
 
     def cut(self, text: bytes, charset: str = "") -> bytes:
         """Return text bytes without our links, as long as the limit of text to read is not used up."""
         size = min(len(text), self.left)
         self.left -= size
         is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
-        cut = _cut_wide(text[:size], charset, self.checks) if is_wide else _cut(text[:size], self.checks)
+        cut = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
         return cut if size == len(text) else cut + LEFT_OUT
 
 
@@ -93,31 +93,31 @@ def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) ->
     """Return a file without the tokens of our links: a mail, a text, or any other bytes, which keep their length."""
     if is_mail:
         return cut_mail(content)
-    return _cut(content) if is_text else _mask(content)
+    return _cut_text(content) if is_text else _mask_tokens(content)
 
 
-def head_alone(raw: bytes) -> bytes:
+def cut_to_head(raw: bytes) -> bytes:
     """Return the head of a mail that was returned to us, without our links (M16); if there is only a head, it stays."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
     if not raw[end:].strip():
-        return _cut(raw[:MAX_READ])
-    return _cut(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
+        return _cut_text(raw[:MAX_READ])
+    return _cut_text(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
 
 
-def report_words(text: str) -> str:
+def cut_report(text: str) -> str:
     """Return a delivery report's own words and the head of the mail it returns, without that mail's text (M6, M16)."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if _ANNOUNCED.match(line[:200]):
-            head = _head_end(lines, number + 1)
+            head = _find_head_end(lines, number + 1)
             return "\n".join([*lines[: head or number + 1], NOT_SHOWN])
         if _HEAD_LINE.match(line[:200]):
-            return "\n".join([*lines[: _head_end(lines, number)], NOT_SHOWN])
+            return "\n".join([*lines[: _find_head_end(lines, number)], NOT_SHOWN])
     return text
 
 
-def _head_end(lines: list[str], at: int) -> int:
+def _find_head_end(lines: list[str], at: int) -> int:
     """Return the number of the line after the head that begins at `at` or after blank lines; 0 if there is no head."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
@@ -128,7 +128,7 @@ def _head_end(lines: list[str], at: int) -> int:
     return at if is_head else 0
 
 
-def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
+def _replace_places(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
     """Return the bytes with each of these places (start, end, new bytes) replaced."""
     parts: list[bytes | memoryview] = []
     at = 0
@@ -150,35 +150,35 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
         copy.bodies.append((part.start, part.end, None))
     else:
         content = part.content(None if part.is_message else MAX_ENCODED)
-        shown = _shown(copy, part, content, depth)
-        body = None if shown == content else _encoded(part, shown)
+        shown = _reduce_content(copy, part, content, depth)
+        body = None if shown == content else _encode_content(part, shown)
         copy.bodies.append((part.start, part.end, body))
 
 
-def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
+def _reduce_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     """Return the content of a part without parts, reduced to what may be given out."""
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
-        return head_alone(content)
+        return cut_to_head(content)
     if part.is_message or name.endswith(".eml"):
         if copy.is_report or depth >= MAX_DEPTH:
-            return head_alone(content)
+            return cut_to_head(content)
         return cut_mail(content, depth + 1)
     if _is_binary(part):
-        return _mask(content)
+        return _mask_tokens(content)
     if b"begin " in content:
         content = _without_uuencoded(content)
     shown = copy.cut(content, part.parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
-        return _report(shown)
+        return _reduce_report(shown)
     return shown
 
 
 def _without_uuencoded(content: bytes) -> bytes:
     """Return a text without the files written into it, when one of them holds a link of ours."""
-    found, rest = uuencoded(content)
+    found, rest = find_uuencoded(content)
     files = b"\n".join(file.content for file in found)[:MAX_READ]  # what is beyond is left out anyway
-    return rest + LEFT_OUT if len(found) > MAX_PARTS or _cut(files) != files else content
+    return rest + LEFT_OUT if len(found) > MAX_PARTS or _cut_text(files) != files else content
 
 
 def _is_binary(part: Part) -> bool:
@@ -200,14 +200,14 @@ def _holds_token(part: Part) -> bool:
     return False
 
 
-def _report(content: bytes) -> bytes:
+def _reduce_report(content: bytes) -> bytes:
     """Return the text of a delivery report without the text of the mail that it returns."""
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    shown = report_words(text)
+    shown = cut_report(text)
     return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
-def _encoded(part: Part, content: bytes) -> bytes:
+def _encode_content(part: Part, content: bytes) -> bytes:
     """Return the content encoded as the head of the part says."""
     if part.encoding == "base64":
         lines = (content[at : at + 57] for at in range(0, len(content), 57))
@@ -217,20 +217,20 @@ def _encoded(part: Part, content: bytes) -> bytes:
     return content
 
 
-def _cut(content: bytes, checks: own_links.Checks | None = None) -> bytes:
+def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
     """Return text bytes without our links, in any charset that contains ASCII."""
     text = content.decode("utf-8", "surrogateescape")
-    shown = own_links.cut(text, checks)
+    shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
-def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
+def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
     """Return text bytes without our links, in a charset without ASCII.
 
     If the text cannot be encoded again, the characters that fail are replaced.
     """
     text = decode(content, charset)
-    shown = own_links.cut(text, checks)
+    shown = own_links.cut_links(text, checks)
     if shown == text:
         return content
     try:
@@ -241,22 +241,22 @@ def _cut_wide(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
 
 def cut_whole(raw: bytes) -> bytes:
     """Return the beginning of a mail that is beyond the limits, cut as one text."""
-    kept = _cut(raw[:MAX_READ])
+    kept = _cut_text(raw[:MAX_READ])
     return kept if len(raw) <= MAX_READ else kept + LEFT_OUT
 
 
-def _mask(content: bytes) -> bytes:
+def _mask_tokens(content: bytes) -> bytes:
     """Return binary bytes with our tokens overwritten, so that no byte moves."""
-    return _WIDE_TOKEN.sub(_x_wide, _TOKEN.sub(_x, content))
+    return _WIDE_TOKEN.sub(_mask_wide_match, _TOKEN.sub(_mask_match, content))
 
 
-def _x(found: re.Match[bytes]) -> bytes:
+def _mask_match(found: re.Match[bytes]) -> bytes:
     """Return a found link with its token overwritten by x, if the token is one of ours."""
     link, token = found.group(), found.group(1)
     return link[: -len(token)] + b"x" * len(token) if _SIGNED.search(token) else link
 
 
-def _x_wide(found: re.Match[bytes]) -> bytes:
+def _mask_wide_match(found: re.Match[bytes]) -> bytes:
     """Return a found link in UTF-16 with its token overwritten by x, if the token is one of ours."""
     link, token = found.group(), found.group(1)
     is_signed = _SIGNED.search(token.replace(b"\0", b""))

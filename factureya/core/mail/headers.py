@@ -18,17 +18,7 @@ MAX_JUNK = 20  # lines of a head that are no headers
 MAX_REFERENCES = 100
 # What its sender says. Whatever else stands in a head may be written or added on the way, by each hop another.
 SAID = frozenset(
-    {
-        "from",
-        "to",
-        "cc",
-        "date",
-        "subject",
-        "in-reply-to",
-        "references",
-        "content-type",
-        "content-transfer-encoding",
-    }
+    {"from", "to", "cc", "date", "subject", "in-reply-to", "references", "content-type", "content-transfer-encoding"}
 )
 BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
@@ -59,19 +49,19 @@ class Head:
 
     def raw(self, name: str) -> list[str]:
         """Return every value of the field as text: 8-bit bytes are decoded, encoded words are not."""
-        return [plain(value) for key, value in self.fields if key == name]
+        return [decode_plain(value) for key, value in self.fields if key == name]
 
     def all(self, name: str) -> list[str]:
         """Return every value of the field, with encoded words decoded."""
-        return [words(value) for value in self.raw(name)]
+        return [decode_words(value) for value in self.raw(name)]
 
     def get(self, name: str) -> str:
         """Return the first value of the field, decoded, or an empty text."""
         return next(iter(self.all(name)), "")
 
-    def addresses(self, *names: str) -> list[tuple[str, str]]:
+    def read_addresses(self, *names: str) -> list[tuple[str, str]]:
         """Return (display name, address) for each usable address of these fields; a display name holds none."""
-        return [pair for name in names for value in self.raw(name) for pair in addresses(value)]
+        return [pair for name in names for value in self.raw(name) for pair in parse_addresses(value)]
 
     def ids(self, *names: str) -> tuple[str, ...]:
         """Return the message ids of these fields without brackets, each once."""
@@ -87,25 +77,25 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
     junk = 0 if is_top else MAX_JUNK
-    at = _skip_blank(raw, start, end) if is_top else start
-    for line, after in _lines(raw, at, end):
+    at = _skip_blank_lines(raw, start, end) if is_top else start
+    for line, after in _iterate_lines(raw, at, end):
         if not line:
-            return _head(fields), after
+            return _build_head(fields), after
         if line[:1] in {b" ", b"\t"} and fields:
             fields[-1][1].extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
-        elif junk == MAX_JUNK or not _goes_on(raw, after, end):
-            return _head(fields), at
+        elif junk == MAX_JUNK or not _does_head_continue(raw, after, end):
+            return _build_head(fields), at
         else:
             junk += 1
         at = after
         if len(fields) > MAX_FIELDS or at - start > MAX_HEAD:
             raise HeadTooLong
-    return _head(fields), end
+    return _build_head(fields), end
 
 
-def fingerprint(raw: bytes) -> tuple[str, str]:
+def compute_fingerprint(raw: bytes) -> tuple[str, str]:
     """Return the Message-ID (without brackets, possibly empty) and the digest by which a mail is recognised again (M6).
 
     The digest is the SHA-256 of the body and of the headers in SAID, so that a second delivery by another server, or to
@@ -121,18 +111,18 @@ def fingerprint(raw: bytes) -> tuple[str, str]:
     for name, value in head.fields:
         if name in SAID:
             digest.update(name.encode() + b":" + value.translate(None, BLANK) + b"\n")
-    body = memoryview(raw)[body_at : _text_end(raw, body_at)]
-    for chunk in _chunks(body):
+    body = memoryview(raw)[body_at : _find_text_end(raw, body_at)]
+    for chunk in _iterate_chunks(body):
         digest.update(chunk.translate(None, BLANK) if message_id else chunk)
     return message_id, digest.hexdigest()
 
 
-def plain(value: bytes) -> str:
+def decode_plain(value: bytes) -> str:
     """Return header bytes as one line of text."""
     return decode(value).translate(LINE_ENDS)
 
 
-def words(value: str) -> str:
+def decode_words(value: str) -> str:
     """Return a header value with its encoded words decoded (RFC 2047); a word that cannot be decoded stays as it is.
 
     Neighbours of one charset are joined first, because some senders cut a character in two.
@@ -148,21 +138,21 @@ def words(value: str) -> str:
         if between.strip() or not at:
             text.append(between)
         charset, at = found.group(1).lower(), found.end()
-        pending.append(_word(found.group(2).lower(), found.group(3)))
+        pending.append(_decode_word(found.group(2).lower(), found.group(3)))
     text += [decode(b"".join(pending), charset), value[at:]]
     return "".join(text).translate(LINE_ENDS)
 
 
-def addresses(value: str) -> list[tuple[str, str]]:
+def parse_addresses(value: str) -> list[tuple[str, str]]:
     """Return (display name, address) for each usable address of a header value; addresses are in lower case."""
     return [
-        (" ".join(words(name).split()), address.lower())
-        for name, address in _mailboxes(value)
+        (" ".join(decode_words(name).split()), address.lower())
+        for name, address in _split_mailboxes(value)
         if ADDRESS.fullmatch(address)
     ]
 
 
-def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
+def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
     """Yield, for each part between commas, its name and the text that stands for its address.
 
     Text in quotes is never an address. A part with two pairs of brackets, or with text after them, has no address.
@@ -186,15 +176,15 @@ def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
             name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 
-def _word(encoding: str, payload: str) -> bytes:
+def _decode_word(encoding: str, payload: str) -> bytes:
     """Return the bytes of one encoded word; `encoding` is "q" or "b"."""
     raw = payload.encode("utf-8", "replace")
     if encoding == "q":
         return binascii.a2b_qp(raw, header=True)
-    return base64_bytes(raw)
+    return decode_base64(raw)
 
 
-def base64_bytes(raw: bytes | memoryview) -> bytes:
+def decode_base64(raw: bytes | memoryview) -> bytes:
     """Return decoded base64; foreign characters and a wrong end do no harm."""
     try:
         return binascii.a2b_base64(raw)
@@ -203,7 +193,7 @@ def base64_bytes(raw: bytes | memoryview) -> bytes:
         return binascii.a2b_base64(clean[: len(clean) - (len(clean) % 4 == 1)] + b"==")
 
 
-def _lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
+def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
     """Yield each line without its end, and the place where the next one begins; lines longer than a head are cut."""
     while at < end:
         stop = raw.find(b"\n", at, min(end, at + MAX_HEAD))
@@ -212,26 +202,26 @@ def _lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
         at = after
 
 
-def _skip_blank(raw: bytes, start: int, end: int) -> int:
+def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
     """Return the place where the head begins, if only blank lines are before it; else `start`."""
     found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
     at = found.end() if found else start
     return at if FIELD.match(raw[at : at + 200].partition(b"\n")[0]) else start
 
 
-def _goes_on(raw: bytes, at: int, end: int) -> bool:
+def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
     """Return True if the head continues after a line that is no header."""
     rest = raw[at : min(end, at + 4096)]
     blank = re.search(rb"(?:^|\n)\r?\n", rest)
     return KNOWN.search(rest[: blank.start() + 1] if blank else rest) is not None
 
 
-def _head(fields: list[tuple[str, bytearray]]) -> Head:
+def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
     """Return the fields as a Head."""
     return Head(tuple((name, bytes(value)) for name, value in fields))
 
 
-def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
+def _find_text_end(raw: bytes, at: int, size: int = 65536) -> int:
     """Return the place where the line ends at the end of the mail begin, without a copy of the mail."""
     end = len(raw)
     while end > at:
@@ -242,7 +232,7 @@ def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
     return end
 
 
-def _chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
+def _iterate_chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
     """Yield the body with line feeds only, in pieces, so that a large mail is not copied whole."""
     carry = b""
     for at in range(0, len(body), size):

@@ -18,45 +18,45 @@ TRAY_CAP = 100  # counted no further
 Disposition = InboundMessage.Disposition
 
 
-def last_fetch() -> datetime | None:
+def find_last_fetch() -> datetime | None:
     """Return when everything in the polled mailbox had last been stored; None if no mailbox is polled, or never yet."""
-    if not (name := mailbox.name()):
+    if not (name := mailbox.get_mailbox_name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
 
 
-def fetch() -> dict[str, Check]:
+def check_fetch() -> dict[str, Check]:
     """Return a check with the time since the polled mailbox was read to its end; nothing if no mailbox is polled.
 
     There is also a failed check `mail_certificate` as long as the certificate of the mail server is refused.
     """
-    if not mailbox.name():
+    if not mailbox.get_mailbox_name():
         return {}
-    fetched = last_fetch()
+    fetched = find_last_fetch()
     age = clock.now() - fetched if fetched else None
-    checks = {"fetch_mail": Check(ok=health.within(fetched, FETCH_MAX_AGE), age=age)}
-    if refused_at := mailbox.bad_certificate_at():
+    checks = {"fetch_mail": Check(ok=health.is_within(fetched, FETCH_MAX_AGE), age=age)}
+    if refused_at := mailbox.find_bad_certificate():
         checks["mail_certificate"] = Check(ok=False, age=clock.now() - refused_at)
     return checks
 
 
-def overdue() -> QuerySet[OutboxMessage]:
+def find_overdue() -> QuerySet[OutboxMessage]:
     """Return the mails that should have left long ago: the sweep does not run, or the worker is too slow."""
     before = clock.now() - health.OUTBOX_MAX_AGE
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=before)
 
 
-def tray() -> QuerySet[InboundMessage]:
+def find_tray() -> QuerySet[InboundMessage]:
     """Return the mails that wait for an agent."""
     return InboundMessage.objects.filter(disposition__in=InboundMessage.IN_TRAY, resolution="")
 
 
-def tray_size() -> int:
+def count_tray() -> int:
     """Return how many mails wait for an agent, but no more than TRAY_CAP."""
-    return len(tray().values_list("pk")[:TRAY_CAP])
+    return len(find_tray().values_list("pk")[:TRAY_CAP])
 
 
-def warnings() -> list[str]:
+def list_warnings() -> list[str]:
     """Return a text for each setting that is missing; the program works, but every mail goes to quarantine (M5)."""
     if settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV:
         return ["mail_verdict"]

@@ -43,20 +43,20 @@ def html_to_text(page: str) -> str:
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
     if _has_flood(page):
-        return without_tags(page)
+        return strip_tags(page)
     parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
     try:
         tree = html.document_fromstring(page, parser=parser)
     except (etree.LxmlError, ValueError, AssertionError, LookupError, TypeError):
-        return without_tags(page)
+        return strip_tags(page)
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
-        return without_tags(page)
+        return strip_tags(page)
     return _Writer().read(tree)
 
 
-def without_tags(page: str) -> str:
+def strip_tags(page: str) -> str:
     """Return the text of a page with a blank for each tag, for a page whose structure cannot be read."""
-    text = unescape(TAG.sub(" ", _without_invisible(page)))
+    text = unescape(TAG.sub(" ", _strip_invisible(page)))
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
@@ -82,17 +82,17 @@ class _Writer:
                 if _is_hidden(element):
                     walk.skip_subtree()
                 else:
-                    self._open(element)
+                    self._open_element(element)
                     self._write(element.text)
                 continue
             if event == "end" and not _is_hidden(element):
-                self._close(element)
+                self._close_element(element)
             if element is not tree:
                 self._write(element.tail)
         self._end_line()
         return "\n".join(self.lines).strip("\n")
 
-    def _open(self, element: html.HtmlElement) -> None:
+    def _open_element(self, element: html.HtmlElement) -> None:
         """Do what the start of an element asks for: a line break, a cell, a list item, or a quote."""
         tag = element.tag
         if tag == "br":
@@ -101,21 +101,21 @@ class _Writer:
         elif tag in CELLS:
             self._open_cell()
         elif not self._is_fresh:
-            self._want(_gap(tag))
+            self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
             self._cell_at = -1
         elif tag in LISTS:
             self._lists.append(0 if tag == "ol" else -1)
         elif tag == "li":
-            self._mark = self._item_mark()
+            self._mark = self._make_item_mark()
         self._preserved += tag in PRESERVED
         if _is_quote(element):
             self._turn_quote(1)
 
-    def _close(self, element: html.HtmlElement) -> None:
+    def _close_element(self, element: html.HtmlElement) -> None:
         """Do what the end of an element asks for: the gap after it, and the end of a list, a table or a quote."""
         tag = element.tag
-        self._want(_gap(tag))
+        self._ask_for_gap(_get_gap(tag))
         self._is_fresh = self._is_fresh and tag not in CELLS
         if tag in LISTS:
             self._lists.pop()
@@ -133,11 +133,11 @@ class _Writer:
             self._wanted = 0
             self._line.append("  ")
         else:
-            self._want(LINE)
+            self._ask_for_gap(LINE)
         self._cell_at = len(self.lines) + bool(self._line and self._wanted)
         self._is_fresh = True
 
-    def _item_mark(self) -> str:
+    def _make_item_mark(self) -> str:
         """Return what stands before a list item: its indent, and a star or its number."""
         indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
         if not self._lists or self._lists[-1] < 0:
@@ -150,7 +150,7 @@ class _Writer:
         self._end_line()
         self._quotes += by
 
-    def _want(self, what: int) -> None:
+    def _ask_for_gap(self, what: int) -> None:
         """Ask for at least this gap before the next word: LINE or BLANK_LINE."""
         self._wanted = max(self._wanted, what)
 
@@ -210,7 +210,7 @@ def _has_flood(page: str) -> bool:
     return False
 
 
-def _gap(tag: str) -> int:
+def _get_gap(tag: str) -> int:
     """Return the gap that an element of this name needs before and after it: 0, LINE or BLANK_LINE."""
     return BLANK_LINE if tag in APART else LINE if tag in BLOCKS else 0
 
@@ -231,7 +231,7 @@ def _is_quote(element: html.HtmlElement) -> bool:
     return kind or "quote" in element.get("class", "")
 
 
-def _without_invisible(page: str) -> str:
+def _strip_invisible(page: str) -> str:
     """Return the page without the elements that no browser shows.
 
     One regular expression for all of them would take minutes on a page in which nothing closes.

@@ -50,24 +50,24 @@ def fetch() -> int:
     Raises the errors of the server and of the database.
     """
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
-    with _connected(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
-        folder = _memory(box, began)
-        uids = _new_uids(box, folder)
+    with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
+        folder = _load_folder(box, began)
+        uids = _list_new_uids(box, folder)
         for done, uid in enumerate(uids):
             if done >= PASS_MAILS or time.monotonic() > until:
                 return done
-            _take(box, folder, uid)
-    same = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
-    same.update(read_until=began, wanted=[])
+            _take_mail(box, folder, uid)
+    unchanged = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
+    unchanged.update(read_until=began, wanted=[])
     return len(uids)
 
 
 @contextmanager
-def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
+def _connect(url: SplitResult) -> Iterator[BaseMailBox]:
     """Yield the mailbox with its folder selected, and close the connection whatever happens."""
     if url.scheme not in PORTS or not url.hostname:
         raise ImproperlyConfigured(f"MAIL_IN_IMAP_URL: {', '.join(PORTS)}://user:password@host/folder")
-    box = _proven(url)
+    box = _open_verified(url)
     folder = unquote(url.path.strip("/")) or "INBOX"
     try:
         box.login(unquote(url.username or ""), unquote(url.password or ""), initial_folder=folder)
@@ -79,14 +79,14 @@ def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
             box.client.shutdown()
 
 
-def _proven(url: SplitResult) -> BaseMailBox:
+def _open_verified(url: SplitResult) -> BaseMailBox:
     """Return a connection whose certificate was verified, if it is encrypted.
 
     Raises BadCertificate, and records it for /readyz.
     """
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     try:
-        box = _open(url.scheme, host, port)
+        box = _open_connection(url.scheme, host, port)
     except ssl.SSLCertVerificationError as error:
         Heartbeat.beat(mailbox.BAD_CERTIFICATE)
         raise BadCertificate(f"{host}: {error.verify_message}; the password was not sent") from error
@@ -94,7 +94,7 @@ def _proven(url: SplitResult) -> BaseMailBox:
     return box
 
 
-def _open(scheme: str, host: str, port: int) -> BaseMailBox:
+def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
     """Return a connection, encrypted unless the scheme is `imap`.
 
     The context is needed: without one imaplib believes any certificate.
@@ -113,19 +113,19 @@ def _open(scheme: str, host: str, port: int) -> BaseMailBox:
     return box
 
 
-def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
+def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
     """Return what is stored about the folder; at the first poll, choose the unread mails.
 
     A mail that somebody read before the first poll was answered before it.
     """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity = int(answer or 0)
-    folder = MailFolder.objects.filter(pk=mailbox.name()).first()
+    folder = MailFolder.objects.filter(pk=mailbox.get_mailbox_name()).first()
     if folder is None:
         # The highest UID first: what comes between the two questions is new, not unread and old.
-        highest, unread = _highest(box), _search(box, "UNSEEN")
+        highest, unread = _find_highest_uid(box), _search_uids(box, "UNSEEN")
         return MailFolder.objects.create(
-            name=mailbox.name(),
+            name=mailbox.get_mailbox_name(),
             uid_validity=validity,
             taken_over_at=began.replace(microsecond=0),
             old_uid=highest,
@@ -133,46 +133,46 @@ def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
         )
     if folder.uid_validity != validity:
         logger.warning("the mailbox was rebuilt (UIDVALIDITY): what came since it is ours is read again")
-        _start_again(box, folder)
+        _choose_from_rebuilt(box, folder)
         folder.uid_validity, folder.last_uid = validity, 0
         folder.save(update_fields=["uid_validity", "last_uid", "old_uid", "wanted"])
     return folder
 
 
-def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
+def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     """Choose the mails to take from a rebuilt mailbox: those since the first poll, and those not finished then."""
-    highest = _highest(box)
+    highest = _find_highest_uid(box)
     # Days of the server's, wherever it stands; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
-    recent = [uid for uid in _search(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search(box, "UNSEEN")) if folder.read_until is None else set()
+    recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()
     for first in range(0, len(recent), ASKED_AT_ONCE):
         asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
-        for uid, (literal, said) in _answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
-            if not _is_older(folder.taken_over_at, literal, said):
+        for uid, (literal, status) in _fetch_answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
+            if not _is_older(folder.taken_over_at, literal, status):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
 
 
-def _new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
+def _list_new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
     """Return the UIDs still to be taken, in order: the wanted ones of the old mails, and all newer ones."""
     wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
     last = max(folder.last_uid, folder.old_uid)
     # «n:*» names the last mail even when it is older than n.
-    return wanted + [uid for uid in _search(box, f"UID {last + 1}:*") if uid > last]
+    return wanted + [uid for uid in _search_uids(box, f"UID {last + 1}:*") if uid > last]
 
 
-def _highest(box: BaseMailBox) -> int:
+def _find_highest_uid(box: BaseMailBox) -> int:
     """Return the highest UID in the mailbox, or 0."""
-    return max(_search(box, "ALL"), default=0)
+    return max(_search_uids(box, "ALL"), default=0)
 
 
-def _search(box: BaseMailBox, criteria: str) -> list[int]:
+def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
     """Return the UIDs that match the criteria, in order."""
     return sorted(map(int, box.uids(criteria)))
 
 
-def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
+def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
     """Store one mail, remember its UID, mark it as seen, and handle it."""
     fetched = _download(box, folder, uid)
     if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
@@ -204,36 +204,36 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     Of a mail that is too large only the head is returned.
     """
     what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
-    received, said = _answers(box, str(uid), what).get(uid, (b"", b""))
-    size = SIZE.search(said)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, said)):
+    received, status = _fetch_answers(box, str(uid), what).get(uid, (b"", b""))
+    size = SIZE.search(status)
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, status)):
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
-    body = _answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
+    body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
     # No answer: somebody removed it between the two questions.
-    return (body[0], _internal_date(said), is_whole) if body else None
+    return (body[0], _parse_internal_date(status), is_whole) if body else None
 
 
-def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
+def _was_moved_here(folder: MailFolder, received: bytes, status: bytes) -> bool:
     """Return True if a mail is older than our first poll and was read: somebody moved it here from another folder."""
-    flags = FLAGS.search(said)
+    flags = FLAGS.search(status)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
-    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, status)
 
 
-def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
+def _is_older(instant: datetime, received: bytes, status: bytes) -> bool:
     """Return True if our mail server had the mail before `instant`, by INTERNALDATE, else by Received."""
-    moments = [_internal_date(said), _received_date(received)]
+    moments = [_parse_internal_date(status), _parse_received_date(received)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
-def _internal_date(said: bytes) -> datetime | None:
+def _parse_internal_date(status: bytes) -> datetime | None:
     """Return the INTERNALDATE in a server's answer, or None."""
-    moment = Internaldate2tuple(said)
+    moment = Internaldate2tuple(status)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 
-def _received_date(fields: bytes) -> datetime | None:
+def _parse_received_date(fields: bytes) -> datetime | None:
     """Return the instant in the first Received field, which the last server wrote, or None."""
     first = re.split(rb"\r?\n(?![ \t])", fields[:RECEIVED_BYTES], maxsplit=1)[0]
     try:
@@ -243,7 +243,7 @@ def _received_date(fields: bytes) -> datetime | None:
         return None
 
 
-def _answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
+def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
     """Return, by UID, the literal of each answer and the text around it.
 
     The server may tell of other mails in between; each of those has a UID of its own.
@@ -251,17 +251,17 @@ def _answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, b
     status, data = box.client.uid("FETCH", uids, what)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")
-    told: list[tuple[bytes, bytes]] = []
+    lines: list[tuple[bytes, bytes]] = []
     for piece in data:
-        said, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
-        if told and not BEGINS.match(said):
-            before = told.pop()
-            told.append((before[0] or literal, before[1] + b" " + said))
+        line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
+        if lines and not BEGINS.match(line):
+            before = lines.pop()
+            lines.append((before[0] or literal, before[1] + b" " + line))
         else:
-            told.append((literal, said))
+            lines.append((literal, line))
     answers: dict[int, tuple[bytes, bytes]] = {}
-    for literal, said in told:
-        if uid := UID.search(said):
+    for literal, line in lines:
+        if uid := UID.search(line):
             known = answers.get(int(uid.group(1)), (b"", b""))
-            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + said)
+            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + line)
     return answers

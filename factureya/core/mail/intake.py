@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from factureya.core import clock, sql
 from factureya.core.files.store import Unstorable
 from factureya.core.mail import parse, readings
-from factureya.core.mail.headers import fingerprint
+from factureya.core.mail.headers import compute_fingerprint
 from factureya.core.mail.parse import InboundMail, LimitExceeded
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundCopy, InboundMessage, InboundReading
@@ -72,11 +72,7 @@ class Postponed(Exception):
 
 
 def keep(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
+    raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
     """Commit a mail as it came; return its row, and True if it is new or False if this very mail was stored before.
 
@@ -85,7 +81,7 @@ def keep(
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
-    message_id, digest = fingerprint(raw)
+    message_id, digest = compute_fingerprint(raw)
     now = clock.now()
     inbound = InboundMessage(
         source=source,
@@ -93,7 +89,7 @@ def keep(
         kept_at=now,
         message_id=message_id,
         digest=digest,
-        recipients=[_storable(address) for address in recipients],
+        recipients=[_clean_address(address) for address in recipients],
         attempts=1,
         attempted_at=now,
     )
@@ -128,7 +124,7 @@ def _known(inbound: InboundMessage) -> InboundMessage | None:
 
 def _verdict_of(raw: bytes) -> Verdict:
     try:
-        return readings.sender_verdict(parse.parse(raw))
+        return readings.find_sender_verdict(parse.parse(raw))
     except LimitExceeded:
         return Verdict.NONE
 
@@ -159,7 +155,7 @@ def receive(
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
     """Handle the mail that `keep` returned, without reading a new one from the database. Raises as `dispose` does."""
-    return _act_on(inbound) if is_new else dispose(inbound.pk)
+    return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
@@ -170,16 +166,16 @@ def dispose(pk: int) -> Outcome:
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
-        return _repeated(inbound)
-    inbound.attempts += _claim(pk)
+        return _make_duplicate_outcome(inbound)
+    inbound.attempts += _count_attempt(pk)
     if inbound.attempts > MAX_ATTEMPTS:
-        return _settle(inbound, None, _given_up)
-    return _act_on(inbound)
+        return _write_outcome(inbound, None, _make_failed_outcome)
+    return _handle_mail(inbound)
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
     """Put a stored mail into the tray without reading it, because only a part of it came."""
-    return _settle(InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason))
+    return _write_outcome(InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
 def sweep() -> int:
@@ -200,20 +196,20 @@ def sweep() -> int:
     return disposed
 
 
-def _storable(address: str) -> str:
+def _clean_address(address: str) -> str:
     """Return an address of the envelope as any database takes it: without NUL and halves of characters."""
     return address.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _act_on(inbound: InboundMessage) -> Outcome:
+def _handle_mail(inbound: InboundMessage) -> Outcome:
     """Read a mail and write what becomes of it.
 
     Raises Postponed if it must be tried again, and DatabaseError if the database is down; after MAX_ATTEMPTS the mail
     goes to the tray.
     """
     try:
-        mail, plan = _read(inbound)
-        return _settle(inbound, mail, plan, readings.copy_without_links(inbound.raw, mail))
+        mail, plan = _read_and_plan(inbound)
+        return _write_outcome(inbound, mail, plan, readings.make_copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
     except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
@@ -222,14 +218,14 @@ def _act_on(inbound: InboundMessage) -> Outcome:
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
         if inbound.attempts >= MAX_ATTEMPTS:
-            return _settle(inbound, None, _given_up)
+            return _write_outcome(inbound, None, _make_failed_outcome)
         raise Postponed(str(inbound.pk)) from error
     finally:
         # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
         inbound.__dict__.pop("raw", None)
 
 
-def _claim(pk: int) -> int:
+def _count_attempt(pk: int) -> int:
     """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail.
 
     The count comes first, so that a mail that kills its process does not do so for ever.
@@ -239,12 +235,12 @@ def _claim(pk: int) -> int:
     return left.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
-def _given_up() -> Outcome:
+def _make_failed_outcome() -> Outcome:
     """Return the outcome of a mail that failed too often."""
     return Outcome(Disposition.MALFORMED, "error")
 
 
-def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
+def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """Return the mail as values and the plan of what to write for it. Nothing is written here."""
     try:
         mail = parse.parse(inbound.raw)
@@ -254,16 +250,16 @@ def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):
         mail = mail.shortened()
     asides: list[Aside] = []
-    for handler in _handlers(inbound, mail):
-        said = handler(inbound, mail)
-        if isinstance(said, Aside):
-            asides.append(said)
-        elif said is not None:
-            return mail, partial(_with_asides, said, asides)
+    for handler in _find_handlers(inbound, mail):
+        answer = handler(inbound, mail)
+        if isinstance(answer, Aside):
+            asides.append(answer)
+        elif answer is not None:
+            return mail, partial(_run_with_asides, answer, asides)
     return mail, lambda: Outcome(Disposition.UNREGISTERED, "unclaimed")
 
 
-def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
+def _run_with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
     """Carry out a plan and then what other handlers add, and return the plan's outcome."""
     outcome = plan()
     for aside in asides:
@@ -271,7 +267,7 @@ def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
     return outcome
 
 
-def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
+def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
     """Return the handlers of the addresses that the mail was sent to, each once; those of soporte@ if none is ours."""
     routes: dict[str, list[str]] = settings.MAIL_ROUTES
     paths: list[str] = []
@@ -281,16 +277,16 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
     return [import_string(path) for path in dict.fromkeys(paths or routes[settings.SUPPORT_EMAIL])]
 
 
-def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
+def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
     """Carry out the plan and store what became of the mail, in one transaction under the lock of the row."""
-    content = readings.content_digest(mail) if mail else None
+    content = readings.compute_content_digest(mail) if mail else None
     with transaction.atomic():
-        locked, others = _lock(inbound)
+        locked, others = _lock_with_same_id(inbound)
         if locked.disposition:
-            return _repeated(locked)
+            return _make_duplicate_outcome(locked)
         same = [other for other in others if content and other.content == content]
         twin = next((other for other in same if not _is_void(other, mail)), None)
-        outcome = _repeated(twin) if twin else plan()
+        outcome = _make_duplicate_outcome(twin) if twin else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition,
@@ -302,7 +298,7 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
             content=content,
         )
         if mail:
-            readings.store(inbound, mail, is_id_reused=bool(others) and not same)
+            readings.store_reading(inbound, mail, is_id_reused=bool(others) and not same)
         if copy is not None:
             InboundCopy.objects.create(message_id=inbound.pk, raw=copy)
     return outcome
@@ -310,10 +306,10 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
 
 def _is_void(earlier: InboundMessage, mail: InboundMail | None) -> bool:
     """Whether the earlier delivery of the same mail was refused for want of the proof that this one has (M5, M6)."""
-    return mail is not None and _is_refused(earlier) and _is_outdone(earlier, readings.sender_verdict(mail))
+    return mail is not None and _is_refused(earlier) and _is_outdone(earlier, readings.find_sender_verdict(mail))
 
 
-def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
+def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
     """Lock the mail and the first mails under its Message-ID; return it, and those of them that were handled.
 
     The locks are always taken in the order of the keys. So of two deliveries at once, one waits for the other and sees
@@ -322,11 +318,11 @@ def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:
         return rows.get(pk=inbound.pk), []
-    same = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
-    own = next((row for row in same if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
-    return own, [row for row in same if row.pk != inbound.pk and row.disposition]
+    same_id = list(rows.filter(message_id=inbound.message_id)[:MAX_SAME_ID])
+    own = next((row for row in same_id if row.pk == inbound.pk), None) or rows.get(pk=inbound.pk)
+    return own, [row for row in same_id if row.pk != inbound.pk and row.disposition]
 
 
-def _repeated(inbound: InboundMessage) -> Outcome:
+def _make_duplicate_outcome(inbound: InboundMessage) -> Outcome:
     """Return the outcome of a mail that was handled before."""
     return Outcome(Disposition.DUPLICATE, inbound.reason, inbound.about)

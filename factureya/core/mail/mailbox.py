@@ -10,7 +10,7 @@ from factureya.core.models import Heartbeat, MailFolder
 BAD_CERTIFICATE = "mail_certificate"  # the Heartbeat that is there while the mail server does not prove its name
 
 
-def name() -> str:
+def get_mailbox_name() -> str:
     """Return `user@host/folder` without the password, with INBOX by default; empty if no mailbox is polled."""
     if not settings.MAIL_IN_IMAP_URL:
         return ""
@@ -22,13 +22,13 @@ def name() -> str:
 
 def is_read_until(instant: datetime) -> bool:
     """Return True if all polled mails that came before `instant` are stored, or if no mailbox is polled (M15)."""
-    if not (mailbox := name()):
+    if not (mailbox := get_mailbox_name()):
         return True
     return MailFolder.objects.filter(name=mailbox, read_until__gte=instant).exists()
 
 
-def bad_certificate_at() -> datetime | None:
+def find_bad_certificate() -> datetime | None:
     """Return when the certificate of the mail server was last refused; None if it is good, or no mailbox is polled."""
-    if not name():
+    if not get_mailbox_name():
         return None
     return Heartbeat.objects.filter(name=BAD_CERTIFICATE).values_list("at", flat=True).first()

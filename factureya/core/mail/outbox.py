@@ -35,12 +35,9 @@ Status = OutboxMessage.Status
 DELIVER_TASK = "factureya.core.tasks.deliver"
 MAX_ADDRESS: int = OutboxMessage._meta.get_field("to").max_length or 0
 WIPED = "(borrado)\n"
-SWEEP_MAILS, SWEEP_SECONDS = (
-    1000,
-    50,
-)  # of one pass, so that a server that hangs does not pile passes up
-BELL_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
-BELL_EXPIRES_SECONDS = 300  # an older bell says nothing the sweep has not done
+SWEEP_MAILS, SWEEP_SECONDS = (1000, 50)  # of one pass, so that a server that hangs does not pile passes up
+BROKER_REST_SECONDS = 30  # a broker that failed is left alone this long: it costs one request, not each
+WAKE_EXPIRES_SECONDS = 300  # an older call has nothing left that the sweep has not done
 
 
 def enqueue(
@@ -67,20 +64,20 @@ def enqueue(
     subject, _, body = engines["mail"].get_template(f"{kind}.txt").render(context).partition("\n")
     message = OutboxMessage.objects.create(
         key=key,
-        message_id=message_id(key).strip("<>"),
+        message_id=make_message_id(key).strip("<>"),
         kind=kind,
         about=about,
         to=to,
         is_secret=is_secret,
-        subject=_one_line(subject),
+        subject=_make_single_line(subject),
         body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )
-    _ring_on_commit(message.pk)
+    _wake_on_commit(message.pk)
     return message
 
 
-def drop(pk: int) -> None:
+def drop_mail(pk: int) -> None:
     """Cancel a mail that is no longer needed; one that was sent stays as it is.
 
     A mail that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
@@ -98,7 +95,7 @@ def retry(pk: int) -> bool:
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     again = failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error="")
     if again:
-        _ring_on_commit(pk)
+        _wake_on_commit(pk)
     return bool(again)
 
 
@@ -116,18 +113,18 @@ def deliver(pk: int, line: sending.Line | None = None) -> bool:
 
     A failure queues the mail again with a growing delay. After OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
-    message = _claimed(pk)
+    message = _claim_mail(pk)
     if message is None:
         return False
     line = line or sending.Line()
     try:
-        line.send(_as_email(message))
+        line.send(_build_email(message))
     except Exception as error:  # whatever the mail server does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
-        _failed(message, error)
+        _mark_failed(message, error)
         return False
     try:
-        _sent(message)
+        _mark_sent(message)
     except Exception:  # it left, but we could not write so: it hangs in *sending* and repeats recognisably
         logger.exception("mail %s was sent and could not be marked so", message.key)
         return False
@@ -137,30 +134,30 @@ def deliver(pk: int, line: sending.Line | None = None) -> bool:
 def sweep() -> int:
     """Queue stuck mails again, send the mails that are due, and return how many were sent."""
     requeue_stuck()
-    return drain()
+    return send_due()
 
 
-def drain() -> int:
+def send_due() -> int:
     """Send the mails that are due, for SWEEP_SECONDS at most, and return how many; 0 if another process sends (M6).
 
     It looks once more after it gave the lock back, because a mail that was queued meanwhile found the lock taken.
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
-    while monotonic() < until and (due := _due()):
+    while monotonic() < until and (due := _list_due()):
         with sending.only_sender() as is_mine:
             if not is_mine:
                 break
-            sent += _send(due, until)
+            sent += _send_mails(due, until)
     return sent
 
 
-def _due() -> list[int]:
+def _list_due() -> list[int]:
     """Return the keys of the mails that are due, the oldest first."""
     due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS])
 
 
-def _send(due: list[int], until: float) -> int:
+def _send_mails(due: list[int], until: float) -> int:
     """Send these mails over one connection until the time is over, and return how many were sent.
 
     If no connection can be had, the one wait for it is a failed try of all of them, so that not each mail waits
@@ -172,8 +169,8 @@ def _send(due: list[int], until: float) -> int:
             break
         if line.fault is None:
             sent += deliver(pk, line)
-        elif message := _claimed(pk):
-            _failed(message, line.fault)
+        elif message := _claim_mail(pk):
+            _mark_failed(message, line.fault)
     line.close()
     return sent
 
@@ -191,56 +188,51 @@ def requeue_stuck() -> int:
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
-def undelivered(message: OutboxMessage) -> None:
+def handle_undelivered(message: OutboxMessage) -> None:
     """Call the hook of the mail's kind in MAIL_UNDELIVERED, in the caller's transaction."""
     if hook := settings.MAIL_UNDELIVERED.get(message.kind):
         import_string(hook)(message)
 
 
-def message_id(key: str) -> str:
+def make_message_id(key: str) -> str:
     """Return the stable Message-ID, with its brackets, of the mail with this key."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
     return f"<{digest[:40]}@{domain}>"
 
 
-class _Bell:
-    """Wake a worker when there is a mail to send. A broker that failed is not asked again for BELL_REST_SECONDS."""
+class _Waker:
+    """Wake a worker when there is a mail to send. A broker that failed is not asked again for BROKER_REST_SECONDS."""
 
     def __init__(self) -> None:
         self.rests_until = 0.0
 
-    def ring(self, _pk: int) -> None:
+    def wake(self, _pk: int) -> None:
         """Ask the broker to start the task that sends mails; a failure is only logged."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
-            current_app.send_task(
-                DELIVER_TASK,
-                ignore_result=True,
-                retry=False,
-                expires=BELL_EXPIRES_SECONDS,
-            )
+            current_app.send_task(DELIVER_TASK, ignore_result=True, retry=False, expires=WAKE_EXPIRES_SECONDS)
         except Exception as error:  # the page has succeeded and says so, whatever the broker does
-            self.rests_until = monotonic() + BELL_REST_SECONDS
+            self.rests_until = monotonic() + BROKER_REST_SECONDS
             logger.warning("the broker does not answer, the sweep will send the mails: %s", error)
 
 
-_bell = _Bell()
+_waker = _Waker()
 
 
-def _one_line(subject: str) -> str:
+def _make_single_line(subject: str) -> str:
     """Return a subject as a header may hold it: one line of at most 200 printable characters (RFC 5322)."""
     return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
 
 
-def _ring_on_commit(pk: int) -> None:
+def _wake_on_commit(pk: int) -> None:
     """Wake a worker once the transaction is committed."""
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
-    transaction.on_commit(lambda: _bell.ring(pk), robust=True)
+    transaction.on_commit(lambda: _waker.wake(pk), robust=True)
 
 
-def _as_email(message: OutboxMessage) -> EmailMessage:
+def _build_email(message: OutboxMessage) -> EmailMessage:
     """Return the mail as it is sent; Message-ID and Date are the same at every try."""
     headers = {
         **message.headers,
@@ -248,13 +240,13 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
         "Message-ID": f"<{message.message_id}>",
         "X-Factureya-Loop": "1",
     }
-    email = EmailMessage(_subject(message.subject), message.body, to=[message.to], headers=headers)
-    for name, content, content_type in _files(message):
+    email = EmailMessage(_encode_subject(message.subject), message.body, to=[message.to], headers=headers)
+    for name, content, content_type in _load_files(message):
         email.attach(name, content, content_type)
     return email
 
 
-def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
+def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the files that go with a mail of this kind, made again at each try; none if that fails."""
     hook = settings.OUTBOX_FILES.get(message.kind)
     try:
@@ -265,7 +257,7 @@ def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     return files
 
 
-def _subject(text: str) -> str:
+def _encode_subject(text: str) -> str:
     """Return the subject as its first word (the number) in plain text and the rest in encoded words where needed.
 
     If all of it were encoded, a long subject would be folded before its first word, and some readers show a gap there.
@@ -276,7 +268,7 @@ def _subject(text: str) -> str:
     return f"{first} {Header(rest, 'utf-8').encode(linesep='')}"
 
 
-def _claimed(pk: int) -> OutboxMessage | None:
+def _claim_mail(pk: int) -> OutboxMessage | None:
     """Claim a mail that is due for one try and return it; None if another process has it, or it is not due."""
     claimed = OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED, due_at__lte=clock.now()).update(
         status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1
@@ -284,12 +276,12 @@ def _claimed(pk: int) -> OutboxMessage | None:
     return OutboxMessage.objects.get(pk=pk) if claimed else None
 
 
-def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:
+def _find_claimed(message: OutboxMessage) -> QuerySet[OutboxMessage]:
     """Return a query of the mail that finds it only while no later try claimed it and it was not sent."""
     return OutboxMessage.objects.filter(pk=message.pk, attempts=message.attempts, sent_at__isnull=True)
 
 
-def _sent(message: OutboxMessage) -> None:
+def _mark_sent(message: OutboxMessage) -> None:
     """Mark a mail as sent, and call the hook of its kind (the reminder of M15) in the same transaction."""
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
@@ -297,23 +289,25 @@ def _sent(message: OutboxMessage) -> None:
         # Before the update: the hook locks the ticket, and operations lock ticket first, then mail.
         if hook := settings.OUTBOX_ON_SENT.get(message.kind):
             import_string(hook)(message, sent_at)
-        marked = _claim(message).update(status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body)
+        marked = _find_claimed(message).update(
+            status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body
+        )
         if not marked:  # another try is under way and will tell
             transaction.set_rollback(True)
 
 
-def _failed(message: OutboxMessage, error: Exception) -> None:
+def _mark_failed(message: OutboxMessage, error: Exception) -> None:
     """Queue a mail again after 1, 2, 4… minutes, or give it up after the last try."""
-    mine = _claim(message).filter(status=Status.SENDING)
-    said = _answer(error)[:500]
+    claimed = _find_claimed(message).filter(status=Status.SENDING)
+    answer = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
-        _give_up(mine, said)
+        _give_up(claimed, answer)
         return
     later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
-    mine.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=said)
+    claimed.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=answer)
 
 
-def _answer(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Return what the mail server answered (550 5.1.1 …) as text for a person, else the error with its name."""
     answers: list[tuple[int, bytes]] = []
     if isinstance(error, SMTPRecipientsRefused):
@@ -334,6 +328,6 @@ def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):
-            undelivered(message)
+            handle_undelivered(message)
         messages.filter(is_secret=True).update(body=WIPED)
         messages.update(status=Status.FAILED, claimed_at=None, last_error=error)

@@ -1,9 +1,9 @@
 """List our signed links, and cut their tokens out of every text that comes back to us.
 
 Whoever holds such a link may act with it (M3, M8, M15, M16). Mails bring these links to their people; bounces, replies
-and forwards bring them back to soporte@, where others read. `cut` finds a token in every form that mail programs give
-it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is linear
-in the length of the text, and no expression has two quantifiers that overlap.
+and forwards bring them back to soporte@, where others read. `cut_links` finds a token in every form that mail programs
+give it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is
+linear in the length of the text, and no expression has two quantifiers that overlap.
 """
 
 import binascii
@@ -86,18 +86,18 @@ class Checks:
         return self.left < 0 or _is_signed(token)
 
 
-def url(kind: Kind, token: str) -> str:
+def make_url(kind: Kind, token: str) -> str:
     """Return the absolute address of a signed link, for a mail that is rendered without a request."""
     return f"{settings.SITE_URL}/{kind.path}/{token}/"
 
 
-def cut(text: str, checks: Checks | None = None) -> str:
+def cut_links(text: str, checks: Checks | None = None) -> str:
     """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
 
     Texts of one mail share their `checks`.
     """
-    spans = [(start, end, MARK) for start, end in _links(text, checks or Checks())]
-    spans += [(start, end, CODE_MARK) for start, end in _codes(text)]
+    spans = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
+    spans += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
     if not spans:
         return text
     kept, at = [], 0
@@ -108,32 +108,32 @@ def cut(text: str, checks: Checks | None = None) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _codes(text: str) -> Iterator[tuple[int, int]]:
+def _find_codes(text: str) -> Iterator[tuple[int, int]]:
     """Yield the places of the codes that one of our mails announces as «este código»."""
-    for said in _CODE_SAID.finditer(text):
-        if found := _CODE.search(text, said.end(), said.end() + CODE_WITHIN):
+    for announcement in _CODE_SAID.finditer(text):
+        if found := _CODE.search(text, announcement.end(), announcement.end() + CODE_WITHIN):
             yield found.span()
 
 
-def _links(text: str, checks: Checks) -> list[tuple[int, int]]:
+def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
     """Return the places of our tokens, in each way in which the text can be read."""
-    plain = _Reading.of(text)
+    plain = _Reading.read_whole(text)
     readings = [plain]
     if "<" in plain.text:
-        readings.append(plain.then(_TAG))
+        readings.append(plain.replace(_TAG))
     if "-3a" in plain.text.lower():  # links that urldefense rewrote
-        readings.append(plain.then(_DEFENSE))
+        readings.append(plain.replace(_DEFENSE))
     return [
         reading.place(start, end)
         for reading in readings
         for start, end in (
-            *_tokens(reading.text, reading.places, checks),
-            *_encoded(reading.text, checks),
+            *_find_tokens(reading.text, reading.places, checks),
+            *_find_base64_runs(reading.text, checks),
         )
     ]
 
 
-def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
+def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the places of our tokens in a text without escapes; `breaks` are the places at which lines were joined."""
     done = 0
     at = text.find(":")
@@ -141,7 +141,7 @@ def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int,
         if found := _SIGNED.match(text, at):
             before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])
             start = at - (before.end() if before else 0)
-            if (begin := _beginning(text, start, found.end(), at, breaks, checks)) is not None:
+            if (begin := _find_beginning(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
                 done = found.end()
             at = text.find(":", found.end())
@@ -149,7 +149,7 @@ def _tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int,
             at = text.find(":", at + 1)
 
 
-def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
+def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where the token that ends at `end` begins, or None if it is not ours.
 
     After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
@@ -172,16 +172,16 @@ def _is_signed(token: str) -> bool:
     return False
 
 
-def _encoded(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
+def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the places of base64 text in which one of our links is; it may begin inside a group of four."""
     for run in _BASE64.finditer(text):
         if run.end() - run.start() >= BASE64_RUN and any(
-            _has_token(decoded, checks) for decoded in _decoded(run.group())
+            _has_token(decoded, checks) for decoded in _decode_run(run.group())
         ):
             yield run.span()
 
 
-def _decoded(run: str) -> Iterator[str]:
+def _decode_run(run: str) -> Iterator[str]:
     """Yield the decoded base64 for each of the four places at which a group may begin, where most of it is text."""
     standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     for skipped in range(4):
@@ -194,8 +194,8 @@ def _decoded(run: str) -> Iterator[str]:
 
 def _has_token(text: str, checks: Checks) -> bool:
     """Return True if the text holds a token of one of our links."""
-    reading = _Reading.of(text)
-    return any(True for _ in _tokens(reading.text, reading.places, checks))
+    reading = _Reading.read_whole(text)
+    return any(True for _ in _find_tokens(reading.text, reading.places, checks))
 
 
 class _Reading:
@@ -208,17 +208,17 @@ class _Reading:
         self.pieces: list[tuple[int, int, int]] = []
 
     @classmethod
-    def of(cls, text: str) -> "_Reading":
+    def read_whole(cls, text: str) -> "_Reading":
         """Return the text read through each encoding that may lie inside another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
-            following = reading.then(_ESCAPED)
+            following = reading.replace(_ESCAPED)
             if following is reading:
                 break
             reading = following
         return reading
 
-    def then(self, pattern: re.Pattern[str]) -> "_Reading":
+    def replace(self, pattern: re.Pattern[str]) -> "_Reading":
         """Return a reading with each match of the pattern replaced, or this one if nothing matches."""
         after = _Reading("", before=self)
         parts: list[str] = []
@@ -229,7 +229,7 @@ class _Reading:
                 literal = literal.rstrip(" \t")
             for part, source, length in (
                 (literal, at, len(literal)),
-                (_meant(found), found.start(), found.end() - found.start()),
+                (_unescape(found), found.start(), found.end() - found.start()),
             ):
                 if part:
                     parts.append(part)
@@ -249,11 +249,11 @@ class _Reading:
         """Return the place in the first text of these characters."""
         reading: _Reading = self
         while reading.before is not None:
-            start, end = reading._source(start)[0], reading._source(end - 1)[1]
+            start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
             reading = reading.before
         return start, end
 
-    def _source(self, at: int) -> tuple[int, int]:
+    def _find_source(self, at: int) -> tuple[int, int]:
         """Return the place (start, end) in the first text of the character at `at`."""
         index = bisect_right(self.places, at) - 1
         source, size, length = self.pieces[index]
@@ -263,7 +263,7 @@ class _Reading:
         return source, source + 1
 
 
-def _meant(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     """Return the character that an escape stands for."""
     name = found.lastgroup or ""
     value = found.group(name)

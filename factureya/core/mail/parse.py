@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 from itertools import count
 
 from factureya.core.mail import copies, own_links
-from factureya.core.mail.headers import HeadTooLong, addresses, read_head
-from factureya.core.mail.html_text import MAX_HTML, html_to_text, without_tags
+from factureya.core.mail.headers import HeadTooLong, parse_addresses, read_head
+from factureya.core.mail.html_text import MAX_HTML, html_to_text, strip_tags
 from factureya.core.mail.parts import (
     MAX_PARTS,
     MAX_TEXT_BYTES,
@@ -19,11 +19,11 @@ from factureya.core.mail.parts import (
     LimitExceeded,
     Part,
     Place,
+    find_uuencoded,
     read_parts,
-    uuencoded,
 )
-from factureya.core.mail.replies import reply_text
-from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, read_bounce, robot_mark
+from factureya.core.mail.replies import extract_reply
+from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, find_robot_mark, read_bounce
 
 __all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
@@ -76,7 +76,7 @@ class InboundMail:
 
     def shortened(self) -> "InboundMail":
         """Return the mail with quotes and signature cut out of its new words, for a mail that answers ours (M17)."""
-        new_text = reply_text(self.text, is_forward=_is_forward(self.subject))
+        new_text = extract_reply(self.text, is_forward=_is_forward(self.subject))
         was_cut = "".join(new_text.split()) != "".join(self.text.split())
         return replace(self, new_text=new_text, was_cut=was_cut)
 
@@ -87,22 +87,22 @@ def parse(raw: bytes) -> InboundMail:
     top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
     bounce = read_bounce(top, text[:20_000])
-    text = own_links.cut(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
+    text = own_links.cut_links(text[:MAX_TEXT])  # nobody reads a live link of somebody else's (M16)
     if bounce is not None:
-        text, files = copies.report_words(text), [_without_returned(file) for file in files]
-    head, senders = top.head, top.head.addresses("from")
+        text, files = copies.cut_report(text), [_strip_returned(file) for file in files]
+    head, senders = top.head, top.head.read_addresses("from")
     return InboundMail(
         message_id=next(iter(head.ids("message-id")), ""),
         references=head.ids("in-reply-to", "references"),
         senders=tuple(address for _, address in senders),
         sender_name=senders[0][0] if senders else "",
-        recipients=tuple(a for _, a in head.addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
-        subject=own_links.cut(head.get("subject")),
-        date=_date(head.get("date")),
+        recipients=tuple(a for _, a in head.read_addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
+        subject=own_links.cut_links(head.get("subject")),
+        date=_parse_date(head.get("date")),
         text=text,
         new_text=text,
         files=tuple(files),
-        robot=robot_mark(top),
+        robot=find_robot_mark(top),
         bounce=bounce,
         authentication=tuple(head.raw("authentication-results")),
     )
@@ -114,8 +114,8 @@ def peek(raw: bytes) -> tuple[str, str]:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:
         return "", ""
-    senders = [pair for value in head.raw("from") for pair in addresses(value)]
-    return (senders[0][1] if len(senders) == 1 else "", own_links.cut(head.get("subject")))
+    senders = [pair for value in head.raw("from") for pair in parse_addresses(value)]
+    return (senders[0][1] if len(senders) == 1 else "", own_links.cut_links(head.get("subject")))
 
 
 def with_line_feeds(raw: bytes) -> bytes:
@@ -142,56 +142,51 @@ class _Reader:
 
     def read(self, top: Part) -> tuple[str, list[MailFile]]:
         """Return the whole text, and all other parts as files."""
-        return self._text(top).strip("\n"), self.files
+        return self._read_text(top).strip("\n"), self.files
 
-    def _text(self, part: Part) -> str:
+    def _read_text(self, part: Part) -> str:
         """Return the text of a part; the parts that are no text become files."""
         self.budget.check_time()
         if part.is_multipart and part.parts:
-            texts = [(inner.kind, self._text(inner)) for inner in part.parts]
+            texts = [(inner.kind, self._read_text(inner)) for inner in part.parts]
             if part.kind == "multipart/alternative":
-                return _best(texts)
+                return _choose_text(texts)
             return "\n\n".join(text.strip("\n") for _, text in texts if text.strip())
         if part.is_multipart:  # without a boundary: its text is read, and it is kept as the file it may be
             if part.kind != "multipart/alternative":
-                self._add(part)
+                self._add_file(part)
             return part.text()
         if part.kind in STATUS_TYPES:
             return ""
         if part.disposition == "attachment" or part.file_name or part.kind not in {"text/plain", "text/html"}:
-            self._add(part)
+            self._add_file(part)
             return ""
-        return self._html(part) if part.kind == "text/html" else self._plain(part)
+        return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
-    def _html(self, part: Part) -> str:
+    def _read_html(self, part: Part) -> str:
         """Return an HTML part as text; beyond the limit only its tags are removed."""
         page = part.text()
         self._html_left -= min(len(page), MAX_HTML)
-        return html_to_text(page) if self._html_left >= 0 else without_tags(page)
+        return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
-    def _plain(self, part: Part) -> str:
+    def _read_plain(self, part: Part) -> str:
         """Return a plain part as text; files that uuencode wrote into it become files."""
         place = part.place(MAX_TEXT_BYTES)
         content = place.read(part.source)
         if b"begin " not in content or place.inner:
             return part.as_text(content)
-        found, rest = uuencoded(content)
+        found, rest = find_uuencoded(content)
         self.files += [
-            MailFile(
-                file.name,
-                "application/octet-stream",
-                file.content,
-                replace(place, inner=file.lines),
-            )
+            MailFile(file.name, "application/octet-stream", file.content, replace(place, inner=file.lines))
             for file in found
         ]
         if len(self.files) > MAX_PARTS:  # as many as other files may be
             raise LimitExceeded("parts")
         return part.as_text(rest)
 
-    def _add(self, part: Part) -> None:
+    def _add_file(self, part: Part) -> None:
         """Add the part as a file; an embedded message keeps its bytes and is named by its subject."""
-        name = own_links.cut(part.file_name)  # a page that was saved is named by its address
+        name = own_links.cut_links(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
@@ -200,21 +195,21 @@ class _Reader:
         self.files.append(MailFile(name, part.kind, place.read(part.source), place))
 
 
-def _best(texts: list[tuple[str, str]]) -> str:
+def _choose_text(texts: list[tuple[str, str]]) -> str:
     """Return the plain one of alternative texts, unless it is empty; then the first that is not."""
     written = [(kind, text) for kind, text in texts if text.strip()]
     plain = [text for kind, text in written if kind == "text/plain"]
     return next(iter(plain or [text for _, text in written]), "")
 
 
-def _without_returned(file: MailFile) -> MailFile:
+def _strip_returned(file: MailFile) -> MailFile:
     """Return a file of a delivery report; the mail that it returns is reduced to its head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
-        return replace(file, content=copies.head_alone(file.content), is_returned=True)
+        return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file
 
 
-def _date(value: str) -> datetime | None:
+def _parse_date(value: str) -> datetime | None:
     """Return the date that the mail claims, aware, or None if it is no date."""
     try:
         date = parsedate_to_datetime(value)

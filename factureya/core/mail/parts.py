@@ -13,7 +13,7 @@ from email.message import Message
 from time import monotonic
 
 from factureya.core.mail.charsets import decode
-from factureya.core.mail.headers import Head, HeadTooLong, base64_bytes, plain, read_head, words
+from factureya.core.mail.headers import Head, HeadTooLong, decode_base64, decode_plain, decode_words, read_head
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PARTS = 200
@@ -47,12 +47,12 @@ class Place:
         """Return the decoded bytes of the file; a broken encoding is decoded as far as possible."""
         written = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
-            content = base64_bytes(written)
+            content = decode_base64(written)
         elif self.encoding == "quoted-printable":
             content = binascii.a2b_qp(written)
         else:
             content = bytes(written)
-        return uudecoded(content[slice(*self.inner)]) if self.inner else content
+        return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content
 
 
 @dataclass
@@ -128,8 +128,8 @@ class Part:
             return ""
         if isinstance(value, tuple):
             charset, _, text = value
-            return plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
-        return words(str(value)) if value and is_text else str(value or "")
+            return decode_plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
+        return decode_words(str(value)) if value and is_text else str(value or "")
 
     @property
     def file_name(self) -> str:
@@ -147,7 +147,7 @@ class Part:
         whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
             return whole
-        found, _ = uuencoded(whole.read(self.source))
+        found, _ = find_uuencoded(whole.read(self.source))
         return replace(whole, inner=found[0].lines) if found else whole
 
     def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
@@ -164,7 +164,7 @@ class Part:
             written = written.translate(None, b"\r\n \t")
             whole = len(written) // 4 * 4
             carry = written[whole:]
-            yield base64_bytes(written[:whole])
+            yield decode_base64(written[:whole])
 
     def text(self) -> str:
         """Return the text of a text part, with line feeds."""
@@ -191,7 +191,7 @@ def read_parts(raw: bytes, budget: Budget) -> Part:
     if len(raw) > MAX_BYTES:
         raise LimitExceeded("bytes")
     try:
-        return _read(raw, 0, len(raw), "text/plain", budget, 0)
+        return _read_part(raw, 0, len(raw), "text/plain", budget, 0)
     except HeadTooLong as error:
         raise LimitExceeded("head") from error
 
@@ -205,23 +205,23 @@ class Uuencoded:
     content: bytes
 
 
-def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
+def find_uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
     """Return the files that uuencode wrote into a text, and the text without them; what does not decode stays text."""
     files: list[Uuencoded] = []
     rest: list[bytes] = []
     at = 0
     for found in UUENCODED.finditer(raw):
         try:
-            content = uudecoded(found.group(2))
+            content = decode_uuencoded(found.group(2))
         except binascii.Error:
             continue
-        files.append(Uuencoded(plain(found.group(1)).strip(), found.span(2), content))
+        files.append(Uuencoded(decode_plain(found.group(1)).strip(), found.span(2), content))
         rest.append(raw[at : found.start()])
         at = found.end()
     return files, b"".join([*rest, raw[at:]])
 
 
-def uudecoded(lines: bytes) -> bytes:
+def decode_uuencoded(lines: bytes) -> bytes:
     """Return the bytes of these lines of uuencode. Raises binascii.Error."""
     return b"".join(binascii.a2b_uu(line) for line in lines.splitlines())
 
@@ -229,32 +229,32 @@ def uudecoded(lines: bytes) -> bytes:
 UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}\r?\n)+)end[ \t]*\r?$", re.MULTILINE)
 
 
-def _read(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
+def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
     """Return the part between `start` and `end` with its own parts. Raises LimitExceeded."""
     budget.spend(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
     part = Part(raw, head, body_at, end, default)
-    if part.is_multipart and (boundary := _boundary(part)):
+    if part.is_multipart and (boundary := _get_boundary(part)):
         inner = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
-        for begin, stop in _sections(raw, body_at, end, boundary, budget):
-            part.parts.append(_read(raw, begin, stop, inner, budget, depth + 1))
+        for begin, stop in _find_sections(raw, body_at, end, boundary, budget):
+            part.parts.append(_read_part(raw, begin, stop, inner, budget, depth + 1))
     elif part.is_message and part.encoding in IDENTITY:
-        part.parts.append(_read(raw, body_at, end, "text/plain", budget, depth + 1))
+        part.parts.append(_read_part(raw, body_at, end, "text/plain", budget, depth + 1))
     return part
 
 
-def _boundary(part: Part) -> bytes:
+def _get_boundary(part: Part) -> bytes:
     """Return the delimiter of the part's own parts, or nothing if its head names none."""
     name = part.parameter("boundary", is_text=False).rstrip()
     return b"--" + name.encode("utf-8", "replace") if name else b""
 
 
-def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
+def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
     """Yield the place of each part between the delimiters; the end of the last one may be missing."""
     begin = -1
-    for at, after, is_last in _delimiters(raw, start, end, boundary, budget):
+    for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
-            yield begin, max(begin, _before_line_end(raw, at))
+            yield begin, max(begin, _skip_line_end(raw, at))
         begin = -1 if is_last else after
         if is_last:
             return
@@ -262,9 +262,11 @@ def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget)
         yield begin, end
 
 
-def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int, bool]]:
+def _find_delimiters(
+    raw: bytes, start: int, end: int, boundary: bytes, budget: Budget
+) -> Iterator[tuple[int, int, bool]]:
     """Yield, for each delimiter, its place, the place of the line after it, and whether it is the closing one."""
-    at = start if raw.startswith(boundary, start, end) else _next(raw, boundary, start, end)
+    at = start if raw.startswith(boundary, start, end) else _find_next_delimiter(raw, boundary, start, end)
     while at >= 0:
         budget.spend_delimiter()
         rest_at = at + len(boundary)
@@ -273,16 +275,16 @@ def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budge
         rest = raw[rest_at:line_end].rstrip(b" \t\r")
         if rest in {b"", b"--"}:
             yield at, min(line_end + 1, end), rest == b"--"
-        at = _next(raw, boundary, line_end, end)
+        at = _find_next_delimiter(raw, boundary, line_end, end)
 
 
-def _next(raw: bytes, boundary: bytes, at: int, end: int) -> int:
+def _find_next_delimiter(raw: bytes, boundary: bytes, at: int, end: int) -> int:
     """Return the place of the next line that begins with the boundary, or -1."""
     found = raw.find(b"\n" + boundary, at, end)
     return found + 1 if found >= 0 else -1
 
 
-def _before_line_end(raw: bytes, at: int) -> int:
+def _skip_line_end(raw: bytes, at: int) -> int:
     """Return the place before the line end that belongs to the delimiter at `at`."""
     if raw[at - 2 : at] == b"\r\n":
         return at - 2

@@ -13,19 +13,19 @@ from factureya.core.mail import copies
 from factureya.core.mail.headers import BLANK
 from factureya.core.mail.parse import InboundMail, MailFile, with_line_feeds
 from factureya.core.mail.parts import Place
-from factureya.core.mail.verdicts import Verdict, verdict
+from factureya.core.mail.verdicts import Verdict, read_verdict
 from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 
 
-def sender_verdict(mail: InboundMail) -> Verdict:
+def find_sender_verdict(mail: InboundMail) -> Verdict:
     """Return what our own mail server found out about the sender of the mail (M5)."""
     if not mail.sender:
         return Verdict.NONE  # there is nobody to vouch for
     domain = mail.sender.rpartition("@")[2]
-    return verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
+    return read_verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
 
 
-def content_digest(mail: InboundMail) -> str:
+def compute_content_digest(mail: InboundMail) -> str:
     """Return the SHA-256 of the senders, the decoded text and the decoded files, which is the same in every delivery.
 
     Headers of a server on the way, another transfer encoding, folded lines and other line ends do not change it (M6).
@@ -46,7 +46,7 @@ def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
     return digest.digest()
 
 
-def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
+def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
     """Store what the mail says, once, in the transaction that stores what became of it."""
     InboundReading.objects.create(
         message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
@@ -54,16 +54,16 @@ def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> 
         senders=list(mail.senders),
         recipients=list(mail.recipients),
         date=mail.date,
-        verdict=sender_verdict(mail),
+        verdict=find_sender_verdict(mail),
         text=mail.text,
         new_text=mail.new_text if mail.was_cut else "",
         was_cut=mail.was_cut,
         is_id_reused=is_id_reused,
-        files=[_stored(file) for file in mail.files],
+        files=[_describe_file(file) for file in mail.files],
     )
 
 
-def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
+def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
     """Return the copy of the mail that may be given out, or None if that is the original itself (M16).
 
     A mail beyond the limits was not read, so its copy is its beginning as one text.
@@ -72,7 +72,7 @@ def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
     return None if mail and copy is raw else copy
 
 
-def for_download(inbound: InboundMessage) -> bytes:
+def read_for_download(inbound: InboundMessage) -> bytes:
     """Return the bytes of the mail that a person may have; empty if only `export_mail` may give it out (M16)."""
     copy = InboundCopy.objects.filter(message=inbound).first()
     if copy is not None:
@@ -80,7 +80,7 @@ def for_download(inbound: InboundMessage) -> bytes:
     return inbound.raw if InboundReading.objects.filter(message=inbound).exists() else b""
 
 
-def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
+def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
     """Return the files of a mail, taken from its bytes by the places in the reading."""
     source = with_line_feeds(raw)
     found = []
@@ -89,12 +89,12 @@ def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
         place = Place(start, end, encoding, tuple(inner) if inner else None)
         content = place.read(source)
         if file["is_returned"]:
-            content = copies.head_alone(content)
+            content = copies.cut_to_head(content)
         found.append(MailFile(file["name"], file["type"], content, place, file["is_returned"]))
     return found
 
 
-def _stored(file: MailFile) -> dict[str, Any]:
+def _describe_file(file: MailFile) -> dict[str, Any]:
     """Return the values of a file that the reading stores."""
     return {
         "name": file.name,

@@ -26,15 +26,9 @@ ORIGINALS = {
     "oorspronkelijk bericht",
 }
 VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
-DATED = re.compile(
-    r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d",
-    re.IGNORECASE,
-)
+DATED = re.compile(r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d", re.IGNORECASE)
 BRACKETED = r"<[^\s<>@]{1,64}@[^\s<>@]{1,255}>"
-SAID = re.compile(
-    rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$",
-    re.IGNORECASE,
-)
+SAID = re.compile(rf".{{4,300}}\b{VERB}\b.{{0,60}}:\W{{0,3}}$|.{{4,300}}{BRACKETED}\s{{0,3}}:\W{{0,3}}$", re.IGNORECASE)
 NAMED = re.compile(rf".{{0,150}}{BRACKETED}\W{{0,3}}{VERB}\b.{{0,30}}:\W{{0,3}}$", re.IGNORECASE)
 CLOCK = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -99,7 +93,7 @@ MAX_WRAPPED = 4  # lines over which an attribution may be broken
 MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
 
 
-def reply_text(text: str, *, is_forward: bool = False) -> str:
+def extract_reply(text: str, *, is_forward: bool = False) -> str:
     """Return what the sender of an answer wrote (M17).
 
     `is_forward` is True if the subject says that the mail forwards another. A line of more than MAX_LINE characters is
@@ -107,17 +101,17 @@ def reply_text(text: str, *, is_forward: bool = False) -> str:
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
     seen = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
-    start = _stray_head(seen)
+    start = _count_stray_lines(seen)
     lines, seen = lines[start:], seen[start:]
-    cut = _original_at(seen)
+    cut = _find_original(seen)
     forward = next((n for n, line in enumerate(seen) if FORWARD.match(line)), len(seen))
     if is_forward or forward < cut:
         return text.strip()
-    kept = _without_signature(seen, _without_quotes(seen[:cut]))
+    kept = _drop_signature(seen, _drop_quotes(seen[:cut]))
     return "\n".join(lines[number] for number in kept).strip() or text.strip()
 
 
-def _stray_head(lines: list[str]) -> int:
+def _count_stray_lines(lines: list[str]) -> int:
     """Return the number of lines at the top that are headers which a blank line pushed into the text."""
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
@@ -125,7 +119,7 @@ def _stray_head(lines: list[str]) -> int:
     return end if is_head else 0
 
 
-def _original_at(lines: list[str]) -> int:
+def _find_original(lines: list[str]) -> int:
     """Return the number of the line at which the answered mail begins without «>», or the number of lines.
 
     Some text must be above it: what looks like an original without an answer above is what the sender wrote.
@@ -134,13 +128,13 @@ def _original_at(lines: list[str]) -> int:
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
     has_own = False
     for number, line in enumerate(lines):
-        said = _attribution(lines, number)
+        attribution = _find_attribution(lines, number)
         is_original = _is_original(line) or _is_block(lines, number)
-        if said and number > last_quoted:
-            is_original = is_original or _is_certain(said[0], is_end=number + said[1] > last)
+        if attribution and number > last_quoted:
+            is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
         if has_own and is_original:
             return number
-        has_own = has_own or not (is_rule(line) or line.startswith(">") or said)
+        has_own = has_own or not (is_rule(line) or line.startswith(">") or attribution)
     return len(lines)
 
 
@@ -165,23 +159,23 @@ def _is_block(lines: list[str], at: int) -> bool:
     return "date" in found and bool(found & {"to", "subject"})
 
 
-def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
+def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
     """Return the attribution («El … escribió:») that begins at this line and its number of lines, or None."""
     if not DATED.match(lines[at]):
         return (lines[at], 1) if NAMED.match(lines[at]) else None
     joined = lines[at].strip()
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
         if joined.rstrip(" *_").endswith(":"):
-            return (joined, count) if _is_said(joined) else None
+            return (joined, count) if _looks_like_attribution(joined) else None
         # What begins anew at a later line begins there: the lines before it are the sender's own.
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return None
         joined = f"{joined} {line.strip()}"
     is_last = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")
-    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_last and _is_said(joined) else None
+    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_last and _looks_like_attribution(joined) else None
 
 
-def _is_said(joined: str) -> bool:
+def _looks_like_attribution(joined: str) -> bool:
     """Return True if the joined lines look like «El … escribió:», with an address, a time or a year."""
     return bool(
         SAID.match(joined)
@@ -190,16 +184,16 @@ def _is_said(joined: str) -> bool:
     )
 
 
-def _is_certain(said: str, *, is_end: bool) -> bool:
+def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
     """Return True if an attribution before lines without «>» is surely no sentence of the customer's.
 
     It must give an address, or a full date and time in another language or at the end of the mail.
     """
-    dated = bool(CLOCK.search(said) and YEAR.search(said))
-    return "@" in said or (dated and (is_end or not SPOKEN.search(said)))
+    dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
+    return "@" in attribution or (dated and (is_end or not SPOKEN.search(attribution)))
 
 
-def _without_quotes(lines: list[str]) -> list[int]:
+def _drop_quotes(lines: list[str]) -> list[int]:
     """Return the numbers of the sender's own lines, and of the quotes between them if each is answered.
 
     A line with «>» is a quote only after an attribution: customers also write «> Facturas» for a step of a menu.
@@ -210,9 +204,9 @@ def _without_quotes(lines: list[str]) -> list[int]:
     kept: list[int] = []
     number, has_said = 0, False
     while number < len(lines):
-        said = _attribution(lines, number)
-        if said and _quote_follows(lines, number + said[1]):
-            number, has_said = number + said[1], True
+        attribution = _find_attribution(lines, number)
+        if attribution and _is_quote_next(lines, number + attribution[1]):
+            number, has_said = number + attribution[1], True
             continue
         if not (has_said and lines[number].startswith(">")):
             kept.append(number)
@@ -231,13 +225,13 @@ def _is_interleaved(lines: list[str]) -> bool:
     return answers > 1
 
 
-def _quote_follows(lines: list[str], at: int) -> bool:
+def _is_quote_next(lines: list[str], at: int) -> bool:
     """Return True if the next line with text begins with «>»."""
     following = next((line for line in lines[at : at + 3] if line.strip()), "")
     return following.startswith(">")
 
 
-def _without_signature(lines: list[str], kept: list[int]) -> list[int]:
+def _drop_signature(lines: list[str], kept: list[int]) -> list[int]:
     """Return the kept line numbers without the signature: from «-- » on, a telephone's line, and rules at the end."""
     for place in range(max(0, len(kept) - SIGNATURE_LINES), len(kept)):
         if lines[kept[place]] == "-- " and any(lines[n].strip() for n in kept[:place]):
@@ -259,8 +253,8 @@ def is_device_line(line: str) -> bool:
     if not start or len(bare) > MAX_DEVICE_LINE:
         return False
     words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
-    told = [word for word in words if word and not word.startswith(("http:", "https:"))]
-    named = [piece for word in told[len(start.split()) :] for piece in word.replace("-", " ").split()]
-    named += start.split()[1:2] if start.startswith("get ") else []
-    others = [word for word in named if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
-    return not others and any(word in DEVICES for word in named)
+    typed_words = [word for word in words if word and not word.startswith(("http:", "https:"))]
+    pieces = [piece for word in typed_words[len(start.split()) :] for piece in word.replace("-", " ").split()]
+    pieces += start.split()[1:2] if start.startswith("get ") else []
+    others = [word for word in pieces if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
+    return not others and any(word in DEVICES for word in pieces)

@@ -14,14 +14,7 @@ AUTOREPLY_FIELDS = (
     "x-mail-autoreply",
     "x-autoresponder",
 )
-LIST_FIELDS = (
-    "list-id",
-    "list-post",
-    "list-unsubscribe",
-    "list-help",
-    "mailing-list",
-    "x-mailing-list",
-)
+LIST_FIELDS = ("list-id", "list-post", "list-unsubscribe", "list-help", "mailing-list", "x-mailing-list")
 BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
 # With its colon, as programs write it: a person's subject may begin with the same words.
 AWAY = re.compile(
@@ -29,10 +22,7 @@ AWAY = re.compile(
     r"respuesta automática|out of (?:the )?office|fuera de (?:la )?oficina)\s*(?::|$)",
     re.IGNORECASE,
 )
-BOUNCER = re.compile(
-    r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b",
-    re.IGNORECASE,
-)
+BOUNCER = re.compile(r"^\W*(?:mailer-daemon|mail-daemon|postmaster)\b|\bmail delivery (?:sub)?system\b", re.IGNORECASE)
 FAILED_SUBJECT = re.compile(
     r"^\s*(?:undeliver(?:able|ed)|returned mail|delivery (?:status notification|failure|has failed)|mail delivery "
     r"failed|failure notice|no se puede entregar|no entregado|devuelto)",
@@ -77,7 +67,7 @@ def has_null_sender(head: Head) -> bool:
     return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
 
 
-def robot_mark(top: Part) -> str:
+def find_robot_mark(top: Part) -> str:
     """Return the name of the mark that shows that no person wrote this mail, or an empty text.
 
     `X-Auto-Response-Suppress` alone is no mark.
@@ -92,10 +82,10 @@ def robot_mark(top: Part) -> str:
         return "autoreply"
     if head.get("precedence").strip().lower() in BULK:
         return "precedence"
-    return _quieter_mark(top, head)
+    return _find_implicit_mark(top, head)
 
 
-def _quieter_mark(top: Part, head: Head) -> str:
+def _find_implicit_mark(top: Part, head: Head) -> str:
     """Return the mark of a mail without an explicit one: a list, a read receipt, no return path, or its subject."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
@@ -110,11 +100,11 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
     """Return what a delivery report of any shape says, or None if the mail is none."""
     parts = list(top.walk())
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
-    if not (statuses or _is_report(top.head, top.parameter("report-type").lower())):
+    if not (statuses or _looks_like_bounce(top.head, top.parameter("report-type").lower())):
         return None
-    status = "\n".join(_plain(part) for part in statuses)
-    named = RECIPIENT.findall(status) or [address for _, address in top.head.addresses("x-failed-recipients")]
-    identifiers = [found for part in parts for found in _quoted_ids(part, top)]
+    status = "\n".join(_read_beginning(part) for part in statuses)
+    named = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
+    identifiers = [found for part in parts for found in _read_returned_ids(part, top)]
     identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
@@ -132,7 +122,7 @@ def _is_final(status: str, subject: str, text: str) -> bool:
     return not (DELAY_SUBJECT.match(subject) or DELAY_TEXT.search(text))
 
 
-def _is_report(head: Head, report_type: str) -> bool:
+def _looks_like_bounce(head: Head, report_type: str) -> bool:
     """Return True if a mail without a delivery-status part still looks like a bounce.
 
     It does by its report type, its sender, X-Failed-Recipients, or an empty return path with a failure subject.
@@ -141,19 +131,19 @@ def _is_report(head: Head, report_type: str) -> bool:
     return bool(
         report_type == "delivery-status"
         or BOUNCER.search(senders)
-        or any("mailer-daemon" in address.split("@")[0] for _, address in head.addresses("from"))
+        or any("mailer-daemon" in address.split("@")[0] for _, address in head.read_addresses("from"))
         or head.get("x-failed-recipients")
         or (has_null_sender(head) and FAILED_SUBJECT.match(head.get("subject")))
     )
 
 
-def _quoted_ids(part: Part, top: Part) -> list[str]:
+def _read_returned_ids(part: Part, top: Part) -> list[str]:
     """Return the Message-IDs of a returned mail in this part, whether as headers or as a message."""
     if part.kind in HEADERS_TYPES:
-        return QUOTED_ID.findall(_plain(part))
+        return QUOTED_ID.findall(_read_beginning(part))
     return list(part.head.ids("message-id")) if part is not top else []
 
 
-def _plain(part: Part) -> str:
+def _read_beginning(part: Part) -> str:
     """Return the beginning of a part as text with line feeds."""
     return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

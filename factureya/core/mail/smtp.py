@@ -80,7 +80,7 @@ class MailServer(SMTP):
         path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
         mail = bytearray(b"Return-Path: <%s>\r\n" % path)
         is_large = is_too_large = False
-        async for piece in _lines(self._reader):
+        async for piece in _read_lines(self._reader):
             if len(mail) + len(piece) > intake.MAX_KEPT:
                 is_too_large = True
                 mail.clear()
@@ -92,7 +92,7 @@ class MailServer(SMTP):
         return None if is_too_large else bytes(mail)
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """Yield the lines of a mail without the dots that SMTP adds; a line longer than the buffer comes in pieces."""
     is_begin = True
     while True:
@@ -120,7 +120,7 @@ class Handler:
         self.under_way += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.threads, take, raw, recipients)
+            return await loop.run_in_executor(self.threads, take_mail, raw, recipients)
         finally:
             self.under_way -= 1
 
@@ -130,10 +130,10 @@ class Handler:
         return TRY_AGAIN
 
 
-def take(raw: bytes, recipients: list[str]) -> str:
+def take_mail(raw: bytes, recipients: list[str]) -> str:
     """Store a mail, handle it, and return the answer: 250 as soon as it is stored; the sweep does the rest."""
     try:
-        inbound, is_new = _keep(raw, recipients)
+        inbound, is_new = _keep_mail(raw, recipients)
     except intake.TooLarge:
         return TOO_LARGE
     except Exception:
@@ -148,7 +148,7 @@ def take(raw: bytes, recipients: list[str]) -> str:
     return KEPT
 
 
-def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
+def _keep_mail(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
     """Store a mail as `intake.keep` does, and try again once if the connection was lost while the thread was idle."""
     try:
         return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
@@ -157,7 +157,7 @@ def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
         return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
 
 
-def address(listen: str) -> tuple[str, int]:
+def parse_listen_address(listen: str) -> tuple[str, int]:
     """Return HOST:PORT as host and port. Raises ImproperlyConfigured."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:

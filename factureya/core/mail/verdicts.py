@@ -25,15 +25,15 @@ _RESULT = re.compile(r"^\s*dmarc(?:\s*/\s*\d+)?\s*=\s*([\w-]+)", re.IGNORECASE)
 _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)', re.IGNORECASE)
 
 
-def verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
+def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
     """Return the verdict of the server `authserv` on a mail whose From is in `domain`, from Authentication-Results.
 
     A pass counts only for exactly that domain, a failure always. The headers of other servers are ignored.
     """
     found = [
-        _judge(section, domain.lower())
+        _judge_result(section, domain.lower())
         for header in headers
-        for section in _sections_of(header, authserv.strip().lower())
+        for section in _split_results(header, authserv.strip().lower())
         if _RESULT.match(section)
     ]
     if Verdict.FAIL in found:
@@ -41,7 +41,7 @@ def verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
     return Verdict.PASS if found and set(found) == {Verdict.PASS} else Verdict.NONE
 
 
-def _judge(section: str, domain: str) -> Verdict:
+def _judge_result(section: str, domain: str) -> Verdict:
     """Return the verdict of one DMARC result for this domain."""
     result = _RESULT.match(section)
     assert result is not None
@@ -50,13 +50,13 @@ def _judge(section: str, domain: str) -> Verdict:
         return Verdict.NONE
     if word != "pass":
         return Verdict.FAIL
-    named = _FROM.search(section)
-    if named is None:
+    domain_match = _FROM.search(section)
+    if domain_match is None:
         return Verdict.NONE
-    return Verdict.PASS if named.group(1).lower().rstrip(".") == domain else Verdict.FAIL
+    return Verdict.PASS if domain_match.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
 
-def _sections_of(header: str, authserv: str) -> list[str]:
+def _split_results(header: str, authserv: str) -> list[str]:
     """Return the results in an Authentication-Results header if our server `authserv` wrote it, else none.
 
     Comments are removed; quoted text is not split.
@@ -75,5 +75,5 @@ def _sections_of(header: str, authserv: str) -> list[str]:
             sections[-1].append(piece)
     first, *others = ("".join(pieces) for pieces in sections)
     name = first.split()  # the name, and perhaps a version
-    mine = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
-    return others if mine else []
+    is_ours = bool(authserv) and bool(name) and name[0].strip('"').lower() == authserv
+    return others if is_ours else []

@@ -25,12 +25,7 @@ class Event(models.Model):
     verb = models.CharField("verbo", max_length=60)
     at = models.DateTimeField("cuándo")
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="quién",
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="quién"
     )
     actor_name = models.CharField("nombre de quien actuó", max_length=200, blank=True)
     data = models.JSONField("datos", default=dict)

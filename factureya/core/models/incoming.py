@@ -59,12 +59,7 @@ class InboundMessage(Chained):
     resolution = models.CharField("resolución", max_length=10, choices=Resolution, blank=True)
     resolved_at = models.DateTimeField("resuelto", null=True, blank=True)
 
-    IN_TRAY = (
-        Disposition.UNREGISTERED,
-        Disposition.MALFORMED,
-        Disposition.AUTO,
-        Disposition.BOUNCE,
-    )
+    IN_TRAY = (Disposition.UNREGISTERED, Disposition.MALFORMED, Disposition.AUTO, Disposition.BOUNCE)
 
     class Meta:
         verbose_name = "correo recibido"
@@ -114,11 +109,7 @@ class InboundOriginal(models.Model):
     """Store the bytes of a mail apart from its other columns: lists do not read them, updates do not write them."""
 
     message = models.OneToOneField(
-        InboundMessage,
-        models.PROTECT,
-        primary_key=True,
-        related_name="original",
-        verbose_name="correo",
+        InboundMessage, models.PROTECT, primary_key=True, related_name="original", verbose_name="correo"
     )
     raw = models.BinaryField("original")
 
@@ -138,11 +129,7 @@ class InboundReading(models.Model):
     """
 
     message = models.OneToOneField(
-        InboundMessage,
-        models.PROTECT,
-        primary_key=True,
-        related_name="reading",
-        verbose_name="correo",
+        InboundMessage, models.PROTECT, primary_key=True, related_name="reading", verbose_name="correo"
     )
     subject = models.TextField("asunto", blank=True)  # whole
     senders = models.JSONField("remitentes", default=list)

@@ -15,6 +15,6 @@ class WithoutTokens(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the text of the record if it holds a token, and always let it pass."""
         text = record.getMessage()
-        if (short := own_links.cut(_TOKEN.sub("…", text))) != text:
+        if (short := own_links.cut_links(_TOKEN.sub("…", text))) != text:
             record.msg, record.args = short, ()
         return True

@@ -60,10 +60,7 @@ def picture(file: Attachment, url: str) -> SafeString:
         width, height = max(1, round(file.width * scale)), max(1, round(file.height * scale))
         room = format_html(' width="{}" height="{}"', width, height)
     return format_html(
-        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">',
-        url,
-        room,
-        file.name,
+        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">', url, room, file.name
     )
 
 
@@ -86,9 +83,9 @@ def when(instant: datetime | None) -> str:
     """Return «hoy, 10:05», «ayer, 17:20», «mañana, 9:00» or «20 nov, 11:45», with the year if it is another one."""
     if instant is None:
         return ""
-    local, today = _local_and_today(instant)
-    day = DAYS.get((local.date() - today).days) or _day(local, today.year)
-    return f"{day}, {_time(local)}"
+    local, today = _get_local_and_today(instant)
+    day = DAYS.get((local.date() - today).days) or _format_day(local, today.year)
+    return f"{day}, {_format_time(local)}"
 
 
 @register.filter
@@ -96,9 +93,9 @@ def when_long(instant: datetime | None) -> str:
     """Return «vie 27 nov a las 10:05» or «a la 1:05», for instants that are stored or printed."""
     if instant is None:
         return ""
-    local, today = _local_and_today(instant)
+    local, today = _get_local_and_today(instant)
     article = "a la" if local.hour == 1 else "a las"
-    return f"{WEEKDAYS[local.weekday()]} {_day(local, today.year)} {article} {_time(local)}"
+    return f"{WEEKDAYS[local.weekday()]} {_format_day(local, today.year)} {article} {_format_time(local)}"
 
 
 @register.filter
@@ -180,19 +177,21 @@ def error_list(form: BaseForm) -> ErrorList:
     for field in form.hidden_fields():
         wide += [FormError(text=str(text), target="") for text in field.errors]
     fields = [
-        FormError(text=str(text), target=_target(field)) for field in form.visible_fields() for text in field.errors
+        FormError(text=str(text), target=_find_target(field))
+        for field in form.visible_fields()
+        for text in field.errors
     ]
     wrong = sum(bool(field.errors) for field in form.visible_fields())
     heading = f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}" if wrong else "Hay un problema"
     return ErrorList(heading=heading, items=wide + fields)
 
 
-def _target(field: BoundField) -> str:
+def _find_target(field: BoundField) -> str:
     """Return the id that an error links to: the control's, or the first choice of radios and checkboxes."""
     return field.id_for_label or f"{field.auto_id}_0"
 
 
-def _local_and_today(instant: datetime) -> tuple[datetime, date]:
+def _get_local_and_today(instant: datetime) -> tuple[datetime, date]:
     """Return the instant and today's date in local time.
 
     The zone is asked for once, because lists call this for every row.
@@ -201,12 +200,12 @@ def _local_and_today(instant: datetime) -> tuple[datetime, date]:
     return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
-def _day(local: datetime, this_year: int) -> str:
+def _format_day(local: datetime, this_year: int) -> str:
     """Return a local day as «20 nov», with the year if it is not `this_year`."""
     year = "" if local.year == this_year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1]}{year}"
 
 
-def _time(local: Any) -> str:
+def _format_time(local: Any) -> str:
     """Return a local time as «9:05»."""
     return f"{local.hour}:{local.minute:02d}"

@@ -38,7 +38,7 @@ def write(chain: str = "cosa:1", events: int = 1, *, actor: Any = None, **data: 
 
 
 def flaws() -> list[tuple[str, int, str]]:
-    return [(flaw.chain, flaw.seq, flaw.problem) for flaw in audit.verify()]
+    return [(flaw.chain, flaw.seq, flaw.problem) for flaw in audit.find_flaws()]
 
 
 def tamper(*statements: str) -> None:
@@ -57,12 +57,12 @@ def tamper(*statements: str) -> None:
 @pytest.mark.django_db
 def test_the_first_event_of_something_new_looks_for_no_head() -> None:
     with transaction.atomic():
-        first = audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+        first = audit.record_first("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
     (second,) = write()
     assert (first.seq, first.prev, second.prev) == (1, audit.GENESIS, first.hash)
     assert flaws() == []
     with pytest.raises(DatabaseError), transaction.atomic():
-        audit.begin("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
+        audit.record_first("cosa.hecha", Thing("cosa:1"), actor=None)  # type: ignore[arg-type]
     assert ChainHead.objects.get(chain="cosa:1").seq == 2
 
 
@@ -76,7 +76,7 @@ def test_an_event_says_who_what_when_and_follows_the_one_before():
     stored = Event.objects.get(pk=second.pk)
     assert (stored.actor, stored.actor_name, stored.at) == (ana, "Ana Ocaso", NOON)
     assert stored.data == {"n": 1, "antes": "ñandú"}
-    assert audit.digest(stored) == stored.hash
+    assert audit.compute_hash(stored) == stored.hash
     head = ChainHead.objects.get(chain="cosa:1")
     assert (head.seq, head.hash) == (2, second.hash)
     assert str(head) == "cosa:1 #2"
@@ -100,9 +100,9 @@ def test_never_outside_a_transaction():
 @pytest.mark.django_db
 def test_who_finds_the_chain_begun_meanwhile_comes_second(monkeypatch):
     (first,) = write()
-    look = audit._locked_head
+    look = audit._lock_head
     answers = iter([None])
-    monkeypatch.setattr(audit, "_locked_head", lambda chain: next(answers, look(chain)))
+    monkeypatch.setattr(audit, "_lock_head", lambda chain: next(answers, look(chain)))
     (second,) = write()
     assert (second.seq, second.prev) == (2, first.hash)
     assert flaws() == []

@@ -44,7 +44,7 @@ def refused(sql: str, name: str) -> None:
     with pytest.raises(IntegrityError, match=name):
         execute(sql)
     assert (list(Event.objects.order_by("pk").values()), list(ChainHead.objects.values())) == before
-    assert list(audit.verify()) == []
+    assert list(audit.find_flaws()) == []
 
 
 # -- All of it is there ------------------------------------------------------------------------------

@@ -34,9 +34,9 @@ def nav_links(context: Context) -> list[Link]:
         ("¿Qué es Factureya?", "portal:about"),
         ("Atención a clientes", "portal:support"),
     ]
-    pages += _own_pages(request)
+    pages += _list_own_pages(request)
     addresses = [(label, address(name)) for label, name in pages]
-    here = _here(path, [url for _, url in addresses])
+    here = _find_current(path, [url for _, url in addresses])
     links = []
     for label, url in addresses:
         current = "page" if url == path else "true" if url == here else ""
@@ -44,7 +44,7 @@ def nav_links(context: Context) -> list[Link]:
     return links
 
 
-def _own_pages(request) -> list[tuple[str, str]]:
+def _list_own_pages(request) -> list[tuple[str, str]]:
     """Return the pages behind the login: a customer's tickets and requests, or the pages of the person's offices."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -58,7 +58,7 @@ def _own_pages(request) -> list[tuple[str, str]]:
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
-def _here(path: str, urls: list[str]) -> str:
+def _find_current(path: str, urls: list[str]) -> str:
     """Return the link that the current page belongs to: the longest one that begins its path."""
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")

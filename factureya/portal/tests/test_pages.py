@@ -25,7 +25,9 @@ HOLIDAYS = {
 
 
 def words(instant: str) -> hours.Today:
-    return hours.today(AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO))
+    return hours.describe_today(
+        AttentionHours(HOLIDAYS, MEXICO), datetime.fromisoformat(instant).replace(tzinfo=MEXICO)
+    )
 
 
 @pytest.mark.clause("M2")

@@ -78,7 +78,7 @@ def refers(how: str, ticket: Ticket) -> dict[str, str]:
     sent = OutboxMessage.objects.filter(about=ticket.chain).first()
     assert sent is not None
     return {
-        "id of a mail": {"In_Reply_To": f"<{outbox.message_id(sent.key)}>"},
+        "id of a mail": {"In_Reply_To": f"<{outbox.make_message_id(sent.key)}>"},
         "id of the ticket": {"References": f"<x@y> <{threads.root_id(ticket.number)}>"},
         "address": {"To": threads.reply_address(ticket.number)},
         "number": {"Subject": f"Re: {ticket.number}"},
@@ -108,7 +108,7 @@ def test_an_answer_to_ours_is_shortened_and_the_pages_say_so(client, ana: User, 
 
 @pytest.mark.parametrize("folio", ["SA-", "SC-"])
 def test_a_folio_in_the_subject_is_an_answer_too(ana: User, folio: str):
-    from_us = f"Re: {folio}{threads.numbers.new('XX').removeprefix('XX-')}"
+    from_us = f"Re: {folio}{threads.numbers.make_number('XX').removeprefix('XX-')}"
     deliver(proven(f"Ya quedó\n\n{QUOTED}", Subject=from_us))
     assert InboundReading.objects.get().was_cut
 

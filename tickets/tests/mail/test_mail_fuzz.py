@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from factureya import pipe
 from factureya.core.mail import parse as mail_parse
-from factureya.core.mail.headers import fingerprint
+from factureya.core.mail.headers import compute_fingerprint
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
 from factureya.core.tests.mail.test_samples import FOLDER, rows
@@ -122,11 +122,11 @@ def bring(settings, monkeypatch, tmp_path, capsys, caplog) -> Iterator[Bring]:
         assert code == 0, (raw, complaint)  # 75 is for want of a database, and we have one
         assert "Traceback" not in complaint
         assert not [record for record in caplog.records if record.levelno > logging.WARNING], raw
-        message_id, digest = fingerprint(raw)
+        message_id, digest = compute_fingerprint(raw)
         kept = InboundMessage.objects.get(message_id=message_id, digest=digest)
         assert kept.disposition, raw
         if json.loads(said)["disposition"] == "ignore-duplicate":
-            assert fingerprint(bytes(kept.raw)) == (message_id, digest)
+            assert compute_fingerprint(bytes(kept.raw)) == (message_id, digest)
         else:
             assert bytes(kept.raw) == raw
 

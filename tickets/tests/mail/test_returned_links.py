@@ -236,7 +236,7 @@ def test_a2b_nobody_closes_a_ticket_with_the_link_of_a_reply(client: Client, ana
 def test_a2b_a_link_that_is_pasted_by_hand_is_cut_too(client: Client, ana: User):
     ticket = make_ticket(requester=ana)
     token = token_in(mails_about(ticket)[0])
-    url = own_links.url(own_links.TICKET, token)
+    url = own_links.make_url(own_links.TICKET, token)
     log_in(client, ana)
     operations.add_information(ticket.pk, author=ana, body=f"Me llegó esto: {url}", form_key="k1")
     operations.add_information(ticket.pk, author=ana, body=f"Me llegó esto: {url}", form_key="k1")  # once
@@ -271,7 +271,7 @@ def test_a2_the_tray_and_the_search_find_no_token(client: Client, ana: User):
     token = token_in(mails_about(make_ticket(requester=ana))[0])
     deliver(
         proven(
-            f"{own_links.url(own_links.TICKET, token)}",
+            f"{own_links.make_url(own_links.TICKET, token)}",
             From="extrano@otro.example",
             Subject=f"Fwd: {token}",
         )

@@ -285,9 +285,9 @@ def test_a_ticket_by_phone_names_the_agent():
 def test_a_taken_number_is_drawn_again(monkeypatch):
     first = make_ticket()
     drawn = iter([first.number, first.number, "FY-0000-0000"])
-    monkeypatch.setattr("factureya.core.numbers.new", lambda _prefix: next(drawn))
+    monkeypatch.setattr("factureya.core.numbers.make_number", lambda _prefix: next(drawn))
     assert make_ticket().number == "FY-0000-0000"
-    monkeypatch.setattr("factureya.core.numbers.new", lambda _prefix: first.number)
+    monkeypatch.setattr("factureya.core.numbers.make_number", lambda _prefix: first.number)
     stored = traces(first)
     with pytest.raises(Exception, match=r"number|row exists"):
         make_ticket(requester=first.requester)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
-            host, port = smtp.address(settings.MAIL_IN_LISTEN)
+            host, port = smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         _give_back_large_blocks()

@@ -322,13 +322,13 @@ def test_names_are_cleaned(raw, clean):
 
 @given(st.text(max_size=400), st.sampled_from(types.KINDS))
 def test_any_name_becomes_a_safe_one_that_tells_the_truth(raw, kind):
-    name = store.named_as(store.clean_name(raw), kind)
+    name = store.set_true_extension(store.clean_name(raw), kind)
     assert 0 < len(name) <= store.MAX_NAME
     assert name.rpartition(".")[2] in kind.extensions
     assert name.rpartition(".")[0]
     assert not set(name) & set('/\\<>:"|?*\0\r\n\u202e\u200b')
     assert name.isprintable()
-    assert store.named_as(store.clean_name(name), kind) == name
+    assert store.set_true_extension(store.clean_name(name), kind) == name
     name.encode()  # no lone surrogate
 
 
@@ -337,15 +337,15 @@ def test_any_name_becomes_a_safe_one_that_tells_the_truth(raw, kind):
 
 def test_the_good_ones_stay_and_the_bad_ones_are_named():
     files = [upload("a.png", picture()), upload("b.svg", b"<svg/>"), upload("c.pdf", PDF)]
-    good, bad = store.store_all(files, DRAFT)
+    good, bad = store.store_uploads(files, DRAFT)
     assert [a.name for a in good] == ["a.png", "c.pdf"]
     assert [r.name for r in bad] == ["b.svg"]
-    assert store.drafts(DRAFT) == good
+    assert store.list_draft_files(DRAFT) == good
 
 
 def test_five_files_counting_those_kept_before():
-    store.store_all([upload(f"{n}.txt", b"x") for n in range(3)], DRAFT)
-    good, bad = store.store_all([upload(f"{n}.txt", b"x") for n in range(3, 7)], DRAFT)
+    store.store_uploads([upload(f"{n}.txt", b"x") for n in range(3)], DRAFT)
+    good, bad = store.store_uploads([upload(f"{n}.txt", b"x") for n in range(3, 7)], DRAFT)
     assert [a.name for a in good] == ["3.txt", "4.txt"]
     assert [str(r) for r in bad] == [
         f"«{n}.txt» no cupo: un mensaje lleva hasta 5 archivos. Quite otro, o envíelo en el mensaje siguiente."
@@ -354,35 +354,35 @@ def test_five_files_counting_those_kept_before():
 
 
 def test_a_bad_file_takes_no_room():
-    store.store_all([upload(f"{n}.txt", b"x") for n in range(4)], DRAFT)
-    good, bad = store.store_all([upload("malo.svg", b"<svg/>"), upload("bueno.txt", b"x")], DRAFT)
+    store.store_uploads([upload(f"{n}.txt", b"x") for n in range(4)], DRAFT)
+    good, bad = store.store_uploads([upload("malo.svg", b"<svg/>"), upload("bueno.txt", b"x")], DRAFT)
     assert ([a.name for a in good], [r.name for r in bad]) == (["bueno.txt"], ["malo.svg"])
 
 
 def test_no_key_no_files():
     Attachment.objects.create(token="t", file="tt/t", name="a", content_type="text/plain", size=1, sha256="x")
-    assert store.drafts("") == []
-    assert store.discard("", "t") is False
+    assert store.list_draft_files("") == []
+    assert store.discard_file("", "t") is False
 
 
 def test_files_move_to_another_form():
     attachment = kept("a.txt", b"hola")
     for draft, to in (("", "otro"), (DRAFT, ""), ("ajeno", "otro")):
-        store.move(draft, to)
-    assert store.drafts(DRAFT) == [attachment]
+        store.move_files(draft, to)
+    assert store.list_draft_files(DRAFT) == [attachment]
     assert str(attachment) == "a.txt"
-    store.move(DRAFT, "otro")
-    assert (store.drafts(DRAFT), store.drafts("otro")) == ([], [attachment])
+    store.move_files(DRAFT, "otro")
+    assert (store.list_draft_files(DRAFT), store.list_draft_files("otro")) == ([], [attachment])
 
 
 def test_discard_removes_row_and_file(django_capture_on_commit_callbacks):
     attachment = kept("a.txt", b"hola")
-    assert store.discard("otro-borrador", attachment.token) is False
+    assert store.discard_file("otro-borrador", attachment.token) is False
     with django_capture_on_commit_callbacks(execute=True):
-        assert store.discard(DRAFT, attachment.token) is True
-    assert store.drafts(DRAFT) == []
+        assert store.discard_file(DRAFT, attachment.token) is True
+    assert store.list_draft_files(DRAFT) == []
     assert not Path(attachment.file.path).exists()
-    assert store.discard(DRAFT, attachment.token) is False
+    assert store.discard_file(DRAFT, attachment.token) is False
 
 
 # -- What nobody took --------------------------------------------------------------------------------
@@ -456,7 +456,7 @@ def test_people_h4_a_heavy_picture_has_a_small_copy_that_goes_with_it(
     with small:
         assert Image.open(small).size == (512, 128)
     with django_capture_on_commit_callbacks(execute=True):
-        store.discard(file.draft, file.token)
+        store.discard_file(file.draft, file.token)
     assert not [path for path in media.rglob("*") if path.is_file()]
 
 

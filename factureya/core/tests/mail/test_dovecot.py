@@ -169,7 +169,7 @@ def test_h3_h4_a_mailbox_of_years_cut_and_rebuilt(box: Box, poll: Callable[..., 
         assert poll() == sorted(names)
         assert MailFolder.objects.get().uid_validity != validity
     assert not InboundMessage.objects.exclude(disposition="accept-new").exists()
-    assert health.fetch()["fetch_mail"].ok
+    assert health.check_fetch()["fetch_mail"].ok
 
 
 def test_h3_h4_a_first_poll_that_is_cut_and_a_mailbox_that_is_rebuilt_in_it(
@@ -198,5 +198,5 @@ def test_a7_dovecot_of_an_authority_nobody_trusts_hears_no_password(
     monkeypatch.delenv("SSL_CERT_FILE")
     assert poll() == []
     assert "BadCertificate: 127.0.0.1: " in caplog.text
-    assert not health.fetch()["mail_certificate"].ok
+    assert not health.check_fetch()["mail_certificate"].ok
     assert "Login" not in server.log

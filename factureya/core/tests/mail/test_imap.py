@@ -323,7 +323,7 @@ def test_a_fetch_that_is_refused_is_an_error(box, monkeypatch):
 def test_without_a_mailbox_nothing_is_polled(settings):
     settings.MAIL_IN_IMAP_URL = ""
     assert tasks.fetch_mail() == 0
-    assert mailbox.name() == ""
+    assert mailbox.get_mailbox_name() == ""
     with pytest.raises(ImproperlyConfigured):
         imap.fetch()
 

@@ -134,7 +134,7 @@ def test_what_is_larger_than_is_kept_is_left_to_its_server(monkeypatch):
 
 
 def test_another_refusal_of_the_database_is_not_taken_for_a_duplicate(monkeypatch):
-    monkeypatch.setattr(intake, "fingerprint", lambda _raw: ("id", "d" * 64))
+    monkeypatch.setattr(intake, "compute_fingerprint", lambda _raw: ("id", "d" * 64))
     monkeypatch.setattr(InboundMessage, "save", lambda *_a, **_k: (_ for _ in ()).throw(IntegrityError("otra cosa")))
     with pytest.raises(IntegrityError):
         intake.keep(mail(), source="pipe")
@@ -392,14 +392,14 @@ def test_one_mail_that_not_even_the_tray_takes_does_not_stop_the_sweep(monkeypat
     with time_machine.travel(NOON, tick=False):
         stuck, _ = intake.keep(mail("uno"), source="smtp")
         intake.keep(mail("dos", Message_ID="<m2@ejemplo.mx>"), source="smtp")
-    settle = intake._settle
+    settle = intake._write_outcome
 
     def fail(inbound: InboundMessage, *rest: Any) -> Outcome:
         if inbound.pk == stuck.pk:
             raise ValueError("ni así")
         return settle(inbound, *rest)
 
-    monkeypatch.setattr(intake, "_settle", fail)
+    monkeypatch.setattr(intake, "_write_outcome", fail)
     with time_machine.travel(NOON + intake.SWEEP_AFTER, tick=False):
         InboundMessage.objects.filter(pk=stuck.pk).update(attempts=intake.MAX_ATTEMPTS)
         assert intake.sweep() == 1

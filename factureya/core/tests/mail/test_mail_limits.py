@@ -12,13 +12,13 @@ MEGABYTES = 25 * 1024 * 1024
 READ = """
 import sys
 from factureya.core.mail import parse as mail_in
-from factureya.core.mail.headers import fingerprint
-from factureya.core.mail.verdicts import verdict
+from factureya.core.mail.headers import compute_fingerprint
+from factureya.core.mail.verdicts import read_verdict
 raw = sys.stdin.buffer.read()
 try:
-    fingerprint(raw)
+    compute_fingerprint(raw)
     mail = mail_in.parse(raw).shortened()
-    verdict(mail.authentication, authserv="mx", domain="x.mx")
+    read_verdict(mail.authentication, authserv="mx", domain="x.mx")
     print("read")
 except mail_in.LimitExceeded as limit:
     print(limit)

@@ -440,15 +440,15 @@ def test_a_listener_that_is_killed_loses_nothing(listen, scratch):
 @pytest.mark.parametrize("listen_on", ["8025", "localhost:", "localhost:smtp", "localhost:0", "localhost:70000", ""])
 def test_where_to_listen_is_host_and_port(settings, listen_on):
     with pytest.raises(ImproperlyConfigured):
-        smtp.address(listen_on)
+        smtp.parse_listen_address(listen_on)
     settings.MAIL_IN_LISTEN = listen_on
     with pytest.raises(CommandError, match="HOST:PORT"):
         call_command("receive_smtp")
 
 
 def test_where_to_listen():
-    assert smtp.address("127.0.0.1:8025") == ("127.0.0.1", 8025)
-    assert smtp.address("[::1]:25") == ("::1", 25)
+    assert smtp.parse_listen_address("127.0.0.1:8025") == ("127.0.0.1", 8025)
+    assert smtp.parse_listen_address("[::1]:25") == ("::1", 25)
 
 
 # -- What the listener answers -----------------------------------------------------------------------
@@ -480,7 +480,7 @@ def raising(*errors: BaseException | None) -> Callable[..., Any]:
 def test_answers_to_the_mail_server(ana, monkeypatch, errors, answer):
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(intake, "keep", raising(*errors))
-    assert smtp.take(mail(), []).startswith(answer)
+    assert smtp.take_mail(mail(), []).startswith(answer)
     assert InboundMessage.objects.count() == (answer == "250")
 
 
@@ -489,7 +489,7 @@ def test_answers_to_the_mail_server(ana, monkeypatch, errors, answer):
 def test_once_kept_it_is_250_whatever_follows(monkeypatch, error):
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(intake, "finish", lambda *_a, **_k: (_ for _ in ()).throw(error))
-    assert smtp.take(mail(), []) == smtp.KEPT
+    assert smtp.take_mail(mail(), []) == smtp.KEPT
     assert InboundMessage.objects.get().disposition == ""
 
 
@@ -589,7 +589,7 @@ def test_a_session_from_greeting_to_term(monkeypatch, is_lmtp):
             server.rcpt("soporte@factureya.com")
             said.append(server.data(mail())[0])
 
-    monkeypatch.setattr(smtp, "take", take)
+    monkeypatch.setattr(smtp, "take_mail", take)
     monkeypatch.setattr(smtp, "RETRY_SECONDS", 0.2)
     thread = threading.Thread(target=client)
     with socket.socket() as taken_port:  # taken for half a second: it is tried again

@@ -115,7 +115,7 @@ def test_files_are_taken_out_of_the_original_by_their_places(name, line_end, mon
     read = [file.content for file in parse.parse(raw).files]
     monkeypatch.setattr(parse, "parse", lambda _raw: pytest.fail("parsed again"))
     reading = InboundReading.objects.get()
-    found = readings.files(reading, reading.message.raw)
+    found = readings.read_files(reading, reading.message.raw)
     assert [file.content for file in found] == read
     assert [content.replace(b"\n", b"").replace(b"\r", b"") for content in read] == [
         content.replace(b"\n", b"").replace(b"\r", b"") for content in expected

@@ -7,7 +7,7 @@ import pytest
 
 from factureya.core.mail import parse
 from factureya.core.mail.parse import InboundMail
-from factureya.core.mail.replies import reply_text
+from factureya.core.mail.replies import extract_reply
 
 FOLDER = Path(__file__).resolve().parents[5] / "shared" / "samples" / "email"
 pytestmark = [pytest.mark.samples, pytest.mark.once, pytest.mark.clause("M6")]
@@ -81,7 +81,7 @@ def test_with_a_from_header_of_our_choice(row):
 def test_reply_bodies(row):
     folder = FOLDER / "replies"
     body, expected = ((folder / row[key]).read_text() for key in ("file", "expected_file"))
-    assert reply_text(body).split() == expected.split()
+    assert extract_reply(body).split() == expected.split()
 
 
 def test_all_are_read():

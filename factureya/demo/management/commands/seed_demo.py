@@ -40,7 +40,7 @@ class Command(BaseCommand):
 def seed() -> int:
     """Make the accounts and play the stories; the number of tickets."""
     present = clock.now()
-    _ring_no_bells()
+    _wake_no_workers()
     with transaction.atomic():
         cast = people.create(present - FIRST_DAY)
         for add in settings.DEMO_SEEDS:
@@ -48,9 +48,9 @@ def seed() -> int:
         return tickets.Player(cast, present).play(tickets.load())
 
 
-def _ring_no_bells() -> None:
-    """Nearly all of the hundreds of mails are sent by now: their bells must not fill the broker.
+def _wake_no_workers() -> None:
+    """Keep the mails of the demo from waking workers: nearly all count as sent, and calls would fill the broker.
 
-    Set before the first bell of this process, which ends with the command; the sweep needs no bell.
+    It is set before the first mail of this process, which ends with the command; the sweep sends the mails.
     """
     current_app.conf.broker_url = "memory://localhost/"
