@@ -72,7 +72,7 @@ def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
 @pytest.mark.clause("M8")
 def test_the_link_that_confirms_leaves_even_if_the_receipt_cannot_be_drawn(mailoutbox, monkeypatch, caplog):
     request_histories.make(request_histories.Cast(), Status.SUBMITTED)
-    monkeypatch.setattr(receipt, "draw", lambda _acuse: 1 / 0)
+    monkeypatch.setattr(receipt, "draw_receipt", lambda _acuse: 1 / 0)
 
     assert outbox.deliver(OutboxMessage.objects.get(kind="change_requests/confirm").pk)
 
