@@ -157,7 +157,7 @@ class TicketForm(FilesMixin):
     def opening(self) -> dict[str, Any]:
         """The arguments of `operations.open_ticket` that come from the person."""
         data = self.cleaned_data
-        body = message_text.compose(data["description"], data["steps"], data["expected"])
+        body = join_answers(data["description"], data["steps"], data["expected"])
         return {
             "subject": data["subject"],
             "category": data["category"],
@@ -258,3 +258,26 @@ class LookUpForm(PortalForm):
     def clean_email(self) -> str:
         """Addresses are compared in lower case."""
         return str(self.cleaned_data["email"]).lower()
+
+
+def join_answers(description: str, steps: str, expected: str = "") -> str:
+    """Return the guided form's answers as one text, each under its heading; the steps are numbered, one per line."""
+    lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
+    numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
+    parts = [_trim_lines(description)]
+    if numbered:  # by phone they may be missing
+        parts.append(f"{message_text.STEPS}:\n{numbered}")
+    if expected.strip():
+        parts.append(f"{message_text.EXPECTED}:\n{_trim_lines(expected)}")
+    return "\n\n".join(parts)
+
+
+def drop_number(line: str) -> str:
+    """Return the line without the number that its writer put before it."""
+    match = message_text.NUMBERED_LINE.fullmatch(line)
+    return match.group(2).strip() if match else line.strip()
+
+
+def _trim_lines(text: str) -> str:
+    """Return the text without blanks around it and at the ends of its lines."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -24,7 +24,7 @@ from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage
-from tickets import bounces, mail_text, operations, policy, threads
+from tickets import bounces, message_text, operations, policy, threads
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
@@ -62,12 +62,12 @@ class Letter:
     @property
     def subject(self) -> str:
         """One line that fits."""
-        return mail_text.subject_line(self.mail.subject)
+        return message_text.shorten_subject(self.mail.subject)
 
     @property
     def body(self) -> str:
         """What stands in the ticket."""
-        return mail_text.message_text(self.mail.new_text, self.mail.text, self.kept)
+        return message_text.join_mail_text(self.mail.new_text, self.mail.text, self.kept)
 
     @property
     def category(self) -> str:

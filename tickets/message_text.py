@@ -1,4 +1,4 @@
-"""The text of a message: how the guided form's answers become one text (M17), and how a text becomes blocks.
+"""The text of a message: how a mail becomes one (M17), and how a text becomes blocks.
 
 Messages are plain text. The same reading serves the customer's page, the agent's and the mails: a known heading on
 a line of its own, a list whose lines are numbered 1, 2, 3…, and paragraphs.
@@ -7,10 +7,15 @@ a line of its own, a list whose lines are numbered 1, 2, 3…, and paragraphs.
 import re
 from dataclasses import dataclass, field
 
+from factureya.core.files.from_mail import Kept
+
 STEPS = "Pasos que siguió"
 EXPECTED = "Qué esperaba que pasara"
+MAX_SUBJECT = 120
+NO_TEXT = "(El correo no traía texto.)"
+REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 _HEADINGS = frozenset({STEPS, EXPECTED})
-_NUMBERED = re.compile(r"\s*(\d{1,3})\s*[.)\-]\s+(\S.*)")
+NUMBERED_LINE = re.compile(r"\s*(\d{1,3})\s*[.)\-]\s+(\S.*)")
 
 
 @dataclass
@@ -22,22 +27,21 @@ class Block:
     items: list[str] = field(default_factory=list)
 
 
-def compose(description: str, steps: str, expected: str = "") -> str:
-    """One text from the guided form's answers, each under its heading; steps numbered, one per line."""
-    lines = [without_number(line) for line in steps.splitlines() if line.strip()]
-    numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
-    parts = [_lines(description)]
-    if numbered:  # by phone they may be missing
-        parts.append(f"{STEPS}:\n{numbered}")
-    if expected.strip():
-        parts.append(f"{EXPECTED}:\n{_lines(expected)}")
+def shorten_subject(subject: str) -> str:
+    """Return a mail's subject as one line that fits; the whole subject stays in the stored mail."""
+    line = " ".join(subject.split())
+    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+
+
+def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
+    """Return what a mail adds to a ticket: its new text, or all of it if nothing is new; then the refused files."""
+    words = own_words.strip() or text.strip()
+    if not words and kept.files:
+        words = "Adjunto: " + ", ".join(file.name for file in kept.files)
+    parts = [words or NO_TEXT]
+    if kept.refusals:
+        parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in kept.refusals)]))
     return "\n\n".join(parts)
-
-
-def without_number(line: str) -> str:
-    """The line without the number its writer put before it."""
-    match = _NUMBERED.fullmatch(line)
-    return match.group(2).strip() if match else line.strip()
 
 
 def blocks(body: str) -> list[Block]:
@@ -55,7 +59,7 @@ def _add(found: list[Block], line: str) -> None:
     if line.endswith(":") and line[:-1] in _HEADINGS:
         found.append(Block("heading", line[:-1]))
         return
-    match = _NUMBERED.fullmatch(line)
+    match = NUMBERED_LINE.fullmatch(line)
     if match and _continues(found, int(match.group(1))):
         if found and found[-1].kind == "steps":
             found[-1].items.append(match.group(2))
@@ -73,7 +77,3 @@ def _continues(found: list[Block], number: int) -> bool:
     if found and found[-1].kind == "steps":
         return number == len(found[-1].items) + 1
     return number == 1
-
-
-def _lines(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -7,18 +7,10 @@ from tickets.customer import views_list, views_new, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
-class NumberConverter:
-    """A tracking number however it was typed; one that cannot be is no address of ours (404, without a query)."""
+class NumberConverter(numbers.NumberConverter):
+    """Read the tracking number in an address."""
 
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """The canonical number. A ValueError (InvalidNumber) means that this pattern does not match."""
-        return numbers.parse(NUMBER_PREFIX, value)
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
+    prefixes = (NUMBER_PREFIX,)
 
 
 register_converter(NumberConverter, "ticket_number")

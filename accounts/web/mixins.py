@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.views import View
 
 from accounts.models import User
-from accounts.web import drafts, form_keys, returning
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory, returning
+from accounts.web.form_memory import FormKey
 from factureya.core.files import store
 from factureya.core.models import Attachment
 from factureya.core.typed import kept_fields
@@ -106,8 +106,8 @@ class KeyedForm:
 
     def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
         """The key of the posted form, and whether it was good; a bad one is replaced by a fresh one."""
-        key = form_keys.read(self.request.POST.get("key", ""), form, user)
-        return (key, True) if key else (form_keys.new(user, form), False)
+        key = form_memory.read_key(self.request.POST.get("key", ""), form, user)
+        return (key, True) if key else (form_memory.new_key(user, form), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Take away what «Quitar» names, keep what came, and tell what was refused."""
@@ -125,9 +125,9 @@ def posted_text(request: HttpRequest) -> dict[str, str]:
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
     """To the login; a form that arrives after its session expired is kept for its owner, with its files (M17)."""
-    key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
+    key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
         store.store_all(uploads, key.key)
-        drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
+        form_memory.keep_draft(request.session, key, posted_text(request), why=form_memory.RECOVERED)
     return redirect_to_login(after)

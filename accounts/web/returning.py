@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from factureya.core.files import store
 from factureya.core.typed import kept_fields, texts
 
@@ -75,17 +75,17 @@ def hold(request: HttpRequest, page: str, user: User | None = None) -> None:
     if key is None or not (texts(fields) or request.FILES):
         return
     for name, inputs in FILE_FIELDS.items():
-        under = form_keys.read_orphan(request.POST.get(name, ""))
+        under = form_memory.read_orphan_key(request.POST.get(name, ""))
         uploads = [file for field in inputs for file in request.FILES.getlist(field)]
         if under is not None and under.owner == key.owner and uploads:
             store.store_all(uploads, under.key)
-    drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
+    form_memory.keep_draft(request.session, key, {**fields, "posted_to": request.path}, why=form_memory.RECOVERED)
 
 
 def held(request: HttpRequest) -> dict[str, str]:
     """Return what was kept of a form of this page, which has no key of its own; empty for anybody but its owner."""
     user: Any = request.user
-    found = drafts.find(request.session, user, _form_of(request.path))
+    found = form_memory.find_draft(request.session, user, _form_of(request.path))
     return found[1] if found else {}
 
 
@@ -97,46 +97,46 @@ def to_show(request: HttpRequest) -> dict[str, str]:
     user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
     if user is None or not user.is_authenticated or not user.is_staff:
         return {}
-    for form, _fields in drafts.everything(request.session):
-        found = drafts.find(request.session, user, form)
+    for form, _fields in form_memory.read_all_drafts(request.session):
+        found = form_memory.find_draft(request.session, user, form)
         if found is None or not form.startswith(_form_of("")):
             continue
         key, fields, why = found
-        if form == _form_of(request.path) or why == drafts.RECOVERED:
-            if why == drafts.RECOVERED:
-                drafts.keep(request.session, key, fields, why=drafts.BESIDE)
+        if form == _form_of(request.path) or why == form_memory.RECOVERED:
+            if why == form_memory.RECOVERED:
+                form_memory.keep_draft(request.session, key, fields, why=form_memory.BESIDE)
             return fields
     return {}
 
 
 def forget(request: HttpRequest) -> None:
     """Forget what was kept of the form that is posted now."""
-    for form, fields in drafts.everything(request.session):
+    for form, fields in form_memory.read_all_drafts(request.session):
         if fields.get("posted_to") == request.path and form.startswith(_form_of("")):
-            drafts.forget_form(request.session, form)
+            form_memory.forget_form(request.session, form)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:
     """Leave in the browser of staff whose form a later post will be, for when its session has ended by then."""
     user: Any = request.user
-    if not user.is_authenticated or _person(request) == form_keys.owner_of(user):
+    if not user.is_authenticated or _person(request) == form_memory.digest_owner(user):
         return
     response.set_cookie(
         COOKIE,
-        signing.dumps(form_keys.owner_of(user), salt=SALT),
+        signing.dumps(form_memory.digest_owner(user), salt=SALT),
         httponly=True,
         secure=settings.HTTPS,
-        max_age=int(form_keys.ORPHAN_FORM_AGE.total_seconds()),
+        max_age=int(form_memory.ORPHAN_FORM_AGE.total_seconds()),
         samesite="Lax",
     )
 
 
 def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
     """Return the key that the post carries; else one of this page, for the person it is known to be of."""
-    carried = form_keys.read_orphan(request.POST.get("key", ""))
+    carried = form_memory.read_orphan_key(request.POST.get("key", ""))
     if carried is not None:
         return carried if user is None or carried.belongs_to(user) else None
-    owner = form_keys.owner_of(user) if user is not None else _person(request)
+    owner = form_memory.digest_owner(user) if user is not None else _person(request)
     return FormKey("", _form_of(page), owner) if owner else None
 
 
@@ -147,6 +147,6 @@ def _form_of(page: str) -> str:
 def _person(request: HttpRequest) -> str:
     """Return whose browser this was last, by the signed cookie; empty when unknown."""
     try:
-        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_keys.ORPHAN_FORM_AGE))
+        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_memory.ORPHAN_FORM_AGE))
     except signing.BadSignature:
         return ""

@@ -6,19 +6,16 @@ No COUNT without a limit, no OFFSET. Three statements, whatever there is: two ca
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.fields import DateTimeField
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.utils.http import urlencode
 
 from accounts.models import Office, User
 from change_requests import policy
-from change_requests.control import folios, state
+from change_requests.control import state
 from change_requests.kinds import labels
+from change_requests.kinds.folios import find_folio, read_folio
 from change_requests.models import (
     Decision,
     DecisionSlot,
@@ -26,10 +23,9 @@ from change_requests.models import (
     RequestedAsset,
     RequestRevision,
 )
-from factureya.core import clock
+from factureya.core import clock, keyset
 from factureya.core.templatetags.fy import when
 
-PAGE_ROWS = 25
 COUNT_CAP = 99
 MAX_QUERY = 120
 MINE, OPEN, DONE = "mias", "en-curso", "terminadas"
@@ -54,17 +50,9 @@ ENDED = (
     Status.CANCELLED,
     Status.EXPIRED,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_DEADLINE = datetime(9000, 1, 1, tzinfo=UTC)
+FIRST_DUE = keyset.Order("place", key="folio", read_key=read_folio)
+NEWEST_FIRST = replace(FIRST_DUE, is_descending=True)
 Requests = QuerySet[FormalRequest]
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the key and the folio of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    folio: str
-    is_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +111,12 @@ class Asked:
     view: str = MINE
     kind: str = ""
     query: str = ""
-    cursor: Cursor | None = None
+    cursor: keyset.Cursor | None = None
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether the list is sorted by when a request came; else by when it is due."""
+        return self.view == DONE or bool(self.query)
 
     @property
     def base(self) -> dict[str, str]:
@@ -141,7 +134,10 @@ def page(user: User, asked: Asked) -> Page:
         found = visible.filter(_matching(asked.query))
     if asked.kind:
         found = found.filter(form=FORMS[asked.kind])
-    rows, before, after = _keyset(found, asked)
+    newest = asked.is_newest_first
+    place = Coalesce("submitted_at", "created_at") if newest else keyset.late_when_null("due_at")
+    order = NEWEST_FIRST if newest else FIRST_DUE
+    found_page = keyset.page(order, asked.cursor, _for_rows(found.annotate(place=place)))
     is_mine = asked.view == MINE and not asked.query
     return Page(
         asked.view,
@@ -149,23 +145,10 @@ def page(user: User, asked: Asked) -> Page:
         asked.query,
         _heading(asked),
         _tabs(asked, mine, current),
-        [_row(formal, is_mine) for formal in rows],
+        [_row(formal, is_mine) for formal in found_page.rows],
         _nothing(asked),
-        "?" + urlencode({**asked.base, "antes": _encode(rows[0])}) if before else "",
-        "?" + urlencode({**asked.base, "despues": _encode(rows[-1])}) if after else "",
+        **found_page.links(asked.base),
     )
-
-
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,18})\.(S[AC]-\w{4}-\w{4})", text, re.ASCII)
-    if match is None:
-        return None
-    try:
-        at = _EPOCH + timedelta(microseconds=int(match.group(1)))
-    except OverflowError:
-        return None
-    return Cursor(at, match.group(2), is_back)
 
 
 # -- What is mine ------------------------------------------------------------------------------------
@@ -240,7 +223,7 @@ def _slots() -> QuerySet[DecisionSlot]:
 
 def _matching(query: str) -> Q:
     """By folio; else by the words of a company's or a person's name, an RFC, or a person's mail."""
-    if folio := folios.canonical(query):
+    if folio := find_folio(query):
         return Q(folio=folio)
     matches = Q()
     for word in query.split():
@@ -257,33 +240,6 @@ def _matching(query: str) -> Q:
 def _asks_for(word: str) -> QuerySet[RequestedAsset]:
     """The person whom an access request is about."""
     return RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
-
-
-def _keyset(found: Requests, asked: Asked) -> tuple[list[FormalRequest], bool, bool]:
-    """A page of rows, and whether there are rows before and after it; one statement, at any depth."""
-    cursor, descends = asked.cursor, asked.view == DONE or bool(asked.query)
-    key = (
-        Coalesce("submitted_at", "created_at") if descends else Coalesce("due_at", Value(_NO_DEADLINE, DateTimeField()))
-    )
-    is_back = cursor is not None and cursor.is_back
-    sign = "-" if descends != is_back else ""
-    found = found.annotate(key=key)
-    if cursor is not None:
-        beyond = "lt" if sign else "gt"
-        same = Q(key=cursor.at, **{f"folio__{beyond}": cursor.folio})
-        found = found.filter(Q(**{f"key__{beyond}": cursor.at}) | same)
-    rows = list(_for_rows(found).order_by(f"{sign}key", f"{sign}folio")[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    if is_back:
-        rows.reverse()
-        return rows, has_more, bool(rows)
-    return rows, bool(rows) and cursor is not None, has_more
-
-
-def _encode(formal: FormalRequest) -> str:
-    """A row as a cursor: its key in microseconds and its folio (no primary key leaves)."""
-    key: datetime = formal.key  # type: ignore[attr-defined]
-    return f"{(key - _EPOCH) // timedelta(microseconds=1)}.{formal.folio}"
 
 
 # -- Rows and words ----------------------------------------------------------------------------------

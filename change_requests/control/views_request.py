@@ -11,9 +11,10 @@ from accounts.models import User
 from accounts.web import returning
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
-from change_requests.control import act_list, acts, folios, history_page, request_page
+from change_requests.control import act_list, acts, history_page, request_page
 from change_requests.control.forms import ActForm
 from change_requests.documents import archive
+from change_requests.kinds.folios import find_folio
 from change_requests.models import Evidence, FormalRequest, MailTextFile
 from change_requests.views_sending import send
 
@@ -33,7 +34,7 @@ class FolioView(PrivateView):
         if not request.user.is_authenticated:
             return returning.ask_login(request, self.form_page())
         self.user = request.user
-        folio = folios.canonical(kwargs["folio"])
+        folio = find_folio(kwargs["folio"])
         if not self.user.works_in_control or folio is None:
             raise Http404("No hay una solicitud con ese folio para usted.")
         if folio != kwargs["folio"] and request.method in {"GET", "HEAD"}:

@@ -10,7 +10,7 @@ from change_requests.customer import (
     views_start,
     views_wizard,
 )
-from change_requests.customer.views_common import FolioConverter
+from change_requests.kinds.folios import FolioConverter
 
 register_converter(FolioConverter, "folio")
 

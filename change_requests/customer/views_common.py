@@ -12,7 +12,6 @@ from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from change_requests import operations, policy
 from change_requests.models import FormalRequest, MailText
-from factureya.core import numbers
 
 # What an operation may answer to a form that was filled in well; the page shows it again with the reason.
 REFUSALS = operations.Refused
@@ -103,30 +102,3 @@ class RequestView(RequesterView):
         if text:
             messages.add_message(self.request, level, text)
         return redirect("requests:detail", folio=self.folio)
-
-
-class FolioConverter:
-    """A folio however it was typed; one that cannot be is no address of ours (404, without a query)."""
-
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """The canonical folio. A ValueError means that this pattern does not match."""
-        if folio := folio_in(value):
-            return folio
-        raise ValueError(value)
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-def folio_in(text: str) -> str | None:
-    """The canonical folio in what a person typed, or None."""
-    prefix = text.strip()[:2].upper()
-    if prefix not in FormalRequest.PREFIXES.values():
-        return None
-    try:
-        return numbers.parse(prefix, text)
-    except numbers.InvalidNumber:
-        return None

@@ -7,8 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
@@ -34,7 +34,7 @@ class RequestPage(KeyedForm, RequestView):
         **asked: PortalForm,
     ) -> HttpResponse:
         """`asked` are the forms that were posted, as `answer` or `code`; the others are fresh."""
-        key = key or form_keys.new(self.user, self.page_key())
+        key = key or form_memory.new_key(self.user, self.page_key())
         given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
         context = {
             "dossier": seen,
@@ -67,7 +67,7 @@ class Detail(RequestPage):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """As it is now."""
         seen = request_page.of(self.find(), self.user)
-        found = drafts.find(request.session, self.user, self.page_key())
+        found = form_memory.find_draft(request.session, self.user, self.page_key())
         if found is None:
             return self.page(seen)
         key, fields, _ = found
@@ -91,12 +91,12 @@ class AnswerClarification(RequestPage):
             try:
                 operations.answer_clarification(formal, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
-                drafts.forget(request.session, key)
+                form_memory.forget_draft(request.session, key)
                 return self.to_detail(str(refusal))
             except REFUSALS as refusal:
                 form.add_error("answer", str(refusal))
             else:
-                drafts.forget(request.session, key)
+                form_memory.forget_draft(request.session, key)
                 return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
         return self.page(request_page.of(formal, self.user), key=key, answer=form)
 
@@ -168,8 +168,8 @@ class Withdraw(KeyedForm, RequestView):
         formal = self.find()
         if formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
-        found = drafts.find(request.session, self.user, self.form_name(folio=folio))
-        key, fields, _ = found or (form_keys.new(self.user, self.form_name(folio=folio)), {}, "")
+        found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
+        key, fields, _ = found or (form_memory.new_key(self.user, self.form_name(folio=folio)), {}, "")
         return self.page(formal, forms.WithdrawForm(initial=fields), key)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
@@ -190,7 +190,7 @@ class Withdraw(KeyedForm, RequestView):
         except REFUSALS as refusal:
             form.add_error("reason", str(refusal))
             return self.page(formal, form, key)
-        drafts.forget(request.session, key)
+        form_memory.forget_draft(request.session, key)
         done = "Se descartó el borrador." if formal.status == Status.DRAFT else "Se retiró la solicitud."
         messages.success(request, done)
         return redirect("requests:list")

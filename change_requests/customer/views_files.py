@@ -8,8 +8,9 @@ from django.utils.http import content_disposition_header
 
 from accounts.web.mixins import PrivateView
 from change_requests import policy
-from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_in
+from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
+from change_requests.kinds.folios import find_folio
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
 
@@ -33,7 +34,7 @@ class FormPdf(PrivateView):
     def find(self, typed: str) -> FormalRequest:
         """The draft, or 404."""
         user = self.request.user
-        folio = folio_in(typed)
+        folio = find_folio(typed)
         membership = None if user.is_staff else user.membership
         if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
             raise Http404(NOT_YOURS)

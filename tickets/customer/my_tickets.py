@@ -6,18 +6,17 @@ Five queries at most, session and user included, whatever the person owns.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
-from django.db.models import F, Func, Q, QuerySet, Subquery
+from django.db.models import F, Func, Q, QuerySet
 
 from accounts.models import User
-from factureya.core import numbers
+from factureya.core import keyset, numbers
+from factureya.core.keyset import Cursor, Page
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
 
-PAGE_ROWS = 25
 COUNT_CAP = 99
 MAX_QUERY = 120
 ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
@@ -28,7 +27,11 @@ ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
     "empresa-cerrados",
 )
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No primary key leaves: an address holds the number of a ticket.
+NEWEST_FIRST = keyset.Order(
+    "touched_at", name="number", read_key=partial(numbers.parse, NUMBER_PREFIX), is_descending=True
+)
+OLDEST_FIRST = replace(NEWEST_FIRST, is_descending=False)
 _UUID = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}", re.IGNORECASE)
 
 
@@ -51,23 +54,6 @@ class Group:
     tickets: Sequence[Ticket]
     is_due: bool = False
     more_view: str = ""  # the view that has the rest of the group, if it is cut
-
-
-@dataclass
-class Page:
-    """Rows of a keyset page and the cursors around it («» when there is nothing there)."""
-
-    tickets: list[Ticket] = field(default_factory=list)
-    before: str = ""
-    after: str = ""
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the instant and the number of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    number: str
-    is_back: bool = False
 
 
 def is_limited(user: User) -> bool:
@@ -96,16 +82,16 @@ def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     return shown, bool(any_at_all)
 
 
-def groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page]:
+def groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """The groups of a view and the page that the pager walks (the last group)."""
     if view == ACTIVE:
         return _active(user, cursor)
     if view == TURN:
-        page = keyset(rows(user, TURN), cursor, oldest_first=True)
-        return [Group("Le toca a usted", page.tickets, is_due=True)], page
-    page = keyset(rows(user, view), cursor)
+        page = keyset.page(OLDEST_FIRST, cursor, _for_rows(rows(user, TURN)))
+        return [Group("Le toca a usted", page.rows, is_due=True)], page
+    page = keyset.page(NEWEST_FIRST, cursor, _for_rows(rows(user, view)))
     title = "Cerrados" if view in {CLOSED, COMPANY_CLOSED} else "Vigentes de mi empresa"
-    return [Group(title, page.tickets)], page
+    return [Group(title, page.rows)], page
 
 
 def rows(user: User, view: str) -> TicketQuerySet:
@@ -120,9 +106,9 @@ def rows(user: User, view: str) -> TicketQuerySet:
     return visible.exclude(status=Ticket.Status.CLOSED)
 
 
-def search(user: User, query: str, cursor: Cursor | None) -> Page:
+def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
     """Tickets visible to the person by number, fiscal folio, or words of the subject (every word, no accents)."""
-    return keyset(Ticket.objects.visible_to(user).filter(_matching(query)), cursor)
+    return keyset.page(NEWEST_FIRST, cursor, _for_rows(Ticket.objects.visible_to(user).filter(_matching(query))))
 
 
 def has_wrong_number(query: str) -> bool:
@@ -134,53 +120,19 @@ def has_wrong_number(query: str) -> bool:
     return False
 
 
-def keyset(tickets: QuerySet[Ticket], cursor: Cursor | None, *, oldest_first: bool = False) -> Page:
-    """One page in the order of the last movement; one query, at any depth."""
-    is_back = cursor is not None and cursor.is_back
-    if cursor is not None:
-        tickets = tickets.filter(_beyond(cursor, ascending=oldest_first != is_back))
-    order = ("touched_at", "id") if oldest_first != is_back else ("-touched_at", "-id")
-    found = list(_for_rows(tickets).order_by(*order)[: PAGE_ROWS + 1])
-    has_more, found = len(found) > PAGE_ROWS, found[:PAGE_ROWS]
-    if is_back:
-        found.reverse()
-    page = Page(found)
-    if found and (has_more if is_back else cursor is not None):
-        page.before = encode(found[0])
-    if found and (is_back or has_more):
-        page.after = encode(found[-1])
-    return page
-
-
-def encode(ticket: Ticket) -> str:
-    """A row as a cursor: its instant in microseconds and its number (no primary key leaves)."""
-    return f"{(ticket.touched_at - _EPOCH) // timedelta(microseconds=1)}.{ticket.number}"
-
-
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None when it is none of ours: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,17})\.(.{8,14})", text)
-    if match is None:
-        return None
-    try:
-        number = numbers.parse(NUMBER_PREFIX, match.group(2))
-        return Cursor(_EPOCH + timedelta(microseconds=int(match.group(1))), number, is_back)
-    except (numbers.InvalidNumber, OverflowError):
-        return None
-
-
 def _figure(count: int) -> str:
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page]:
+def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """First page: what waits for the person, then what we are working on, which is what the pager walks."""
-    page = keyset(rows(user, ACTIVE).filter(status=Ticket.Status.OPEN), cursor)
-    ours = Group("Los estamos atendiendo", page.tickets)
+    open_tickets = rows(user, ACTIVE).filter(status=Ticket.Status.OPEN)
+    page = keyset.page(NEWEST_FIRST, cursor, _for_rows(open_tickets))
+    ours = Group("Los estamos atendiendo", page.rows)
     if cursor is not None:
         return [ours], page
-    due = keyset(rows(user, TURN), None, oldest_first=True)
-    theirs = Group("Le toca a usted", due.tickets, is_due=True, more_view=TURN if due.after else "")
+    due = keyset.page(OLDEST_FIRST, None, _for_rows(rows(user, TURN)))
+    theirs = Group("Le toca a usted", due.rows, is_due=True, more_view=TURN if due.next else "")
     return [theirs, ours], page
 
 
@@ -203,14 +155,6 @@ def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
         "first_replied_at",
         "message_count",
     )
-
-
-def _beyond(cursor: Cursor, *, ascending: bool) -> Q:
-    """Rows after the cursor's in this order. The redundant bound lets the index start there."""
-    key: Any = Ticket.objects.filter(number=cursor.number).values("pk")[:1]
-    side = "gt" if ascending else "lt"
-    later = Q(**{f"touched_at__{side}": cursor.at}) | Q(touched_at=cursor.at, **{f"id__{side}": Subquery(key)})
-    return Q(**{f"touched_at__{side}e": cursor.at}) & later
 
 
 def _matching(query: str) -> Q | Func:

@@ -8,14 +8,10 @@ from django.urls import reverse
 
 from accounts.models import Customer, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
-from tickets import access, formkeys, operations, policy
+from tickets import access, policy
 from tickets.models import Ticket, TicketQuerySet
 
-# What an operation may answer to a form that was filled in well; the page shows it again with the reason. Not being
-# allowed happens here only when something changed since the page was asked for.
-REFUSALS = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed)
-
-
+NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
 _SHOWN = (
     *(field.name for field in Ticket._meta.concrete_fields),
@@ -43,7 +39,7 @@ class PersonView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return login_keeping_draft(request, formkeys.NEW, request.get_full_path())
+            return login_keeping_draft(request, NEW, request.get_full_path())
         self.user = request.user
         if self.user.is_staff or self.user.membership is None:
             return render(request, "tickets/staff_only.html", status=403)
@@ -58,6 +54,7 @@ class TicketView(PrivateView):
     url_name = ""
     writes = False  # as in PersonView; a POST always is
     actor: access.Actor
+    user: User  # the actor's
     ticket: Ticket
 
     def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
@@ -70,7 +67,7 @@ class TicketView(PrivateView):
         actor = access.actor(request.user, request.session, number)
         if actor is None:
             return login_keeping_draft(request, number, self.after_login(number))
-        self.actor = actor
+        self.actor, self.user = actor, actor.user
         self.ticket = self.find(number)
         is_write = self.writes or request.method == "POST"
         if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
@@ -79,7 +76,7 @@ class TicketView(PrivateView):
 
     def tickets(self) -> TicketQuerySet:
         """The tickets this person may see, with what the page shows."""
-        visible = Ticket.objects.visible_to(self.actor.user)
+        visible = Ticket.objects.visible_to(self.user)
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
@@ -91,7 +88,7 @@ class TicketView(PrivateView):
 
     def may_write(self, ticket: Ticket) -> bool:
         """Whether the person writes here as the customer: staff read only."""
-        return policy.may_write_as_customer(self.actor.user, ticket)
+        return policy.may_write_as_customer(self.user, ticket)
 
     def require_writer(self) -> None:
         """404 for who only reads: staff answer in the admin."""
@@ -106,7 +103,7 @@ class TicketView(PrivateView):
         """What every page of a ticket needs."""
         return {
             "ticket": self.ticket,
-            "reader": self.actor.user,
+            "reader": self.user,
             "by_link": self.actor.grant is not None,
             **more,
         }

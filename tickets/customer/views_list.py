@@ -2,10 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.http import urlencode
 
 from tickets.customer import my_tickets
-from tickets.customer.my_tickets import Cursor, Page
 from tickets.customer.views_common import PersonView
 
 
@@ -17,10 +15,11 @@ class MyTickets(PersonView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """A tab, or what a search found."""
         query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
-        view, cursor = self.view_asked(), self.cursor_asked()
+        view = self.view_asked()
+        cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
         if query:
             page = my_tickets.search(self.user, query, cursor)
-            groups = [my_tickets.Group(f"Resultados de «{query}»", page.tickets)]
+            groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
         else:
             groups, page = my_tickets.groups(self.user, view, cursor)
         tabs, has_any = my_tickets.tabs(self.user, "" if query else view)
@@ -34,7 +33,7 @@ class MyTickets(PersonView):
             "is_limited": my_tickets.is_limited(self.user),
             "is_company": not query and view.startswith(my_tickets.COMPANY),
             "wrong_number": my_tickets.has_wrong_number(query),
-            **_pager(page, view, query),
+            **page.links({"q": query} if query else {"vista": view}),
         }
         return render(request, "tickets/list.html", context)
 
@@ -44,16 +43,3 @@ class MyTickets(PersonView):
         if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
             return my_tickets.ACTIVE
         return view
-
-    def cursor_asked(self) -> Cursor | None:
-        """Where the page starts or ends."""
-        after = my_tickets.decode(self.request.GET.get("despues", ""))
-        return after or my_tickets.decode(self.request.GET.get("antes", ""), is_back=True)
-
-
-def _pager(page: Page, view: str, query: str) -> dict[str, str]:
-    base = {"q": query} if query else {"vista": view}
-    return {
-        "previous_url": "?" + urlencode({**base, "antes": page.before}) if page.before else "",
-        "next_url": "?" + urlencode({**base, "despues": page.after}) if page.after else "",
-    }

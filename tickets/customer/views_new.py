@@ -1,89 +1,82 @@
 """Levantar ticket (M11, M17): the guided form, and the open tickets that look like what is being typed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.web import drafts
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from accounts.web.mixins import posted_text
+from accounts.web.posting import PostingForm
 from factureya.core import numbers
 from factureya.core.files import store
-from factureya.core.forms import STALE_FORM
-from tickets import formkeys, message_text, operations
+from factureya.core.models import Attachment
+from tickets import message_text, operations
 from tickets.customer import similar_tickets, wording
-from tickets.customer.views_common import REFUSALS, PersonView
-from tickets.formkeys import FormKey, FormWithFiles
+from tickets.customer.views_common import NEW, PersonView
 from tickets.forms import TicketForm
 from tickets.models import NUMBER_PREFIX, Message, Ticket
 
 
-class NewTicket(FormWithFiles, PersonView):
+class NewTicket(PostingForm, PersonView):
     """The form of a new ticket. What was typed and uploaded is never lost."""
 
     http_method_names = ["get", "head", "post"]
     writes = True
 
+    def form_name(self) -> str:
+        """Return the name of the form of a new ticket."""
+        return NEW
+
+    def form(self, *args: Any, **options: Any) -> TicketForm:
+        """Return the guided form."""
+        return TicketForm(*args, **options)
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        """A fresh form, or the draft of one that could not be sent."""
-        found = drafts.find(request.session, self.user, formkeys.NEW)
-        if found is None:
-            return self.page(TicketForm(), formkeys.new(self.user, formkeys.NEW))
-        key, fields, _ = found
-        return self.page(TicketForm(initial=fields), key, is_recovered=True)
+        """Show a blank form, or the draft of one that could not be sent."""
+        return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open the ticket; or show again, complete, what cannot be sent yet."""
-        key, is_ours = self.posted_key(self.user, formkeys.NEW)
-        kept, refusals = self.posted_files(key)
-        if "quitar" in request.POST:
-            return self.page(TicketForm(initial=posted_text(request)), key)
-        if chosen := request.POST.get("agregar_a"):
-            return self.carry_to(chosen, key)
-        form = TicketForm(request.POST)
-        form.take_files(kept, refusals)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        return self.open(form, key) if form.is_valid() else self.page(form, key)
+        """Open the ticket, or carry the text to the ticket that was chosen."""
+        chosen = request.POST.get("agregar_a")
+        return self.carry_to(chosen) if chosen else self.receive_form()
 
-    def open(self, form: TicketForm, key: FormKey) -> HttpResponse:
-        """Ask once about similar tickets, then open (M11)."""
-        if alike := self.alike(form, key):
-            return self.page(form, key, similar=alike, asks=True)
-        wanted = {"author": self.user, "customer": self.user.contact.customer, **form.opening()}
-        try:
-            ticket = operations.open_ticket(form_key=key.key, **wanted)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            return self.page(form, self.key_after(refusal, key, self.user))
-        drafts.forget(self.request.session, key)
-        return redirect("tickets:created", number=ticket.number)
+    def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
+        """Ask once about similar tickets, then open the ticket (M11)."""
+        if alike := self.find_alike(form, key):
+            return self.page(form, key, kept=store.drafts(key.key), similar=alike, asks=True)
+        customer = self.user.contact.customer
+        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.opening())
+        return reverse("tickets:created", args=[ticket.number])
 
-    def alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
-        """Similar tickets the person was not asked about yet. A double click finds what its first click opened."""
+    def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
+        """Return similar tickets that were not asked about yet; none for the second click of a double click."""
         if "otro" in self.request.POST:
             return []
         found = similar_tickets.find(self.user, form.cleaned_data["subject"])
         return [] if found and Message.objects.filter(form_key=key.key).exists() else found
 
-    def carry_to(self, chosen: str, key: FormKey) -> HttpResponse:
-        """«Agregar a este»: to that ticket's composer, with the text and the files (M11)."""
-        ticket = _visible(self.user, chosen)
+    def carry_to(self, chosen: str) -> HttpResponse:
+        """Go to the composer of the chosen ticket, with the text and the files: «Agregar a este» (M11)."""
+        key, _ = self.posted_key()
+        kept, _ = self.posted_files(key)
+        fields = posted_text(self.request)
+        ticket = _find_visible(self.user, chosen)
         if ticket is None:
-            return self.page(TicketForm(initial=posted_text(self.request)), key)
-        carried = formkeys.adopt(key.key, self.user, ticket.number)
-        text = _as_message(posted_text(self.request))
-        drafts.keep(self.request.session, carried, {"body": text}, why=drafts.CARRIED)
+            return self.page(TicketForm(initial=fields), key, kept=kept)
+        carried = form_memory.adopt_key(key.key, self.user, ticket.number)
+        form_memory.keep_draft(self.request.session, carried, {"body": _join_answers(fields)}, why=form_memory.CARRIED)
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 
-    def page(self, form: TicketForm, key: FormKey, **more: Any) -> HttpResponse:
-        """The form with its kept files."""
-        context = {"similar": [], "asks": False, "is_recovered": False, **more}
-        may_have_files = self.request.method == "POST" or context["is_recovered"]
-        context |= {"form": form, "key": key, "person": self.user}
-        context["kept"] = store.drafts(key.key) if may_have_files else []
-        context["first_reply"] = wording.first_reply()
+    def page(
+        self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "", **more: Any
+    ) -> HttpResponse:
+        """Return the page with the form, its kept files, and the similar tickets it asks about."""
+        context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(why), "person": self.user}
+        context |= {"similar": [], "asks": False, "first_reply": wording.first_reply(), **more}
         return render(self.request, "tickets/new.html", context)
 
 
@@ -98,7 +91,7 @@ class Similar(PersonView):
         return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
 
 
-def _visible(user: Any, text: str) -> Ticket | None:
+def _find_visible(user: Any, text: str) -> Ticket | None:
     try:
         number = numbers.parse(NUMBER_PREFIX, text)
     except numbers.InvalidNumber:
@@ -106,7 +99,7 @@ def _visible(user: Any, text: str) -> Ticket | None:
     return Ticket.objects.visible_to(user).filter(number=number).first()
 
 
-def _as_message(fields: dict[str, str]) -> str:
+def _join_answers(fields: dict[str, str]) -> str:
     """All that was written in the guided form, as the text of a message; nothing is left behind (M11)."""
     told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
     expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()

@@ -58,7 +58,7 @@ class LookUp(PrivateView):
             "ticket": ticket,
             "state": wording.state(ticket),
             "turn": wording.nameless_turn(ticket),
-            "entries": timeline.actions(ticket),
+            "entries": timeline.read_actions(ticket),
             "has_contact": person is not None,
             "is_sent": wants_link and person is not None,
         }

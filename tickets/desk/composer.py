@@ -11,14 +11,16 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from accounts.models import User
-from accounts.web import drafts
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.posting import REMOVE, renew_used_key
 from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
-from tickets import formkeys, operations, policy
+from factureya.core.refusals import Refused
+from tickets import operations
 from tickets.desk.pages import agent_of
 from tickets.desk.timeline import Entry, message_anchor, newer_than, note_anchor
-from tickets.formkeys import FormKey
 from tickets.models import Note, Ticket
 
 REPLY, NOTE = "respuesta", "nota"
@@ -115,16 +117,16 @@ class Composer:
 
     def __init__(self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, why: str = "") -> None:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
-        self.is_recovered = why == drafts.RECOVERED
+        self.is_recovered = why == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
         self.beside: dict[str, str] = {}  # properties that were chosen and not saved when a session ended
 
     @classmethod
     def opened(cls, ticket: Ticket, agent: User, session: MutableMapping[str, Any]) -> "Composer":
         """Return the composer of a page that is opened: empty, or with what was typed and not sent."""
-        found = drafts.find(session, agent, _form_of(ticket))
+        found = form_memory.find_draft(session, agent, _form_of(ticket))
         if found is None:
-            reply, note = (Tab(formkeys.new(agent, _form_of(ticket)), []) for _tab in range(2))
+            reply, note = (Tab(form_memory.new_key(agent, _form_of(ticket)), []) for _tab in range(2))
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
         key, fields, why = found
         note_key = _read(fields.get("note_key", ""), ticket, agent)
@@ -144,18 +146,18 @@ class Composer:
         cls, ticket: Ticket, agent: User, data: QueryDict, files: MultiValueDict[str, UploadedFile]
     ) -> "Composer":
         """What came in, with its files kept whatever else is wrong. «Quitar» takes a file away and sends nothing."""
-        is_ours = formkeys.read(data.get("key", ""), _form_of(ticket), agent) is not None
+        is_ours = form_memory.read_key(data.get("key", ""), _form_of(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
             data = data.copy()  # a page that was opened when both tabs had one text between them
             data["note"], data["body"] = data.get("body", ""), ""
         keys = [_read(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
         refusals = []
         for key, name in zip(keys, ("files", "note_files"), strict=True):
-            if "quitar" in data:
-                store.discard(key.key, data["quitar"])
+            if REMOVE in data:
+                store.discard(key.key, data[REMOVE])
             refusals.append(store.store_all(files.getlist(name), key.key)[1])
         tabs = [Tab(key, store.drafts(key.key)) for key in keys]
-        if "quitar" in data:
+        if REMOVE in data:
             return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), *tabs)
         form = ComposerForm(ticket, data)
         form.take_files(tabs[0].files, refusals[0])
@@ -174,10 +176,10 @@ class Composer:
             return self._note() if self.form.is_note else self._reply()
         except operations.NewerMessage as refusal:
             self.is_stale = True
-            self._refused(refusal)
-        except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
-            self._refused(refusal)
-            tab.key = formkeys.after(refusal, tab.key, self.agent)
+            self.form.add_error(None, str(refusal))
+        except Refused as refusal:
+            self.form.add_error(None, str(refusal))
+            tab.key = renew_used_key(refusal, tab.key, self.agent)
             tab.files = store.drafts(tab.key.key)
         return ""
 
@@ -186,17 +188,17 @@ class Composer:
         texts = self.form.texts
         reply, note = self.reply, self.note
         if sent == REPLY:
-            texts["body"], reply = "", Tab(formkeys.new(self.agent, reply.key.form), [])
+            texts["body"], reply = "", Tab(form_memory.new_key(self.agent, reply.key.form), [])
         elif sent == NOTE:
-            texts["note"], note = "", Tab(formkeys.new(self.agent, note.key.form), [])
+            texts["note"], note = "", Tab(form_memory.new_key(self.agent, note.key.form), [])
         has_reply, has_note = bool(texts["body"] or reply.files), bool(texts["note"] or note.files)
         if not (has_reply or has_note):
-            drafts.forget_form(session, reply.key.form)
+            form_memory.forget_form(session, reply.key.form)
             return
         kind = NOTE if has_note and (self.form.is_note or not has_reply) else REPLY
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
-        drafts.keep(session, reply.key, fields, why=drafts.BESIDE)
+        form_memory.keep_draft(session, reply.key, fields, why=form_memory.BESIDE)
 
     def refresh(self, ticket: Ticket) -> None:
         """Show the ticket as it is now. After a newer message the text counts as written with it in sight."""
@@ -233,9 +235,6 @@ class Composer:
                 data[name] = value
             self.form.data = data
         self.form.initial.update(values)
-
-    def _refused(self, refusal: Exception) -> None:
-        self.form.add_error(None, str(refusal))
 
     def _reply(self) -> str:
         data = self.form.cleaned_data
@@ -296,7 +295,7 @@ def after_choices(ticket: Ticket) -> list[tuple[str, str]]:
 
 def _read(token: str, ticket: Ticket, agent: User) -> FormKey:
     """Return the key that came with the form; a fresh one in place of a bad one."""
-    return formkeys.read(token, _form_of(ticket), agent) or formkeys.new(agent, _form_of(ticket))
+    return form_memory.read_key(token, _form_of(ticket), agent) or form_memory.new_key(agent, _form_of(ticket))
 
 
 def _form_of(ticket: Ticket) -> str:

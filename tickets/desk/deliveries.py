@@ -21,7 +21,7 @@ class Delivery:
     may_retry: bool = False
 
 
-def of(ticket: Ticket) -> dict[str, Delivery]:
+def read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
     """The mails to the ticket's customer by the hash of the event that caused each; one query."""
     mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind=notifications.NEW_MESSAGE)
     shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")

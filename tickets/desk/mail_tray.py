@@ -4,7 +4,7 @@ An agent of our own sees what became no message; what did is seen by whoever see
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from factureya.core import keyset
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage, InboundReading
 from tickets import policy, sql
 
-PAGE_ROWS = 25
+NEWEST_FIRST = keyset.Order(is_descending=True)
 COUNT_CAP = 100  # shown as «99+»
 Disposition = InboundMessage.Disposition
 Mails = QuerySet[InboundMessage]
@@ -97,14 +98,13 @@ class Spot:
     """Where in the tray an agent is: what the address says, allow-listed. Newest first; a mail's key is its place."""
 
     view: View = FIRST_VIEW
-    after: int | None = None
-    before: int | None = None
+    cursor: keyset.Cursor | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> "Spot":
         """Read ?vista, despues and antes; what is not known is as if absent."""
         view = VIEWS.get(params.get("vista", ""), FIRST_VIEW)
-        return cls(view, _key(params.get("despues", "")), _key(params.get("antes", "")))
+        return cls(view, NEWEST_FIRST.read_from(params))
 
     @classmethod
     def of(cls, inbound: InboundMessage) -> "Spot":
@@ -114,17 +114,7 @@ class Spot:
     @property
     def query(self) -> str:
         """The spot as a query string."""
-        pairs = {"vista": self.view.slug, "despues": self.after, "antes": self.before}
-        return urlencode({name: value for name, value in pairs.items() if value})
-
-
-@dataclass(frozen=True)
-class Page:
-    """Rows of the tray and the spots of the pages around it."""
-
-    rows: list[InboundMessage]
-    previous: Spot | None
-    next: Spot | None
+        return urlencode([("vista", self.view.slug), *([self.cursor.pair] if self.cursor else [])])
 
 
 def visible_to(user: User) -> Mails:
@@ -135,27 +125,9 @@ def visible_to(user: User) -> Mails:
     return InboundMessage.objects.exclude(disposition="").filter(seen)
 
 
-def page(spot: Spot, user: User) -> Page:
-    """The page of mails at this spot, without their bytes: one query."""
-    backwards = spot.before is not None
-    mails = spot.view.condition(_tray(user))
-    if backwards:
-        mails = mails.filter(pk__gt=spot.before).order_by("pk")
-    else:
-        mails = (mails.filter(pk__lt=spot.after) if spot.after else mails).order_by("-pk")
-    rows = list(mails[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    here = Spot(spot.view)
-    if backwards:
-        if not has_more:  # back at the beginning: a whole first page
-            return page(here, user)
-        rows.reverse()
-    goes_back = bool(rows and (spot.after or backwards))
-    return Page(
-        rows,
-        previous=replace(here, before=rows[0].pk) if goes_back else None,
-        next=replace(here, after=rows[-1].pk) if rows and (has_more or backwards) else None,
-    )
+def page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
+    """Return the page of mails at this spot, without their bytes; one query."""
+    return keyset.page(NEWEST_FIRST, spot.cursor, spot.view.condition(_tray(user)))
 
 
 def counts(user: User) -> list[sql.Question]:
@@ -242,7 +214,3 @@ class Reading:
 def _tray(user: User) -> Mails:
     """Only our own desk works the tray (M3). Without the join of `visible_to`: no mail of the tray is a message."""
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()
-
-
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 18 else None

@@ -5,9 +5,7 @@ Every view has a partial index of its own (tickets/models/ticket.py); nothing co
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from itertools import chain
-from operator import attrgetter
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,15 +14,17 @@ from django.db.models.functions import Lower, Replace
 from django.utils import timezone
 
 from accounts.models import DESK_OFFICES, Customer, RoleAssignment, User
-from factureya.core import clock, numbers
+from factureya.core import clock, keyset, numbers
+from factureya.core.keyset import PAGE_ROWS, Cursor
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet, searchable
 
-PAGE_ROWS = 25
 COUNT_CAP = 100  # shown as «99+»
 MAX_CUSTOMERS = 50  # companies a search looks into
 MAX_QUERY = 100  # characters of a search
 NOBODY = "nadie"
+SOONEST_FIRST = keyset.Order("queue_at")
+NEWEST_FIRST = replace(SOONEST_FIRST, is_descending=True)
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 
 Condition = Callable[[TicketQuerySet, User], TicketQuerySet]
@@ -42,6 +42,11 @@ class View:
     is_urgent: bool = False
     newest_first: bool = False
     is_counted: bool = True
+
+    @property
+    def order(self) -> keyset.Order:
+        """How the view is sorted: by what is due next, or by what ended last."""
+        return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
 
 def _closing_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
@@ -110,33 +115,6 @@ SEARCH = View("", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user:
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """A place between two rows: the order's instant and the ticket's key."""
-
-    at: datetime
-    pk: int
-
-    @classmethod
-    def of(cls, ticket: Ticket) -> "Cursor":
-        """The cursor that stands at this ticket."""
-        return cls(ticket.queue_at, ticket.pk)
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
-        """The cursor written in an address, or None when it is not one."""
-        micros, _, pk = text.partition("-")
-        if not (micros.isascii() and micros.isdigit() and pk.isascii() and pk.isdigit() and len(text) < 40):
-            return None
-        try:
-            return cls(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(micros)), int(pk))
-        except OverflowError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{(self.at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{self.pk}"
-
-
-@dataclass(frozen=True)
 class Place:
     """Where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
 
@@ -144,8 +122,7 @@ class Place:
     search: str = ""
     category: str = ""
     agent: str = ""  # "", NOBODY, or the key of a user
-    after: Cursor | None = None
-    before: Cursor | None = None
+    cursor: Cursor | None = None
     row: Cursor | None = None  # where the ticket stood in the list when it was opened
 
     @classmethod
@@ -158,9 +135,8 @@ class Place:
             search=search,
             category=category if category in Ticket.Category.values else "",
             agent=agent if agent == NOBODY or _is_key(agent) else "",
-            after=Cursor.parse(params.get("despues", "")),
-            before=Cursor.parse(params.get("antes", "")),
-            row=Cursor.parse(params.get("lugar", "")),
+            cursor=SOONEST_FIRST.read_from(params),
+            row=SOONEST_FIRST.read(params.get("lugar", "")),
         )
 
     @property
@@ -171,8 +147,7 @@ class Place:
             "q": self.search,
             "categoria": self.category,
             "agente": self.agent,
-            "despues": str(self.after or ""),
-            "antes": str(self.before or ""),
+            **dict([self.cursor.pair] if self.cursor else []),
             "lugar": str(self.row or ""),
         }
         return [(name, value) for name, value in pairs.items() if value]
@@ -185,7 +160,7 @@ class Place:
     @property
     def start(self) -> "Place":
         """The same list from its first page."""
-        return replace(self, after=None, before=None, row=None)
+        return replace(self, cursor=None, row=None)
 
     @property
     def page(self) -> "Place":
@@ -199,7 +174,7 @@ class Place:
 
     def at(self, ticket: Ticket) -> "Place":
         """The place of this ticket in the list: kept while it is worked on, as an answer moves it (M13)."""
-        return replace(self, row=self.row or Cursor.of(ticket)) if self.is_list else self
+        return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
     @property
     def is_filtered(self) -> bool:
@@ -207,31 +182,10 @@ class Place:
         return bool(self.search or self.category or self.agent)
 
 
-@dataclass(frozen=True)
-class Page:
-    """Rows of a list and the places of the pages around it."""
-
-    rows: list[Ticket]
-    previous: Place | None
-    next: Place | None
-
-
-def page(place: Place, user: User) -> Page:
-    """The page of tickets this person sees at this place: one query, one more for a search."""
-    backwards = place.before is not None
-    cursor = place.before or place.after
-    rows = _take(_questions(place, user), place.view, PAGE_ROWS + 1, cursor, backwards=backwards)
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    if backwards:
-        if not has_more:  # back at the beginning: a whole first page
-            return page(place.start, user)
-        rows.reverse()
-    here = place.start
-    return Page(
-        rows,
-        previous=replace(here, before=Cursor.of(rows[0])) if rows and cursor else None,
-        next=replace(here, after=Cursor.of(rows[-1])) if rows and (has_more or backwards) else None,
-    )
+def page(place: Place, user: User) -> keyset.Page[Ticket]:
+    """Return the page of tickets this person sees at this place; one query, and one more for a search."""
+    lists = [_shown(tickets) for tickets in _lists(place, user)]
+    return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
 def counts(user: User) -> list[sql.Question]:
@@ -254,11 +208,8 @@ def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
     if not place.is_list:
         return [sql.Question("NULL"), sql.Question("NULL")]
     tickets = (_found(place, user) if place.search else _filtered(place, user)).exclude(pk=ticket.pk)
-    here = place.row or Cursor.of(ticket)
-    return [
-        sql.first_pk(_beyond(tickets, place.view, here, backwards=True)),
-        sql.first_pk(_beyond(tickets, place.view, here, backwards=False)),
-    ]
+    here = place.row or SOONEST_FIRST.cursor_at(ticket)
+    return [sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back))) for is_back in (True, False)]
 
 
 def colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
@@ -288,7 +239,7 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def _questions(place: Place, user: User) -> list[TicketQuerySet]:
+def _lists(place: Place, user: User) -> list[TicketQuerySet]:
     """The lists that make up the page: one per provider, because an index is ordered within one provider."""
     if place.search:
         return [_found(place, user)]
@@ -321,35 +272,6 @@ def _found(place: Place, user: User) -> TicketQuerySet:
     if found := sql.words(place.search):
         condition |= Q(sql.words_match(found))
     return visible.filter(condition) if condition else visible.none()
-
-
-def _take(
-    lists: Sequence[TicketQuerySet],
-    view: View,
-    limit: int,
-    cursor: Cursor | None,
-    *,
-    backwards: bool,
-) -> list[Ticket]:
-    """The first rows of the lists taken together, in the view's order or, `backwards`, against it."""
-    taken = [list(_shown(_beyond(tickets, view, cursor, backwards=backwards))[:limit]) for tickets in lists]
-    if len(taken) == 1:
-        return taken[0]
-    merged = sorted(chain(*taken), key=attrgetter("queue_at", "pk"), reverse=view.newest_first != backwards)
-    return merged[:limit]
-
-
-def _beyond(tickets: TicketQuerySet, view: View, cursor: Cursor | None, *, backwards: bool) -> TicketQuerySet:
-    """The rows past the cursor, in order. Keyset over (queue_at, id): as fast on any page."""
-    if view.newest_first != backwards:
-        ordered = tickets.order_by("-queue_at", "-pk")
-        past = {"queue_at__lte": cursor.at} if cursor else {}
-        tie = Q(queue_at=cursor.at, pk__gte=cursor.pk) if cursor else Q()
-    else:
-        ordered = tickets.order_by("queue_at", "pk")
-        past = {"queue_at__gte": cursor.at} if cursor else {}
-        tie = Q(queue_at=cursor.at, pk__lte=cursor.pk) if cursor else Q()
-    return ordered.filter(**past).exclude(tie) if cursor else ordered
 
 
 def _shown(tickets: TicketQuerySet) -> TicketQuerySet:

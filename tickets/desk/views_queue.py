@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import clock
+from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import mail_status, queue, wording
 from tickets.desk.pages import agent_of, page_context, queue_url, workspace_url
@@ -58,8 +59,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
         view_counts=counts,
         mail_state=mail,
         rows=[Row.of(ticket, place, instant) for ticket in page.rows],
-        previous_url=queue_url(page.previous) if page.previous else "",
-        next_url=queue_url(page.next) if page.next else "",
+        **page.links(dict(place.start.pairs), queue_url(queue.Place(queue.NOWHERE))),
         may_assign=place.view.slug != "cerrados",
         may_take_calls=policy.may_take_calls(agent),
         **_choices(agent, place),
@@ -108,7 +108,7 @@ def _assign(ticket: Ticket, agent: User, assignee: User) -> str:
             operations.take(ticket.pk, agent=agent)
         else:
             operations.assign(ticket.pk, agent=agent, assignee=assignee)
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+    except Refused as refusal:
         return f"{ticket.number}: {refusal}"
     return ""
 

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import Provider
 from factureya.core.forms import PortalForm
+from factureya.core.refusals import Refused
 from factureya.core.templatetags.fy import when
 from tickets import operations, policy
 from tickets.desk import queue
@@ -47,7 +48,7 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
             operations.confirm_by_phone(pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]])
             messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
             return redirect(workspace_url(pk, _place(request)))
-        except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
     return _page(request, ticket, form, "Confirmó por teléfono", "admin/tickets/confirm.html")
 
@@ -65,7 +66,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
             operations.hand_over(pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]])
             messages.success(request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}.")
             return redirect(queue_url(_place(request)))
-        except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
     return _page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
 
@@ -77,7 +78,7 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
     try:
         operations.retry_mail(ticket.pk, agent=agent_of(request), mail_pk=mail)
         messages.success(request, "El correo está en cola de nuevo.")
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+    except Refused as refusal:
         messages.warning(request, str(refusal))
     return redirect(workspace_url(pk, _place(request)))
 
@@ -89,7 +90,7 @@ def release_close(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         released = operations.release_close(ticket.pk, agent=agent_of(request))
         messages.success(request, _released(released))
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+    except Refused as refusal:
         messages.warning(request, str(refusal))
     return redirect(workspace_url(pk, _place(request)))
 

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import calendar, clock
+from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import queue, timeline, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_words
@@ -72,7 +73,7 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = F
     try:
         operations.classify(ticket.pk, agent=agent, category=category, impact=int(impact))
         _give(ticket, agent, int(assignee) if assignee else None)
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+    except Refused as refusal:
         messages.warning(request, str(refusal))
         return False
     return True
@@ -101,7 +102,7 @@ def _place(request: HttpRequest) -> queue.Place:
 def _page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
     agent, instant = agent_of(request), clock.now()
     previous, following, *counted = sql.ask([*queue.neighbours(place, agent, ticket), *queue.counts(agent)])
-    entries = timeline.of(ticket)
+    entries = timeline.read_history(ticket)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",

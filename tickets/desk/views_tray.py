@@ -13,11 +13,12 @@ from django.urls import reverse
 
 from accounts.models import Contact, User
 from factureya.core import numbers
-from factureya.core.files import from_mail, store
+from factureya.core.files import from_mail
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
 from factureya.core.models import Event, InboundMessage
-from tickets import mail_text, operations, policy, sql
+from factureya.core.refusals import Refused
+from tickets import message_text, operations, policy, sql
 from tickets.desk import mail_tray, queue
 from tickets.desk.mail_tray import Reading, Spot
 from tickets.desk.pages import agent_of, page_context, workspace_url
@@ -34,7 +35,6 @@ ORIGINAL_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
-Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed, store.Unstorable)
 
 
 class DiscardForm(PortalForm):
@@ -78,8 +78,7 @@ def tray_page(request: HttpRequest) -> HttpResponse:
         spot=spot,
         views=views,
         rows=[(mail, _mail_url(mail.pk), mail_tray.why(mail)) for mail in page.rows],
-        previous_url=_tray_url(page.previous) if page.previous else "",
-        next_url=_tray_url(page.next) if page.next else "",
+        **page.links({"vista": spot.view.slug}, reverse("admin:tickets_ticket_tray")),
     )
     return TemplateResponse(request, "admin/tickets/tray.html", context)
 
@@ -114,7 +113,7 @@ def discard(request: HttpRequest, pk: int) -> HttpResponse:
             operations.discard_mail(pk, agent=agent, reason=form.cleaned_data["reason"])
             messages.success(request, "El correo se descartó; queda guardado en «Atendidos».")
             return redirect(_tray_url(Spot.of(inbound)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
     return _show(request, _mail_or_404(request, pk), form)
 
@@ -147,7 +146,7 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
             )
             messages.success(request, f"El correo se agregó a {ticket.number}.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
     context = _about(request, inbound, "Agregar a un ticket", ticket=ticket, form=form)
     return TemplateResponse(request, "admin/tickets/mail_link.html", context)
@@ -162,7 +161,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     contact = contact_or_404(chosen)
     form = MailTicketForm(
         request.POST if request.method == "POST" else None,
-        initial={"subject": mail_text.subject_line(inbound.subject), "impact": None},
+        initial={"subject": message_text.shorten_subject(inbound.subject), "impact": None},
     )
     if form.is_valid():
         try:
@@ -179,7 +178,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
             )
             messages.success(request, f"Se abrió {ticket.number} con el correo.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
     context = _about(request, inbound, "Abrir un ticket", contact=contact, form=form)
     return TemplateResponse(request, "admin/tickets/mail_open.html", context)
@@ -197,7 +196,7 @@ class _Words:
         stored = reading.stored
         files = readings.files(stored, inbound.raw) if stored and stored.files else []
         self.kept = from_mail.store(files, draft=draft)
-        self.body = mail_text.message_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
+        self.body = message_text.join_mail_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
 
 
 def _tray_agent(request: HttpRequest) -> User:

@@ -13,21 +13,25 @@ from factureya.core.mail import mailbox
 from factureya.core.models import Attachment, Event, OutboxMessage
 from tickets import notifications, policy
 from tickets.models import Ticket
-from tickets.operations import _drafts, _waiting
-from tickets.operations._drafts import Draft
-from tickets.operations._locking import (
+from tickets.operations._common import (
     CLOSED,
     OPEN,
     WAITING,
     Channel,
     ClosedReason,
+    NewMessage,
     Side,
     closes_at,
+    forget_reminder,
     iso,
     locked,
+    release,
+    remind,
+    reminder_before,
+    reminder_lookahead,
     save,
+    write,
 )
-from tickets.operations._waiting import reminder_before, reminder_lookahead
 from tickets.operations.errors import WrongStatus
 
 
@@ -40,16 +44,16 @@ def confirm_resolved(
     files: Sequence[Attachment] = (),
     form_key: str | None = None,
 ) -> Ticket:
-    """Close the ticket because the customer confirms it is resolved, with a last message if he wrote one (M12, M15).
+    """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
-    From Abierto and En espera. Raises TicketClosed (a text goes to `follow_up`), FormUsed, FilesGone,
-    policy.NotAllowed.
+    It applies in Abierto and En espera. Raises TicketClosed (a text goes to `follow_up`), FormUsed, FilesGone,
+    NotAllowed.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key)
-    with locked(pk, OPEN, WAITING, draft=draft) as ticket:
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
+    with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
-        if not draft.repeats(ticket):
-            message = _drafts.write(ticket, draft) if body or files else None
+        if not new_message.repeats(ticket):
+            message = write(ticket, new_message) if body or files else None
             event = _close(
                 ticket,
                 ClosedReason.CONFIRMED,
@@ -66,7 +70,7 @@ def confirm_resolved(
 
 
 def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
-    """Close the ticket because a contact confirmed by phone; the agent and the contact are recorded (M15)."""
+    """Close the ticket because a contact confirmed by phone; record the agent and the contact (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         policy.require(
@@ -86,9 +90,9 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
 
 
 def warn_before_close(pk: int) -> Ticket:
-    """Queue the one reminder, 24 h ⚙ before `closes_at` (look-ahead 10 min) or at once when late (M15).
+    """Queue the one reminder, 24 h ⚙ before `closes_at` (a sweep may be 10 min early), or at once if late (M15).
 
-    Late means `closes_at` moves to 24 h from now. Raises WrongStatus when the ticket is not waiting, has its
+    A late reminder moves `closes_at` to 24 h from now. Raises WrongStatus when the ticket is not waiting, has its
     reminder, or the time has not come.
     """
     with locked(pk, WAITING) as ticket:
@@ -97,15 +101,15 @@ def warn_before_close(pk: int) -> Ticket:
         _require_unheld(ticket)
         if now() < closes_at(ticket) - reminder_before() - reminder_lookahead():
             raise WrongStatus(f"{ticket} todavía no vence.")
-        _waiting.remind(ticket)
+        remind(ticket)
     return ticket
 
 
 def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
-    """The reminder left at `sent_at`: from then on the customer has at least 24 h ⚙ (M15).
+    """Record that the reminder was sent at `sent_at`, and give the customer at least 24 h ⚙ from then (M15).
 
-    Called by the outbox in the transaction that marks the mail sent. A reminder the ticket no longer waits on
-    (the customer answered meanwhile) changes nothing.
+    The outbox calls it in the transaction that marks the mail sent. A reminder that the ticket no longer waits for
+    changes nothing.
     """
     with transaction.atomic():
         ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
@@ -119,12 +123,12 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
 
 
 def close_unanswered(pk: int) -> bool:
-    """Close a ticket the customer has left waiting (M15); True when it closed.
+    """Close a ticket that the customer left without an answer (M15), and return whether it closed.
 
-    Strictly after `closes_at`: at that very instant it stays open, because the manual says *más de* 3 días. A due
-    ticket without a reminder gets it now, 24 h ⚙ more, and stays open (False).
-    Raises WrongStatus if a reply arrived first, the instant has not passed, the reminder has not been out 24 h,
-    the close is held, or the mailbox we poll has not been read up to `closes_at`: a reply may lie in it.
+    It closes strictly after `closes_at`, because the manual says *más de* 3 días. A due ticket without a reminder
+    gets the reminder now with 24 h ⚙ more, and stays open. Raises WrongStatus when a reply came first, the time has
+    not passed, the reminder was sent less than 24 h ago, the close is held, or the polled mailbox was not read up to
+    `closes_at`.
     """
     with locked(pk, WAITING) as ticket:
         instant = now()
@@ -132,7 +136,7 @@ def close_unanswered(pk: int) -> bool:
             raise WrongStatus(f"{ticket} no ha vencido.")
         _require_unheld(ticket)
         if ticket.reminder_id is None:
-            _waiting.remind(ticket)
+            remind(ticket)
             return False
         sent_at = OutboxMessage.objects.get(pk=ticket.reminder_id).sent_at
         if sent_at is None or instant - sent_at < reminder_before():
@@ -144,17 +148,21 @@ def close_unanswered(pk: int) -> bool:
 
 
 def _require_unheld(ticket: Ticket) -> None:
+    """Raise WrongStatus when the close is held."""
     if ticket.close_held_at is not None:
         raise WrongStatus(f"{ticket}: el cierre está detenido hasta que un agente lo revise.")
 
 
 def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
-    """Cerrado, for one of the two reasons of M15. The wait's columns stay as they were, as evidence."""
+    """Close the ticket for one of the two reasons of M15, record the event and tell the customer.
+
+    The columns of the wait stay as they were, as evidence.
+    """
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
     if reason == ClosedReason.CONFIRMED:
-        _waiting.forget_reminder(ticket)
-        _waiting.release(ticket)
+        forget_reminder(ticket)
+        release(ticket)
     ticket.touched_at = ticket.queue_at = instant
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
