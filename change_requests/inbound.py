@@ -13,7 +13,7 @@ from functools import partial
 
 from django.conf import settings
 
-from accounts import registered_senders
+from accounts import mail_sender
 from accounts.models import Customer, User
 from change_requests import inbound_answers, inbound_forms, policy
 from change_requests.documents import form_fields, form_read
@@ -25,7 +25,6 @@ from factureya.core import numbers
 from factureya.core.files import from_mail
 from factureya.core.mail.intake import Aside, Plan
 from factureya.core.mail.parse import InboundMail, MailFile
-from factureya.core.mail.verdicts import Verdict, verdict
 from factureya.core.models import InboundMessage
 
 MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; its sender is told of the others by name
@@ -40,8 +39,8 @@ _NAMED = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     """Claim a mail that brings a form; of one whose form has a fault, or that should bring one, answer what to do."""
-    people = _proven(mail)
-    if not people:
+    people = mail_sender.judge(mail).people
+    if not people or mail.bounce is not None or mail.robot:
         return None
     is_desk = settings.CONTROL_DESK_EMAIL in _mailboxes(inbound, mail)
     files = [file for file in mail.files if _may_be_form(file, is_desk)]
@@ -80,19 +79,6 @@ _OURS = frozenset(
         Fault.WRONG_BOX,
     }
 )
-
-
-def _proven(mail: InboundMail) -> list[User]:
-    """The people whose word the mail is, if it acts at all: the rules of `tickets.inbound` (M5)."""
-    if mail.bounce is not None or mail.robot or not mail.sender:
-        return []
-    if registered_senders.is_own(mail.sender) or registered_senders.is_staff(mail.sender):
-        return []
-    domain = mail.sender.rpartition("@")[2]
-    said = verdict(mail.authentication, authserv=settings.MAIL_TRUSTED_AUTHSERV, domain=domain)
-    if said == Verdict.FAIL or (settings.MAIL_IN_REQUIRE_VERDICT and said != Verdict.PASS):
-        return []
-    return registered_senders.people(mail.sender)
 
 
 def _mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:

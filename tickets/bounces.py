@@ -3,14 +3,14 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from accounts import mail_sender
 from accounts import operations as accounts
-from accounts import registered_senders
 from factureya.core.clock import now
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import Bounce, InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
-from tickets import answer_limits, notifications, operations, threads
+from tickets import notifications, operations, threads
 from tickets.models import Ticket, chain_of
 
 Disposition = InboundMessage.Disposition
@@ -43,9 +43,9 @@ def refuse(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
 
     Machines and our own addresses are told nothing.
     """
-    if not (mail.robot or mail.bounce or registered_senders.is_own(mail.sender)):
+    if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
         _notify(mail.sender, inbound)
-    if reason == "dmarc":
+    if reason == mail_sender.Refusal.DMARC:
         _warn(mail.sender, inbound)
     return Outcome(Disposition.UNREGISTERED, reason)
 
@@ -66,7 +66,7 @@ def _notify(address: str, inbound: InboundMessage) -> None:
 
 def _warn(address: str, inbound: InboundMessage) -> None:
     """To the company's registered address; of a company nobody verified, to the person's own."""
-    people = registered_senders.people(address)[:1] if address else []
+    people = mail_sender.find_people(address)[:1] if address else []
     for person in people:
         customer = person.contact.customer
         to = customer.registered_email if customer.is_verified else person.email

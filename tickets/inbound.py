@@ -13,16 +13,14 @@ from functools import partial
 
 from django.conf import settings
 
+from accounts import mail_sender
 from accounts import operations as accounts
-from accounts import registered_senders
 from accounts.models import User
 from factureya.core.clock import now
 from factureya.core.files import from_mail
 from factureya.core.files.from_mail import Kept
-from factureya.core.mail import readings
 from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail
-from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage
 from tickets import bounces, message_text, operations, policy, threads
 from tickets.models import Ticket
@@ -33,15 +31,8 @@ SAME_SUBJECT_FOR = timedelta(days=3)  # M11
 
 
 class Reason(StrEnum):
-    """Why a mail was refused, or how its ticket was found; part of the interface (`receive_email --json`)."""
+    """Name how the ticket of a mail was found, or why none was; part of the interface (`receive_email --json`)."""
 
-    NO_SENDER = "no-sender"
-    MANY_SENDERS = "many-senders"
-    DMARC = "dmarc"
-    NO_VERDICT = "no-verdict"
-    OWN = "own"
-    STAFF = "staff"
-    UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"  # several companies registered the address, and the mail names no ticket
     REFERENCE = "reference"
     NUMBER = "number"
@@ -82,34 +73,19 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.original(mail.bounce)):
         return partial(bounces.settle, inbound, mail.bounce, sent)
-    if readings.sender_verdict(mail) == Verdict.FAIL:
-        return partial(bounces.refuse, inbound, mail, Reason.DMARC)
+    sender = mail_sender.judge(mail)
+    if sender.refusal == mail_sender.Refusal.DMARC:
+        return partial(bounces.refuse, inbound, mail, sender.refusal)
     if mail.bounce is not None:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
-    people = registered_senders.people(mail.sender) if mail.sender else []
     if mail.robot:
-        return partial(_note_robot, inbound, mail, people if _is_proven(mail) else [])
-    if not mail.sender:
-        fault = Reason.MANY_SENDERS if mail.senders else Reason.NO_SENDER
-        return lambda: Outcome(Disposition.MALFORMED, fault)
-    if reason := _refusal(mail, people):
-        return partial(bounces.refuse, inbound, mail, reason)
+        return partial(_note_robot, inbound, mail, sender.people)
+    if sender.refusal is not None and not mail.sender:
+        return partial(Outcome, Disposition.MALFORMED, sender.refusal)
+    if sender.refusal is not None:
+        return partial(bounces.refuse, inbound, mail, sender.refusal)
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(_write, Letter(inbound, mail, people, from_mail.store(mail.files, draft=draft)))
-
-
-def _refusal(mail: InboundMail, people: list[User]) -> Reason | None:
-    """Why this sender does not act, if so. Staff and own addresses never do, whatever proves them (M5)."""
-    if registered_senders.is_own(mail.sender):
-        return Reason.OWN
-    if not people:
-        return Reason.STAFF if registered_senders.is_staff(mail.sender) else Reason.UNKNOWN
-    return None if _is_proven(mail) else Reason.NO_VERDICT
-
-
-def _is_proven(mail: InboundMail) -> bool:
-    """Whether our mail server vouches for the sender, or need not; a failing verdict never comes here."""
-    return not settings.MAIL_IN_REQUIRE_VERDICT or readings.sender_verdict(mail) == Verdict.PASS
+    return partial(_write, Letter(inbound, mail, sender.people, from_mail.store(mail.files, draft=draft)))
 
 
 def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:

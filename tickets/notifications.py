@@ -7,12 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts import registered_senders
+from accounts import mail_sender
 from accounts.models import User
 from factureya.core import calendar
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.models import Event, InboundMessage, OutboxMessage
-from tickets import answer_limits, links, policy, threads
+from tickets import links, policy, threads
 from tickets.models import Message, Ticket
 
 REMINDER = "tickets/reminder"
@@ -133,7 +133,7 @@ def _audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | No
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():
-        for person in registered_senders.people(address):
+        for person in mail_sender.find_people(address):
             if policy.may_write_as_customer(person, ticket):
                 return person, address
     contact = _reader(ticket)

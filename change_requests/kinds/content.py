@@ -14,7 +14,7 @@ from django.core.validators import validate_email
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from accounts import registered_senders, rfc
+from accounts import mail_sender, rfc
 from accounts.models import Contact, Customer, Representative, User
 from accounts.models.representatives import compose, decompose
 from change_requests import payload
@@ -278,7 +278,7 @@ def _check_mail(email: str, field: str, errors: Errors) -> None:
     if len(email) > MAX["email"]:
         errors[field] = f"Un correo tiene hasta {MAX['email']} caracteres."
         return
-    if registered_senders.is_own(email):  # of anybody else's address nothing is disclosed here
+    if mail_sender.is_own_address(email):  # of anybody else's address nothing is disclosed here
         errors[field] = "Ese correo no se puede usar."
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from accounts import registered_senders
+from accounts import mail_sender
 from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, Slot, slots_of
@@ -100,7 +100,7 @@ def _require_new_mail(request: FormalRequest, revision: RequestRevision) -> None
     address = new_mail_of(request)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
-    if address and registered_senders.is_staff(address):
+    if address and mail_sender.is_staff_address(address):
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 

@@ -1,7 +1,7 @@
-"""Mails that did not leave, the log of events and the holidays, in the stock admin.
+"""Show the outgoing mails, the log of events and the holidays in Django's own admin.
 
-Who may open them: a superuser, or whoever has the model's permission. A superuser sees no ticket by that alone
-(M16), so neither the text nor the subject of a mail is shown here, nor what happened inside a ticket.
+Superusers open these pages, and whoever has the model's permission. A superuser sees no ticket by that alone (M16), so
+these pages show neither the text nor the subject of a mail, nor what happened inside a ticket.
 """
 
 import re
@@ -25,26 +25,29 @@ MOST_ROWS = 1000  # of one list; who looks for an older one searches
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at run time
-    """Counts no further than MOST_ROWS, however large the table is."""
+    """Count the rows of a list, but no further than MOST_ROWS, so that a large table stays fast."""
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or MOST_ROWS."""
+        """Return the number of rows, or MOST_ROWS if there are more."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
         return len(rows.values_list("pk")[:MOST_ROWS])
 
 
 class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
-    """The stock admin without two of its side doors: the history page, and filters that an address makes up."""
+    """Close two side doors of Django's admin: the history page, and filters that a visitor writes into the address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """The filters shown, for one value each: `?body__startswith=` would read what is not shown, and a regular
-        expression or a NUL would be the database's error, not the visitor's."""
+        """Return True only for the filters that the page shows, with one plain value.
+
+        `?body__startswith=` would disclose text that is not shown, and a regular expression or a NUL would be a
+        database error.
+        """
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
-        """Act on the selected rows; what is no key of a row selects none."""
+        """Run the action on the selected rows; a posted key that is no number selects nothing."""
         posted = request.POST.copy()
         keys = posted.getlist(ACTION_CHECKBOX_NAME)
         posted.setlist(ACTION_CHECKBOX_NAME, [key for key in keys if _KEY.fullmatch(key)])
@@ -52,12 +55,12 @@ class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at ru
         return super().response_action(request, queryset, *where)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Not there: it reads the admin's own log, which is not evidence; what happened is in the chains."""
+        """Answer 404, because this page shows the admin's own log, which is no evidence; the chains of events are."""
         raise Http404
 
 
 class ReadOnlyAdmin(Closed):
-    """A list and a page to look at; nothing is added, changed or deleted by a form."""
+    """Show a list and a page for each row, without any form that adds, changes or deletes."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -66,21 +69,21 @@ class ReadOnlyAdmin(Closed):
     sortable_by = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never."""
+        """Return False: nobody adds a row here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Return False: nobody changes a row here."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Return False: nobody deletes a row here."""
         return False
 
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
-    """What left, what waits and what failed; a failed mail can be tried again."""
+    """Show which mails were sent, wait or failed; a failed mail can be tried again."""
 
     list_display = ("created_at", "status", "to", "kind", "about", "last_error")
     list_filter = ("status",)
@@ -92,7 +95,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Whole values only, by their index."""
+        """Return the mails whose address or ticket is exactly what was typed, found by an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -102,7 +105,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Queue the failed ones among the selected again."""
+        """Queue the failed mails among the selected ones again, and tell the user how many."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
         queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
@@ -113,13 +116,13 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
             self.message_user(request, said, messages.WARNING)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Who could change a mail, were it not read-only."""
+        """Return True for whoever could change a mail if mails were not read-only."""
         return bool(request.user.has_perm("core.change_outboxmessage"))
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    """The log (bitácora), for a superuser; `verify_audit` says whether it is whole."""
+    """Show the log (bitácora) to superusers; the command `verify_audit` checks that the log is whole."""
 
     list_display = ("at", "chain", "seq", "verb", "actor_name")
     search_fields = ("chain",)
@@ -130,28 +133,31 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """A whole chain, by its index."""
+        """Return all events of the chain that was typed, found by its index."""
         term = search_term.strip()
         return (queryset.filter(chain=_chain(term)) if term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A superuser."""
+        """Return True for an active superuser."""
         return bool(request.user.is_active and request.user.is_superuser)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """A superuser."""
+        """Return True for an active superuser."""
         return self.has_view_permission(request)
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """The event's data, except a ticket's, which its agents read."""
+        """Return the data of the event as text.
+
+        The data of a ticket's event is left out, because its agents read it elsewhere.
+        """
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
 
 
 class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic at run time
-    """A day without attention, with a text of ours for each mistake."""
+    """Ask for a day without attention, with a text of our own for each mistake."""
 
     use_required_attribute = False
 
@@ -174,15 +180,17 @@ class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic a
 
 @admin.register(Holiday)
 class HolidayAdmin(Closed):
-    """Days without attention. The one thing here that may be deleted: no row refers to a holiday, and instants
-    already computed from it are stored, so a day entered by mistake leaves nothing behind."""
+    """Let staff add, change and delete days without attention.
+
+    Deleting is safe here: no row refers to a holiday, and instants that were computed with it are stored.
+    """
 
     list_display = ("day", "name")
     form = HolidayForm
 
 
 def _chain(term: str) -> str:
-    """The name of the chain a person means: a ticket's number, or the chain as it is written."""
+    """Return the name of the chain that a person typed, either as a ticket's number or as the name itself."""
     try:
         return f"ticket:{numbers.parse(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:

@@ -1,8 +1,8 @@
-"""The only writer of Event, and the check that nobody else wrote.
+"""Write the events, and check that nobody changed them. This module alone writes Event.
 
-Each subject has a chain of its own, so two subjects never wait for each other. The head of a chain is a row
-that is locked while an event is appended; inside a ticket's operation that lock is never contended, because
-the ticket's own row is locked first.
+Each subject has a chain of its own, so two subjects never wait for each other. The row at the head of a chain is locked
+while an event is appended. Inside a ticket's operation nobody else waits for that lock, because the ticket's own row is
+locked first.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _EVENTS_AT_A_TIME = 2000
 
 @dataclass(frozen=True)
 class Flaw:
-    """A place where a chain is not whole."""
+    """Hold one place where a chain is not whole."""
 
     chain: str
     seq: int
@@ -35,11 +35,11 @@ class Flaw:
 
 
 def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
-    """Append one event to the subject's chain (M26); must run inside the operation's transaction.
+    """Append one event to the subject's chain and return it, inside the operation's transaction (M26).
 
-    `actor` is the user who acted, or None for the system; his name is kept as text beside the key.
-    `data` must be JSON without floats, which PostgreSQL writes its own way: money and hours are strings, or whole
-    minutes. Raises TypeError for anything else.
+    `actor` is the user who acted, or None for the system; the name is stored as text beside the key. `data` must be
+    JSON without floats, because PostgreSQL writes floats in its own way: money and hours are strings, or whole minutes.
+    Raises TypeError for anything else.
     """
     event = _event(verb, subject, actor, data)
     head = _locked_head(event.chain)
@@ -54,9 +54,10 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 
 
 def begin(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
-    """`record` for the first event of a subject made in this very transaction: nobody else can have begun its chain.
+    """Write and return the first event of a subject that was made in this same transaction.
 
-    Two statements instead of three and a savepoint. Raises IntegrityError when the chain is there after all.
+    It takes two statements where `record` takes three and a savepoint. Raises IntegrityError if the chain exists
+    already.
     """
     event = _event(verb, subject, actor, data)
     _place(event, 1, GENESIS)
@@ -66,7 +67,7 @@ def begin(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 
 
 def digest(event: Event) -> str:
-    """SHA-256 (hex) of the event's content and of the hash before it, over canonical JSON."""
+    """Return the SHA-256 (hex) of an event's content and of the hash before it, over canonical JSON."""
     content = [
         event.chain,
         event.seq,
@@ -82,10 +83,10 @@ def digest(event: Event) -> str:
 
 
 def verify() -> Iterator[Flaw]:
-    """Walk every chain and yield each flaw: an edit, a gap, a wrong link, a cut-off or forged tail, a missing head.
+    """Read every chain and yield each flaw: an edit, a gap, a wrong link, a cut or forged end, a missing head.
 
-    May run beside the work: each head is read before its events, so what is appended meanwhile is no flaw. Memory
-    does not grow with the number of events.
+    It may run while others work: each head is read before its events, so an event that is appended meanwhile is no
+    flaw. Memory does not grow with the number of events.
     """
     last = ""
     while heads := list(ChainHead.objects.filter(chain__gt=last).order_by("chain")[:_CHAINS_AT_A_TIME]):
@@ -100,7 +101,7 @@ def verify() -> Iterator[Flaw]:
 
 
 def _event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
-    """An event without its place in the chain."""
+    """Return a new event that has no place in its chain yet. Raises RuntimeError outside a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("record() must run inside the transaction of its operation")
     _require_exact(data)
@@ -115,20 +116,22 @@ def _event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Eve
 
 
 def _require_exact(data: dict[str, Any]) -> None:
-    """Only what both databases give back as it was written."""
+    """Raise TypeError if the data holds a float, which the two databases do not give back in the same way."""
     json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)
 
 
 def _refuse_float(text: str) -> None:
+    """Raise TypeError for a float that the JSON reader found."""
     raise TypeError(f"an event holds no float: {text}")
 
 
 def _locked_head(chain: str) -> ChainHead | None:
+    """Lock and return the head of a chain, or None if the chain has no event yet."""
     return ChainHead.objects.select_for_update().filter(chain=chain).first()
 
 
 def _began(event: Event) -> bool:
-    """Begin a chain with its first event; False when somebody else began it at the same instant."""
+    """Begin a chain with its first event and return True, or False if somebody else began it at the same instant."""
     _place(event, 1, GENESIS)
     try:
         with transaction.atomic():
@@ -140,11 +143,13 @@ def _began(event: Event) -> bool:
 
 
 def _place(event: Event, seq: int, prev: str) -> None:
+    """Set the number of the event in its chain, the hash before it, and its own hash."""
     event.seq, event.prev = seq, prev
     event.hash = digest(event)
 
 
 def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
+    """Yield the flaws of these chains, whose events are read in one stream."""
     events = Event.objects.filter(chain__in=heads).order_by("chain", "seq")
     stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
     for chain, of_chain in groupby(stream, key=attrgetter("chain")):
@@ -154,7 +159,7 @@ def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
 
 
 def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
-    """Each event against the one before it, and the end against the head."""
+    """Yield the flaws of one chain: compare each event with the one before it, and the last one with the head."""
     seq, last, at_head = 0, GENESIS, ""
     for event in events:
         if event.seq != seq + 1:
@@ -174,11 +179,12 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
 
 
 def _check_newer(head: ChainHead, seq: int) -> Iterator[Flaw]:
-    """Events after the head: appended since it was read, or forged."""
+    """Yield a flaw for each event after the head that was forged; an event appended meanwhile is none."""
     fresh = ChainHead.objects.get(chain=head.chain)
     if fresh.seq < seq:
         yield Flaw(head.chain, fresh.seq + 1, f"hay eventos después del final, que es {fresh.seq}")
 
 
 def _instant(at: datetime) -> str:
+    """Return an instant as the text that is hashed: UTC, with microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,7 +1,7 @@
-"""Attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, minus holidays.
+"""Compute attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, without holidays.
 
-Two ranges a day is the normal case. Pure functions on aware datetimes; only `attention_hours()` reads the
-editable holidays from the database.
+A day has two ranges of hours. All functions are pure and take aware datetimes; `attention_hours` alone reads the
+holidays from the database.
 """
 
 from collections.abc import Iterator
@@ -18,21 +18,21 @@ RANGES = ((time(9), time(14)), (time(15), time(19)))
 
 @dataclass(frozen=True)
 class AttentionHours:
-    """The calendar of attention. `holidays` maps a day without attention to its name."""
+    """Answer questions about attention hours; `holidays` maps each day without attention to its name."""
 
     holidays: dict[date, str] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(settings.TIME_ZONE))
 
     def is_business_day(self, day: date) -> bool:
-        """Monday to Friday and no holiday."""
+        """Return True from Monday to Friday, except on a holiday."""
         return day.weekday() < 5 and day not in self.holidays
 
     def is_open(self, at: datetime) -> bool:
-        """Whether somebody attends at this instant: the opening minute counts, the closing minute does not."""
+        """Return True if somebody attends at this instant: the opening minute counts, the closing minute does not."""
         return self.closing(at) is not None
 
     def closing(self, at: datetime) -> datetime | None:
-        """The end of the range that holds `at` (local time), or None outside attention hours."""
+        """Return the end of the range of hours that holds `at` in local time, or None outside attention hours."""
         local = at.astimezone(self.zone)
         for start, end in self._ranges(local.date()):
             if start <= local < end:
@@ -40,7 +40,7 @@ class AttentionHours:
         return None
 
     def next_opening(self, at: datetime) -> datetime:
-        """`at` itself when open, else the start of the next range (local time)."""
+        """Return `at` itself during attention hours, else the start of the next range, in local time."""
         local = at.astimezone(self.zone)
         for start, end in self._ranges_from(local.date()):
             if local < end:
@@ -48,7 +48,10 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_hours(self, at: datetime, hours: float) -> datetime:
-        """The instant `hours` attention hours after `at`; outside attention hours counts from the next opening."""
+        """Return the instant that is `hours` attention hours after `at`.
+
+        Outside attention hours it counts from the next opening.
+        """
         left = timedelta(hours=hours)
         local = at.astimezone(self.zone)
         for start, end in self._ranges_from(local.date()):
@@ -61,10 +64,10 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
-        """The same local time `days` business days later (M15).
+        """Return the same local time `days` business days later (M15).
 
-        Outside attention hours it counts from the next opening. The zone's daylight saving, if it has any, moves
-        the instant and not the hour on the clock.
+        Outside attention hours it counts from the next opening. Daylight saving moves the instant, and not the hour on
+        the clock.
         """
         begin = self.next_opening(at)
         day = begin.date()
@@ -74,7 +77,7 @@ class AttentionHours:
         return datetime.combine(day, begin.time(), self.zone)
 
     def hours_between(self, start: datetime, end: datetime) -> float:
-        """The attention hours from `start` to `end`; 0 when `end` is not later."""
+        """Return the number of attention hours from `start` to `end`, or 0 if `end` is not later."""
         total = timedelta()
         for begin, close in self._ranges_from(start.astimezone(self.zone).date()):
             if begin >= end:
@@ -83,23 +86,25 @@ class AttentionHours:
         return total / timedelta(hours=1)
 
     def _ranges(self, day: date) -> list[tuple[datetime, datetime]]:
+        """Return the ranges of attention hours of one day; none on a day without attention."""
         if not self.is_business_day(day):
             return []
         return [(datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone)) for a, b in RANGES]
 
     def _ranges_from(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+        """Yield every range of attention hours from this day on, without end."""
         while True:
             yield from self._ranges(day)
             day += timedelta(days=1)
 
 
 def attention_hours() -> AttentionHours:
-    """The calendar with the holidays on file (one query)."""
+    """Return the attention hours with the holidays of the database, which takes one query."""
     return AttentionHours(dict(Holiday.objects.values_list("day", "name")))
 
 
 def reply_deadline(at: datetime) -> datetime:
-    """When a wait that starts at `at` ends without an answer (M15): natural days of 24 h, or business days."""
+    """Return when a wait that starts at `at` ends without an answer (M15), in natural or business days."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return attention_hours().add_days(at, days)
@@ -107,7 +112,7 @@ def reply_deadline(at: datetime) -> datetime:
 
 
 def reply_days() -> str:
-    """The same time in words: «3 días», «1 día hábil» (M15)."""
+    """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     is_business = settings.CUSTOMER_REPLY_CALENDAR == "business"
     if days == 1:

@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says of the folders of a server."""
+"""Check the folders of a server for `manage.py check --deploy`."""
 
 import os
 import stat
@@ -11,9 +11,10 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 @register(Tags.staticfiles, deploy=True)
 def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
-    """Warn when the web process could not start, because `collectstatic` was run by somebody else or not at all.
+    """Return a warning if the web process cannot read the static files.
 
-    Root reads everything: to it a folder is wrong that is closed to others and not of the owner of VAR_DIR.
+    Somebody else ran `collectstatic`, or nobody did. Root can read everything, so for root a folder is wrong if it is
+    closed to others and belongs to another user than VAR_DIR does.
     """
     folder = Path(settings.STATIC_ROOT)
     if not folder.is_dir():
@@ -27,5 +28,6 @@ def static_files_can_be_read(**_options: Any) -> list[CheckMessage]:
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:
+    """Return True if the folder is closed to others and belongs to another user than VAR_DIR does."""
     of_folder, of_var = folder.stat(), Path(settings.VAR_DIR).stat()
     return of_folder.st_uid != of_var.st_uid and not of_folder.st_mode & stat.S_IXOTH

@@ -1,4 +1,4 @@
-"""What every form of the portal shares: fields that look wrong when they are, texts, and files (M16, M17)."""
+"""Define what every form of the portal shares: the look of wrong fields, long texts, and files (M16, M17)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,40 +16,41 @@ STALE_FORM = "El formulario perdió su validez. Conservamos lo que escribió: re
 
 
 class PortalForm(forms.Form):
-    """Marks wrong fields for sight and for assistive technology; the browser's own bubbles are off."""
+    """Mark the wrong fields of a form for the eye and for assistive technology; the browser's own messages are off."""
 
     use_required_attribute = False
 
     def full_clean(self) -> None:
-        """Validate, then let the controls of the wrong fields look wrong."""
+        """Validate the form, and mark the controls of the wrong fields."""
         super().full_clean()
         for name in self.errors if self.is_bound else ():
             if name in self.fields:
                 self._mark(name)
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Add an error from outside (an operation's refusal, a file's), marked like the form's own."""
+        """Add an error from outside, such as an operation's refusal, and mark its field as the form itself does."""
         super().add_error(field, error)
         if field in self.fields:
             self._mark(field)
 
     def _mark(self, name: str) -> None:
+        """Give the control of this field the class with which it looks wrong."""
         attrs = self.fields[name].widget.attrs
         if "is-invalid" not in attrs.get("class", ""):
             attrs["class"] = f"{attrs.get('class', '')} is-invalid".strip()
 
 
 class Textarea(forms.Textarea):
-    """The same element written without a template, which costs more than the rest of its field."""
+    """Write the textarea without a template, because a template costs more time than the rest of the field."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """The element; its text begins after a line break, which a browser drops."""
+        """Return the textarea as HTML; its text begins after a line break, which browsers drop."""
         attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
         return format_html("<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or "")
 
 
 class Text(forms.CharField):
-    """A text of at most `most` characters; `missing` is said when it is empty."""
+    """Ask for a text of at most `most` characters; `missing` is the error when it is empty."""
 
     def __init__(self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any) -> None:
         too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
@@ -66,24 +67,24 @@ class Text(forms.CharField):
         )
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        """No maxlength: the browser would cut a pasted text in silence."""
+        """Return the attributes without maxlength, which would make the browser cut a pasted text silently."""
         return {}
 
 
 class FilesMixin(PortalForm):
-    """A form with files, which are kept under its one-time key before anything else is looked at."""
+    """Add files to a form; they are stored under its one-time key before any other field is validated."""
 
     kept: list[Attachment]
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """The files that the form has, and those it refused, with their reasons beside the field."""
+        """Give the form the files that were stored, and show each refusal beside the field."""
         self.kept = kept
         for refusal in refusals:
             self.add_error("files", str(refusal))
 
 
 class FilesField(forms.Field):
-    """Stands for the file input in labels and errors; the files themselves go through `core.files.store`."""
+    """Stand for the file input in labels and errors; the files themselves go through `core.files.store`."""
 
     widget = forms.FileInput
     hint = "PNG, JPG, WebP, GIF, PDF, XML o TXT; hasta 5 archivos de 10 MB."
@@ -92,5 +93,5 @@ class FilesField(forms.Field):
         super().__init__(label=label, required=False, help_text=self.hint)
 
     def clean(self, value: Any) -> None:
-        """Nothing to validate here."""
+        """Return nothing: this field has nothing to validate."""
         return

@@ -1,7 +1,7 @@
-"""Write the guards of every app into the database, and compare what it holds with them (M15, M26).
+"""Write the guards (triggers) of every app into the database, and compare the database with them (M15, M26).
 
-No migration names a guard. `migrate` takes all of them away before it changes a table and installs today's when no
-migration is left to apply; a database that stopped half-way has none, and `check`, `/readyz` and `up` say so.
+No migration names a guard. `migrate` drops all guards before it changes a table, and installs today's guards when no
+migration is left to apply. A database that stopped half-way has none, and `check`, `/readyz` and `up` say so.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def guards(vendor: str) -> list[Guard]:
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Replace every trigger of the database by today's guards, in one transaction."""
+    """Replace all triggers of the database by today's guards, in one transaction."""
     with transaction.atomic(using=connection.alias):
         lift(connection)
         with connection.cursor() as cursor:
@@ -43,7 +43,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 
 def lift(connection: BaseDatabaseWrapper) -> None:
-    """Drop every trigger of the database, also those whose guard was renamed or removed since."""
+    """Drop all triggers of the database, also those whose guard was renamed or removed since."""
     with connection.cursor() as cursor:
         for name, table in [(row[0], row[1]) for row in _held_rows(connection)]:
             if connection.vendor == "sqlite":
@@ -55,7 +55,7 @@ def lift(connection: BaseDatabaseWrapper) -> None:
 
 @contextmanager
 def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Take the guards away for a while; only tests do so (a flush, or a tamper that is to be found)."""
+    """Run a block without guards. Only tests do so: for a flush, or to change a row that a check must find."""
     lift(connection)
     try:
         yield
@@ -64,7 +64,7 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return what the database holds otherwise than the guards say: missing, changed, disabled or unknown triggers."""
+    """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
     wanted = {guard.name: _text(guard, connection.vendor) for guard in guards(connection.vendor)}
     held = {row[0]: (row[2], row[3], row[4]) for row in _held_rows(connection)}
     return sorted(
@@ -75,7 +75,7 @@ def differences(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> None:
-    """Take the guards away before a migration changes a table (`pre_migrate`); nothing to apply, nothing to lift."""
+    """Drop the guards before a migration changes a table (`pre_migrate`), unless there is nothing to apply."""
     if plan:
         lift(connections[using])
 
@@ -89,9 +89,9 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Warn when the database holds other guards than the program's: `check --database default`.
+    """Return a warning if the database holds other guards than the program's (`check --database default`).
 
-    A warning, not an error: `migrate` runs this check itself, and is what mends it.
+    It is a warning and no error, because `migrate` runs this check itself and is the command that repairs the guards.
     """
     found: list[CheckMessage] = []
     for alias in databases or ():
@@ -105,9 +105,9 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program should not start on this database, or an empty text.
+    """Return why the program must not start on this database, or an empty text if it may.
 
-    A database that does not answer gives no reason: the processes wait for it.
+    A database that does not answer is no reason: the processes wait for it.
     """
     try:
         if _has_pending(connection):
@@ -119,16 +119,19 @@ def why_not_ready(connection: BaseDatabaseWrapper) -> str:
 
 
 def _held_rows(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
+    """Return one row for each trigger that the database holds: its name, table and texts."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD[connection.vendor])
         return list(cursor.fetchall())
 
 
 def _text(guard: Guard, vendor: str) -> Text:
+    """Return the text that the database must hold for a guard: its trigger, its function, and that it is enabled."""
     body = guard.function_body() if vendor == "postgresql" else ""
     return guard.trigger(vendor), body, "O"
 
 
 def _has_pending(connection: BaseDatabaseWrapper) -> bool:
+    """Return True if a migration is left to apply."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,4 +1,4 @@
-"""Core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
+"""Define core's triggers: events never change, chains only grow (M26), and a mail stays as it came (M6)."""
 
 from factureya.core import triggers
 

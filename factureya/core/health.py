@@ -1,4 +1,4 @@
-"""Whether what the program depends on does its work. Ages are in seconds."""
+"""Check that the parts on which the program depends work, for /readyz. Ages are in seconds."""
 
 import logging
 import os
@@ -30,30 +30,30 @@ _started_at = clock.now()
 
 @dataclass(frozen=True)
 class Check:
-    """One line of /readyz."""
+    """Hold one line of /readyz."""
 
     ok: bool
     age: timedelta | None = None
 
     def as_dict(self) -> dict[str, bool | int]:
-        """For JSON; `age_seconds` where the check has an age."""
+        """Return the check as a dictionary for JSON, with `age_seconds` if the check has an age."""
         return {"ok": self.ok} | ({"age_seconds": int(self.age.total_seconds())} if self.age is not None else {})
 
 
 def database() -> Check:
-    """The database answers. Raises DatabaseError when it does not."""
+    """Return a check that is ok if the database answers. Raises DatabaseError if it does not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
 
 
 def guards() -> Check:
-    """The database holds every guard of the program, by name and text. Raises DatabaseError when it does not answer."""
+    """Return a check that is ok if the database holds every guard. Raises DatabaseError if the database is down."""
     return Check(ok=not guard_install.differences(connection))
 
 
 def broker() -> Check:
-    """The broker takes messages: the folder can be written, or the server answers within a second."""
+    """Return a check that is ok if the broker takes messages: its folder is writable, or it answers within a second."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
         return Check(ok=os.access(str(folder), os.W_OK | os.X_OK))
@@ -68,7 +68,7 @@ def broker() -> Check:
 
 
 def media() -> Check:
-    """Files can be stored: their folder, or the one it will be made in, can be written and has room (M17)."""
+    """Return a check that is ok if files can be stored: their folder is writable and has room (M17)."""
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():
         folder = folder.parent
@@ -77,7 +77,7 @@ def media() -> Check:
 
 
 def outbox() -> Check:
-    """How long the oldest overdue mail has been waiting; one that waits for its next try is not overdue."""
+    """Return a check with the age of the oldest overdue mail; a mail that waits for its next try is not overdue."""
     now = clock.now()
     overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
@@ -87,15 +87,16 @@ def outbox() -> Check:
 
 
 def sweeps() -> dict[str, Check]:
-    """How long ago each sweep of beat ran; a process that has just started gives them their time."""
+    """Return a check for each sweep with the time since it ran; after a start every sweep has time to run first."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
     return {name: _sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
 def _sweep(last: datetime | None, limit: timedelta) -> Check:
+    """Return the check of one sweep that ran last at `last`."""
     return Check(ok=within(last, limit), age=clock.now() - last if last else None)
 
 
 def within(since: datetime | None, limit: timedelta) -> bool:
-    """Whether `since` is at most `limit` ago, counted from our own start at the earliest."""
+    """Return True if `since` is at most `limit` ago; it counts from the start of this process at the earliest."""
     return clock.now() - max(since or _started_at, _started_at) <= limit

@@ -1,4 +1,4 @@
-"""The icons of the mock-ups: inline SVG (no icon font, no sprite request), drawn with `currentColor`."""
+"""Hold the icons as inline SVG, drawn with `currentColor`, so that a page needs no icon font and no extra request."""
 
 from django.utils.safestring import SafeString
 

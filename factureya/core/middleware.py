@@ -1,4 +1,4 @@
-"""What holds for every request: no NUL in a cookie, nothing private stored by a browser or proxy, a page for 405."""
+"""Treat every request: drop cookies with a NUL, limit bodies, keep private pages out of caches, show a page for 405."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class NoNulInCookiesMiddleware:
-    """A cookie with a NUL, which no browser sends and PostgreSQL cannot look for, is as good as absent."""
+    """Drop each cookie with a NUL; no browser sends one, and PostgreSQL cannot search for it."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -24,9 +24,9 @@ class NoNulInCookiesMiddleware:
 
 
 class BodyLimitMiddleware:
-    """400 for a body beyond REQUEST_MAX_BYTES, before a byte of it is read (M17).
+    """Answer 400 to a body of more than REQUEST_MAX_BYTES, before a byte of it is read (M17).
 
-    Django reads a form's files to the disk before it knows who sends them, and limits only what is not a file.
+    Django writes a form's files to the disk before it knows who sends them, and limits only what is no file.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -40,9 +40,9 @@ class BodyLimitMiddleware:
 
 
 class NoStoreMiddleware:
-    """`Cache-Control: no-store, private` on what is answered to, or starts, a session (ASVS 14.3.2).
+    """Send `Cache-Control: no-store, private` with every answer to a session, or that starts one (ASVS 14.3.2).
 
-    Decided by the session's cookie alone, so that no page loads a session for it. Static files pass before.
+    The session's cookie alone decides it, so that no page loads a session for it. Static files do not come here.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -57,7 +57,7 @@ class NoStoreMiddleware:
 
 
 class MethodNotAllowedPageMiddleware:
-    """The portal's page for 405; the status and the Allow header stay."""
+    """Fill an empty 405 answer with the portal's page; its status and its Allow header stay."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -1,7 +1,8 @@
-"""Tracking numbers and folios: 7 random Crockford base-32 characters and a check character (M10).
+"""Make and read tracking numbers and folios: 7 random Crockford base-32 characters and a check character (M10).
 
-`FY-7K3M-9QX1`: no count is disclosed and it can be dictated by phone, because case, hyphens and the pairs
-O/0 and I/L/1 are forgiven. The check character is Luhn mod 32, so one mistyped character is found without a query.
+A number such as `FY-7K3M-9QX1` discloses no count, and can be dictated by phone, because upper and lower case, hyphens
+and the pairs O/0 and I/L/1 count as the same. The check character is Luhn mod 32, so one mistyped character is found
+without a query.
 """
 
 import secrets
@@ -14,16 +15,19 @@ RANDOM_CHARACTERS = 7
 
 
 class InvalidNumber(ValueError):
-    """The text is not a number of this kind, or a character of it is mistyped."""
+    """Say that a text is not a number of this kind, or that a character of it is mistyped."""
 
 
 def new(prefix: str) -> str:
-    """A fresh random number, for example `new("FY")` -> `FY-7K3M-9QX1`. Uniqueness is the column's."""
+    """Return a new random number: `new("FY")` gives for example `FY-7K3M-9QX1`.
+
+    The column makes sure that it is unique.
+    """
     return build(prefix, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
 
 
 def build(prefix: str, characters: str) -> str:
-    """Put the check character and the hyphens to 7 base-32 characters."""
+    """Return the number of these 7 base-32 characters, with its prefix, its hyphens and its check character."""
     whole = characters + _check_character(characters)
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
 
@@ -35,7 +39,7 @@ def fiscal_folio(text: str) -> str:
 
 
 def parse(prefix: str, text: str) -> str:
-    """The canonical number for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
+    """Return the number as it is stored for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
     compact = text.strip().upper().translate(_FORGIVEN)
     # The prefix is optional on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
@@ -70,6 +74,7 @@ class NumberConverter:
 
 
 def _check_character(characters: str) -> str:
+    """Return the check character of these base-32 characters, by Luhn mod 32."""
     factor, total = 2, 0
     for character in reversed(characters):
         addend = factor * ALPHABET.index(character)

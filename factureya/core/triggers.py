@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guard:
-    """A trigger: `when` is the SQL condition under which the row is refused; `message` is what the refusal says.
+    """Describe one trigger: `when` is the SQL condition under which a row is refused, `message` is the refusal's text.
 
     `when` is one text for both engines, or a (sqlite, postgresql) pair where they differ.
     """
@@ -56,6 +56,7 @@ class Guard:
 
     @property
     def _refusal(self) -> str:
+        """Return the text of the refusal, with its name, quoted for SQL."""
         return f"{self.name}: {self.message}".replace("'", "''")
 
 
@@ -73,14 +74,14 @@ def append_only(table: str, *unique: str) -> list[Guard]:
 
 
 def no_truncate(table: str) -> Guard:
-    """Refuse TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
+    """Return the guard that refuses TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
     return Guard(f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",))
 
 
 def no_replace(table: str, *unique: str) -> Guard:
-    """Refuse an INSERT over an existing key, because SQLite's INSERT OR REPLACE passes the other triggers.
+    """Return the guard that refuses an INSERT over an existing key: INSERT OR REPLACE passes the other triggers.
 
-    PostgreSQL has no such statement (ON CONFLICT DO UPDATE meets the UPDATE triggers), so it needs no such guard.
+    That is a statement of SQLite. PostgreSQL needs no such guard: its ON CONFLICT DO UPDATE meets the UPDATE triggers.
     """
     # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
     # nearly always empty looks useless to it), and an insert would grow with the table.
@@ -96,4 +97,5 @@ def no_replace(table: str, *unique: str) -> Guard:
 
 
 def _same(key: str) -> str:
+    """Return the SQL condition that a row has the same key as the new one; `key` is a list of columns."""
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))

@@ -1,4 +1,4 @@
-"""What a person typed into a form that was posted: what may be kept for him, and what is a text of his (M17)."""
+"""Tell which fields of a posted form may be stored for the person, and which were typed as text (M17)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,7 @@ def kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def texts(fields: dict[str, str]) -> list[str]:
-    """Return what was written in them: values with a letter that were chosen from no list."""
+    """Return the values that a person wrote: those with a letter that were not chosen from a list."""
     return [
         value
         for name, value in fields.items()

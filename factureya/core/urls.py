@@ -1,4 +1,4 @@
-"""Addresses for whoever watches over the program."""
+"""Route the addresses with which the program is monitored."""
 
 from django.urls import path
 

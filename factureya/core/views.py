@@ -1,4 +1,4 @@
-"""/healthz: this process answers. /readyz: what it depends on does its work (JSON; 503 when something does not)."""
+"""Answer /healthz (this process runs) and /readyz (the parts it depends on work; JSON, 503 if one does not)."""
 
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -12,16 +12,16 @@ from factureya.core.mail import health as mail_health
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process is alive; asks nobody else."""
+    """Answer that this process runs, without asking anything else."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Say whether database, guards, broker, files, outbox, sweeps and the last fetch do their work; which, never why.
+    """Answer which of database, guards, broker, files, outbox, sweeps and mailbox work, but not why one does not.
 
-    How many mails wait in the tray, and what is not set up (`warnings`), make nothing unready.
+    The number of mails in the tray and the settings that are missing (`warnings`) do not change the status.
     """
     checks = {"broker": health.broker(), "media": health.media()}
     tray: dict[str, int] = {}

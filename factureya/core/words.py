@@ -1,4 +1,4 @@
-"""Spanish names of months and weekdays, as the pages write them: no locale of the machine decides."""
+"""Hold the Spanish names of months and weekdays as the pages write them, whatever the locale of the machine."""
 
 MONTHS = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic")
 MONTHS_LONG = (

@@ -1,4 +1,4 @@
-"""Files that came by mail: the rules of uploads, and embedded messages and TNEF for download only (M17)."""
+"""Store the files of a mail by the rules of uploads; embedded messages and TNEF are for download only (M17)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of a mail's files: those kept, why the others were not, and for each whether it was."""
+    """Hold what became of a mail's files: the stored files, the refusals, and for each file whether it was stored."""
 
     files: tuple[Attachment, ...] = ()
     refusals: tuple[str, ...] = ()
@@ -32,9 +32,10 @@ class Kept:
 
 
 def store(files: Sequence[MailFile], *, draft: str) -> Kept:
-    """Keep the good files under `draft`; nobody can send the others again, so each refusal says its reason.
+    """Store the files of a mail that pass the limits under the key `draft`, and return what became of each file.
 
-    Raises Unstorable when the store is full or cannot be written: then the whole mail waits (M17).
+    Each refusal says its reason, because nobody can send the file again. Raises Unstorable if the store is full or
+    cannot be written; then the whole mail waits (M17).
     """
     kept: list[Attachment] = []
     refusals: list[str] = []
@@ -54,18 +55,20 @@ def store(files: Sequence[MailFile], *, draft: str) -> Kept:
 
 
 def _store(file: MailFile, draft: str) -> Attachment:
+    """Store one file of a mail and return its row. Raises RefusedFile and Unstorable."""
     upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _name(file), size=len(file.content))
     kind = _only_by_mail(file)
     return files_store.store_as(upload, kind, draft=draft) if kind else files_store.store(upload, draft=draft)
 
 
 def _only_by_mail(file: MailFile) -> types.Kind | None:
+    """Return the kind of a file that only mail brings (an embedded message or TNEF), or None for any other file."""
     if file.content_type == types.EML.content_type:
         return types.EML
     return types.TNEF if file.content.startswith(types.TNEF_SIGNATURE) else None
 
 
 def _name(file: MailFile) -> str:
-    """Its clean name; to one without an extension, the type it claims adds what it can."""
+    """Return the clean name of a file; a name without an extension gets the one of the type that the mail claims."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

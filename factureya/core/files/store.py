@@ -1,7 +1,7 @@
-"""Files that people send (M17): checked, re-encoded, named anew and kept under a random name.
+"""Store the files that people send (M17): each is checked, images are re-encoded, and it gets a random name on disk.
 
-A form keeps its files under its one-time key (`draft`), so they survive a failed field or an expired session;
-the operation that stores the message takes them by emptying `draft`. What nobody took is purged after 24 h ⚙.
+A form keeps its files under its one-time key (`draft`), so the files survive a wrong field or an expired session. The
+operation that stores the message takes the files by emptying `draft`. Files that nobody took are deleted after 24 h ⚙.
 A draft key must be unguessable and belong to one person: whoever knows it can add and remove the form's files.
 """
 
@@ -35,6 +35,13 @@ TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
 _PURGE_BATCH = 500
 _SMALL = ".small"
+# Headers of everything that people sent: a browser runs nothing in it, and no cache keeps it.
+SANDBOXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "-"))
 
 
@@ -66,7 +73,7 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes.
+    """Store a file of a kind that only mail brings, unchanged, within the limit of bytes, and return its row.
 
     Raises RefusedFile and Unstorable.
     """
@@ -75,7 +82,10 @@ def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> At
 
 
 def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Keep the good files of a form and report the bad ones; at most ATTACHMENT_MAX_FILES with those kept before."""
+    """Store the files of a form, and return the rows of the good ones and the refusals of the others.
+
+    A form has at most ATTACHMENT_MAX_FILES, with those that it had before.
+    """
     kept: list[Attachment] = []
     refusals: list[RefusedFile] = []
     room = settings.ATTACHMENT_MAX_FILES - len(drafts(draft))
@@ -90,49 +100,46 @@ def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[
 
 
 def drafts(draft: str) -> list[Attachment]:
-    """The files kept for the form with this key, in the order they came."""
+    """Return the files that the form with this key has so far, in the order in which they came."""
     return list(Attachment.objects.filter(draft=draft).order_by("pk")) if draft else []
 
 
 def discard(draft: str, token: str) -> bool:
-    """Remove one file of a form; False when it is not (or no longer) the form's."""
+    """Delete one file of a form and return True; return False if the form does not have this file, or no longer."""
     is_token = "\0" not in token  # which PostgreSQL would refuse to look for
     return bool(draft) and is_token and bool(_remove(draft=draft, token=token))
 
 
 def move(draft: str, to: str) -> None:
-    """Give a form's files to the form that takes its place, when its one-time key was used already."""
+    """Give the files of a form to the form that takes its place, because its one-time key was used already."""
     if draft and to:  # without a key a file would count as taken, and never be purged
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
 def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
-    """The headers and the open file of a download: never shown in our origin, never cached by others.
+    """Return the headers and the open file of a download, which no browser shows in our origin and no cache keeps.
 
-    Raises FileNotFoundError when the store lost the file. The caller has asked the owner's policy.
+    Raises FileNotFoundError if the store lost the file. The caller has asked the policy of the file's owner.
     """
     return download_headers(attachment), _storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Headers of a file that leaves: as an attachment, typed from the allow-list, sandboxed, private."""
+    """Return the headers of a download: attachment, a type from the allow-list, sandboxed, private."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
         "Content-Length": str(attachment.size),
         "Content-Disposition": content_disposition_header(True, attachment.name) or "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
+        **SANDBOXED,
     }
 
 
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a picture that is shown in place or in a tab of its own.
+    """Return the headers and the open file of a picture that a page shows in place or in a tab of its own.
 
-    Only what we re-encoded ourselves: anything else, and what the store lost, raises FileNotFoundError. A missing small
-    copy is no loss: the picture itself is sent.
+    With `small` it is the small copy, if there is one. Raises FileNotFoundError for a file that we did not re-encode,
+    and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
         raise FileNotFoundError(attachment.token)
@@ -150,7 +157,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Remove rows and files of abandoned forms, and stray files without a row, once they are 24 h ⚙ old; how many."""
+    """Delete the files of abandoned forms, and files without a row, once they are 24 h ⚙ old; return how many."""
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
     strays = [name for name in _strays() if _storage().get_modified_time(name) < before]
     for name in strays:
@@ -162,7 +169,7 @@ def purge_orphans() -> int:
 
 
 def clean_name(raw: str) -> str:
-    """A file name safe to show and to save: no folders, no control, bidirectional or invisible characters."""
+    """Return a file name that is safe to show: no folders, no control, bidirectional or invisible characters."""
     base = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
     # C* is control, format (bidi overrides, zero width), surrogate, private, unassigned; split() takes the rest.
     shown = "".join(c for c in base if unicodedata.category(c)[0] != "C")
@@ -171,7 +178,7 @@ def clean_name(raw: str) -> str:
 
 
 def named_as(name: str, kind: types.Kind) -> str:
-    """The clean name with an extension that tells the truth: `foto.gif` kept as PNG becomes `foto.png`."""
+    """Return the clean name with the extension of its real kind: `foto.gif` stored as PNG becomes `foto.png`."""
     extension = _extension(name)
     if extension in kind.extensions:
         return f"{_stem(name)}.{extension}"
@@ -183,9 +190,9 @@ def named_as(name: str, kind: types.Kind) -> str:
 
 
 def _keep(name: str, found: types.Examined, draft: str) -> Attachment:
-    """Write what passed into the store, and its row; a picture with its size and its small copy.
+    """Write a checked file into the store and return its new row; a picture also gets its size and its small copy.
 
-    Links of ours are cut out of it (M16).
+    Our links are cut out of the file (M16).
     """
     kind, picture = found.kind, found.picture
     stored = copies.cut_file(found.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
@@ -208,12 +215,15 @@ def _keep(name: str, found: types.Examined, draft: str) -> Attachment:
 
 
 def _small_path(path: str) -> str:
-    """Return where the small copy of a stored picture is."""
+    """Return the path of the small copy of a stored picture."""
     return f"{path}{_SMALL}"
 
 
 def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """The whole content, which fits in memory because it is limited. Raises RefusedFile when empty or too big."""
+    """Return the content of an upload, which fits into memory because its size is limited.
+
+    Raises RefusedFile if the upload is empty or too big.
+    """
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
@@ -229,7 +239,10 @@ def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
 
 
 def _write(attachment: Attachment, content: bytes) -> str:
-    """Put the content in the store; its path there. Raises Unstorable when the store is full or cannot be written."""
+    """Write the content into the store and return its path.
+
+    Raises Unstorable if the store is full or cannot be written.
+    """
     storage = attachment.file.storage
     path = attachment.file.field.generate_filename(attachment, attachment.token)
     try:
@@ -243,17 +256,22 @@ def _write(attachment: Attachment, content: bytes) -> str:
 
 
 def _refused(name: str, reason: str) -> RefusedFile:
+    """Return the refusal of a file with this name, for this reason."""
     return RefusedFile(f"«{name}» {reason}", name)
 
 
 def _no_room(upload: "UploadedFile[Any]") -> RefusedFile:
+    """Return the refusal of a file beyond the number of files that a message may have."""
     most = settings.ATTACHMENT_MAX_FILES
     reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
     return _refused(clean_name(upload.name or ""), reason)
 
 
 def _remove(**which: Any) -> int:
-    """Delete files that no message has taken, a batch at a time; from the store only once the rows are gone."""
+    """Delete the files that match `which` and that no message has taken, in batches, and return how many.
+
+    A file leaves the store only after the deletion of its row is committed.
+    """
     with transaction.atomic():
         waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
@@ -265,12 +283,13 @@ def _remove(**which: Any) -> int:
 
 
 def _delete_on_commit(path: str) -> None:
+    """Delete a file and its small copy from the store once the transaction is committed."""
     transaction.on_commit(lambda: _storage().delete(path), robust=True)
     transaction.on_commit(lambda: _storage().delete(_small_path(path)), robust=True)
 
 
 def _strays() -> Iterator[str]:
-    """Paths in the store that no row knows, folder by folder: left by a transaction that did not commit."""
+    """Yield the paths in the store that have no row, folder by folder: a transaction that was undone left them."""
     for folder in _listed("")[0]:
         tokens = {file: file.removesuffix(_SMALL) for file in _listed(folder)[1]}
         rows = Attachment.objects.filter(token__in=set(tokens.values()))
@@ -279,6 +298,7 @@ def _strays() -> Iterator[str]:
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:
+    """Return the folders and the files in a folder of the store; nothing if the folder does not exist yet."""
     try:
         return _storage().listdir(folder)
     except FileNotFoundError:  # nobody has sent a file yet
@@ -286,20 +306,23 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _storage() -> Storage:
+    """Return the storage in which the attachments are."""
     file: FileField = Attachment._meta.get_field("file")
     return file.storage
 
 
 def _extension(name: str) -> str:
+    """Return the extension of a file name in lower case, without its dot, or an empty text."""
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def _stem(name: str) -> str:
+    """Return a file name without its extension."""
     return name.rpartition(".")[0] if "." in name else name
 
 
 def _shortened(name: str) -> str:
-    """At most MAX_NAME characters with the extension kept; a name of which nothing is left is «archivo»."""
+    """Return a name of at most MAX_NAME characters that keeps its extension; an empty name becomes «archivo»."""
     extension = _extension(name)
     tail = f".{extension}" if extension and len(extension) <= 10 else ""
     stem = name[: -len(tail)] if tail else name

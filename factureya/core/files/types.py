@@ -1,7 +1,8 @@
-"""What a file really is, by its content: the allow-list of M17, and the re-encoding of images.
+"""Find out what a file really is by its content: the allow-list of M17, and the re-encoding of images.
 
-Pure functions on bytes; no database and no storage. Images are decoded and written anew, so nothing but pixels
-survives: no EXIF, no position, no text, no second file hidden behind the first. Everything else is kept byte by byte.
+All functions are pure and take bytes; none uses the database or the storage. An image is decoded and written anew, so
+that nothing but its pixels stays: no EXIF, no position, no text, no second file hidden behind the first. Every other
+file stays unchanged.
 """
 
 import codecs
@@ -21,12 +22,12 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 class Unacceptable(Exception):
-    """The content is refused. The text is Spanish, follows the file's name, and says what to do."""
+    """Say that a content is refused; the text is Spanish, follows the file's name, and says what to do."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of file that is kept: how it is served, and the extensions its name may carry (the first is ours)."""
+    """Describe a type of file that is stored: how it is served, and the extensions its name may have (ours first)."""
 
     content_type: str
     extensions: tuple[str, ...]
@@ -34,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Picture:
-    """How large a re-encoded picture is, in pixels, and a small copy of it; empty when the picture is light enough."""
+    """Hold the size of a re-encoded picture in pixels, and its small copy (empty if the picture is small enough)."""
 
     width: int
     height: int
@@ -43,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of a file that is good: its kind, what is to be stored of it, and its picture if it is one."""
+    """Hold what is known of a good file: its kind, the bytes to store, and its picture if it is one."""
 
     kind: Kind
     stored: bytes
@@ -108,9 +109,9 @@ _decoding = threading.BoundedSemaphore(2)
 
 
 def examine(extension: str, content: bytes) -> Examined:
-    """Tell the kind of a file and what is to be stored of it. Raises Unacceptable.
+    """Return the kind of a file and the bytes to store for it. Raises Unacceptable.
 
-    An image is known by its content, whatever its name; PDF, XML and TXT need both the content and the extension.
+    An image is known by its content, whatever its name says; PDF, XML and TXT need both the content and the extension.
     """
     if picture := _picture_format(content):
         return _reencode(picture, content)
@@ -124,7 +125,7 @@ def examine(extension: str, content: bytes) -> Examined:
 
 
 def _picture_format(content: bytes) -> str:
-    """Pillow's name of the format the content claims, or nothing."""
+    """Return Pillow's name of the image format that the content begins with, or an empty text."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if content.startswith(b"\xff\xd8\xff"):
@@ -135,7 +136,10 @@ def _picture_format(content: bytes) -> str:
 
 
 def _reencode(picture: str, content: bytes) -> Examined:
-    """Keep pixels only: first frame, upright, alpha kept, without metadata; and make the small copy of them."""
+    """Return an image written anew from its first frame, upright, with its alpha and no metadata, and its small copy.
+
+    Raises Unacceptable if the image cannot be read or has too many pixels.
+    """
     kind, how = _WRITTEN[picture]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
     if picture == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:
@@ -160,7 +164,7 @@ def _reencode(picture: str, content: bytes) -> Examined:
 
 
 def _small(image: Image.Image) -> bytes:
-    """Return a WebP with a longer side of SMALL_SIDE pixels; the image itself is used up."""
+    """Return a WebP copy whose longer side has SMALL_SIDE pixels; the image given is changed by it."""
     image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
     image = _plain_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
@@ -170,11 +174,13 @@ def _small(image: Image.Image) -> bytes:
 
 
 def _check_pixels(width: int, height: int) -> None:
+    """Raise Unacceptable if an image has more pixels than ATTACHMENT_MAX_PIXELS."""
     if width * height > settings.ATTACHMENT_MAX_PIXELS:
         raise _too_many_pixels(f"{width:,} × {height:,} puntos")
 
 
 def _too_many_pixels(how_many: str) -> Unacceptable:
+    """Return the refusal of an image that has too many pixels; `how_many` is the Spanish text of its size."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
     return Unacceptable(
         f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
@@ -182,13 +188,14 @@ def _too_many_pixels(how_many: str) -> Unacceptable:
 
 
 def _plain_mode(image: Image.Image, written: str) -> Image.Image:
-    """The image in a mode its format writes, with the same look."""
+    """Return the image in a mode that its file format can write, with the same look."""
     if image.has_transparency_data and image.mode not in {"LA", "RGBA"}:
         return image.convert("RGBA")  # a palette or one colour that is transparent
     return image if image.mode in _MODES[written] else image.convert("RGB")
 
 
 def _check_pdf(content: bytes) -> Kind:
+    """Return PDF if the content begins and ends as a PDF does. Raises Unacceptable."""
     # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
@@ -196,7 +203,10 @@ def _check_pdf(content: bytes) -> Kind:
 
 
 def _check_xml(content: bytes) -> Kind:
-    """Well-formed XML without DOCTYPE (so no entities, and nothing to fetch) that is neither a page nor a drawing."""
+    """Return XML for well-formed XML without DOCTYPE (so without entities) that is neither a page nor a drawing.
+
+    Raises Unacceptable for anything else.
+    """
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = _refuse_drawing
@@ -214,16 +224,21 @@ def _check_xml(content: bytes) -> Kind:
 
 
 def _refuse_doctype(*_declaration: object) -> None:
+    """Raise Unacceptable: the XML parser calls this function when it meets a DOCTYPE."""
     raise Unacceptable("trae una declaración DOCTYPE, que no se acepta por seguridad. Suba el XML tal como se emitió.")
 
 
 def _refuse_drawing(name: str, _attributes: object) -> None:
+    """Raise Unacceptable if an XML element is of a web page or a drawing; the parser calls this for each element."""
     if name.rpartition(":")[2].lower() in _DRAWN:
         raise Unacceptable("es una página web o un dibujo, no un XML de datos. Envíe una captura en PNG o JPG.")
 
 
 def _check_text(content: bytes) -> Kind:
-    """Text in UTF-8, in UTF-16 with its mark, or in the Windows code page; no control characters, no NUL."""
+    """Return TXT for text in UTF-8, in UTF-16 with its mark, or in the Windows code page, without control characters.
+
+    Raises Unacceptable for anything else.
+    """
     text = _decoded(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")
@@ -231,6 +246,7 @@ def _check_text(content: bytes) -> Kind:
 
 
 def _decoded(content: bytes) -> str | None:
+    """Return the content as text, or None if it is in none of the three charsets that are accepted."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
         try:
@@ -248,7 +264,7 @@ _CHECKS: dict[str, Callable[[bytes], Kind]] = {
 
 
 def _why_not(extension: str, content: bytes) -> str:
-    """Why a file outside the allow-list is refused, and what to send instead."""
+    """Return the Spanish text that says why a file outside the allow-list is refused, and what to send instead."""
     if extension in _PROGRAMS or content.startswith((b"MZ", b"\x7fELF", b"#!")):
         return "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
     if extension in _SECRETS:

@@ -1,4 +1,4 @@
-"""The mail server of the demo: every mail becomes one `.eml` in `var/mail/` that a person can open."""
+"""Write the demo's mails: each becomes one `.eml` file in `var/mail/` that a person can open."""
 
 import os
 import re
@@ -18,13 +18,14 @@ _NUMBER = re.compile(r"\b[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 
 
 class EmlFileBackend(BaseEmailBackend):
-    """Writes each mail to EMAIL_FILE_PATH, whole or not at all; holds no state, so any thread may use it.
+    """Write each mail to a file in EMAIL_FILE_PATH, whole or not at all; it has no state, so any thread may use it.
 
-    `20261124-101530-FY-7K3M-9QX1-5f0c2a9e.eml`: local time, the ticket's number or the subject, a random end.
+    A name such as `20261124-101530-FY-7K3M-9QX1-5f0c2a9e.eml` has the local time, the ticket's number or the subject,
+    and random characters.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Write the mails that have a recipient; how many. Raises OSError when the folder cannot be written."""
+        """Write the mails that have a recipient, and return how many. Raises OSError if the folder is not writable."""
         addressed = [message for message in email_messages if message.recipients()]
         for message in addressed:
             # Django's own message takes `linesep`, which the stubs of the class above it do not know.
@@ -34,12 +35,14 @@ class EmlFileBackend(BaseEmailBackend):
 
 
 def _folder() -> Path:
+    """Return the folder of the mails, and make it if it does not exist."""
     folder = Path(settings.EMAIL_FILE_PATH)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def _name(subject: str) -> str:
+    """Return the file name of a mail with this subject."""
     moment = timezone.localtime(clock.now()).strftime("%Y%m%d-%H%M%S")
     number = _NUMBER.search(subject)
     about = number.group() if number else slugify(subject)[:40].strip("-_") or "correo"
@@ -47,7 +50,7 @@ def _name(subject: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write aside and rename, so that nobody reads half a mail."""
+    """Write the content to another file and rename it, so that nobody reads half a mail."""
     aside = path.with_name(f".{path.name}.part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

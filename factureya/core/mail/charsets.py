@@ -1,4 +1,4 @@
-"""Bytes of a mail as text: by the superset of the charset they claim; never raises, loses nothing it can read."""
+"""Decode the bytes of a mail by the superset of the charset that they claim. Nothing here raises or loses text."""
 
 import codecs
 import re
@@ -42,9 +42,9 @@ ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """The text, without control characters but tab and line ends.
+    """Return the bytes as text, without control characters other than tabs and line ends.
 
-    Without a usable claim, and for a false one: UTF-8 if it is mostly that, else Windows-1252.
+    If the charset is unknown or false, it is UTF-8 where most of the bytes are that, else Windows-1252.
     """
     claimed = charset.strip().strip("\"'").lower()
     if claimed.startswith("iso-2022-jp"):
@@ -53,6 +53,7 @@ def decode(raw: bytes, charset: str = "") -> str:
 
 
 def _decode(raw: bytes, wanted: str) -> str:
+    """Return the bytes as text: by the charset `wanted`, else as UTF-8 or Windows-1252, with marks for errors."""
     known = _codec(wanted)
     for name in filter(None, (known, "utf-8")):
         try:
@@ -69,7 +70,7 @@ def _decode(raw: bytes, wanted: str) -> str:
 
 
 def _codec(name: str) -> str:
-    """The codec that Python knows by this name, or an empty text."""
+    """Return the codec that Python knows by this name, or an empty text."""
     try:
         found = codecs.lookup(name[:60])
     except (LookupError, ValueError, UnicodeError):
@@ -79,7 +80,7 @@ def _codec(name: str) -> str:
 
 
 def _japanese(raw: bytes) -> str:
-    """ISO-2022-JP as it is sent: the rows that Windows adds to JIS included, which Python's codec refuses."""
+    """Return ISO-2022-JP bytes as text, with the characters that Windows adds and Python's own codec refuses."""
     try:
         return raw.decode("iso2022_jp_ext")
     except UnicodeError:
@@ -99,7 +100,7 @@ def _japanese(raw: bytes) -> str:
 
 
 def _shifted(jis: bytes) -> bytes:
-    """Pairs of JIS X 0208 as Shift JIS; line ends between them stay."""
+    """Return pairs of JIS X 0208 as Shift JIS; the line ends between the pairs stay."""
     shifted, at = bytearray(), 0
     while at < len(jis):
         pair = jis[at : at + 2]

@@ -1,8 +1,8 @@
-"""The copy of a mail that a person may download: its bytes without our links, and of a bounce without our mail (M16).
+"""Make the copy of a mail that a person may download: without our links, and without a mail that it returns (M16).
 
-The original stays as it came (`core.models.InboundOriginal`); `manage.py export_mail` alone gives it out, as an event.
-Only what holds a link of ours is decoded, cut and written again; every other byte stays. The work is linear in the
-mail's size, within the limits of `core.mail.parts`.
+The original stays as it came (`core.models.InboundOriginal`); only `manage.py export_mail` gives it out, and records an
+event. Only parts with a link of ours are decoded, cut and encoded again; all other bytes stay. The work is linear in
+the size of the mail, within the limits of `core.mail.parts`.
 """
 
 import binascii
@@ -41,9 +41,9 @@ _SIGNED = re.compile(rb":[\w-]{20}")
 
 @dataclass
 class _Copy:
-    """A mail that is copied: what stands in place of each body, in their order; between them are heads.
+    """Collect what replaces each body of a mail, in their order; the heads between the bodies stay.
 
-    None stands for a body that stays as it is: large files are not held twice.
+    None stands for a body that stays as it is, so that a large file is not in memory twice.
     """
 
     raw: bytes
@@ -52,7 +52,7 @@ class _Copy:
     left: int = MAX_READ
 
     def whole(self) -> bytes:
-        """Return the copy; the mail itself when nothing in it changed."""
+        """Return the copy, or the mail itself if nothing changed."""
         changed: list[tuple[int, int, bytes]] = []
         at = 0
         for start, end, content in [*self.bodies, (len(self.raw), len(self.raw), None)]:
@@ -65,7 +65,7 @@ class _Copy:
         return _replaced(self.raw, changed) if changed else self.raw
 
     def cut(self, text: bytes, charset: str = "") -> bytes:
-        """Return text bytes without our links, as far as the mail's text may be read."""
+        """Return text bytes without our links, as long as the limit of text to read is not used up."""
         size = min(len(text), self.left)
         self.left -= size
         cut = _cut_wide(text[:size], charset) if charset.startswith(WIDE) else _cut(text[:size])
@@ -73,9 +73,9 @@ class _Copy:
 
 
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
-    """Return the mail without the tokens of our links; the same bytes when none is in it (M16).
+    """Return the mail without the tokens of our links, or the same bytes if it has none (M16).
 
-    Of a delivery report the returned mail's body is left out, too. What is beyond the limits is cut as one text.
+    A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one text.
     """
     try:
         top = read_parts(raw, Budget())
@@ -94,7 +94,7 @@ def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) ->
 
 
 def head_alone(raw: bytes) -> bytes:
-    """Return the head of a mail that was returned to us, without our links (M16); a head alone stays as it is."""
+    """Return the head of a mail that was returned to us, without our links (M16); if there is only a head, it stays."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
     if not raw[end:].strip():
@@ -115,7 +115,7 @@ def report_words(text: str) -> str:
 
 
 def _head_end(lines: list[str], at: int) -> int:
-    """Return the number of the line that ends the head which begins here or after blank lines; 0 without a head."""
+    """Return the number of the line after the head that begins at `at` or after blank lines; 0 if there is no head."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -126,7 +126,7 @@ def _head_end(lines: list[str], at: int) -> int:
 
 
 def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
-    """Return the bytes with other ones at these places."""
+    """Return the bytes with each of these places (start, end, new bytes) replaced."""
     parts: list[bytes | memoryview] = []
     at = 0
     for start, end, content in changed:
@@ -136,7 +136,7 @@ def _replaced(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
-    """Note what stands in the copy in place of each body of the part."""
+    """Add to the copy what replaces each body of the part."""
     if part.is_message and part.parts and copy.is_report:
         inner = part.parts[0]
         copy.bodies.append((inner.start, inner.end, NOT_SHOWN.encode() + b"\r\n"))
@@ -153,7 +153,7 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
 
 
 def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
-    """Return what a part without parts holds, without what may not be given out."""
+    """Return the content of a part without parts, reduced to what may be given out."""
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
         return head_alone(content)
@@ -170,7 +170,7 @@ def _shown(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
 
 
 def _is_binary(part: Part) -> bool:
-    """Tell whether the part is neither a text nor a mail: its bytes keep their length."""
+    """Return True if the part is neither text nor a mail; then its bytes keep their length."""
     name = part.file_name.lower()
     is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
     is_mail = part.is_message or part.kind in HEADERS_TYPES or name.endswith(".eml")
@@ -178,7 +178,7 @@ def _is_binary(part: Part) -> bool:
 
 
 def _holds_token(part: Part) -> bool:
-    """Tell whether a link of ours is in a binary part, which is read a piece at a time: it may be large."""
+    """Return True if a binary part holds a link of ours; it is read in pieces, because it may be large."""
     last = b""
     for piece in part.pieces():
         window = last + piece
@@ -189,14 +189,14 @@ def _holds_token(part: Part) -> bool:
 
 
 def _report(content: bytes) -> bytes:
-    """Return the text of a report without the text of the mail that it returns."""
+    """Return the text of a delivery report without the text of the mail that it returns."""
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     shown = report_words(text)
     return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
 def _encoded(part: Part, content: bytes) -> bytes:
-    """Return the content as the part's head says that it is encoded."""
+    """Return the content encoded as the head of the part says."""
     if part.encoding == "base64":
         lines = (content[at : at + 57] for at in range(0, len(content), 57))
         return b"".join(binascii.b2a_base64(line)[:-1] + b"\r\n" for line in lines)
@@ -206,14 +206,17 @@ def _encoded(part: Part, content: bytes) -> bytes:
 
 
 def _cut(content: bytes) -> bytes:
-    """Return text bytes of any charset that has ASCII in it, without our links."""
+    """Return text bytes without our links, in any charset that contains ASCII."""
     text = content.decode("utf-8", "surrogateescape")
     shown = own_links.cut(text)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide(content: bytes, charset: str) -> bytes:
-    """The same of a charset that has no ASCII in it; what cannot be written again is marked alone."""
+    """Return text bytes without our links, in a charset without ASCII.
+
+    If the text cannot be encoded again, the characters that fail are replaced.
+    """
     text = decode(content, charset)
     shown = own_links.cut(text)
     if shown == text:
@@ -231,16 +234,18 @@ def cut_whole(raw: bytes) -> bytes:
 
 
 def _mask(content: bytes) -> bytes:
-    """Return bytes that are no text with our tokens written over, so that nothing in them moves."""
+    """Return binary bytes with our tokens overwritten, so that no byte moves."""
     return _WIDE_TOKEN.sub(_x_wide, _TOKEN.sub(_x, content))
 
 
 def _x(found: re.Match[bytes]) -> bytes:
+    """Return a found link with its token overwritten by x, if the token is one of ours."""
     link, token = found.group(), found.group(1)
     return link[: -len(token)] + b"x" * len(token) if _SIGNED.search(token) else link
 
 
 def _x_wide(found: re.Match[bytes]) -> bytes:
+    """Return a found link in UTF-16 with its token overwritten by x, if the token is one of ours."""
     link, token = found.group(), found.group(1)
     is_signed = _SIGNED.search(token.replace(b"\0", b""))
     return link[: -len(token)] + b"x\0" * (len(token) // 2) if is_signed else link

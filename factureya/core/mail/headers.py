@@ -1,7 +1,7 @@
-"""The head of a mail or of one of its parts: bytes in, decoded values out.
+"""Read the head of a mail or of one of its parts: it takes bytes and gives decoded values.
 
-Heads of real mail are broken: a blank first line, lines that are no headers, 8-bit bytes, addresses hidden in
-encoded words. Nothing here raises but HeadTooLong, and what it reads is bounded.
+Heads of real mails are broken: a blank first line, lines that are no headers, 8-bit bytes, addresses inside encoded
+words. Nothing here raises but HeadTooLong, and all work is bounded.
 """
 
 import binascii
@@ -48,41 +48,41 @@ PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[()]|<[^<>]*>?|[,;]|[^"()<,;]+')
 
 
 class HeadTooLong(Exception):
-    """More than MAX_HEAD bytes or MAX_FIELDS fields: this is no mail that a person sent."""
+    """Say that a head has more than MAX_HEAD bytes or MAX_FIELDS fields; no person sends such a mail."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """Header fields in their order: names in lower case, values unfolded, not yet decoded."""
+    """Hold header fields in their order: names in lower case, values unfolded and not yet decoded."""
 
     fields: tuple[tuple[str, bytes], ...] = ()
 
     def raw(self, name: str) -> list[str]:
-        """Every value of the field as text: 8-bit bytes decoded, encoded words as they stand."""
+        """Return every value of the field as text: 8-bit bytes are decoded, encoded words are not."""
         return [plain(value) for key, value in self.fields if key == name]
 
     def all(self, name: str) -> list[str]:
-        """Every value of the field, encoded words decoded."""
+        """Return every value of the field, with encoded words decoded."""
         return [words(value) for value in self.raw(name)]
 
     def get(self, name: str) -> str:
-        """The first value of the field, decoded; empty when there is none."""
+        """Return the first value of the field, decoded, or an empty text."""
         return next(iter(self.all(name)), "")
 
     def addresses(self, *names: str) -> list[tuple[str, str]]:
-        """(display name, address) of every usable address of the fields; a display name never lends an address."""
+        """Return (display name, address) for each usable address of these fields; a display name holds none."""
         return [pair for name in names for value in self.raw(name) for pair in addresses(value)]
 
     def ids(self, *names: str) -> tuple[str, ...]:
-        """The message ids of the fields, without brackets, each once."""
+        """Return the message ids of these fields without brackets, each once."""
         text = " ".join(value for name in names for value in self.raw(name))
         return tuple(dict.fromkeys(MESSAGE_ID.findall(text)))[:MAX_REFERENCES]
 
 
 def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: bool = False) -> tuple[Head, int]:
-    """The head that begins at `start`, and where its body begins. Raises HeadTooLong.
+    """Return the head that begins at `start`, and the place where its body begins. Raises HeadTooLong.
 
-    The head of a whole mail (`is_top`) is forgiven a blank first line, an mbox line, and lines that are no headers.
+    The head of a whole mail (`is_top`) may have a blank first line, an mbox line, and lines that are no headers.
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
@@ -106,11 +106,11 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
 
 
 def fingerprint(raw: bytes) -> tuple[str, str]:
-    """The Message-ID (without brackets, may be empty) and the digest that make a mail the same mail (M6).
+    """Return the Message-ID (without brackets, possibly empty) and the digest by which a mail is recognised again (M6).
 
-    The digest is SHA-256 of the headers in SAID and the body, so that a redelivery by another hop, or to both our
-    boxes at once, is one mail. Of a mail with a Message-ID blanks do not count, because servers fold long lines.
-    Never raises.
+    The digest is the SHA-256 of the body and of the headers in SAID, so that a second delivery by another server, or to
+    both our mailboxes, is the same mail. If there is a Message-ID, blanks do not count, because servers fold long
+    lines. It never raises.
     """
     try:
         head, body_at = read_head(raw, is_top=True)
@@ -128,14 +128,14 @@ def fingerprint(raw: bytes) -> tuple[str, str]:
 
 
 def plain(value: bytes) -> str:
-    """Header bytes as one line of text."""
+    """Return header bytes as one line of text."""
     return decode(value).translate(LINE_ENDS)
 
 
 def words(value: str) -> str:
-    """A header value with its encoded words decoded (RFC 2047); what cannot be is left as it stands.
+    """Return a header value with its encoded words decoded (RFC 2047); a word that cannot be decoded stays as it is.
 
-    Neighbours of one charset are joined before they are decoded, because senders cut them inside a character.
+    Neighbours of one charset are joined first, because some senders cut a character in two.
     """
     text: list[str] = []
     pending: list[bytes] = []
@@ -154,7 +154,7 @@ def words(value: str) -> str:
 
 
 def addresses(value: str) -> list[tuple[str, str]]:
-    """(display name, address) of each usable address of a header value; addresses in lower case."""
+    """Return (display name, address) for each usable address of a header value; addresses are in lower case."""
     return [
         (" ".join(words(name).split()), address.lower())
         for name, address in _mailboxes(value)
@@ -163,9 +163,9 @@ def addresses(value: str) -> list[tuple[str, str]]:
 
 
 def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
-    """Of each part between commas: what names it, and what it says its address is.
+    """Yield, for each part between commas, its name and the text that stands for its address.
 
-    Text in quotes is never an address, and one with two pairs of brackets, or text behind them, has none.
+    Text in quotes is never an address. A part with two pairs of brackets, or with text after them, has no address.
     """
     name, bare, angle, depth = "", "", "", 0
     for piece in [*PIECE.findall(value), ","]:
@@ -187,6 +187,7 @@ def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
 
 
 def _word(encoding: str, payload: str) -> bytes:
+    """Return the bytes of one encoded word; `encoding` is "q" or "b"."""
     raw = payload.encode("utf-8", "replace")
     if encoding == "q":
         return binascii.a2b_qp(raw, header=True)
@@ -194,7 +195,7 @@ def _word(encoding: str, payload: str) -> bytes:
 
 
 def base64_bytes(raw: bytes | memoryview) -> bytes:
-    """Base64 as far as it goes: characters that are none of it and a wrong end do no harm."""
+    """Return decoded base64; foreign characters and a wrong end do no harm."""
     try:
         return binascii.a2b_base64(raw)
     except binascii.Error:
@@ -203,7 +204,7 @@ def base64_bytes(raw: bytes | memoryview) -> bytes:
 
 
 def _lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Each line without its end, and where the next begins; lines longer than a head are cut."""
+    """Yield each line without its end, and the place where the next one begins; lines longer than a head are cut."""
     while at < end:
         stop = raw.find(b"\n", at, min(end, at + MAX_HEAD))
         after = stop + 1 if stop >= 0 else min(end, at + MAX_HEAD)
@@ -212,25 +213,26 @@ def _lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _skip_blank(raw: bytes, start: int, end: int) -> int:
-    """Where the head begins, if nothing but blank lines stands before it."""
+    """Return the place where the head begins, if only blank lines are before it; else `start`."""
     found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
     at = found.end() if found else start
     return at if FIELD.match(raw[at : at + 200].partition(b"\n")[0]) else start
 
 
 def _goes_on(raw: bytes, at: int, end: int) -> bool:
-    """Whether the head goes on after a line that is no header."""
+    """Return True if the head continues after a line that is no header."""
     rest = raw[at : min(end, at + 4096)]
     blank = re.search(rb"(?:^|\n)\r?\n", rest)
     return KNOWN.search(rest[: blank.start() + 1] if blank else rest) is not None
 
 
 def _head(fields: list[tuple[str, bytearray]]) -> Head:
+    """Return the fields as a Head."""
     return Head(tuple((name, bytes(value)) for name, value in fields))
 
 
 def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
-    """Where the line ends begin with which the mail ends, found without a copy of it."""
+    """Return the place where the line ends at the end of the mail begin, without a copy of the mail."""
     end = len(raw)
     while end > at:
         begin = max(at, end - size)
@@ -241,7 +243,7 @@ def _text_end(raw: bytes, at: int, size: int = 65536) -> int:
 
 
 def _chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
-    """The body with line feeds alone, a piece at a time, so that a large mail is not copied whole."""
+    """Yield the body with line feeds only, in pieces, so that a large mail is not copied whole."""
     carry = b""
     for at in range(0, len(body), size):
         chunk = carry + bytes(body[at : at + size])

@@ -1,6 +1,6 @@
-"""Whether mail comes in and goes out: for /readyz, and for the line on the agent's page (M6).
+"""Check that mail comes in and goes out, for /readyz and for the warning on the agent's page (M6).
 
-The tray has no limit: what waits there is an agent's work, not a fault of the program's.
+The tray has no limit: a mail that waits there is an agent's work, and no fault of the program.
 """
 
 from datetime import datetime, timedelta
@@ -19,16 +19,16 @@ Disposition = InboundMessage.Disposition
 
 
 def last_fetch() -> datetime | None:
-    """When all that was in the polled mailbox had been kept; None when nothing is polled, or never."""
+    """Return when everything in the polled mailbox had last been stored; None if no mailbox is polled, or never yet."""
     if not (name := mailbox.name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
 
 
 def fetch() -> dict[str, Check]:
-    """How long ago the polled mailbox was read to its end; no check when none is polled.
+    """Return a check with the time since the polled mailbox was read to its end; nothing if no mailbox is polled.
 
-    `mail_certificate` stands there, and is not ready, while the certificate of the mail server is refused.
+    There is also a failed check `mail_certificate` as long as the certificate of the mail server is refused.
     """
     if not mailbox.name():
         return {}
@@ -41,23 +41,23 @@ def fetch() -> dict[str, Check]:
 
 
 def overdue() -> QuerySet[OutboxMessage]:
-    """Mails that should have left long ago: the sweep does not run, or the worker is too slow."""
+    """Return the mails that should have left long ago: the sweep does not run, or the worker is too slow."""
     before = clock.now() - health.OUTBOX_MAX_AGE
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=before)
 
 
 def tray() -> QuerySet[InboundMessage]:
-    """Mails that wait for an agent."""
+    """Return the mails that wait for an agent."""
     return InboundMessage.objects.filter(disposition__in=InboundMessage.IN_TRAY, resolution="")
 
 
 def tray_size() -> int:
-    """How many mails wait for an agent, counting no further than TRAY_CAP."""
+    """Return how many mails wait for an agent, but no more than TRAY_CAP."""
     return len(tray().values_list("pk")[:TRAY_CAP])
 
 
 def warnings() -> list[str]:
-    """What is not set up and should be: the program works, but every mail goes to quarantine (M5)."""
+    """Return a text for each setting that is missing; the program works, but every mail goes to quarantine (M5)."""
     if settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV:
         return ["mail_verdict"]
     return []

@@ -1,7 +1,7 @@
-"""HTML of a mail as plain text; it is read, never rendered.
+"""Turn the HTML of a mail into plain text; it is never rendered.
 
-Every element is met once and every character is written once, so a page costs what its text costs: nothing is laid
-out in columns, because a row of a table laid out so costs its cells times the lines of the tallest (M6).
+Each element is visited once and each character written once, so the work is linear in the text. Nothing is laid out in
+columns, because such a row would cost its cells times the lines of the tallest cell (M6).
 """
 
 import re
@@ -31,9 +31,9 @@ LINE, BLANK_LINE = 1, 2  # what must stand before the next word
 
 
 def html_to_text(page: str) -> str:
-    """Return the page as text; what is marked as quoted stands behind «> » as in plain mail.
+    """Return the page as text; quoted text begins with «> », as in plain mail.
 
-    A page that the parser refuses, or of which it leaves something out, keeps its text without the tags.
+    A page that the parser refuses, or from which it drops something, is returned as its text without tags.
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
     parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
@@ -47,13 +47,13 @@ def html_to_text(page: str) -> str:
 
 
 def without_tags(page: str) -> str:
-    """Return the page's text with a blank for each tag: what is left when its structure cannot be read."""
+    """Return the text of a page with a blank for each tag, for a page whose structure cannot be read."""
     text = unescape(TAG.sub(" ", _without_invisible(page)))
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
 class _Writer:
-    """Writes the text of a page line by line, in the order of its elements."""
+    """Write the text of a page line by line, in the order of its elements."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -67,7 +67,7 @@ class _Writer:
         self._is_fresh = False  # whether the cell has no word yet: a block that begins it begins no line
 
     def read(self, tree: html.HtmlElement) -> str:
-        """Return all of the text, without blanks at the end of its lines."""
+        """Return the whole text of the tree, without blanks at the ends of lines."""
         walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
         for event, element in walk:
             if event == "start":
@@ -85,6 +85,7 @@ class _Writer:
         return "\n".join(self.lines).strip("\n")
 
     def _open(self, element: html.HtmlElement) -> None:
+        """Do what the start of an element asks for: a line break, a cell, a list item, or a quote."""
         tag = element.tag
         if tag == "br":
             self._begin_line()
@@ -104,6 +105,7 @@ class _Writer:
             self._turn_quote(1)
 
     def _close(self, element: html.HtmlElement) -> None:
+        """Do what the end of an element asks for: the gap after it, and the end of a list, a table or a quote."""
         tag = element.tag
         self._want(_gap(tag))
         self._is_fresh = self._is_fresh and tag not in CELLS
@@ -118,7 +120,7 @@ class _Writer:
             self._turn_quote(-1)
 
     def _open_cell(self) -> None:
-        """Put the cell beside the one before, if that one has a single line; else on a line of its own."""
+        """Begin a table cell beside the one before if that one has a single line, else on a line of its own."""
         if self._line and self._cell_at == len(self.lines):
             self._wanted = 0
             self._line.append("  ")
@@ -128,6 +130,7 @@ class _Writer:
         self._is_fresh = True
 
     def _item_mark(self) -> str:
+        """Return what stands before a list item: its indent, and a star or its number."""
         indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
         if not self._lists or self._lists[-1] < 0:
             return f"{indent}* "
@@ -135,14 +138,16 @@ class _Writer:
         return f"{indent}{self._lists[-1]}. "
 
     def _turn_quote(self, by: int) -> None:
-        """Enter or leave a quote; the outermost one alone is marked, as mail programs nest them."""
+        """Enter (+1) or leave (-1) a quote; nested quotes are marked as one."""
         self._end_line()
         self._quotes += by
 
     def _want(self, what: int) -> None:
+        """Ask for at least this gap before the next word: LINE or BLANK_LINE."""
         self._wanted = max(self._wanted, what)
 
     def _write(self, text: str | None) -> None:
+        """Write the text of an element, with its lines as they are or as words that flow."""
         if text and self._preserved:
             self._write_lines(text.replace("\r\n", "\n").split("\n"))
         elif text:
@@ -166,7 +171,7 @@ class _Writer:
             self._line.append(words)
 
     def _begin_line(self) -> None:
-        """End the line before, as far as an element between them asks for it, and put an item's mark first."""
+        """Write the gap that was asked for, and then the mark of the list item if there is one."""
         self._is_fresh = False
         if self._wanted:
             self._end_line()
@@ -178,6 +183,7 @@ class _Writer:
             self._mark = ""
 
     def _end_line(self, *, is_forced: bool = False) -> None:
+        """End the line that is being written; an empty line is written only if it is forced."""
         line = "".join(self._line).rstrip()
         if line or is_forced:
             self.lines.append(f"> {line}".rstrip() if self._quotes else line)
@@ -185,11 +191,12 @@ class _Writer:
 
 
 def _gap(tag: str) -> int:
-    """Return what an element of this name wants before and behind it."""
+    """Return the gap that an element of this name needs before and after it: 0, LINE or BLANK_LINE."""
     return BLANK_LINE if tag in APART else LINE if tag in BLOCKS else 0
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:
+    """Return True if browsers do not show this element."""
     if element.tag in HIDDEN:
         return True
     style: str = element.get("style", "")
@@ -197,7 +204,7 @@ def _is_hidden(element: html.HtmlElement) -> bool:
 
 
 def _is_quote(element: html.HtmlElement) -> bool:
-    """Tell whether a mail program marked this as what is answered."""
+    """Return True if a mail program marked this element as the mail that is answered."""
     if element.tag != "blockquote":
         return False
     kind = element.get("type") == "cite" or bool(element.get("cite"))
@@ -205,7 +212,10 @@ def _is_quote(element: html.HtmlElement) -> bool:
 
 
 def _without_invisible(page: str) -> str:
-    """Return the page without what no browser shows. One expression for it all takes minutes when nothing closes."""
+    """Return the page without the elements that no browser shows.
+
+    One regular expression for all of them would take minutes on a page in which nothing closes.
+    """
     kept, at, unclosed = [], 0, set()
     for opening in INVISIBLE.finditer(page):
         name = opening.group(1).lower()

@@ -1,8 +1,8 @@
-"""Polling a mailbox by IMAP (M6): what is ours is kept, then marked as seen, then disposed of; nothing is removed.
+r"""Poll a mailbox by IMAP (M6): each mail is stored, then marked as seen, then handled; nothing is removed.
 
-What was kept is remembered by its UID (`MailFolder`), not by \\Seen, which anybody who opens the mailbox sets. Of what
-lay in the mailbox when it was first polled, only what nobody had read is taken. A UIDVALIDITY that changed makes every
-UID void: then what came since the first poll is read again, and what was kept before is a duplicate.
+A stored mail is remembered by its UID (`MailFolder`) and not by \Seen, because anybody who opens the mailbox sets that.
+Of the mails that were there at the first poll only unread ones are taken. If UIDVALIDITY changes, all UIDs are void:
+mails that came since the first poll are read again, and those stored before count as duplicates.
 """
 
 import logging
@@ -41,11 +41,14 @@ RECEIVED = f"BODY.PEEK[HEADER.FIELDS (RECEIVED)]<0.{RECEIVED_BYTES}>"
 
 
 class BadCertificate(Exception):
-    """The mail server did not prove its name; no password was sent."""
+    """Say that the mail server did not prove its name; no password was sent."""
 
 
 def fetch() -> int:
-    """One pass over MAIL_IN_IMAP_URL; the number of mails looked at. Raises what server or database raises."""
+    """Read the mailbox of MAIL_IN_IMAP_URL once and return how many mails were looked at.
+
+    Raises the errors of the server and of the database.
+    """
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
     with _connected(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
         folder = _memory(box, began)
@@ -61,7 +64,7 @@ def fetch() -> int:
 
 @contextmanager
 def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
-    """The mailbox with its folder selected; the connection is closed whatever happens."""
+    """Yield the mailbox with its folder selected, and close the connection whatever happens."""
     if url.scheme not in PORTS or not url.hostname:
         raise ImproperlyConfigured(f"MAIL_IN_IMAP_URL: {', '.join(PORTS)}://user:password@host/folder")
     box = _proven(url)
@@ -77,7 +80,10 @@ def _connected(url: SplitResult) -> Iterator[BaseMailBox]:
 
 
 def _proven(url: SplitResult) -> BaseMailBox:
-    """A connection whose certificate was verified, where it has one. Raises BadCertificate, which /readyz tells."""
+    """Return a connection whose certificate was verified, if it is encrypted.
+
+    Raises BadCertificate, and records it for /readyz.
+    """
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     try:
         box = _open(url.scheme, host, port)
@@ -89,7 +95,10 @@ def _proven(url: SplitResult) -> BaseMailBox:
 
 
 def _open(scheme: str, host: str, port: int) -> BaseMailBox:
-    """A connection, encrypted unless the address says `imap`. Without a context imaplib believes any certificate."""
+    """Return a connection, encrypted unless the scheme is `imap`.
+
+    The context is needed: without one imaplib believes any certificate.
+    """
     if scheme == "imaps":
         context = ssl.create_default_context()
         return MailBox(host, port, timeout=TIMEOUT, ssl_context=context)
@@ -105,7 +114,10 @@ def _open(scheme: str, host: str, port: int) -> BaseMailBox:
 
 
 def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
-    """What is remembered of the folder. The first time: what somebody read before us was answered before us."""
+    """Return what is stored about the folder; at the first poll, choose the unread mails.
+
+    A mail that somebody read before the first poll was answered before it.
+    """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity = int(answer or 0)
     folder = MailFolder.objects.filter(pk=mailbox.name()).first()
@@ -128,7 +140,7 @@ def _memory(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
-    """Choose from a rebuilt mailbox: what came since the first poll, and what that one had not finished."""
+    """Choose the mails to take from a rebuilt mailbox: those since the first poll, and those not finished then."""
     highest = _highest(box)
     # Days of the server's, wherever it stands; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
@@ -143,7 +155,7 @@ def _start_again(box: BaseMailBox, folder: MailFolder) -> None:
 
 
 def _new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
-    """What is still to be taken, in order: the wanted among the old ones, and all above these."""
+    """Return the UIDs still to be taken, in order: the wanted ones of the old mails, and all newer ones."""
     wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
     last = max(folder.last_uid, folder.old_uid)
     # «n:*» names the last mail even when it is older than n.
@@ -151,16 +163,17 @@ def _new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
 
 
 def _highest(box: BaseMailBox) -> int:
+    """Return the highest UID in the mailbox, or 0."""
     return max(_search(box, "ALL"), default=0)
 
 
 def _search(box: BaseMailBox, criteria: str) -> list[int]:
-    """UIDs in order."""
+    """Return the UIDs that match the criteria, in order."""
     return sorted(map(int, box.uids(criteria)))
 
 
 def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
-    """Keep one mail, remember its UID, mark it as seen, dispose of it."""
+    """Store one mail, remember its UID, mark it as seen, and handle it."""
     fetched = _download(box, folder, uid)
     if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
         raw, received_at, is_whole = fetched
@@ -179,14 +192,17 @@ def _take(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
 
 
 def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
-    """Set \\Seen, for people; not by `BaseMailBox.flag`, which removes what others marked as deleted."""
+    r"""Set \Seen on one mail, for people. `BaseMailBox.flag` is not used: it removes what others marked as deleted."""
     status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
     if status != "OK":
         logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
 
 
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
-    """The mail, when its server had it, and whether it is whole: of one that is too large only the head is kept."""
+    """Return the mail, when its server had it, and whether it is whole; None if it is gone or not ours to take.
+
+    Of a mail that is too large only the head is returned.
+    """
     what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received, said = _answers(box, str(uid), what).get(uid, (b"", b""))
     size = SIZE.search(said)
@@ -199,25 +215,26 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
 
 
 def _was_moved_here(folder: MailFolder, received: bytes, said: bytes) -> bool:
-    """Whether it is older than our first poll and was read: somebody moved it here from another folder."""
+    """Return True if a mail is older than our first poll and was read: somebody moved it here from another folder."""
     flags = FLAGS.search(said)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
     return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, said)
 
 
 def _is_older(instant: datetime, received: bytes, said: bytes) -> bool:
-    """Whether our mail server had it before the instant, by INTERNALDATE or, where a copy lost it, by Received."""
+    """Return True if our mail server had the mail before `instant`, by INTERNALDATE, else by Received."""
     moments = [_internal_date(said), _received_date(received)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
 def _internal_date(said: bytes) -> datetime | None:
+    """Return the INTERNALDATE in a server's answer, or None."""
     moment = Internaldate2tuple(said)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 
 def _received_date(fields: bytes) -> datetime | None:
-    """The instant of the first field Received, which the last server wrote: what stands behind its last semicolon."""
+    """Return the instant in the first Received field, which the last server wrote, or None."""
     first = re.split(rb"\r?\n(?![ \t])", fields[:RECEIVED_BYTES], maxsplit=1)[0]
     try:
         moment = parsedate_to_datetime(first.rpartition(b";")[2].decode("ascii", "replace").strip())
@@ -227,7 +244,10 @@ def _received_date(fields: bytes) -> datetime | None:
 
 
 def _answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
-    """By UID: the literal, and all that stands around it. What the server tells of other mails has a UID of its own."""
+    """Return, by UID, the literal of each answer and the text around it.
+
+    The server may tell of other mails in between; each of those has a UID of its own.
+    """
     status, data = box.client.uid("FETCH", uids, what)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")

@@ -1,11 +1,12 @@
-"""Every mail is kept before it is read, and disposed of exactly once, whichever way it came (M5, M6).
+"""Store every mail before it is read, and handle it exactly once, whichever way it came (M5, M6).
 
-`keep` commits the raw bytes; `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
-paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`: called outside of any transaction it
-decides whether the mail is its own and prepares what is slow (files); the Plan it returns does the writing, inside the
-one transaction that also writes what became of the mail, and what it said (`readings`), because no page parses a mail.
-So a crash at any instant, a second delivery, or two processes at once leave one entry; what a dead process left,
-`sweep` takes up. Two deliveries whose bytes differ are one mail when Message-ID, sender, decoded text and files are
+`keep` commits the raw bytes. `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
+paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`. It runs outside of any transaction,
+decides whether the mail is its own, and prepares slow work such as files. The Plan that it returns does the writing, in
+the one transaction that also stores the mail's disposition and its reading (`readings`), so that no page parses a mail.
+
+So a crash at any instant, a second delivery, or two processes at once leave one entry; `sweep` handles the mails of a
+process that died. Two deliveries with different bytes are one mail if Message-ID, sender, decoded text and files are
 the same.
 """
 
@@ -39,7 +40,7 @@ _SETTLED = ("disposition", "reason", "about", "content")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mail; `about` is the chain of what it became (ticket:FY-…), `accepted` says it of each file."""
+    """Say what became of a mail; `about` is the chain of its ticket (ticket:FY-…), `accepted` has a value per file."""
 
     disposition: str
     reason: str = ""
@@ -52,7 +53,7 @@ Plan = Callable[[], Outcome]
 
 @dataclass(frozen=True)
 class Aside:
-    """What a handler that leaves the mail to the next one has to add: written after it, in the same transaction."""
+    """Hold what a handler adds to a mail that it leaves to the next one; `act` runs in that one's transaction."""
 
     act: Callable[[Outcome], None]
 
@@ -61,11 +62,11 @@ Handler = Callable[[InboundMessage, InboundMail], Plan | Aside | None]
 
 
 class TooLarge(Exception):
-    """More than MAX_KEPT bytes: not kept; whoever brought it must keep it."""
+    """Say that a mail has more than MAX_KEPT bytes and was not stored; its sender or server must keep it."""
 
 
 class Postponed(Exception):
-    """The mail is kept and could not be disposed of now; it is tried again."""
+    """Say that a mail is stored and could not be handled now; it is tried again."""
 
 
 def keep(
@@ -75,10 +76,10 @@ def keep(
     received_at: datetime | None = None,
     recipients: Sequence[str] = (),
 ) -> tuple[InboundMessage, bool]:
-    """Commit a mail as it came; the row, and whether it is new (False: this very mail was kept before).
+    """Commit a mail as it came; return its row, and True if it is new or False if this very mail was stored before.
 
-    `received_at` is when the first server of ours had it, where it says so; else now (M15). Raises TooLarge and
-    DatabaseError: then it was not kept.
+    `received_at` is when the first server of ours had the mail, if known, else now (M15). Raises TooLarge and
+    DatabaseError; then the mail was not stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
@@ -114,13 +115,13 @@ def receive(
     received_at: datetime | None = None,
     recipients: Sequence[str] = (),
 ) -> Outcome:
-    """Keep a mail and dispose of it: what every way in does. Raises TooLarge, Postponed and DatabaseError."""
+    """Store a mail, handle it, and return what became of it. Raises TooLarge, Postponed and DatabaseError."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
     return finish(inbound, is_new)
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Dispose of what `keep` returned; a new one is not read from the database again. Raises as `dispose` does."""
+    """Handle the mail that `keep` returned, without reading a new one from the database. Raises as `dispose` does."""
     if not is_new:
         return dispose(inbound.pk)
     try:
@@ -130,9 +131,10 @@ def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
 
 
 def dispose(pk: int) -> Outcome:
-    """Act on a mail that was kept before, once: one that was disposed of gives `ignore-duplicate` and its entry.
+    """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    Raises Postponed, and DatabaseError when the database went away; the mail stays kept and `sweep` takes it up.
+    Raises Postponed, and DatabaseError if the database is down; then the mail stays stored, and `sweep` handles it
+    later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
@@ -144,12 +146,12 @@ def dispose(pk: int) -> Outcome:
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
-    """Put a kept mail into the tray unread: only part of it was had."""
+    """Put a stored mail into the tray without reading it, because only a part of it came."""
     return _settle(InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
 def sweep() -> int:
-    """Dispose of what was kept and then left by a process that died or failed; the number disposed of."""
+    """Handle the stored mails that a process left unfinished, and return how many."""
     before = clock.now() - SWEEP_AFTER
     left = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
     disposed = 0
@@ -167,11 +169,16 @@ def sweep() -> int:
 
 
 def _storable(address: str) -> str:
-    """An address of the envelope as any database takes it: bytes that are no text come as halves of characters."""
+    """Return an address of the envelope as any database takes it: without NUL and halves of characters."""
     return address.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _act_on(inbound: InboundMessage) -> Outcome:
+    """Read a mail and write what becomes of it.
+
+    Raises Postponed if it must be tried again, and DatabaseError if the database is down; after MAX_ATTEMPTS the mail
+    goes to the tray.
+    """
     try:
         mail, plan = _read(inbound)
         return _settle(inbound, mail, plan, readings.copy_without_links(inbound.raw, mail))
@@ -188,9 +195,9 @@ def _act_on(inbound: InboundMessage) -> Outcome:
 
 
 def _claim(pk: int) -> int:
-    """Count one more attempt before it is made: a mail that kills its process must not do so for ever.
+    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail.
 
-    Not while whoever kept or claimed it may still be at it: eight deliveries at one instant are no eight failures.
+    The count comes first, so that a mail that kills its process does not do so for ever.
     """
     now = clock.now()
     left = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
@@ -198,11 +205,12 @@ def _claim(pk: int) -> int:
 
 
 def _given_up() -> Outcome:
+    """Return the outcome of a mail that failed too often."""
     return Outcome(Disposition.MALFORMED, "error")
 
 
 def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
-    """The mail as values, and what is to be written for it; nothing is written here."""
+    """Return the mail as values and the plan of what to write for it. Nothing is written here."""
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
@@ -221,6 +229,7 @@ def _read(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
 
 
 def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
+    """Carry out a plan and then what other handlers add, and return the plan's outcome."""
     outcome = plan()
     for aside in asides:
         aside.act(outcome)
@@ -228,7 +237,7 @@ def _with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
 
 
 def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
-    """The handlers of the addresses it was sent to, each once; those of soporte@ when none of them is ours."""
+    """Return the handlers of the addresses that the mail was sent to, each once; those of soporte@ if none is ours."""
     routes: dict[str, list[str]] = settings.MAIL_ROUTES
     paths: list[str] = []
     for address in [*inbound.recipients, *mail.recipients]:
@@ -238,7 +247,7 @@ def _handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 
 
 def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
-    """Carry the plan out and write what became of the mail: one transaction, under the row's lock."""
+    """Carry out the plan and store what became of the mail, in one transaction under the lock of the row."""
     content = readings.content_digest(mail) if mail else None
     with transaction.atomic():
         locked, others = _lock(inbound)
@@ -264,9 +273,10 @@ def _settle(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy:
 
 
 def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and the first ones under its Message-ID; return it and those of them that were disposed of.
+    """Lock the mail and the first mails under its Message-ID; return it, and those of them that were handled.
 
-    Always in the order of their keys. So of two deliveries at once one waits for the other and sees what it said.
+    The locks are always taken in the order of the keys. So of two deliveries at once, one waits for the other and sees
+    its outcome.
     """
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:
@@ -277,4 +287,5 @@ def _lock(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]
 
 
 def _repeated(inbound: InboundMessage) -> Outcome:
+    """Return the outcome of a mail that was handled before."""
     return Outcome(Disposition.DUPLICATE, inbound.reason, inbound.about)

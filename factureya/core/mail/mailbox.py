@@ -1,4 +1,4 @@
-"""The mailbox that is polled (`MAIL_IN_IMAP_URL`): its name in `MailFolder`, and how far it was read."""
+"""Tell which mailbox is polled (`MAIL_IN_IMAP_URL`), and how far it was read."""
 
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ BAD_CERTIFICATE = "mail_certificate"  # the Heartbeat that is there while the ma
 
 
 def name() -> str:
-    """`user@host/folder` without the password, INBOX by default; empty when nothing is polled."""
+    """Return `user@host/folder` without the password, with INBOX by default; empty if no mailbox is polled."""
     if not settings.MAIL_IN_IMAP_URL:
         return ""
     url = urlsplit(settings.MAIL_IN_IMAP_URL)
@@ -21,14 +21,14 @@ def name() -> str:
 
 
 def is_read_until(instant: datetime) -> bool:
-    """Whether all that came to the polled mailbox before `instant` was kept; True when nothing is polled (M15)."""
+    """Return True if all polled mails that came before `instant` are stored, or if no mailbox is polled (M15)."""
     if not (mailbox := name()):
         return True
     return MailFolder.objects.filter(name=mailbox, read_until__gte=instant).exists()
 
 
 def bad_certificate_at() -> datetime | None:
-    """When the certificate of the mail server was last refused; None when it is well, or nothing is polled."""
+    """Return when the certificate of the mail server was last refused; None if it is good, or no mailbox is polled."""
     if not name():
         return None
     return Heartbeat.objects.filter(name=BAD_CERTIFICATE).values_list("at", flat=True).first()

@@ -1,8 +1,9 @@
-"""Mails are decided inside a transaction and sent after it, at least once and recognisably.
+"""Queue mails inside a transaction and send them after it: at least once, and recognisably.
 
-`enqueue` renders now and writes a row with a unique key; after the commit a bell rings at the broker. If the bell
-is lost the sweep finds the row. `deliver` claims by a conditional UPDATE, so any number of workers send it once;
-it repeats only if the process died between the mail server's yes and our commit, with the same Message-ID.
+`enqueue` renders the mail at once and writes a row with a unique key. After the commit it wakes a worker through the
+broker; if that fails, the sweep finds the row. `deliver` claims a mail by a conditional UPDATE, so that any number of
+workers send it once. A mail goes out twice only if the process dies between the mail server's yes and our commit, and
+then with the same Message-ID.
 """
 
 import logging
@@ -53,12 +54,12 @@ def enqueue(
     automatic: bool = True,
     headers: dict[str, str] | None = None,
 ) -> OutboxMessage:
-    """Render `templates/mail/<kind>.txt` (first line = subject) into the outbox, in the caller's transaction.
+    """Render `templates/mail/<kind>.txt` (its first line is the subject) into the outbox, and return the row.
 
-    `key` is unique, made of the event that caused the mail: the same event cannot mail twice (IntegrityError).
-    `is_secret` wipes the text once it is sent or given up (codes). `automatic` is False for what a person wrote;
-    all else says `Auto-Submitted`, so that no machine answers it (RFC 3834). `headers` are those of its thread. Raises
-    ValidationError for a `to` that is not one address.
+    It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
+    mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
+    False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
+    `headers` are those of its thread. Raises ValidationError if `to` is not one address.
     """
     validate_email(to)
     if len(to) > MAX_ADDRESS:
@@ -80,9 +81,9 @@ def enqueue(
 
 
 def drop(pk: int) -> None:
-    """A mail that is no longer needed will not be sent, nor tried again; one that left already stays as it is.
+    """Cancel a mail that is no longer needed; one that was sent stays as it is.
 
-    One that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
+    A mail that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
     """
     pending = [Status.QUEUED, Status.SENDING, Status.FAILED]
     unsent = OutboxMessage.objects.filter(pk=pk, status__in=pending)
@@ -90,7 +91,10 @@ def drop(pk: int) -> None:
 
 
 def retry(pk: int) -> bool:
-    """Queue a failed mail again from the first try; False when it was not failed, or its text was wiped."""
+    """Queue a failed mail again with all its tries and return True; return False if that is not possible.
+
+    It is not possible if the mail has not failed, or if its text was wiped.
+    """
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     again = failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error="")
     if again:
@@ -99,7 +103,7 @@ def retry(pk: int) -> bool:
 
 
 def retry_by(actor: Any, pk: int) -> bool:
-    """The same by a person who looks at the mails and not at what they are about: it is an event of the mail."""
+    """Queue a failed mail again for a member of staff, and record that as an event; return as `retry` does."""
     with transaction.atomic():
         queued = retry(pk)
         if queued:
@@ -108,9 +112,9 @@ def retry_by(actor: Any, pk: int) -> bool:
 
 
 def deliver(pk: int, line: sending.Line | None = None) -> bool:
-    """Send one queued mail that is due, over this connection or one of its own; True when this call sent it.
+    """Send one queued mail that is due, over `line` or a new connection; return True if this call sent it.
 
-    A failure queues it again with a growing delay; after OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
+    A failure queues the mail again with a growing delay. After OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
     message = _claimed(pk)
     if message is None:
@@ -131,15 +135,15 @@ def deliver(pk: int, line: sending.Line | None = None) -> bool:
 
 
 def sweep() -> int:
-    """Send what is due, after queueing again what hangs; the number sent."""
+    """Queue stuck mails again, send the mails that are due, and return how many were sent."""
     requeue_stuck()
     return drain()
 
 
 def drain() -> int:
-    """Send what is due for SWEEP_SECONDS at most, unless somebody else on this machine does; the number sent (M6).
+    """Send the mails that are due, for SWEEP_SECONDS at most, and return how many; 0 if another process sends (M6).
 
-    After the lock is given back it looks once more: a mail that was queued meanwhile rang in vain.
+    It looks once more after it gave the lock back, because a mail that was queued meanwhile found the lock taken.
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
     while monotonic() < until and (due := _due()):
@@ -151,14 +155,16 @@ def drain() -> int:
 
 
 def _due() -> list[int]:
+    """Return the keys of the mails that are due, the oldest first."""
     due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS])
 
 
 def _send(due: list[int], until: float) -> int:
-    """Send these over one connection, until the time is over; the number sent.
+    """Send these mails over one connection until the time is over, and return how many were sent.
 
-    When no connection can be had, the one wait for it is a failed try of all of them: not each waits EMAIL_TIMEOUT.
+    If no connection can be had, the one wait for it is a failed try of all of them, so that not each mail waits
+    EMAIL_TIMEOUT.
     """
     line, sent = sending.Line(), 0
     for pk in due:
@@ -173,9 +179,10 @@ def _send(due: list[int], until: float) -> int:
 
 
 def requeue_stuck() -> int:
-    """Queue again what was claimed by a process that died; the number of mails.
+    """Queue the mails again that a process claimed before it died, and return how many.
 
-    What hung OUTBOX_MAX_ATTEMPTS times is *failed*: a mail that kills its process must not do so for ever.
+    A mail that was stuck OUTBOX_MAX_ATTEMPTS times is *failed*, so that a mail that kills its process does not do so
+    for ever.
     """
     before = clock.now() - settings.OUTBOX_STUCK_AFTER
     stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=before)
@@ -185,25 +192,26 @@ def requeue_stuck() -> int:
 
 
 def undelivered(message: OutboxMessage) -> None:
-    """Do what its kind asks for when a mail was not delivered (MAIL_UNDELIVERED); inside the caller's transaction."""
+    """Call the hook of the mail's kind in MAIL_UNDELIVERED, in the caller's transaction."""
     if hook := settings.MAIL_UNDELIVERED.get(message.kind):
         import_string(hook)(message)
 
 
 def message_id(key: str) -> str:
-    """The stable Message-ID of the mail with this key."""
+    """Return the stable Message-ID, with its brackets, of the mail with this key."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
     return f"<{digest[:40]}@{domain}>"
 
 
 class _Bell:
-    """Wakes a worker: there is a mail to send. A broker that failed is not asked again for BELL_REST_SECONDS."""
+    """Wake a worker when there is a mail to send. A broker that failed is not asked again for BELL_REST_SECONDS."""
 
     def __init__(self) -> None:
         self.rests_until = 0.0
 
     def ring(self, _pk: int) -> None:
+        """Ask the broker to start the task that sends mails; a failure is only logged."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
@@ -222,17 +230,18 @@ _bell = _Bell()
 
 
 def _one_line(subject: str) -> str:
-    """A subject as a header may hold it: one line of printable characters (RFC 5322 has no ESC, no backspace)."""
+    """Return a subject as a header may hold it: one line of at most 200 printable characters (RFC 5322)."""
     return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
 
 
 def _ring_on_commit(pk: int) -> None:
+    """Wake a worker once the transaction is committed."""
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
     transaction.on_commit(lambda: _bell.ring(pk), robust=True)
 
 
 def _as_email(message: OutboxMessage) -> EmailMessage:
-    """The mail as it leaves; the same whenever it is tried (Message-ID, Date)."""
+    """Return the mail as it is sent; Message-ID and Date are the same at every try."""
     headers = {
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
@@ -246,7 +255,7 @@ def _as_email(message: OutboxMessage) -> EmailMessage:
 
 
 def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """What goes with a mail of this kind, made again at each try; it leaves without, if that fails."""
+    """Return the files that go with a mail of this kind, made again at each try; none if that fails."""
     hook = settings.OUTBOX_FILES.get(message.kind)
     try:
         files: list[tuple[str, bytes, str]] = import_string(hook)(message) if hook else []
@@ -257,9 +266,9 @@ def _files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 
 
 def _subject(text: str) -> str:
-    """The subject with its first word (the number) left plain and the rest in encoded words where they are needed.
+    """Return the subject as its first word (the number) in plain text and the rest in encoded words where needed.
 
-    Encoded whole, a long one is folded before its first word, and some readers show the number after a gap.
+    If all of it were encoded, a long subject would be folded before its first word, and some readers show a gap there.
     """
     first, _, rest = text.partition(" ")
     if text.isascii() or not first.isascii():
@@ -268,7 +277,7 @@ def _subject(text: str) -> str:
 
 
 def _claimed(pk: int) -> OutboxMessage | None:
-    """Claim a mail that is due for one try; None when somebody else has it, or it is not due."""
+    """Claim a mail that is due for one try and return it; None if another process has it, or it is not due."""
     claimed = OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED, due_at__lte=clock.now()).update(
         status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1
     )
@@ -276,12 +285,12 @@ def _claimed(pk: int) -> OutboxMessage | None:
 
 
 def _claim(message: OutboxMessage) -> QuerySet[OutboxMessage]:
-    """The message, as long as nobody claimed it after this try; it may have been queued again or dropped."""
+    """Return a query of the mail that finds it only while no later try claimed it and it was not sent."""
     return OutboxMessage.objects.filter(pk=message.pk, attempts=message.attempts, sent_at__isnull=True)
 
 
 def _sent(message: OutboxMessage) -> None:
-    """Mark it sent; a kind that something depends on (the reminder of M15) is told in the same transaction."""
+    """Mark a mail as sent, and call the hook of its kind (the reminder of M15) in the same transaction."""
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
     with transaction.atomic():
@@ -294,7 +303,7 @@ def _sent(message: OutboxMessage) -> None:
 
 
 def _failed(message: OutboxMessage, error: Exception) -> None:
-    """Queue it again after 1, 2, 4… minutes, or give it up after the last try."""
+    """Queue a mail again after 1, 2, 4… minutes, or give it up after the last try."""
     mine = _claim(message).filter(status=Status.SENDING)
     said = _answer(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
@@ -305,7 +314,7 @@ def _failed(message: OutboxMessage, error: Exception) -> None:
 
 
 def _answer(error: Exception) -> str:
-    """What the mail server answered (550 5.1.1 …), for a person to read; else the error by its name."""
+    """Return what the mail server answered (550 5.1.1 …) as text for a person, else the error with its name."""
     answers: list[tuple[int, bytes]] = []
     if isinstance(error, SMTPRecipientsRefused):
         answers = list(error.recipients.values())
@@ -318,7 +327,10 @@ def _answer(error: Exception) -> str:
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
-    """Failed and visible; the text of a secret mail is wiped, so it cannot be retried: its code is dead by now."""
+    """Mark these mails as failed, which keeps them visible.
+
+    The text of a secret mail is wiped, so that it cannot be sent again: its code is no longer valid.
+    """
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):

@@ -1,9 +1,9 @@
-"""Our signed links: the one list of them, and the cutting of their tokens out of every text that comes back to us.
+"""List our signed links, and cut their tokens out of every text that comes back to us.
 
-Whoever holds such a link may act with it (M3, M8, M15, M16). Mails carry links to the people they are for; bounces,
-replies and forwards bring them back to soporte@, where other people read. `cut` finds a token whatever mail programs
-made of it: wrapped, quoted, percent-encoded, written as entities, quoted-printable or base64, inside another link.
-Every step is linear in the length of the text, and no expression has two quantifiers that overlap.
+Whoever holds such a link may act with it (M3, M8, M15, M16). Mails bring these links to their people; bounces, replies
+and forwards bring them back to soporte@, where others read. `cut` finds a token in every form that mail programs give
+it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is linear
+in the length of the text, and no expression has two quantifiers that overlap.
 """
 
 import binascii
@@ -22,7 +22,7 @@ CODE_MARK = "[código]"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of signed link: the beginning of its address, and the salt of its signature."""
+    """Describe a kind of signed link by the beginning of its address and the salt of its signature."""
 
     path: str
     salt: str
@@ -77,7 +77,7 @@ def url(kind: Kind, token: str) -> str:
 
 
 def cut(text: str) -> str:
-    """Replace the token of each of our links, and the codes that our mails announce, by a mark (M16)."""
+    """Return the text with a mark in place of each token of our links and each code that our mails announce (M16)."""
     spans = [(start, end, MARK) for start, end in _links(text)]
     spans += [(start, end, CODE_MARK) for start, end in _codes(text)]
     if not spans:
@@ -91,14 +91,14 @@ def cut(text: str) -> str:
 
 
 def _codes(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the codes are that one of our mails announces as «este código»."""
+    """Yield the places of the codes that one of our mails announces as «este código»."""
     for said in _CODE_SAID.finditer(text):
         if found := _CODE.search(text, said.end(), said.end() + CODE_WITHIN):
             yield found.span()
 
 
 def _links(text: str) -> list[tuple[int, int]]:
-    """Return where the tokens are, in each way that the text can be read."""
+    """Return the places of our tokens, in each way in which the text can be read."""
     plain = _Reading.of(text)
     readings = [plain]
     if "<" in plain.text:
@@ -113,7 +113,7 @@ def _links(text: str) -> list[tuple[int, int]]:
 
 
 def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the tokens of our links in a text without escapes; `breaks` are places at which lines were joined."""
+    """Yield the places of our tokens in a text without escapes; `breaks` are the places at which lines were joined."""
     done = 0
     at = text.find(":")
     while at >= 0:
@@ -129,9 +129,9 @@ def _tokens(text: str, breaks: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -> int | None:
-    """Return where our token begins that ends here; None when it is nothing of ours.
+    """Return where the token that ends at `end` begins, or None if it is not ours.
 
-    Behind the address of one of our pages it is ours. Elsewhere the signature tells, so that links of others stay.
+    After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):
         return start
@@ -141,7 +141,7 @@ def _beginning(text: str, start: int, end: int, colon: int, breaks: list[int]) -
 
 
 def _is_signed(token: str) -> bool:
-    """Whether we signed the token, with the present key or one that is being retired."""
+    """Return True if we signed the token, with today's key or one that is being retired."""
     for kind in KINDS:
         try:
             signing.Signer(salt=kind.salt).unsign(token)
@@ -152,13 +152,14 @@ def _is_signed(token: str) -> bool:
 
 
 def _encoded(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the runs of base64 in which a link of ours is; a run may begin inside a group of four."""
+    """Yield the places of base64 text in which one of our links is; it may begin inside a group of four."""
     for run in _BASE64.finditer(text):
         if run.end() - run.start() >= BASE64_RUN and any(map(_has_token, _decoded(run.group()))):
             yield run.span()
 
 
 def _decoded(run: str) -> Iterator[str]:
+    """Yield the decoded base64 for each of the four places at which a group may begin, where most of it is text."""
     standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     for skipped in range(4):
         rest = standard[skipped:]
@@ -169,12 +170,13 @@ def _decoded(run: str) -> Iterator[str]:
 
 
 def _has_token(text: str) -> bool:
+    """Return True if the text holds a token of one of our links."""
     reading = _Reading.of(text)
     return any(True for _ in _tokens(reading.text, reading.places))
 
 
 class _Reading:
-    """A text without what mail programs put into it, and for each place where it comes from."""
+    """Hold a text without what mail programs put into it, and for each of its places the one in the source."""
 
     def __init__(self, text: str, before: "_Reading | None" = None) -> None:
         self.text, self.before = text, before
@@ -184,7 +186,7 @@ class _Reading:
 
     @classmethod
     def of(cls, text: str) -> "_Reading":
-        """Return the text read once for each encoding inside another."""
+        """Return the text read through each encoding that may lie inside another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
             following = reading.then(_ESCAPED)
@@ -194,7 +196,7 @@ class _Reading:
         return reading
 
     def then(self, pattern: re.Pattern[str]) -> "_Reading":
-        """Return this reading with what the pattern finds replaced; itself when nothing is found."""
+        """Return a reading with each match of the pattern replaced, or this one if nothing matches."""
         after = _Reading("", before=self)
         parts: list[str] = []
         size, at = 0, 0
@@ -221,7 +223,7 @@ class _Reading:
         return after
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Return where in the first text these characters are."""
+        """Return the place in the first text of these characters."""
         reading: _Reading = self
         while reading.before is not None:
             start, end = reading._source(start)[0], reading._source(end - 1)[1]
@@ -229,6 +231,7 @@ class _Reading:
         return start, end
 
     def _source(self, at: int) -> tuple[int, int]:
+        """Return the place (start, end) in the first text of the character at `at`."""
         index = bisect_right(self.places, at) - 1
         source, size, length = self.pieces[index]
         if size != length:  # a character that stood for several
@@ -238,7 +241,7 @@ class _Reading:
 
 
 def _meant(found: re.Match[str]) -> str:
-    """Return what an escape stands for."""
+    """Return the character that an escape stands for."""
     name = found.lastgroup or ""
     value = found.group(name)
     if name in {"percent", "quoted", "unicode"}:

@@ -1,6 +1,7 @@
-"""Bytes of a mail -> InboundMail. No database, no HTTP; raises LimitExceeded and nothing else (M6).
+"""Turn the bytes of a mail into an InboundMail, without database or HTTP; only LimitExceeded is raised (M6).
 
-Nothing that it says is proven: who wrote and what is believed is decided by the handlers (see `core.mail.intake`).
+Nothing in the result is proven: `accounts.mail_sender` decides who wrote, and the handlers decide the rest (see
+`core.mail.intake`).
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ ANSWER_SUBJECTS = ("re:", "aw:", "res:", "resp:")  # which may stand before thos
 
 @dataclass(frozen=True)
 class MailFile:
-    """An attachment as it came, decoded; `name` is the sender's, or made up where he gave none."""
+    """Hold a decoded attachment; `name` is the sender's, or made up if there is none."""
 
     name: str
     content_type: str
@@ -35,13 +36,13 @@ class MailFile:
 
 @dataclass(frozen=True)
 class InboundMail:
-    """What a mail says, as plain values.
+    """Hold what a mail says, as plain values.
 
-    `senders` are all usable addresses of all From fields: exactly one is a sender. `text` is all of the text, and so
-    is `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
-    `authentication` are the values of Authentication-Results, whoever wrote them, the last hop's first: who believes
-    one compares its authserv-id with our own, and its header.from with the domain of `sender`. Message ids are
-    without brackets.
+    `senders` are all usable addresses of all From fields; exactly one is a sender. `text` is the whole text, and so is
+    `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
+    `authentication` are the values of Authentication-Results, whoever wrote them, the last server's first: its
+    authserv-id must be compared with our own, and its header.from with the domain of `sender`. Message ids have no
+    brackets.
     """
 
     message_id: str
@@ -61,18 +62,18 @@ class InboundMail:
 
     @property
     def sender(self) -> str:
-        """The one address in From; empty when there is none or more than one."""
+        """Return the one address in From; empty if there is none or more than one."""
         return self.senders[0] if len(self.senders) == 1 else ""
 
     def shortened(self) -> "InboundMail":
-        """Return the mail without quotes and signature in its new words: for one that answers ours alone (M17)."""
+        """Return the mail with quotes and signature cut out of its new words, for a mail that answers ours (M17)."""
         new_text = reply_text(self.text, is_forward=_is_forward(self.subject))
         was_cut = "".join(new_text.split()) != "".join(self.text.split())
         return replace(self, new_text=new_text, was_cut=was_cut)
 
 
 def parse(raw: bytes) -> InboundMail:
-    """Read a raw message. Raises LimitExceeded only."""
+    """Return what a raw message says. Raises LimitExceeded only."""
     budget = Budget()
     top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
@@ -99,7 +100,7 @@ def parse(raw: bytes) -> InboundMail:
 
 
 def peek(raw: bytes) -> tuple[str, str]:
-    """Sender and subject of a mail that is beyond the limits, for the tray; empty where even they are."""
+    """Return the sender and the subject of a mail beyond the limits, for the tray; empty if unreadable."""
     try:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:
@@ -109,12 +110,12 @@ def peek(raw: bytes) -> tuple[str, str]:
 
 
 def with_line_feeds(raw: bytes) -> bytes:
-    """Return a mail of carriage returns alone with line feeds; what lies where stays the same."""
+    """Return the mail with line feeds if its only line ends are carriage returns; all places stay the same."""
     return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
 
 
 def _is_forward(subject: str) -> bool:
-    """Tell whether the subject says that somebody else's mail is sent on."""
+    """Return True if the subject says that the mail forwards somebody else's."""
     bare = subject.lower().strip()
     while start := next((start for start in ANSWER_SUBJECTS if bare.startswith(start)), ""):
         bare = bare.removeprefix(start).lstrip()
@@ -122,7 +123,7 @@ def _is_forward(subject: str) -> bool:
 
 
 class _Reader:
-    """Takes the text and the files out of a tree of parts."""
+    """Take the text and the files out of a tree of parts."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -131,11 +132,11 @@ class _Reader:
         self._serial = count(1)
 
     def read(self, top: Part) -> tuple[str, list[MailFile]]:
-        """All of the text, and everything else as files."""
+        """Return the whole text, and all other parts as files."""
         return self._text(top).strip("\n"), self.files
 
     def _text(self, part: Part) -> str:
-        """The part's text; what is no text becomes a file on the way."""
+        """Return the text of a part; the parts that are no text become files."""
         self.budget.check_time()
         if part.is_multipart and part.parts:
             texts = [(inner.kind, self._text(inner)) for inner in part.parts]
@@ -154,11 +155,13 @@ class _Reader:
         return self._html(part) if part.kind == "text/html" else self._plain(part)
 
     def _html(self, part: Part) -> str:
+        """Return an HTML part as text; beyond the limit only its tags are removed."""
         page = part.text()
         self._html_left -= min(len(page), MAX_HTML)
         return html_to_text(page) if self._html_left >= 0 else without_tags(page)
 
     def _plain(self, part: Part) -> str:
+        """Return a plain part as text; files that uuencode wrote into it become files."""
         place = part.place(MAX_TEXT_BYTES)
         content = place.read(part.source)
         if b"begin " not in content or place.inner:
@@ -176,7 +179,7 @@ class _Reader:
         return part.as_text(rest)
 
     def _add(self, part: Part) -> None:
-        """Keep the part as a file; an embedded message as its own bytes, with a name from its subject."""
+        """Add the part as a file; an embedded message keeps its bytes and is named by its subject."""
         name = part.file_name
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
@@ -187,21 +190,21 @@ class _Reader:
 
 
 def _best(texts: list[tuple[str, str]]) -> str:
-    """Of alternatives the plain one, unless it is empty."""
+    """Return the plain one of alternative texts, unless it is empty; then the first that is not."""
     written = [(kind, text) for kind, text in texts if text.strip()]
     plain = [text for kind, text in written if kind == "text/plain"]
     return next(iter(plain or [text for _, text in written]), "")
 
 
 def _without_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report; of the mail that it returns, the head alone (M16)."""
+    """Return a file of a delivery report; the mail that it returns is reduced to its head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
         return replace(file, content=copies.head_alone(file.content), is_returned=True)
     return file
 
 
 def _date(value: str) -> datetime | None:
-    """The date it claims, aware; None when it is none."""
+    """Return the date that the mail claims, aware, or None if it is no date."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,7 +1,7 @@
-"""The parts of a mail as places in its bytes: nothing is copied, and nothing is read beyond the limits (M6).
+"""Find the parts of a mail as places in its bytes: nothing is copied, and nothing is read beyond the limits (M6).
 
-The standard library's parser holds every line as an object of its own: 25 MB of mail take it 400 MB and, nested,
-time that grows with the square. This one looks for the boundaries alone.
+The standard library's parser makes an object of every line: 25 MB of mail take it 400 MB, and nested parts take
+quadratic time. This one looks for the boundaries only.
 """
 
 import binascii
@@ -28,14 +28,14 @@ DECODED = {"base64", "quoted-printable"}
 
 
 class LimitExceeded(Exception):
-    """Larger, in more parts, nested deeper, or slower than is read; the mail is kept and quarantined."""
+    """Say that a mail is larger, has more or deeper parts, or takes longer than we read; it is kept and quarantined."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file lies in the bytes of its mail and how it is written there: to read it again takes no parsing.
+    """Hold where a file lies in the bytes of its mail and how it is encoded, so that reading it needs no parsing.
 
-    `inner` is where in the decoded bytes the lines of a uuencoded file lie.
+    `inner` is the place of a uuencoded file's lines in the decoded bytes.
     """
 
     start: int
@@ -44,7 +44,7 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Decode the file's bytes, a broken encoding as far as it goes."""
+        """Return the decoded bytes of the file; a broken encoding is decoded as far as possible."""
         written = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
             content = base64_bytes(written)
@@ -57,20 +57,20 @@ class Place:
 
 @dataclass
 class Budget:
-    """What is left of the limits while one mail is read."""
+    """Count how much of the limits is left while one mail is read."""
 
     until: float = field(default_factory=lambda: monotonic() + MAX_SECONDS)
     parts: int = 0
     delimiters: int = 0
 
     def spend_delimiter(self) -> None:
-        """One more line that begins like a delimiter. Raises LimitExceeded."""
+        """Count one more line that begins like a delimiter. Raises LimitExceeded."""
         self.delimiters += 1
         if self.delimiters > MAX_DELIMITERS:
             raise LimitExceeded("parts")
 
     def spend(self, depth: int) -> None:
-        """One more part at this depth. Raises LimitExceeded."""
+        """Count one more part at this depth. Raises LimitExceeded."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -79,16 +79,16 @@ class Budget:
         self.check_time()
 
     def check_time(self) -> None:
-        """Raises LimitExceeded when the mail has taken too long."""
+        """Raise LimitExceeded if reading the mail has taken too long."""
         if monotonic() > self.until:
             raise LimitExceeded("time")
 
 
 @dataclass
 class Part:
-    """A part: its head, its type, where its body lies, and its own parts.
+    """Describe a part: its head, its type, the place of its body, and its own parts.
 
-    A multipart without any boundary of its own, and an embedded message that is encoded, have no parts.
+    A multipart without a boundary, and an embedded message that is encoded, have no parts.
     """
 
     source: bytes
@@ -99,6 +99,7 @@ class Part:
     parts: list["Part"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        """Read the type, the disposition and the encoding from the head."""
         # The standard library knows RFC 2231; it is given these three fields and nothing else.
         self._fields = Message()
         for name in ("content-type", "content-disposition"):
@@ -111,14 +112,16 @@ class Part:
 
     @property
     def is_multipart(self) -> bool:
+        """Return True if the part is made of parts."""
         return self.kind.startswith("multipart/")
 
     @property
     def is_message(self) -> bool:
+        """Return True if the part is an embedded message."""
         return self.kind in {"message/rfc822", "message/global", "message/news"}
 
     def parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
-        """A parameter of a header, decoded (RFC 2231; RFC 2047 for text; 8-bit); empty when there is none."""
+        """Return a decoded parameter of a header (RFC 2231; RFC 2047 for text; 8-bit), or an empty text."""
         try:
             value = self._fields.get_param(name, "", header)
         except (ValueError, LookupError, TypeError):
@@ -130,16 +133,16 @@ class Part:
 
     @property
     def file_name(self) -> str:
-        """The name the sender gave it; empty when he gave none."""
+        """Return the name that the sender gave the part, or an empty text."""
         name = self.parameter("filename", "content-disposition") or self.parameter("name")
         return name.strip()
 
     def content(self, limit: int | None = None) -> bytes:
-        """The decoded bytes, of at most `limit` encoded ones; a broken encoding as far as it goes."""
+        """Return the decoded bytes of at most `limit` encoded ones; a broken encoding is decoded as far as possible."""
         return self.place(limit).read(self.source)
 
     def place(self, limit: int | None = None) -> Place:
-        """Where those bytes lie."""
+        """Return the place of the first `limit` bytes of the body."""
         end = self.end if limit is None else min(self.end, self.start + limit)
         whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
@@ -148,7 +151,7 @@ class Part:
         return replace(whole, inner=found[0].lines) if found else whole
 
     def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
-        """Yield the decoded bytes, of about `size` encoded ones at a time; whole where the encoding needs it."""
+        """Yield the decoded bytes, from about `size` encoded ones at a time; in one piece if the encoding needs it."""
         if self.encoding not in {"base64", "", "7bit", "8bit", "binary"}:
             yield self.content()
             return
@@ -164,27 +167,27 @@ class Part:
             yield base64_bytes(written[:whole])
 
     def text(self) -> str:
-        """The text of a text part, with line feeds."""
+        """Return the text of a text part, with line feeds."""
         return self.as_text(self.content(MAX_TEXT_BYTES))
 
     def as_text(self, content: bytes) -> str:
-        """Decoded bytes of this part as text, with line feeds."""
+        """Return decoded bytes of this part as text, with line feeds."""
         text = decode(content, self.parameter("charset"))
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def suffix(self) -> str:
-        """The ending of a file of this type."""
+        """Return the file extension of this part's type, with its dot."""
         return ".eml" if self.is_message else mimetypes.guess_extension(self.kind) or ".bin"
 
     def walk(self) -> Iterator["Part"]:
-        """Itself and everything inside, embedded messages too."""
+        """Yield this part and all parts inside it, those of embedded messages too."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
 def read_parts(raw: bytes, budget: Budget) -> Part:
-    """The whole mail as a tree. Raises LimitExceeded."""
+    """Return the whole mail as a tree of parts. Raises LimitExceeded."""
     if len(raw) > MAX_BYTES:
         raise LimitExceeded("bytes")
     try:
@@ -195,7 +198,7 @@ def read_parts(raw: bytes, budget: Budget) -> Part:
 
 @dataclass(frozen=True)
 class Uuencoded:
-    """A file in a text: its name, where its lines lie, and what they say."""
+    """Hold a file that uuencode wrote into a text: its name, the place of its lines, and its content."""
 
     name: str
     lines: tuple[int, int]
@@ -203,7 +206,7 @@ class Uuencoded:
 
 
 def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
-    """The files written into a text by uuencode, and the text without them; what does not decode stays text."""
+    """Return the files that uuencode wrote into a text, and the text without them; what does not decode stays text."""
     files: list[Uuencoded] = []
     rest: list[bytes] = []
     at = 0
@@ -219,7 +222,7 @@ def uuencoded(raw: bytes) -> tuple[list[Uuencoded], bytes]:
 
 
 def uudecoded(lines: bytes) -> bytes:
-    """The bytes that these lines of uuencode say. Raises binascii.Error."""
+    """Return the bytes of these lines of uuencode. Raises binascii.Error."""
     return b"".join(binascii.a2b_uu(line) for line in lines.splitlines())
 
 
@@ -227,6 +230,7 @@ UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}
 
 
 def _read(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
+    """Return the part between `start` and `end` with its own parts. Raises LimitExceeded."""
     budget.spend(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
     part = Part(raw, head, body_at, end, default)
@@ -240,13 +244,13 @@ def _read(raw: bytes, start: int, end: int, default: str, budget: Budget, depth:
 
 
 def _boundary(part: Part) -> bytes:
-    """The delimiter of the part's parts; empty when it names none."""
+    """Return the delimiter of the part's own parts, or nothing if its head names none."""
     name = part.parameter("boundary", is_text=False).rstrip()
     return b"--" + name.encode("utf-8", "replace") if name else b""
 
 
 def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
-    """Where each part between the delimiters lies; the last may miss its end."""
+    """Yield the place of each part between the delimiters; the end of the last one may be missing."""
     begin = -1
     for at, after, is_last in _delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
@@ -259,7 +263,7 @@ def _sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget)
 
 
 def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int, bool]]:
-    """Each line that is the delimiter: where it begins, where the next line begins, whether it is the closing one."""
+    """Yield, for each delimiter, its place, the place of the line after it, and whether it is the closing one."""
     at = start if raw.startswith(boundary, start, end) else _next(raw, boundary, start, end)
     while at >= 0:
         budget.spend_delimiter()
@@ -273,13 +277,13 @@ def _delimiters(raw: bytes, start: int, end: int, boundary: bytes, budget: Budge
 
 
 def _next(raw: bytes, boundary: bytes, at: int, end: int) -> int:
-    """Where the next line that begins with the boundary begins, or -1."""
+    """Return the place of the next line that begins with the boundary, or -1."""
     found = raw.find(b"\n" + boundary, at, end)
     return found + 1 if found >= 0 else -1
 
 
 def _before_line_end(raw: bytes, at: int) -> int:
-    """The place before the line end that belongs to the delimiter at `at`."""
+    """Return the place before the line end that belongs to the delimiter at `at`."""
     if raw[at - 2 : at] == b"\r\n":
         return at - 2
     return at - 1 if raw[at - 1 : at] == b"\n" else at

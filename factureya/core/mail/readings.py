@@ -1,6 +1,6 @@
-"""What a mail said, stored as values when it is disposed of: no page parses a mail again (M6, M16, M17).
+"""Store what a mail says as values when it is handled, so that no page parses a mail again (M6, M16, M17).
 
-The files stay where they are, in the original: a reading holds their places, and to get one takes slicing and decoding.
+The files stay in the original: a reading holds their places, and a file is taken by slicing and decoding.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 
 
 def sender_verdict(mail: InboundMail) -> Verdict:
-    """Return what our own mail server found out about the mail's sender (M5)."""
+    """Return what our own mail server found out about the sender of the mail (M5)."""
     if not mail.sender:
         return Verdict.NONE  # there is nobody to vouch for
     domain = mail.sender.rpartition("@")[2]
@@ -26,9 +26,9 @@ def sender_verdict(mail: InboundMail) -> Verdict:
 
 
 def content_digest(mail: InboundMail) -> str:
-    """Return the SHA-256 of who wrote, the decoded text and the decoded files: what is the same in every delivery.
+    """Return the SHA-256 of the senders, the decoded text and the decoded files, which is the same in every delivery.
 
-    Headers of any hop, another transfer encoding, folded lines and other line ends do not change it (M6).
+    Headers of a server on the way, another transfer encoding, folded lines and other line ends do not change it (M6).
     """
     digest = hashlib.sha256()
     for text in (" ".join(mail.senders), mail.text):
@@ -39,7 +39,7 @@ def content_digest(mail: InboundMail) -> str:
 
 
 def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
-    """Return the SHA-256 of the content without blanks, a piece at a time: it may be large."""
+    """Return the SHA-256 of the content without blanks; it is read in pieces, because it may be large."""
     digest = hashlib.sha256()
     for at in range(0, len(content), size):
         digest.update(content[at : at + size].translate(None, BLANK))
@@ -47,7 +47,7 @@ def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
 
 
 def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
-    """Write down what the mail says, once; in the transaction that says what became of it."""
+    """Store what the mail says, once, in the transaction that stores what became of it."""
     InboundReading.objects.create(
         message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
         subject=mail.subject,
@@ -64,16 +64,16 @@ def store(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> 
 
 
 def copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
-    """Return the copy of the mail that may be given out; None when that is the original itself (M16).
+    """Return the copy of the mail that may be given out, or None if that is the original itself (M16).
 
-    What was not read, because it is beyond the limits, has a copy of its own in any case: its beginning, as one text.
+    A mail beyond the limits was not read, so its copy is its beginning as one text.
     """
     copy = copies.cut_mail(raw) if mail else copies.cut_whole(raw)
     return None if mail and copy is raw else copy
 
 
 def for_download(inbound: InboundMessage) -> bytes:
-    """Return the bytes of the mail that a person may have; empty when none may leave but by `export_mail` (M16)."""
+    """Return the bytes of the mail that a person may have; empty if only `export_mail` may give it out (M16)."""
     copy = InboundCopy.objects.filter(message=inbound).first()
     if copy is not None:
         return bytes(copy.raw)
@@ -81,7 +81,7 @@ def for_download(inbound: InboundMessage) -> bytes:
 
 
 def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
-    """Take the mail's files out of its bytes, as they were found when it was read."""
+    """Return the files of a mail, taken from its bytes by the places in the reading."""
     source = with_line_feeds(raw)
     found = []
     for file in reading.files:
@@ -95,6 +95,7 @@ def files(reading: InboundReading, raw: bytes) -> list[MailFile]:
 
 
 def _stored(file: MailFile) -> dict[str, Any]:
+    """Return the values of a file that the reading stores."""
     return {
         "name": file.name,
         "type": file.content_type,

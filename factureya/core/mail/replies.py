@@ -1,9 +1,9 @@
-"""The new words of a mail that answers one of ours: quotes and signatures are cut, a whole forward stays whole (M17).
+"""Find the new words of a mail that answers one of ours: quotes and signatures are cut, a forward stays whole (M17).
 
-Losing the customer's words is the worst outcome and keeping too much a blemish, so whatever is not surely a quote,
-a signature or a mail program's line stays; when nothing would be left, all of it stays. No parser on PyPI does so:
-on public bodies each loses words in one of seven (background/mail.md). Of a mail that answers nothing of ours every
-word is new, and this module is not asked.
+To lose the customer's words is the worst outcome, to keep too much a small fault. So a line is cut only if it is surely
+a quote, a signature or a mail program's line; if nothing would be left, everything stays. The parsers on PyPI lose
+words in one of seven public mails (background/mail.md). In a mail that answers nothing of ours all words are new, and
+this module is not used.
 """
 
 import re
@@ -100,10 +100,10 @@ MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
 
 
 def reply_text(text: str, *, is_forward: bool = False) -> str:
-    """Return what the sender wrote himself in an answer (M17).
+    """Return what the sender of an answer wrote (M17).
 
-    `is_forward` says that by its subject the mail sends on somebody else's. A line of more than MAX_LINE characters
-    is never a mark of anything and stays whole.
+    `is_forward` is True if the subject says that the mail forwards another. A line of more than MAX_LINE characters is
+    never a mark and stays whole.
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
     seen = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
@@ -118,7 +118,7 @@ def reply_text(text: str, *, is_forward: bool = False) -> str:
 
 
 def _stray_head(lines: list[str]) -> int:
-    """Count the lines of a head that a blank line pushed into the text: nobody wrote them."""
+    """Return the number of lines at the top that are headers which a blank line pushed into the text."""
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
     is_head = end < len(lines) and not lines[end].strip() and len(names & {"received", "delivered-to", "from"}) > 1
@@ -126,9 +126,9 @@ def _stray_head(lines: list[str]) -> int:
 
 
 def _original_at(lines: list[str]) -> int:
-    """Find where the mail that is answered begins without «>»; the number of lines when it does not.
+    """Return the number of the line at which the answered mail begins without «>», or the number of lines.
 
-    Something must stand above it: what only looks like an original and has no answer above is what was written.
+    Some text must be above it: what looks like an original without an answer above is what the sender wrote.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
@@ -145,19 +145,19 @@ def _original_at(lines: list[str]) -> int:
 
 
 def _is_original(line: str) -> bool:
-    """Tell whether the line is «-----Mensaje original-----»."""
+    """Return True if the line is «-----Mensaje original-----» or its like."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 
 
 def is_rule(line: str) -> bool:
-    """Tell whether the line is blank or drawn with one sign."""
+    """Return True if the line is blank or is drawn with one sign."""
     bare = line.strip()
     return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
 
 
 def _is_block(lines: list[str], at: int) -> bool:
-    """Tell whether the head of a quoted mail begins here: who, when, and to whom or about what."""
+    """Return True if the head of a quoted mail begins at this line: who, when, and to whom or about what."""
     first = LABEL.match(lines[at])
     if not first or first.lastgroup != "from":
         return False
@@ -166,7 +166,7 @@ def _is_block(lines: list[str], at: int) -> bool:
 
 
 def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
-    """Return «El … escribió:» that begins at this line, joined, and how many lines it takes."""
+    """Return the attribution («El … escribió:») that begins at this line and its number of lines, or None."""
     if not DATED.match(lines[at]):
         return (lines[at], 1) if NAMED.match(lines[at]) else None
     joined = lines[at].strip()
@@ -182,6 +182,7 @@ def _attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 
 
 def _is_said(joined: str) -> bool:
+    """Return True if the joined lines look like «El … escribió:», with an address, a time or a year."""
     return bool(
         SAID.match(joined)
         and not TOLD.search(joined)
@@ -190,18 +191,18 @@ def _is_said(joined: str) -> bool:
 
 
 def _is_certain(said: str, *, is_end: bool) -> bool:
-    """Tell whether an attribution before unmarked lines is no sentence of the customer's.
+    """Return True if an attribution before lines without «>» is surely no sentence of the customer's.
 
-    It gives an address; or the minute of a year, in a language that no customer writes or with nothing behind it.
+    It must give an address, or a full date and time in another language or at the end of the mail.
     """
     dated = bool(CLOCK.search(said) and YEAR.search(said))
     return "@" in said or (dated and (is_end or not SPOKEN.search(said)))
 
 
 def _without_quotes(lines: list[str]) -> list[int]:
-    """Return the places of own lines; with the quotes between them where each is an answer to one.
+    """Return the numbers of the sender's own lines, and of the quotes between them if each is answered.
 
-    A line with «>» is a quote only behind an attribution: customers write «> Facturas» for a step of a menu too.
+    A line with «>» is a quote only after an attribution: customers also write «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
         last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
@@ -220,7 +221,7 @@ def _without_quotes(lines: list[str]) -> list[int]:
 
 
 def _is_interleaved(lines: list[str]) -> bool:
-    """Tell whether own words follow at least two quotes."""
+    """Return True if own words follow at least two quotes."""
     answers, after_quote = 0, False
     for line in lines:
         if line.startswith(">"):
@@ -231,12 +232,13 @@ def _is_interleaved(lines: list[str]) -> bool:
 
 
 def _quote_follows(lines: list[str], at: int) -> bool:
+    """Return True if the next line with text begins with «>»."""
     following = next((line for line in lines[at : at + 3] if line.strip()), "")
     return following.startswith(">")
 
 
 def _without_signature(lines: list[str], kept: list[int]) -> list[int]:
-    """Cut from the standard «-- » line on, the line of a telephone, and rules at the end."""
+    """Return the kept line numbers without the signature: from «-- » on, a telephone's line, and rules at the end."""
     for place in range(max(0, len(kept) - SIGNATURE_LINES), len(kept)):
         if lines[kept[place]] == "-- " and any(lines[n].strip() for n in kept[:place]):
             kept = kept[:place]
@@ -248,9 +250,9 @@ def _without_signature(lines: list[str], kept: list[int]) -> list[int]:
 
 
 def is_device_line(line: str) -> bool:
-    """Tell whether the line is a telephone's «Enviado desde mi iPhone»: nothing but names of devices and programs.
+    """Return True if the line is a telephone's «Enviado desde mi iPhone»: only names of devices and programs.
 
-    With any other word in it, it is a sentence of the customer's and stays.
+    With any other word it is the customer's sentence and stays.
     """
     bare = line.strip(" \t*_.•-").lower()
     start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")

@@ -1,4 +1,4 @@
-"""Whether a machine wrote a mail (RFC 3834 and its kin), and what a delivery report says."""
+"""Tell whether a machine wrote a mail (RFC 3834 and others), and what a delivery report says."""
 
 import re
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ MAX_STATUS = 64 * 1024  # bytes of a report that are read
 
 @dataclass(frozen=True)
 class Bounce:
-    """What a delivery report says: the Message-IDs it quotes, the addresses it names, whether it is over."""
+    """Hold what a delivery report says: the Message-IDs it quotes, the addresses it names, and whether it is final."""
 
     message_ids: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
@@ -60,13 +60,16 @@ class Bounce:
 
 
 def has_null_sender(head: Head) -> bool:
-    """Say whether it came from nobody (`MAIL FROM:<>`), which pipe(8) of Postfix writes as MAILER-DAEMON (M13)."""
+    """Return True if the envelope has no sender (`MAIL FROM:<>`), which Postfix's pipe(8) calls MAILER-DAEMON (M13)."""
     paths = {value.strip().lower() for value in head.raw("return-path")}
     return bool(paths & {"<>", "<mailer-daemon>", "mailer-daemon"})
 
 
 def robot_mark(top: Part) -> str:
-    """Which mark says that no person wrote this, or an empty text. `X-Auto-Response-Suppress` alone is none."""
+    """Return the name of the mark that shows that no person wrote this mail, or an empty text.
+
+    `X-Auto-Response-Suppress` alone is no mark.
+    """
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":
@@ -81,6 +84,7 @@ def robot_mark(top: Part) -> str:
 
 
 def _quieter_mark(top: Part, head: Head) -> str:
+    """Return the mark of a mail without an explicit one: a list, a read receipt, no return path, or its subject."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
     if top.parameter("report-type").lower() == "disposition-notification":
@@ -91,7 +95,7 @@ def _quieter_mark(top: Part, head: Head) -> str:
 
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
-    """A delivery report in any of its shapes, or None."""
+    """Return what a delivery report of any shape says, or None if the mail is none."""
     parts = list(top.walk())
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
     if not (statuses or _is_report(top.head, top.parameter("report-type").lower())):
@@ -108,7 +112,10 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
 
 
 def _is_report(head: Head, report_type: str) -> bool:
-    """Without a machine-readable part: by its type, its sender, or an empty return path and a subject that says so."""
+    """Return True if a mail without a delivery-status part still looks like a bounce.
+
+    It does by its report type, its sender, X-Failed-Recipients, or an empty return path with a failure subject.
+    """
     senders = " ".join(head.all("from"))
     return bool(
         report_type == "delivery-status"
@@ -120,10 +127,12 @@ def _is_report(head: Head, report_type: str) -> bool:
 
 
 def _quoted_ids(part: Part, top: Part) -> list[str]:
+    """Return the Message-IDs of a returned mail in this part, whether as headers or as a message."""
     if part.kind in HEADERS_TYPES:
         return QUOTED_ID.findall(_plain(part))
     return list(part.head.ids("message-id")) if part is not top else []
 
 
 def _plain(part: Part) -> str:
+    """Return the beginning of a part as text with line feeds."""
     return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""How mails leave: one connection for many, and one sender on each machine, so that nothing else waits for it (M6)."""
+"""Send mails over one connection for many, with one sender on each machine, so that no other task waits for it (M6)."""
 
 import fcntl
 import logging
@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 
 class Line:
-    """One connection to the mail server, for the mails of one pass; `fault` says why it could not be had."""
+    """Hold one connection to the mail server for the mails of one pass; `fault` is the error if there is none."""
 
     def __init__(self) -> None:
         self.connection = get_connection()
         self.fault: Exception | None = None
 
     def send(self, email: EmailMessage) -> None:
-        """Send it over the connection, which is opened first. Raises whatever the mail server does."""
+        """Send a mail over the connection, which is opened first if needed. Raises the errors of the mail server."""
         try:
             self.connection.open()
         except Exception as error:
@@ -33,16 +33,16 @@ class Line:
             raise
 
     def close(self) -> None:
-        """End the connection, whatever the other side says to it."""
+        """Close the connection, whatever the server answers."""
         with suppress(Exception):
             self.connection.close()
 
 
 @contextmanager
 def only_sender() -> Iterator[bool]:
-    """Say whether this is the one sender of the machine; it stays so to the end of the block, or of the process.
+    """Yield True if this process is the one sender of the machine until the block ends, else False.
 
-    So a mail server that hangs holds one thread of the worker, and the others go on with mail in and sweeps.
+    So a mail server that hangs holds one thread of the worker, and the others go on with incoming mail and sweeps.
     """
     try:
         file = (settings.VAR_DIR / "outbox.lock").open("w")

@@ -1,7 +1,7 @@
-"""The mail listener: SMTP and LMTP from our own mail server, 250 only after the mail is committed (M6).
+"""Listen for mail by SMTP and LMTP from our own mail server; it gets 250 only after the mail is committed (M6).
 
-It listens on the machine itself (`MAIL_IN_LISTEN`), asks for no password and relays nothing: whatever it is given
-is a mail to us. The database is spoken to in threads of its own, each with a connection of its own.
+The listener serves this machine only (`MAIL_IN_LISTEN`), asks for no password and relays nothing: every mail is for us.
+Threads of their own talk to the database, each with its own connection.
 """
 
 import asyncio
@@ -33,29 +33,29 @@ TOO_LARGE = "552 5.3.4 the mail is larger than is kept"
 
 
 class MailServer(SMTP):
-    """SMTP after HELO or EHLO, LMTP after LHLO: a mail server that is set to the other one is not refused (M6)."""
+    """Speak SMTP after HELO or EHLO, and LMTP after LHLO: a mail server with either setting can deliver (M6)."""
 
     line_length_limit = LONGEST_LINE  # of a command; a line of a mail may be of any length
     is_lmtp = False
     handler: "Handler"
 
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer after the mail."""
+        """Begin SMTP: one answer follows the mail."""
         self.is_lmtp = False
         await super().smtp_HELO(hostname)
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer after the mail."""
+        """Begin SMTP: one answer follows the mail."""
         self.is_lmtp = False
         await super().smtp_EHLO(hostname)
 
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin LMTP (RFC 2033): after the mail an answer for each recipient."""
+        """Begin LMTP (RFC 2033): an answer for each recipient follows the mail."""
         self.is_lmtp = True
         await super().smtp_EHLO(hostname)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Take a mail into one buffer, have it kept, and say whether it was."""
+        """Read a mail into one buffer, have it stored, and answer whether it was."""
         envelope = self.envelope
         if await self.check_helo_needed():
             return
@@ -71,8 +71,10 @@ class MailServer(SMTP):
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 
     async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
-        """Read to the line with a dot; None when it was too large. A large mail holds one of the few places until
-        it was kept: while it waits, the other side is not read, and waits too.
+        """Return the mail up to the line with a dot, or None if it is too large.
+
+        A large mail takes one of a few places until it is stored: while it waits for one, nothing is read, and the
+        other side waits too.
         """
         # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
         path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
@@ -91,7 +93,7 @@ class MailServer(SMTP):
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a mail without the dots that SMTP adds; a line that is longer than the buffer comes in pieces."""
+    """Yield the lines of a mail without the dots that SMTP adds; a line longer than the buffer comes in pieces."""
     is_begin = True
     while True:
         try:
@@ -105,7 +107,7 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 class Handler:
-    """Keeps mails in threads of its own, and counts those that are being kept."""
+    """Store mails in threads, and count the mails that are being stored."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -113,7 +115,7 @@ class Handler:
         self.large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def keep(self, raw: bytes, envelope: Envelope) -> str:
-        """Keep the mail, dispose of it, and say whether it was kept."""
+        """Store and handle a mail, and return the answer that says whether it was stored."""
         recipients = [str(address) for address in envelope.rcpt_tos]
         self.under_way += 1
         try:
@@ -123,13 +125,13 @@ class Handler:
             self.under_way -= 1
 
     async def handle_exception(self, _error: Exception) -> str:
-        """Answer what nobody foresaw: whoever brings the mail keeps it and comes again, instead of returning it."""
+        """Return a temporary error for an unforeseen exception, so that the other side keeps the mail."""
         logger.exception("a session of the mail listener failed")
         return TRY_AGAIN
 
 
 def take(raw: bytes, recipients: list[str]) -> str:
-    """Keep a mail and dispose of it; the answer: 250 as soon as it is kept, the sweep does the rest."""
+    """Store a mail, handle it, and return the answer: 250 as soon as it is stored; the sweep does the rest."""
     try:
         inbound, is_new = _keep(raw, recipients)
     except intake.TooLarge:
@@ -147,7 +149,7 @@ def take(raw: bytes, recipients: list[str]) -> str:
 
 
 def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
-    """Keep it; a connection that was lost while the thread was idle is no reason to refuse a mail."""
+    """Store a mail as `intake.keep` does, and try again once if the connection was lost while the thread was idle."""
     try:
         return intake.keep(raw, source=intake.Source.SMTP, recipients=recipients)
     except (OperationalError, InterfaceError):
@@ -156,7 +158,7 @@ def _keep(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]:
 
 
 def address(listen: str) -> tuple[str, int]:
-    """HOST:PORT in two. Raises ImproperlyConfigured."""
+    """Return HOST:PORT as host and port. Raises ImproperlyConfigured."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ImproperlyConfigured(f"MAIL_IN_LISTEN takes HOST:PORT, not {listen!r}")
@@ -164,7 +166,7 @@ def address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Listen until TERM or INT; then let what is under way end. A port that is taken is tried again for ever."""
+    """Listen until TERM or INT, and then let the mails under way end. A port that is taken is tried again for ever."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -181,10 +183,11 @@ async def serve(host: str, port: int) -> None:
 
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
-    """The server, as soon as the port can be had; None when the process is to end before."""
+    """Return the server as soon as the port is free, or None if the process must end before."""
     loop, warned = asyncio.get_running_loop(), False
 
     def protocol() -> SMTP:
+        """Return the protocol of one new connection."""
         server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
@@ -211,6 +214,7 @@ async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait until `stop` is set, for at most `seconds`."""
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:

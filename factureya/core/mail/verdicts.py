@@ -1,7 +1,8 @@
-"""What our own mail server found out about a mail's sender: RFC 8601, one server's word and nobody else's (M5).
+"""Read what our own mail server found out about the sender of a mail: RFC 8601, that one server only (M5).
 
-Pure functions on header values. Our server must remove headers that claim to be its own (RFC 8601, section 5); as a
-second line every DMARC result under its name must be a pass, so a forged one can only harm its sender.
+All functions are pure and take header values. Our server must remove headers that claim to be its own (RFC 8601,
+section 5). As a second line, every DMARC result under its name must be a pass, so a forged one can only harm its
+sender.
 """
 
 import re
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Whether the domain of From vouches for the mail."""
+    """Say whether the domain in From vouches for the mail."""
 
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
@@ -25,9 +26,9 @@ _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)
 
 
 def verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
-    """The verdict of the server `authserv` on a mail whose From is in `domain`, from Authentication-Results values.
+    """Return the verdict of the server `authserv` on a mail whose From is in `domain`, from Authentication-Results.
 
-    A pass counts only for the very domain of From; a failure always counts. Headers of other servers say nothing.
+    A pass counts only for exactly that domain, a failure always. The headers of other servers are ignored.
     """
     found = [
         _judge(section, domain.lower())
@@ -41,6 +42,7 @@ def verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
 
 
 def _judge(section: str, domain: str) -> Verdict:
+    """Return the verdict of one DMARC result for this domain."""
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
@@ -55,7 +57,10 @@ def _judge(section: str, domain: str) -> Verdict:
 
 
 def _sections_of(header: str, authserv: str) -> list[str]:
-    """The results in the header, if it is this server's; comments gone, quoted text never taken for syntax."""
+    """Return the results in an Authentication-Results header if our server `authserv` wrote it, else none.
+
+    Comments are removed; quoted text is not split.
+    """
     sections: list[list[str]] = [[]]
     depth = 0
     for piece in _PIECES.findall(header):

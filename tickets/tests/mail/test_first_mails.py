@@ -181,14 +181,14 @@ def test_a1_intake_alone_calls_the_parser():
     callers = set()
     for path in product_files():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("factureya.core.mail_"):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("factureya.core.mail."):
                 is_caller = bool(names & {alias.name for alias in node.names})
             else:
                 is_caller = isinstance(node, ast.Attribute) and node.attr in names and names_mail(node.value)
             if is_caller:
                 callers.add(path.stem)
     # A copy is made when the mail is read, or when an .eml file is stored; none when a page is shown.
-    assert callers == {"intake", "mail_in", "mail_copies"}
+    assert callers == {"intake", "parse", "copies"}
 
 
 @pytest.mark.once
@@ -215,7 +215,7 @@ def test_a1_no_module_of_the_web_names_who_reads_mail():
 
 
 def names_mail(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id.startswith("mail_")
+    return isinstance(node, ast.Name) and node.id in {"parse", "parts", "replies", "html_text", "copies"}
 
 
 def product_files() -> list[Path]:

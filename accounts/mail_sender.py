@@ -1,0 +1,95 @@
+"""Decide whose word a mail is: the one rule about senders, for every handler of mail (M5).
+
+A sender is the one address in From, if our own mail server vouches for it. Reply-To, Sender, Cc, names and headers that
+claim to be ours prove nothing. Mail never acts as staff.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from django.conf import settings
+from django.db.models import Exists, QuerySet
+
+from accounts.models import Contact, User
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.readings import sender_verdict
+from factureya.core.mail.verdicts import Verdict
+
+
+class Refusal(StrEnum):
+    """Name why a mail does not act; the values are part of the interface (`receive_email --json`)."""
+
+    NO_SENDER = "no-sender"
+    MANY_SENDERS = "many-senders"
+    DMARC = "dmarc"
+    OWN = "own"
+    STAFF = "staff"
+    UNKNOWN = "unknown"
+    NO_VERDICT = "no-verdict"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Hold the people who may be meant by a mail; `refusal` says why nobody acts, and then `people` is empty."""
+
+    people: list[User] = field(default_factory=list)
+    refusal: Refusal | None = None
+
+
+def judge(mail: InboundMail) -> Sender:
+    """Return the people whose word this mail is, or the reason why it acts for nobody (M5).
+
+    Several people mean that several companies registered the address. A failing verdict is refused even where
+    MAIL_IN_REQUIRE_VERDICT is off.
+    """
+    if not mail.sender:
+        return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)
+    verdict = sender_verdict(mail)
+    if verdict == Verdict.FAIL:
+        return Sender(refusal=Refusal.DMARC)
+    if is_own_address(mail.sender):
+        return Sender(refusal=Refusal.OWN)
+    people = find_people(mail.sender)
+    if not people:
+        return Sender(refusal=Refusal.STAFF if is_staff_address(mail.sender) else Refusal.UNKNOWN)
+    if settings.MAIL_IN_REQUIRE_VERDICT and verdict != Verdict.PASS:
+        return Sender(refusal=Refusal.NO_VERDICT)
+    return Sender(people)
+
+
+def is_own_address(address: str) -> bool:
+    """Return True if the address is one of our own mailboxes, with or without a plus part."""
+    local, _, domain = address.lower().rpartition("@")
+    bare = f"{local.partition('+')[0]}@{domain}"
+    return bare in {settings.SUPPORT_EMAIL, settings.CONTROL_DESK_EMAIL, settings.SERVER_EMAIL}
+
+
+def is_staff_address(address: str) -> bool:
+    """Return True if the address belongs to a member of staff, of today or of before."""
+    return _find_staff(address).exists()
+
+
+def find_people(address: str) -> list[User]:
+    """Return the contacts who act when a mail from this address is proven; none for a stranger or a member of staff.
+
+    A contact acts by the address of the account, once it is verified. The registered address of a verified company
+    acts for its representatives; that of an unverified company does not, because nobody has proven it.
+    """
+    address = address.lower()
+    contacts = User.objects.filter(is_active=True, is_staff=False, contact__isnull=False)
+    contacts = contacts.select_related("contact__customer")
+    owners = contacts.filter(email=address, emailaddress__email__iexact=address, emailaddress__verified=True)
+    if people := list(owners[:1]):
+        return people
+    representatives = contacts.filter(
+        ~Exists(_find_staff(address)),
+        contact__role=Contact.Role.REPRESENTATIVE,
+        contact__customer__registered_email__iexact=address,
+        contact__customer__verified_at__isnull=False,
+    )
+    return list(representatives.order_by("pk"))
+
+
+def _find_staff(address: str) -> QuerySet[User]:
+    """Return a query of the members of staff, of today or of before, who have this address."""
+    return User.objects.filter(email=address.lower(), is_staff=True)
