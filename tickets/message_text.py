@@ -44,23 +44,24 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
     return "\n\n".join(parts)
 
 
-def blocks(body: str) -> list[Block]:
+def read_blocks(body: str) -> list[Block]:
     """Read a message's text into blocks. Nothing is lost: what is no heading and no list is a paragraph."""
     found: list[Block] = []
     for line in body.splitlines():
-        _add(found, line.rstrip())
+        _add_line(found, line.rstrip())
     kept = [block for block in found if block.items or block.text.strip()]
     for block in kept:
         block.text = block.text.strip("\n")
     return kept
 
 
-def _add(found: list[Block], line: str) -> None:
+def _add_line(found: list[Block], line: str) -> None:
+    """Add a line to the blocks found so far: as a heading, a step, or part of a paragraph."""
     if line.endswith(":") and line[:-1] in _HEADINGS:
         found.append(Block("heading", line[:-1]))
         return
     match = NUMBERED_LINE.fullmatch(line)
-    if match and _continues(found, int(match.group(1))):
+    if match and _continues_list(found, int(match.group(1))):
         if found and found[-1].kind == "steps":
             found[-1].items.append(match.group(2))
         else:
@@ -72,8 +73,8 @@ def _add(found: list[Block], line: str) -> None:
         found.append(Block("paragraph", line))
 
 
-def _continues(found: list[Block], number: int) -> bool:
-    """Whether a line with this number begins a list or is its next item."""
+def _continues_list(found: list[Block], number: int) -> bool:
+    """Return whether a line with this number begins a list or is its next item."""
     if found and found[-1].kind == "steps":
         return number == len(found[-1].items) + 1
     return number == 1

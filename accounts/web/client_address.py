@@ -6,7 +6,7 @@ from django.conf import settings
 
 
 def client_ip(request: Any) -> str:
-    """The client's address as the last proxy we trust saw it; what a client writes in the header is never believed.
+    """Return the client's address as the last proxy we trust saw it, never what a client wrote in the header.
 
     Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For. With fewer entries than proxies the
     request did not come through them, and the connection's own address counts.

@@ -22,7 +22,7 @@ from factureya.core.typed import kept_fields
 
 
 def factor_passed(request: HttpRequest) -> bool:
-    """Whether this session may enter as staff: it showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
+    """Return whether this session may enter as staff: it showed a second factor, or none is required."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
     records = get_authentication_records(request, request.user)
@@ -53,7 +53,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Login, then office, then second factor; a post comes back to the page that holds its form."""
+        """Ask for login, then office, then second factor; a post comes back to the page that holds its form."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
             return returning.ask_login(request, page)
@@ -78,7 +78,7 @@ class PrivateView(View):
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Whether this address answers to the method: asked before who comes, so that 405 is 405 for everybody."""
+        """Return whether this address answers to the method; it is asked first, so that 405 is 405 for everybody."""
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
@@ -105,7 +105,7 @@ class KeyedForm:
     request: HttpRequest
 
     def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
-        """The key of the posted form, and whether it was good; a bad one is replaced by a fresh one."""
+        """Return the key of the posted form, and whether it was good; a new key stands in for a bad one."""
         key = form_memory.read_key(self.request.POST.get("key", ""), form, user)
         return (key, True) if key else (form_memory.new_key(user, form), False)
 
@@ -124,7 +124,7 @@ def posted_text(request: HttpRequest) -> dict[str, str]:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """To the login; a form that arrives after its session expired is kept for its owner, with its files (M17)."""
+    """Send the person to the login; keep a form that arrives after its session expired, with its files (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")

@@ -34,6 +34,7 @@ def comes_back_to(page: PageOf) -> Callable[[View], View]:
     """Say which page holds the form that is posted to this view, when it is not the view's own address."""
 
     def mark(view: View) -> View:
+        """Write the page on the view."""
         view.form_page = page  # type: ignore[attr-defined]
         return view
 
@@ -44,7 +45,10 @@ def post_only(page: str, *names: str) -> Callable[[View], View]:
     """Let a view take posts alone; its form stands on the page with this name and these arguments of the address."""
 
     def mark(view: View) -> View:
+        """Make the view take posts alone, and write the page on it."""
+
         def holder(request: HttpRequest, arguments: dict[str, Any]) -> str:
+            """Return the address of the page that holds the form."""
             return reverse(page, kwargs={name: arguments[name] for name in names})
 
         return comes_back_to(holder)(require_POST(view))
@@ -117,7 +121,7 @@ def forget(request: HttpRequest) -> None:
 
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Leave in the browser of staff whose form a later post will be, for when its session has ended by then."""
+    """Store in the browser of staff who they are, to know whose form a later post is when its session has ended."""
     user: Any = request.user
     if not user.is_authenticated or _person(request) == form_memory.digest_owner(user):
         return
@@ -141,6 +145,7 @@ def _key_of(request: HttpRequest, page: str, user: User | None) -> FormKey | Non
 
 
 def _form_of(page: str) -> str:
+    """Return the name of the form of a page that has no key of its own."""
     return f"post:{page.partition('?')[0]}"
 
 

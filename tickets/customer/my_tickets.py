@@ -57,12 +57,12 @@ class Group:
 
 
 def is_limited(user: User) -> bool:
-    """Whether the person sees his own tickets only, so that there is no company tab."""
+    """Return whether the person sees only his own tickets, so that there is no company tab."""
     return user.membership is None or user.membership.own_tickets_only
 
 
-def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """The tabs with their figures, and whether the person sees any ticket at all; one statement."""
+def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
+    """Return the tabs with their figures, and whether the person sees any ticket at all; one statement."""
     mine = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", mine.exclude(status=Ticket.Status.CLOSED)),
@@ -73,29 +73,29 @@ def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     if not is_limited(user):
         views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
     questions = [sql.capped_count(found, COUNT_CAP + 1) for _, found in views.values()]
-    *figures, any_at_all = sql.ask([*questions, sql.capped_count(visible, 1)])
+    *figures, any_at_all = sql.ask_all([*questions, sql.capped_count(visible, 1)])
     here = COMPANY if view == COMPANY_CLOSED else view
     shown = [
-        Tab(name, label, _figure(figure), name == here, name == TURN and figure > 0)
+        Tab(name, label, _cap_figure(figure), name == here, name == TURN and figure > 0)
         for (name, (label, _)), figure in zip(views.items(), figures, strict=True)
     ]
     return shown, bool(any_at_all)
 
 
-def groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """The groups of a view and the page that the pager walks (the last group)."""
+def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return the groups of a view, and the page that the pager walks (the last group)."""
     if view == ACTIVE:
-        return _active(user, cursor)
+        return _read_active_groups(user, cursor)
     if view == TURN:
-        page = keyset.page(OLDEST_FIRST, cursor, _for_rows(rows(user, TURN)))
+        page = keyset.page(OLDEST_FIRST, cursor, _with_row_columns(select_tickets(user, TURN)))
         return [Group("Le toca a usted", page.rows, is_due=True)], page
-    page = keyset.page(NEWEST_FIRST, cursor, _for_rows(rows(user, view)))
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(select_tickets(user, view)))
     title = "Cerrados" if view in {CLOSED, COMPANY_CLOSED} else "Vigentes de mi empresa"
     return [Group(title, page.rows)], page
 
 
-def rows(user: User, view: str) -> TicketQuerySet:
-    """The tickets of a view, unordered."""
+def select_tickets(user: User, view: str) -> TicketQuerySet:
+    """Select the tickets of a view, unordered."""
     visible = Ticket.objects.visible_to(user)
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
@@ -107,12 +107,14 @@ def rows(user: User, view: str) -> TicketQuerySet:
 
 
 def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
-    """Tickets visible to the person by number, fiscal folio, or words of the subject (every word, no accents)."""
-    return keyset.page(NEWEST_FIRST, cursor, _for_rows(Ticket.objects.visible_to(user).filter(_matching(query))))
+    """Find tickets visible to the person by number, fiscal folio, or every word of the subject, without accents."""
+    return keyset.page(
+        NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
+    )
 
 
 def has_wrong_number(query: str) -> bool:
-    """Whether the query was meant as a number and a character of it is mistyped (found without a query, M10)."""
+    """Return whether the query looks like a number with a mistyped character; this needs no query (M10)."""
     try:
         numbers.parse(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:
@@ -120,24 +122,25 @@ def has_wrong_number(query: str) -> bool:
     return False
 
 
-def _figure(count: int) -> str:
+def _cap_figure(count: int) -> str:
+    """Write a count as text, no further than «99+»."""
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """First page: what waits for the person, then what we are working on, which is what the pager walks."""
-    open_tickets = rows(user, ACTIVE).filter(status=Ticket.Status.OPEN)
-    page = keyset.page(NEWEST_FIRST, cursor, _for_rows(open_tickets))
+def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return, on the first page, what waits for the person and then what we work on, which the pager walks."""
+    open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
     ours = Group("Los estamos atendiendo", page.rows)
     if cursor is not None:
         return [ours], page
-    due = keyset.page(OLDEST_FIRST, None, _for_rows(rows(user, TURN)))
+    due = keyset.page(OLDEST_FIRST, None, _with_row_columns(select_tickets(user, TURN)))
     theirs = Group("Le toca a usted", due.rows, is_due=True, more_view=TURN if due.next else "")
     return [theirs, ours], page
 
 
-def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """The columns that a row shows; two names are cheaper than the two people they belong to."""
+def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """Load the columns that a row shows; two names cost less than the two people they belong to."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
         "number",
@@ -157,12 +160,13 @@ def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     )
 
 
-def _matching(query: str) -> Q | Func:
+def _match_query(query: str) -> Q | Func:
+    """Return the condition that a query stands for: a number, a fiscal folio, or words."""
     try:
         return Q(number=numbers.parse(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:
         pass
     if _UUID.fullmatch(query.strip()):
         return Q(cfdi_uuid=numbers.fiscal_folio(query))
-    words = sql.words(query)
-    return sql.words_match(words) if words else Q(pk__in=[])
+    words = sql.split_words(query)
+    return sql.match_words(words) if words else Q(pk__in=[])

@@ -17,7 +17,7 @@ from accounts.models import User
 from factureya.core.models import Event, is_picture_type
 from factureya.core.templatetags.fy import when
 from tickets.events import EVENTS, NOTHING, PUBLIC
-from tickets.message_text import Block, blocks
+from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Ticket
 
 
@@ -47,12 +47,12 @@ class Entry:
 
     @cached_property
     def when(self) -> str:
-        """«hoy, 10:05»."""
+        """Return the time in words: «hoy, 10:05»."""
         return when(self.at)
 
     @property
     def is_ours(self) -> bool:
-        """Whether the message is Factureya's."""
+        """Return whether the message is from Factureya."""
         return self.message is not None and self.message.side == Message.Side.STAFF
 
 
@@ -109,12 +109,13 @@ def _read_file(row: Any) -> File:
 
 
 def _message_entry(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:
+    """Return the entry of a public message; the reader's own is by «Usted»."""
     author = "Usted" if message.author_id == reader.pk else message.author_name
     return Entry(
         message.created_at,
         message=message,
         author=author,
-        blocks=blocks(message.body),
+        blocks=read_blocks(message.body),
         files=files,
         was_cut=was_cut,
     )

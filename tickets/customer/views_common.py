@@ -64,7 +64,7 @@ class TicketView(PrivateView):
             return HttpResponseRedirect(canonical)
         if not self.takes(request):
             return self.http_method_not_allowed(request)
-        actor = access.actor(request.user, request.session, number)
+        actor = access.find_actor(request.user, request.session, number)
         if actor is None:
             return login_keeping_draft(request, number, self.after_login(number))
         self.actor, self.user = actor, actor.user
@@ -75,32 +75,32 @@ class TicketView(PrivateView):
         return super().dispatch(request, *args, **kwargs)
 
     def tickets(self) -> TicketQuerySet:
-        """The tickets this person may see, with what the page shows."""
+        """Select the tickets this person may see, with what the page shows."""
         visible = Ticket.objects.visible_to(self.user)
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
-        """The ticket, or 404. By a link only as long as its person may still write in it."""
+        """Return the ticket, or answer 404; who came by a link must still be able to write in it."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")
         return ticket
 
     def may_write(self, ticket: Ticket) -> bool:
-        """Whether the person writes here as the customer: staff read only."""
+        """Return whether the person writes here as the customer; staff only read."""
         return policy.may_write_as_customer(self.user, ticket)
 
     def require_writer(self) -> None:
-        """404 for who only reads: staff answer in the admin."""
+        """Answer 404 to who only reads; staff answer in the admin."""
         if not self.may_write(self.ticket):
             raise Http404("Aquí solo escribe el cliente.")
 
     def after_login(self, number: str) -> str:
-        """Where the person goes after logging in again."""
+        """Return the address that the person goes to after logging in again."""
         return reverse("tickets:detail", args=[number])
 
     def context(self, **more: Any) -> dict[str, Any]:
-        """What every page of a ticket needs."""
+        """Return what the template of every page of a ticket needs."""
         return {
             "ticket": self.ticket,
             "reader": self.user,
@@ -110,5 +110,5 @@ class TicketView(PrivateView):
 
 
 def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """403: the portal of a company whose service ended by its BAJA is read-only; the page says how to come back."""
+    """Answer 403 with how to come back: the portal is read-only for a company whose service ended by its BAJA."""
     return render(request, "accounts/suspended.html", {"customer": customer}, status=403)

@@ -13,7 +13,7 @@ class MyTickets(PersonView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """A tab, or what a search found."""
+        """Show a tab, or what a search found."""
         query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
         view = self.view_asked()
         cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
@@ -21,8 +21,8 @@ class MyTickets(PersonView):
             page = my_tickets.search(self.user, query, cursor)
             groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
         else:
-            groups, page = my_tickets.groups(self.user, view, cursor)
-        tabs, has_any = my_tickets.tabs(self.user, "" if query else view)
+            groups, page = my_tickets.read_groups(self.user, view, cursor)
+        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
         context = {
             "tabs": tabs,
             "is_empty": not has_any,
@@ -38,7 +38,7 @@ class MyTickets(PersonView):
         return render(request, "tickets/list.html", context)
 
     def view_asked(self) -> str:
-        """The tab in the address; the first one when it is none of this person's."""
+        """Return the tab in the address, or the first tab when it is none of this person's."""
         view = self.request.GET.get("vista", "")
         if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
             return my_tickets.ACTIVE

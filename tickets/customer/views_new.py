@@ -56,7 +56,7 @@ class NewTicket(PostingForm, PersonView):
         """Return similar tickets that were not asked about yet; none for the second click of a double click."""
         if "otro" in self.request.POST:
             return []
-        found = similar_tickets.find(self.user, form.cleaned_data["subject"])
+        found = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
         return [] if found and Message.objects.filter(form_key=key.key).exists() else found
 
     def carry_to(self, chosen: str) -> HttpResponse:
@@ -76,7 +76,7 @@ class NewTicket(PostingForm, PersonView):
     ) -> HttpResponse:
         """Return the page with the form, its kept files, and the similar tickets it asks about."""
         context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(why), "person": self.user}
-        context |= {"similar": [], "asks": False, "first_reply": wording.first_reply(), **more}
+        context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)
 
 
@@ -86,12 +86,13 @@ class Similar(PersonView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """A fragment of HTML; empty when nothing is alike."""
-        found = similar_tickets.find(self.user, request.GET.get("asunto", "")[:200])
+        """Return a fragment of HTML; it is empty when nothing is similar."""
+        found = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
         return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
 
 
 def _find_visible(user: Any, text: str) -> Ticket | None:
+    """Return the visible ticket whose number is written in `text`, or None."""
     try:
         number = numbers.parse(NUMBER_PREFIX, text)
     except numbers.InvalidNumber:
@@ -100,7 +101,7 @@ def _find_visible(user: Any, text: str) -> Ticket | None:
 
 
 def _join_answers(fields: dict[str, str]) -> str:
-    """All that was written in the guided form, as the text of a message; nothing is left behind (M11)."""
+    """Return all that was written in the guided form as the text of a message (M11)."""
     told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
     expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()
     told += [f"{message_text.EXPECTED}:\n{expected}"] if expected else []

@@ -37,7 +37,7 @@ class TicketForms(PostingForm, TicketView):
         """Open the ticket that continues this one; who came by a link may see the new ticket."""
         ticket = operations.follow_up(self.ticket.pk, **arguments)
         if self.actor.grant is not None:
-            access.extend(self.request.session, self.actor.grant, ticket)
+            access.extend_grant(self.request.session, self.actor.grant, ticket)
         return ticket
 
 
@@ -70,8 +70,8 @@ class TicketPage(TicketForms):
             kept=kept,
             why=why,
             entries=timeline.read_history(ticket, user),
-            turn=wording.turn(ticket),
-            state=wording.state(ticket),
+            turn=wording.describe_turn(ticket),
+            state=wording.describe_state(ticket),
             follows=follows,
             **_measure_wait(ticket),
             is_writer=self.may_write(ticket) and not ticket.customer.is_suspended,
@@ -154,11 +154,11 @@ class Confirm(TicketView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The question, with what it is about."""
+        """Show the question, with the ticket it is about."""
         self.require_writer()
         if self.ticket.is_closed:
             return redirect("tickets:detail", number=self.ticket.number)
-        return render(request, "tickets/confirm.html", self.context(state=wording.state(self.ticket)))
+        return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Close the ticket; saying it twice is harmless."""
@@ -216,13 +216,13 @@ class Created(TicketView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The number, where it was sent, and what follows."""
-        context = self.context(first_reply=wording.first_reply(), reply_days=calendar.reply_days())
+        """Show the number, where it was sent, and what follows."""
+        context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.reply_days())
         return render(request, "tickets/created.html", context)
 
 
 def _measure_wait(ticket: Ticket) -> dict[str, Any]:
-    """The wait as the page draws it: the server's instant, and how much of the time is left, in hundredths."""
+    """Return the wait as the page draws it: the server's time, and the share that is left in hundredths."""
     instant = now()
     if not ticket.is_waiting or ticket.closes_at is None or ticket.waiting_since is None:
         return {"instant": instant, "left": 0, "is_due": False}

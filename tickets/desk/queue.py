@@ -45,12 +45,15 @@ class View:
 
     @property
     def order(self) -> keyset.Order:
-        """How the view is sorted: by what is due next, or by what ended last."""
+        """Return how the view is sorted: by what is due next, or by what ended last."""
         return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
 
-def _closing_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
-    """Waiting tickets that close before the local day ends; late ones included. `queue_at` is their `closes_at`."""
+def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
+    """Select waiting tickets that close before the local day ends, late ones included.
+
+    `queue_at` of a waiting ticket is its `closes_at`.
+    """
     midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
 
@@ -96,7 +99,7 @@ VIEWS = {
             "Ningún ticket en espera.",
             lambda tickets, _user: tickets.filter(status=WAITING),
         ),
-        View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closing_today),
+        View("hoy", "Se cierran hoy", TEAM, "Ningún ticket se cierra hoy.", _closes_today),
         View(
             "cerrados",
             "Cerrados",
@@ -134,14 +137,14 @@ class Place:
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
             category=category if category in Ticket.Category.values else "",
-            agent=agent if agent == NOBODY or _is_key(agent) else "",
+            agent=agent if agent == NOBODY or _may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),
         )
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The place as names and values, for a form's hidden fields."""
+        """Return the place as names and values, for a form's hidden fields."""
         pairs = {
             "vista": self.view.slug,
             "q": self.search,
@@ -154,105 +157,111 @@ class Place:
 
     @property
     def query(self) -> str:
-        """The place as a query string."""
+        """Return the place as a query string."""
         return urlencode(self.pairs)
 
     @property
     def start(self) -> "Place":
-        """The same list from its first page."""
+        """Return the same list from its first page."""
         return replace(self, cursor=None, row=None)
 
     @property
     def page(self) -> "Place":
-        """The page of the list, without the ticket that was opened from it."""
+        """Return the page of the list, without the ticket that was opened from it."""
         return replace(self, row=None)
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list at all: a view or a search."""
+        """Return whether the place is a view or a search at all."""
         return bool(self.view.slug or self.search)
 
     def at(self, ticket: Ticket) -> "Place":
-        """The place of this ticket in the list: kept while it is worked on, as an answer moves it (M13)."""
+        """Return the place with the row that this ticket had in the list when it was opened.
+
+        An earlier row is kept, because an answer moves the ticket (M13).
+        """
         return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the list is narrowed further than its view."""
+        """Return whether the list is narrowed further than its view."""
         return bool(self.search or self.category or self.agent)
 
 
 def page(place: Place, user: User) -> keyset.Page[Ticket]:
     """Return the page of tickets this person sees at this place; one query, and one more for a search."""
-    lists = [_shown(tickets) for tickets in _lists(place, user)]
+    lists = [_with_row_columns(tickets) for tickets in _select_lists(place, user)]
     return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
-def counts(user: User) -> list[sql.Question]:
-    """How many tickets each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
+def count_questions(user: User) -> list[sql.Question]:
+    """Return the questions how many tickets each counted view holds, up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
     return [sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in VIEWS.values() if view.is_counted]
 
 
 def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """The answers to `counts` by the view's slug."""
+    """Return the answers to `count_questions` by the view's slug."""
     return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
 
 
-def neighbours(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
-    """The tickets before and after the place that this one had in the list the agent came from. For `sql.ask`.
+def neighbour_questions(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
+    """Return the questions for the tickets before and after this one in the agent's list, for `sql.ask_all`.
 
-    Counted from there and not from where the ticket stands now: an answer moves it, often out of the list (M13). A
-    search takes one statement more, which looks for companies.
+    They count from the place that the ticket had in the list, not from where it stands now: an answer moves it, often
+    out of the list (M13). A search takes one statement more, which looks for companies.
     """
     if not place.is_list:
         return [sql.Question("NULL"), sql.Question("NULL")]
-    tickets = (_found(place, user) if place.search else _filtered(place, user)).exclude(pk=ticket.pk)
+    tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
     here = place.row or SOONEST_FIRST.cursor_at(ticket)
     return [sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back))) for is_back in (True, False)]
 
 
-def colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Key and name of those who work the tickets of these providers now, by name (M3): never all users."""
+def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Return key and name of those who work the tickets of these providers now, sorted by name (M3)."""
     held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
 
 
-def customers_like(text: str, limit: int) -> list[Customer]:
-    """Companies by RFC (or its beginning), by registered address, or by words of the name, accents forgiven."""
+def find_customers(text: str, limit: int) -> list[Customer]:
+    """Find companies by RFC or its beginning, by registered address, or by words of the name without accents."""
     compact = text.replace(" ", "").replace("-", "")
     condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()
     condition |= Q(registered_email=text.lower())
-    if found := sql.words(text):
+    if found := sql.split_words(text):
         named = Q()
         for word in found:
             named &= Q(plain_name__contains=word)
         condition |= named
-    return list(Customer.objects.alias(plain_name=_plain("legal_name")).filter(condition).order_by("pk")[:limit])
+    return list(Customer.objects.alias(plain_name=_plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _is_key(text: str) -> bool:
+def _may_be_key(text: str) -> bool:
+    """Return whether the text may be the primary key of a user."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def _lists(place: Place, user: User) -> list[TicketQuerySet]:
-    """The lists that make up the page: one per provider, because an index is ordered within one provider."""
+def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
+    """Return the lists that make up the page: one per provider, because an index is ordered within one provider."""
     if place.search:
-        return [_found(place, user)]
-    tickets = _filtered(place, user)
+        return [_select_found(place, user)]
+    tickets = _select_view(place, user)
     providers = sorted(set(user.desk_provider_ids))
     return [tickets.filter(provider=provider) for provider in providers]
 
 
-def _filtered(place: Place, user: User) -> TicketQuerySet:
-    return _narrowed(place, place.view.condition(Ticket.objects.visible_to(user), user))
+def _select_view(place: Place, user: User) -> TicketQuerySet:
+    """Select the tickets of the place's view, narrowed by its filters."""
+    return _narrow(place, place.view.condition(Ticket.objects.visible_to(user), user))
 
 
-def _narrowed(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
+def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
+    """Return the tickets of the chosen category and agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
     if place.agent == NOBODY:
@@ -260,22 +269,22 @@ def _narrowed(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
     return tickets.filter(assignee=int(place.agent)) if place.agent else tickets
 
 
-def _found(place: Place, user: User) -> TicketQuerySet:
-    """Tickets in any state by number, by words of the subject, or of a company found by RFC, mail or name."""
-    visible = _narrowed(place, Ticket.objects.visible_to(user))
+def _select_found(place: Place, user: User) -> TicketQuerySet:
+    """Select tickets in any state by number, words of the subject, or a company found by RFC, mail or name."""
+    visible = _narrow(place, Ticket.objects.visible_to(user))
     try:
         condition = Q(number=numbers.parse(NUMBER_PREFIX, place.search))
     except numbers.InvalidNumber:
         condition = Q()
-    if companies := [customer.pk for customer in customers_like(place.search, MAX_CUSTOMERS)]:
+    if companies := [customer.pk for customer in find_customers(place.search, MAX_CUSTOMERS)]:
         condition |= Q(customer__in=companies)
-    if found := sql.words(place.search):
-        condition |= Q(sql.words_match(found))
+    if found := sql.split_words(place.search):
+        condition |= Q(sql.match_words(found))
     return visible.filter(condition) if condition else visible.none()
 
 
-def _shown(tickets: TicketQuerySet) -> TicketQuerySet:
-    """What a row of the queue shows, and no more."""
+def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
+    """Load what a row of the queue shows, and no more."""
     return tickets.select_related("customer", "assignee").only(
         "number",
         "subject",
@@ -299,8 +308,8 @@ def _shown(tickets: TicketQuerySet) -> TicketQuerySet:
     )
 
 
-def _plain(column: str) -> Func:
-    """The column as `searchable` writes it (both engines; neither has unaccent at hand)."""
+def _plain_column(column: str) -> Func:
+    """Return the column as `searchable` writes it; neither engine has unaccent at hand."""
     expression: Any = F(column)
     for accented in "ÁÉÍÓÚÜÑáéíóúüñ":
         expression = Replace(expression, Value(accented), Value(searchable(accented)))

@@ -14,7 +14,7 @@ from factureya.core.models import Attachment, Event
 from tickets.desk import deliveries
 from tickets.desk.deliveries import Delivery
 from tickets.events import EVENTS, NOTHING
-from tickets.message_text import Block, blocks
+from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Note, Ticket, TicketFile
 
 
@@ -37,7 +37,7 @@ class Entry:
 
 
 def read_history(ticket: Ticket) -> list[Entry]:
-    """The history, oldest first; five queries however long it is."""
+    """Return the history, oldest first; five queries however long it is."""
     files: dict[tuple[int | None, int | None], list[Attachment]] = {}
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
         files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
@@ -54,17 +54,17 @@ def read_history(ticket: Ticket) -> list[Entry]:
 
 
 def newer_than(entries: Sequence[Entry], seen: int) -> list[Entry]:
-    """The public messages that came after the `seen`-th."""
+    """Return the public messages that came after the `seen`-th."""
     return [entry for entry in entries if entry.seq > seen]
 
 
 def message_anchor(seq: int) -> str:
-    """The place of a public message on the page."""
+    """Return the place of a public message on the page."""
     return f"mensaje-{seq}"
 
 
 def note_anchor(pk: int) -> str:
-    """The place of an internal note on the page."""
+    """Return the place of an internal note on the page."""
     return f"nota-{pk}"
 
 
@@ -79,7 +79,7 @@ def _message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
         author=message.author_name,
         anchor=message_anchor(message.seq),
         seq=message.seq,
-        blocks=blocks(message.body),
+        blocks=read_blocks(message.body),
         files=files,
         inbound=message.inbound_id,
     )
@@ -92,7 +92,7 @@ def _note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
         "note",
         author=note.author_name,
         anchor=note_anchor(note.pk),
-        blocks=blocks(note.body),
+        blocks=read_blocks(note.body),
         files=files,
     )
 

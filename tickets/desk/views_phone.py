@@ -13,7 +13,7 @@ from accounts.web.posting import PostingForm
 from factureya.core.models import Attachment
 from tickets import operations, policy
 from tickets.desk import queue
-from tickets.desk.pages import agent_of, page_context, workspace_url
+from tickets.desk.pages import page_context, require_agent, workspace_url
 from tickets.desk.people import contact_or_404, find_contacts
 from tickets.forms import TicketForm
 from tickets.models import Ticket
@@ -76,24 +76,24 @@ class PhoneTicket(PostingForm):
         return TemplateResponse(self.request, "admin/tickets/phone.html", context)
 
 
-def call_of(request: HttpRequest, _arguments: dict[str, Any]) -> str:
+def find_call_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
     """Return the address of the form of the person who calls."""
     return f"{request.path}?{urlencode({'contacto': request.POST.get('contacto', '')})}"
 
 
 def phone_ticket(request: HttpRequest) -> HttpResponse:
     """Show the search, or the form of the chosen contact; only for our own desk (M3)."""
-    agent = agent_of(request)
+    agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise Http404
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
-        return _search(request)
+        return _show_search(request)
     page = PhoneTicket(request, agent, contact_or_404(chosen))
     return page.receive_form() if request.method == "POST" else page.show_form()
 
 
-def _search(request: HttpRequest) -> HttpResponse:
+def _show_search(request: HttpRequest) -> HttpResponse:
     """Show a bounded list of people to choose from, by RFC, mail or name."""
     query = " ".join(request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
     context = page_context(request, TITLE, query=query, contacts=find_contacts(query) if query else [])

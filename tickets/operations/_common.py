@@ -112,13 +112,13 @@ class NewMessage:
         return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
 
 
-def write(ticket: Ticket, new_message: NewMessage) -> Message:
+def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
     """Append a public message and its files, and set the ticket's columns without saving them."""
-    touch(ticket, new_message)
+    touch_ticket(ticket, new_message)
     return add_message(ticket, new_message)
 
 
-def touch(ticket: Ticket, new_message: NewMessage) -> None:
+def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
     """Set the columns of the ticket that a new message changes: order, excerpt, whose turn."""
     ticket.message_count += 1
     ticket.touched_at = now()
@@ -142,7 +142,7 @@ def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
         form_key=new_message.form_key,
         inbound=new_message.inbound,
     )
-    _attach(ticket, new_message, message=message)
+    _attach_files(ticket, new_message, message=message)
     return message
 
 
@@ -156,11 +156,11 @@ def add_internal_note(ticket: Ticket, new_message: NewMessage) -> Note:
         created_at=now(),
         form_key=new_message.form_key,
     )
-    _attach(ticket, new_message, note=note)
+    _attach_files(ticket, new_message, note=note)
     return note
 
 
-def _attach(
+def _attach_files(
     ticket: Ticket, new_message: NewMessage, *, message: Message | None = None, note: Note | None = None
 ) -> None:
     """Give the uploaded files to a message or a note. Raises FilesGone when a file was given before."""
@@ -188,7 +188,7 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
     try:
         with locking.locked(tickets, pk) as ticket:
             if ticket.status not in statuses and not (new_message and new_message.was_received(ticket)):
-                raise _refusal(ticket)
+                raise _explain_status(ticket)
             yield ticket
     except IntegrityError as error:
         # Two forms with the same key on two tickets: neither lock made the second wait for the first.
@@ -197,23 +197,23 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
         raise
 
 
-def save(ticket: Ticket) -> None:
+def save_moved(ticket: Ticket) -> None:
     """Write every column that an operation may move."""
     ticket.save(update_fields=_MOVED)
 
 
-def closes_at(ticket: Ticket) -> datetime:
+def require_closes_at(ticket: Ticket) -> datetime:
     """Return when a waiting ticket closes without an answer."""
     assert ticket.closes_at is not None  # waiting_has_reason_and_instant
     return ticket.closes_at
 
 
-def iso(instant: datetime | None) -> str | None:
+def format_instant(instant: datetime | None) -> str | None:
     """Return an instant as an event records it."""
     return instant.isoformat() if instant else None
 
 
-def _refusal(ticket: Ticket) -> WrongStatus:
+def _explain_status(ticket: Ticket) -> WrongStatus:
     """Return why a ticket in this status is refused."""
     if ticket.status == CLOSED:
         return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
@@ -236,7 +236,7 @@ def reminder_lookahead() -> timedelta:
 def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
     """Give the customer the turn: count `closes_at` from this message, and make a new reminder due (M15)."""
     forget_reminder(ticket)
-    release(ticket)
+    release_held_close(ticket)
     ticket.status = WAITING
     ticket.wait_reason = reason
     ticket.waiting_since = since
@@ -247,12 +247,12 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
 def stop_waiting(ticket: Ticket) -> None:
     """Give us the turn: end the wait, and do not send a reminder that is still queued."""
     forget_reminder(ticket)
-    release(ticket)
+    release_held_close(ticket)
     ticket.status = OPEN
     ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
 
 
-def hold(ticket: Ticket, reason: str) -> None:
+def hold_close(ticket: Ticket, reason: str) -> None:
     """Hold the close until an agent decides; the wait goes on.
 
     The reason that the customer wrote is the graver one and is not replaced.
@@ -262,7 +262,7 @@ def hold(ticket: Ticket, reason: str) -> None:
         ticket.close_held_reason = reason
 
 
-def release(ticket: Ticket) -> None:
+def release_held_close(ticket: Ticket) -> None:
     """Stop holding the close."""
     ticket.close_held_at = ticket.close_held_reason = None
 
@@ -274,12 +274,12 @@ def forget_reminder(ticket: Ticket) -> None:
         ticket.reminder = None
 
 
-def remind(ticket: Ticket) -> None:
+def queue_reminder(ticket: Ticket) -> None:
     """Queue the reminder; a ticket that is late gets 24 h ⚙ from now (M15)."""
     earliest = now() + reminder_before()
-    if closes_at(ticket) < earliest:
+    if require_closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
-    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=iso(ticket.closes_at))
+    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
     ticket.reminder = notifications.reminder(ticket, event)
     ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
 

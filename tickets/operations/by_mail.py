@@ -13,14 +13,14 @@ from tickets.operations._common import (
     WAITING,
     ClosedReason,
     HoldReason,
-    closes_at,
-    hold,
-    iso,
+    format_instant,
+    hold_close,
     locked,
     owe_reply,
-    release,
+    release_held_close,
     reminder_before,
-    save,
+    require_closes_at,
+    save_moved,
     stop_waiting,
 )
 from tickets.operations.errors import WrongStatus
@@ -42,14 +42,14 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
         ticket.closed_at = ticket.closed_reason = None
         ticket.voided_by, ticket.touched_at = inbound, now()
         owe_reply(ticket, inbound.received_at)
-        save(ticket)
+        save_moved(ticket)
         event = audit.record(
             "ticket.close_voided",
             ticket,
             actor=agent,
             inbound=inbound.pk,
-            closed_at=iso(closed_at),
-            received_at=iso(inbound.received_at),
+            closed_at=format_instant(closed_at),
+            received_at=format_instant(inbound.received_at),
             before=CLOSED,
             after=ticket.status,
         )
@@ -62,8 +62,8 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
     """Record that a mail of the ticket was not delivered, and hold the close by silence (M6, M15)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         if ticket.status == WAITING:
-            hold(ticket, HoldReason.BOUNCE)
-            save(ticket)
+            hold_close(ticket, HoldReason.BOUNCE)
+            save_moved(ticket)
         audit.record(
             "ticket.mail_bounced",
             ticket,
@@ -98,17 +98,17 @@ def release_close(pk: int, *, agent: User) -> Ticket:
             stop_waiting(ticket)
             owe_reply(ticket, now())
         else:
-            release(ticket)
-            ticket.closes_at = max(closes_at(ticket), now() + reminder_before())
+            release_held_close(ticket)
+            ticket.closes_at = max(require_closes_at(ticket), now() + reminder_before())
             ticket.queue_at = ticket.closes_at
-        save(ticket)
+        save_moved(ticket)
         audit.record(
             "ticket.close_released",
             ticket,
             actor=agent,
             reason=reason,
             after=ticket.status,
-            closes_at=iso(ticket.closes_at),
+            closes_at=format_instant(ticket.closes_at),
         )
     return ticket
 

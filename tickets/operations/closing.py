@@ -21,16 +21,16 @@ from tickets.operations._common import (
     ClosedReason,
     NewMessage,
     Side,
-    closes_at,
     forget_reminder,
-    iso,
+    format_instant,
     locked,
-    release,
-    remind,
+    queue_reminder,
+    release_held_close,
     reminder_before,
     reminder_lookahead,
-    save,
-    write,
+    require_closes_at,
+    save_moved,
+    write_message,
 )
 from tickets.operations.errors import WrongStatus
 
@@ -53,8 +53,8 @@ def confirm_resolved(
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
         if not new_message.repeats(ticket):
-            message = write(ticket, new_message) if body or files else None
-            event = _close(
+            message = write_message(ticket, new_message) if body or files else None
+            event = _close_ticket(
                 ticket,
                 ClosedReason.CONFIRMED,
                 "ticket.confirmed",
@@ -77,7 +77,7 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
             policy.may_write_as_customer(contact, ticket),
             "Esa persona no es contacto activo de la empresa.",
         )
-        _close(
+        _close_ticket(
             ticket,
             ClosedReason.CONFIRMED,
             "ticket.confirmed_by_phone",
@@ -99,9 +99,9 @@ def warn_before_close(pk: int) -> Ticket:
         if ticket.reminder_id is not None:
             raise WrongStatus(f"{ticket} ya tiene recordatorio.")
         _require_unheld(ticket)
-        if now() < closes_at(ticket) - reminder_before() - reminder_lookahead():
+        if now() < require_closes_at(ticket) - reminder_before() - reminder_lookahead():
             raise WrongStatus(f"{ticket} todavía no vence.")
-        remind(ticket)
+        queue_reminder(ticket)
     return ticket
 
 
@@ -116,10 +116,10 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
         if ticket is None:
             return
         earliest = sent_at + reminder_before()
-        if closes_at(ticket) < earliest:
+        if require_closes_at(ticket) < earliest:
             ticket.closes_at = ticket.queue_at = earliest
             ticket.save(update_fields=["closes_at", "queue_at"])
-        audit.record("ticket.reminded", ticket, actor=None, closes_at=iso(ticket.closes_at))
+        audit.record("ticket.reminded", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
 
 
 def close_unanswered(pk: int) -> bool:
@@ -132,18 +132,18 @@ def close_unanswered(pk: int) -> bool:
     """
     with locked(pk, WAITING) as ticket:
         instant = now()
-        if instant <= closes_at(ticket):
+        if instant <= require_closes_at(ticket):
             raise WrongStatus(f"{ticket} no ha vencido.")
         _require_unheld(ticket)
         if ticket.reminder_id is None:
-            remind(ticket)
+            queue_reminder(ticket)
             return False
         sent_at = OutboxMessage.objects.get(pk=ticket.reminder_id).sent_at
         if sent_at is None or instant - sent_at < reminder_before():
             raise WrongStatus(f"{ticket}: el recordatorio no ha salido o tiene menos de 24 horas.")
-        if not mailbox.is_read_until(closes_at(ticket)):
+        if not mailbox.is_read_until(require_closes_at(ticket)):
             raise WrongStatus(f"{ticket}: falta leer el correo que llegó en su plazo.")
-        _close(ticket, ClosedReason.UNANSWERED, "ticket.closed_unanswered", None, instant)
+        _close_ticket(ticket, ClosedReason.UNANSWERED, "ticket.closed_unanswered", None, instant)
     return True
 
 
@@ -153,7 +153,7 @@ def _require_unheld(ticket: Ticket) -> None:
         raise WrongStatus(f"{ticket}: el cierre está detenido hasta que un agente lo revise.")
 
 
-def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
+def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
     """Close the ticket for one of the two reasons of M15, record the event and tell the customer.
 
     The columns of the wait stay as they were, as evidence.
@@ -162,11 +162,11 @@ def _close(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: 
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant
     if reason == ClosedReason.CONFIRMED:
         forget_reminder(ticket)
-        release(ticket)
+        release_held_close(ticket)
     ticket.touched_at = ticket.queue_at = instant
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
-    save(ticket)
+    save_moved(ticket)
     event = audit.record(verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data)
     notifications.closed(ticket, event)
     return event

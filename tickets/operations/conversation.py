@@ -21,14 +21,14 @@ from tickets.operations._common import (
     Side,
     WaitReason,
     add_internal_note,
-    hold,
-    iso,
+    format_instant,
+    hold_close,
     locked,
     owe_reply,
-    save,
+    save_moved,
     start_waiting,
     stop_waiting,
-    write,
+    write_message,
 )
 from tickets.operations.errors import Incomplete, NewerMessage, WrongStatus
 
@@ -59,7 +59,7 @@ def answer(
             _check_reason(ticket, wait_reason, proposes_solution)
             if seen is not None and seen != ticket.message_count:
                 raise NewerMessage("Hay un mensaje más reciente; su respuesta no se ha enviado.")
-            _answer(ticket, new_message, wait_reason, proposes_solution)
+            _write_answer(ticket, new_message, wait_reason, proposes_solution)
     return ticket
 
 
@@ -86,7 +86,7 @@ def add_information(
         if not new_message.repeats(ticket):
             if not files:
                 new_message.require_text("Escriba la información que quiere agregar.")
-            _add(ticket, new_message, agent)
+            _write_information(ticket, new_message, agent)
     return ticket
 
 
@@ -112,17 +112,17 @@ def add_note(
     return ticket
 
 
-def _add(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
+def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
     """Write the customer's message, move the ticket, record the event and tell the agent."""
     before = ticket.status
-    is_held = new_message.inbound is not None and before == WAITING and _flipped_enough(ticket)
-    message: Message = write(ticket, new_message)
+    is_held = new_message.inbound is not None and before == WAITING and _turned_too_often(ticket)
+    message: Message = write_message(ticket, new_message)
     if is_held:
-        hold(ticket, HoldReason.FLIPS)
+        hold_close(ticket, HoldReason.FLIPS)
     else:
         stop_waiting(ticket)
     owe_reply(ticket, message.created_at)
-    save(ticket)
+    save_moved(ticket)
     event = audit.record(
         "ticket.information_held" if is_held else "ticket.information_added",
         ticket,
@@ -136,7 +136,7 @@ def _add(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
     notifications.new_message(ticket, event, message)
 
 
-def _flipped_enough(ticket: Ticket) -> bool:
+def _turned_too_often(ticket: Ticket) -> bool:
     """Return whether mails ended the wait as often as they may in an hour (M6).
 
     It is asked under the ticket's lock, so that two mails at once are counted one after the other.
@@ -163,16 +163,16 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
         raise Incomplete("Para pedir confirmación, la espera es por autorización.")
 
 
-def _answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
+def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
     """Write our answer, move the ticket, record the event and send the mail."""
     before = ticket.status
-    message = write(ticket, new_message)
+    message = write_message(ticket, new_message)
     if ticket.assignee_id is None:
         ticket.assignee = new_message.author
     ticket.first_replied_at = ticket.first_replied_at or message.created_at
     if wait_reason is not None:
         start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
-    save(ticket)
+    save_moved(ticket)
     event = audit.record(
         "ticket.answered",
         ticket,
@@ -182,6 +182,6 @@ def _answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, pr
         after=ticket.status,
         wait_reason=wait_reason,
         asks_confirmation=ticket.asks_confirmation,
-        closes_at=iso(ticket.closes_at),
+        closes_at=format_instant(ticket.closes_at),
     )
     notifications.answered(ticket, event, message)

@@ -13,7 +13,17 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
-from tickets.operations._common import CLOSED, OPEN, Channel, NewMessage, Side, add_message, locked, owe_reply, touch
+from tickets.operations._common import (
+    CLOSED,
+    OPEN,
+    Channel,
+    NewMessage,
+    Side,
+    add_message,
+    locked,
+    owe_reply,
+    touch_ticket,
+)
 from tickets.operations.errors import FormUsed, Incomplete
 
 MAX_NUMBER_TRIES = 5
@@ -49,7 +59,7 @@ def open_ticket(
         "Solo un agente levanta tickets por teléfono.",
     )
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    return _open(
+    return _open_under_free_number(
         new_message,
         customer,
         agent,
@@ -78,7 +88,7 @@ def follow_up(
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
         policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
-        return _open(
+        return _open_under_free_number(
             new_message,
             closed.customer,
             None,
@@ -89,7 +99,7 @@ def follow_up(
         )
 
 
-def _open(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
+def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     """Open the ticket under a free number, or return the ticket that the same form opened before."""
     if not new_message.files:
         new_message.require_text("Describa el problema.")
@@ -101,9 +111,9 @@ def _open(new_message: NewMessage, customer: Customer, agent: User | None, **fie
     for attempt in range(MAX_NUMBER_TRIES):
         number = numbers.new(NUMBER_PREFIX)
         try:
-            return _open_as(number, new_message, customer, agent, **fields)
+            return _open_under_number(number, new_message, customer, agent, **fields)
         except IntegrityError:
-            if first := _opened_before(new_message, fields.get("follows")):
+            if first := _find_opened_before(new_message, fields.get("follows")):
                 return first
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
                 raise
@@ -111,14 +121,16 @@ def _open(new_message: NewMessage, customer: Customer, agent: User | None, **fie
 
 
 @transaction.atomic
-def _open_as(number: str, new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
+def _open_under_number(
+    number: str, new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any
+) -> Ticket:
     """Write the ticket, its message, event and mail under this number, all or nothing.
 
     Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
     """
     follows: Ticket | None = fields.get("follows")
-    provider = _provider_of_new(new_message.author, customer)
-    ticket = _create(new_message, customer, number=number, provider_id=provider, **fields)
+    provider = _lock_place_of_author(new_message.author, customer)
+    ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider, **fields)
     message = add_message(ticket, new_message)
     event = audit.begin(
         "ticket.followed_up" if follows else "ticket.opened",
@@ -134,7 +146,7 @@ def _open_as(number: str, new_message: NewMessage, customer: Customer, agent: Us
     return ticket
 
 
-def _provider_of_new(author: User, customer: Customer) -> int:
+def _lock_place_of_author(author: User, customer: Customer) -> int:
     """Return the key of our own provider, who gets every new ticket (M3).
 
     The contact is read again and locked until the commit, so that who joins the company to another one waits and then
@@ -149,7 +161,7 @@ def _provider_of_new(author: User, customer: Customer) -> int:
     return int(provider)
 
 
-def _create(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
+def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
     """Insert an open ticket."""
     instant = now()
     ticket = Ticket(
@@ -162,13 +174,13 @@ def _create(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticke
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    touch(ticket, new_message)
+    touch_ticket(ticket, new_message)
     owe_reply(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
 
 
-def _opened_before(new_message: NewMessage, follows: Ticket | None) -> Ticket | None:
+def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Ticket | None:
     """Return the ticket that the first post of this form opened; None when its key is not used.
 
     Raises FormUsed when the key belongs to somebody else, to another text, or to another kind of message.

@@ -38,7 +38,7 @@ def link_mail(
     As a message, a mail that was received before a close by silence voids the close (M15). Raises TicketClosed (open
     a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
-    with _in_tray(inbound_pk, agent) as inbound:
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         Ticket.objects.select_for_update().only("pk").get(pk=pk)  # closed or handed over meanwhile?
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
@@ -56,7 +56,7 @@ def link_mail(
                 inbound=inbound,
                 agent=agent,
             )
-        _resolve(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
+        _resolve_mail(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
     return ticket
 
 
@@ -72,7 +72,7 @@ def open_from_mail(
     files: Sequence[Attachment] = (),
 ) -> Ticket:
     """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket` and `link_mail` do."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         membership = contact.membership
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
         assert membership is not None
@@ -88,21 +88,21 @@ def open_from_mail(
             agent=agent,
             inbound=inbound,
         )
-        _resolve(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
+        _resolve_mail(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
     return ticket
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
     """Put a mail of the tray aside with the reason; the mail stays stored (M6). Raises Incomplete, WrongStatus."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")
-        _resolve(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
+        _resolve_mail(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
     return inbound
 
 
 @contextmanager
-def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
+def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
     """Yield the mail, locked before any ticket, if it still waits for an agent of ours.
 
     Raises WrongStatus, NotAllowed.
@@ -115,7 +115,7 @@ def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
         yield inbound
 
 
-def _resolve(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
+def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
     """Write what was decided about the mail, and record the event."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about

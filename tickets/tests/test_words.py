@@ -17,7 +17,7 @@ from tickets.models import Ticket
 @pytest.mark.clause("M17")
 def test_answers_become_one_text_and_come_back_in_parts():
     body = join_answers("Falló.\r\n\r\nDos veces.", "1. Entré\n\n 2) Timbré\n- salió el error", "Que timbrara")
-    assert [(b.kind, b.text, b.items) for b in message_text.blocks(body)] == [
+    assert [(b.kind, b.text, b.items) for b in message_text.read_blocks(body)] == [
         ("paragraph", "Falló.", []),
         ("paragraph", "Dos veces.", []),
         ("heading", "Pasos que siguió", []),
@@ -43,7 +43,7 @@ def test_answers_become_one_text_and_come_back_in_parts():
     ],
 )
 def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
-    found = message_text.blocks(body)
+    found = message_text.read_blocks(body)
     assert [block.kind for block in found] == kinds
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
     ],
 )
 def test_subjects_that_look_alike(one, other, alike):
-    score = similar_tickets.likeness(similar_tickets.words(one), similar_tickets.words(other))
+    score = similar_tickets.measure_likeness(similar_tickets.read_words(one), similar_tickets.read_words(other))
     assert (score >= similar_tickets.ENOUGH) is alike
 
 
@@ -79,12 +79,12 @@ def test_closed_tickets_are_not_offered_and_the_best_come_first():
     make_ticket(Ticket.Status.CLOSED, requester=ana, subject="Error CFDI40147")
     code = make_ticket(requester=ana, subject="CFDI40147 en la factura")
     loose = make_ticket(requester=ana, subject="La factura del cliente nuevo")
-    found = similar_tickets.find(ana, "Factura del cliente nuevo con CFDI40147")
+    found = similar_tickets.find_similar(ana, "Factura del cliente nuevo con CFDI40147")
     assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [
         code.pk,
         loose.pk,
     ]
-    assert similar_tickets.find(ana, "de la") == []
+    assert similar_tickets.find_similar(ana, "de la") == []
 
 
 @pytest.mark.clause("M10")

@@ -214,7 +214,7 @@ def test_an_agents_office_that_ended_opens_nothing(client):
         assignment.ends_at = assignment.starts_at + timedelta(minutes=1)
         assignment.save()
         assert client.get(page_of(ticket)).status_code == 403
-    assert queue.colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
+    assert queue.find_colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
 
 
 # -- People H3: after an answer, «Siguiente» is the next of the list the agent came from ---------------
