@@ -22,10 +22,13 @@ from factureya.core.files.from_mail import Kept
 from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
-from tickets import bounces, message_text, operations, policy, threads
+from tickets import bounces, operations, policy, threads
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
+MAX_SUBJECT = 120
+NO_TEXT = "(El correo no traía texto.)"
+REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 NO_SUBJECT = "Correo sin asunto"
 SAME_SUBJECT_FOR = timedelta(days=3)  # M11
 
@@ -53,12 +56,12 @@ class ProvenMail:
     @property
     def subject(self) -> str:
         """Return the subject as one line that fits."""
-        return message_text.shorten_subject(self.mail.subject)
+        return shorten_subject(self.mail.subject)
 
     @property
     def body(self) -> str:
         """Return the text that goes into the ticket."""
-        return message_text.join_mail_text(self.mail.new_text, self.mail.text, self.kept)
+        return join_mail_text(self.mail.new_text, self.mail.text, self.kept)
 
     @property
     def category(self) -> str:
@@ -88,7 +91,25 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     if sender.refusal is not None:
         return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, from_mail.store(mail.files, draft=draft)))
+    kept = from_mail.store(mail.files, draft=draft) if mail.files else Kept()
+    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, kept))
+
+
+def shorten_subject(subject: str) -> str:
+    """Return a mail's subject as one line that fits; the whole subject stays in the stored mail."""
+    line = " ".join(subject.split())
+    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+
+
+def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
+    """Return what a mail adds to a ticket: its new text, or all of it if nothing is new; then the refused files."""
+    words = own_words.strip() or text.strip()
+    if not words and kept.files:
+        words = "Adjunto: " + ", ".join(file.name for file in kept.files)
+    parts = [words or NO_TEXT]
+    if kept.refusals:
+        parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in kept.refusals)]))
+    return "\n\n".join(parts)
 
 
 def _record_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:

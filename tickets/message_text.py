@@ -1,4 +1,4 @@
-"""The text of a message: how a mail becomes one (M17), and how a text becomes blocks.
+"""The text of a message, read into blocks (M17).
 
 Messages are plain text. The same reading serves the customer's page, the agent's and the mails: a known heading on
 a line of its own, a list whose lines are numbered 1, 2, 3…, and paragraphs.
@@ -7,13 +7,8 @@ a line of its own, a list whose lines are numbered 1, 2, 3…, and paragraphs.
 import re
 from dataclasses import dataclass, field
 
-from factureya.core.files.from_mail import Kept
-
 STEPS = "Pasos que siguió"
 EXPECTED = "Qué esperaba que pasara"
-MAX_SUBJECT = 120
-NO_TEXT = "(El correo no traía texto.)"
-REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 _HEADINGS = frozenset({STEPS, EXPECTED})
 NUMBERED_LINE = re.compile(r"\s*(\d{1,3})\s*[.)\-]\s+(\S.*)")
 
@@ -25,23 +20,6 @@ class Block:
     kind: str
     text: str = ""
     items: list[str] = field(default_factory=list)
-
-
-def shorten_subject(subject: str) -> str:
-    """Return a mail's subject as one line that fits; the whole subject stays in the stored mail."""
-    line = " ".join(subject.split())
-    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
-
-
-def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
-    """Return what a mail adds to a ticket: its new text, or all of it if nothing is new; then the refused files."""
-    words = own_words.strip() or text.strip()
-    if not words and kept.files:
-        words = "Adjunto: " + ", ".join(file.name for file in kept.files)
-    parts = [words or NO_TEXT]
-    if kept.refusals:
-        parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in kept.refusals)]))
-    return "\n\n".join(parts)
 
 
 def read_blocks(body: str) -> list[Block]:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from accounts.models import Office
 from accounts.web.form_memory import new_key
 from factureya.testing.people import make_contact, make_staff
-from tickets.customer.views_common import NEW
+from tickets.customer.views_person import NEW
 
 pytestmark = pytest.mark.django_db
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PrivateView, login_keeping_draft
 from accounts.web.posting import PostingForm
 from factureya.core import calendar
 from factureya.core.clock import now
@@ -17,9 +19,85 @@ from factureya.core.models import Attachment
 from factureya.core.refusals import Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
-from tickets.customer.views_common import TicketView
+from tickets.customer.views_person import suspended
 from tickets.forms import FollowUpForm, InformationForm
-from tickets.models import Ticket
+from tickets.models import Ticket, TicketQuerySet
+
+# A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
+_SHOWN = (
+    *(field.name for field in Ticket._meta.concrete_fields),
+    "customer__legal_name",
+    "customer__rfc",
+    "customer__suspended_at",
+    "requester__full_name",
+    "requester__email",
+    "assignee__full_name",
+    "assignee__email",
+    "follows__number",
+    "follows__customer",
+    "follows__requester",
+)
+
+
+class TicketView(PrivateView):
+    """A page of one ticket, for who may see it by login or by a signed link; everybody else's is 404 (M16)."""
+
+    url_name = ""
+    writes = False  # as in PersonView; a POST always is
+    actor: access.Actor
+    user: User  # the actor's
+    ticket: Ticket
+
+    def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
+        """Find who acts and the ticket; a GET of a number typed otherwise goes to its canonical address."""
+        canonical = reverse(f"tickets:{self.url_name}", args=[number])
+        if request.method in {"GET", "HEAD"} and request.path != canonical:
+            return HttpResponseRedirect(canonical)
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        actor = access.find_actor(request.user, request.session, number)
+        if actor is None:
+            return login_keeping_draft(request, number, self.after_login(number))
+        self.actor, self.user = actor, actor.user
+        self.ticket = self.find(number)
+        is_write = self.writes or request.method == "POST"
+        if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
+            return suspended(request, self.ticket.customer)
+        return super().dispatch(request, *args, **kwargs)
+
+    def tickets(self) -> TicketQuerySet:
+        """Select the tickets this person may see, with what the page shows."""
+        visible = Ticket.objects.visible_to(self.user)
+        return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
+
+    def find(self, number: str) -> Ticket:
+        """Return the ticket, or answer 404; who came by a link must still be able to write in it."""
+        ticket = self.tickets().filter(number=number).first()
+        if ticket is None or (self.actor.grant and not self.may_write(ticket)):
+            raise Http404("No hay un ticket con ese número para usted.")
+        return ticket
+
+    def may_write(self, ticket: Ticket) -> bool:
+        """Return whether the person writes here as the customer; staff only read."""
+        return policy.may_write_as_customer(self.user, ticket)
+
+    def require_writer(self) -> None:
+        """Answer 404 to who only reads; staff answer in the admin."""
+        if not self.may_write(self.ticket):
+            raise Http404("Aquí solo escribe el cliente.")
+
+    def after_login(self, number: str) -> str:
+        """Return the address that the person goes to after logging in again."""
+        return reverse("tickets:detail", args=[number])
+
+    def context(self, **more: Any) -> dict[str, Any]:
+        """Return what the template of every page of a ticket needs."""
+        return {
+            "ticket": self.ticket,
+            "reader": self.user,
+            "by_link": self.actor.grant is not None,
+            **more,
+        }
 
 
 class TicketForms(PostingForm, TicketView):

@@ -19,7 +19,8 @@ from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
 from factureya.core.models import Event, InboundMessage
 from factureya.core.refusals import Refused
-from tickets import message_text, operations, policy, sql
+from tickets import inbound as mail_in
+from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue
 from tickets.desk.mail_tray import Reading, Spot
 from tickets.desk.pages import page_context, require_agent, workspace_url
@@ -152,7 +153,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     contact = contact_or_404(chosen)
     form = MailTicketForm(
         request.POST if request.method == "POST" else None,
-        initial={"subject": message_text.shorten_subject(inbound.subject), "impact": None},
+        initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None},
     )
     if form.is_valid():
         try:
@@ -187,7 +188,7 @@ class _TicketText:
         stored = reading.stored
         files = readings.files(stored, inbound.raw) if stored and stored.files else []
         self.kept = from_mail.store(files, draft=draft)
-        self.body = message_text.join_mail_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
+        self.body = mail_in.join_mail_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
 
 
 def _require_tray_agent(request: HttpRequest) -> User:

@@ -16,7 +16,7 @@ from factureya.bench.sample_people import Crowd
 from factureya.bench.sweep import recorded
 from factureya.core import numbers
 from factureya.testing.people import make_contact, make_staff, own_provider
-from tickets.customer.views_common import NEW
+from tickets.customer.views_person import NEW
 from tickets.models import NUMBER_PREFIX, Ticket
 
 pytestmark = pytest.mark.django_db

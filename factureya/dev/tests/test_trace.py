@@ -7,6 +7,7 @@ from factureya.dev.trace import trace_act
 from factureya.testing.pages import ANSWERS, key_in, log_in
 from factureya.testing.people import make_contact, own_provider
 from factureya.testing.sample_mails import deliver, make_ana, proven
+from tickets import threads
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ def test_a_reply_by_mail_runs_through_few_files(settings):
     make_ana()
     deliver(proven(Message_ID="<uno@ejemplo.mx>"))
     ticket = Ticket.objects.get()
-    reply = proven("Otra vez.", Message_ID="<dos@ejemplo.mx>", Subject=f"Re: {ticket.number}")
+    reply = proven("Otra vez.", Message_ID="<dos@ejemplo.mx>", References=f"<{threads.root_id(ticket.number)}>")
     trace = trace_act(lambda: deliver(reply))
     assert ticket.messages.count() == 2
     assert len(trace.files) <= 28, "\n".join(sorted(trace.files))

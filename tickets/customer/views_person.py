@@ -1,24 +1,84 @@
-"""Levantar ticket (M11, M17): the guided form, and the open tickets that look like what is being typed."""
+"""The pages of a person of a company: «Mis tickets» and «Levantar ticket» (M11, M16, M17)."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.models import Customer, User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import posted_text
+from accounts.web.mixins import PrivateView, login_keeping_draft, posted_text
 from accounts.web.posting import PostingForm
 from factureya.core import numbers
 from factureya.core.files import store
 from factureya.core.models import Attachment
 from tickets import message_text, operations
-from tickets.customer import similar_tickets, wording
-from tickets.customer.views_common import NEW, PersonView
+from tickets.customer import my_tickets, similar_tickets, wording
 from tickets.forms import TicketForm
 from tickets.models import NUMBER_PREFIX, Message, Ticket
+
+NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
+
+
+class PersonView(PrivateView):
+    """A page of a person of a company. Anonymous: to the login. Staff: a page that says where their work is."""
+
+    user: User
+    writes = False  # whether it is for writing, which a company whose service ended does no more
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let in who is logged in and belongs to a company."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return login_keeping_draft(request, NEW, request.get_full_path())
+        self.user = request.user
+        if self.user.is_staff or self.user.membership is None:
+            return render(request, "tickets/staff_only.html", status=403)
+        if self.writes and self.user.membership.customer.is_suspended:
+            return suspended(request, self.user.membership.customer)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class MyTickets(PersonView):
+    """The customer's list: five queries, whatever he owns."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show a tab, or what a search found."""
+        query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
+        view = self.view_asked()
+        cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
+        if query:
+            page = my_tickets.search(self.user, query, cursor)
+            groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
+        else:
+            groups, page = my_tickets.read_groups(self.user, view, cursor)
+        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
+        context = {
+            "tabs": tabs,
+            "is_empty": not has_any,
+            "view": view,
+            "query": query,
+            "reader": self.user,
+            "groups": [group for group in groups if group.tickets],
+            "is_limited": my_tickets.is_limited(self.user),
+            "is_company": not query and view.startswith(my_tickets.COMPANY),
+            "wrong_number": my_tickets.has_wrong_number(query),
+            **page.links({"q": query} if query else {"vista": view}),
+        }
+        return render(request, "tickets/list.html", context)
+
+    def view_asked(self) -> str:
+        """Return the tab in the address, or the first tab when it is none of this person's."""
+        view = self.request.GET.get("vista", "")
+        if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
+            return my_tickets.ACTIVE
+        return view
 
 
 class NewTicket(PostingForm, PersonView):
@@ -89,6 +149,11 @@ class Similar(PersonView):
         """Return a fragment of HTML; it is empty when nothing is similar."""
         found = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
         return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
+
+
+def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """Answer 403 with how to come back: the portal is read-only for a company whose service ended by its BAJA."""
+    return render(request, "accounts/suspended.html", {"customer": customer}, status=403)
 
 
 def _find_visible(user: Any, text: str) -> Ticket | None:
