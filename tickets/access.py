@@ -25,41 +25,42 @@ class Actor:
 
 
 def grant_access(session: MutableMapping[str, Any], grant: links.Grant) -> None:
-    """Remember a grant that `links.holder` found good."""
-    kept = {number: fields for number, fields in _kept(session).items() if number != grant.number}
+    """Remember a grant that `links.find_holder` found good."""
+    kept = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
     kept[grant.number] = asdict(grant)
     session[_SLOT] = dict(list(kept.items())[-MAX_GRANTS:])
 
 
-def actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:
-    """Who acts on this ticket's page, or None when the person must log in.
+def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:
+    """Return who acts on this ticket's page, or None when the person must log in.
 
-    For a link's contact this asks that the link is in date and the person the same; whether the ticket is his to
-    see is `visible_to`'s, as for everybody.
+    For the contact of a link this checks that the link is in date and the person is the same. `visible_to` decides
+    whether the person may see the ticket, as for everybody.
     """
     if user.is_authenticated:
         return Actor(user)
-    fields = _kept(session).get(number)
+    fields = _read_grants(session).get(number)
     if fields is None:
         return None
     grant = links.Grant(**fields)
     try:
-        return Actor(links.person(grant), grant)
+        return Actor(links.find_person(grant), grant)
     except links.BadLink:
-        drop(session, number)
+        drop_grant(session, number)
         return None
 
 
-def extend(session: MutableMapping[str, Any], grant: links.Grant, ticket: Ticket) -> None:
+def extend_grant(session: MutableMapping[str, Any], grant: links.Grant, ticket: Ticket) -> None:
     """Let the contact of a link see the ticket that his own reply just opened, until the link's end (M12)."""
     grant_access(session, links.Grant(**{**asdict(grant), "number": ticket.number}))
 
 
-def drop(session: MutableMapping[str, Any], number: str) -> None:
+def drop_grant(session: MutableMapping[str, Any], number: str) -> None:
     """Forget a grant that is void."""
-    session[_SLOT] = {n: fields for n, fields in _kept(session).items() if n != number}
+    session[_SLOT] = {n: fields for n, fields in _read_grants(session).items() if n != number}
 
 
-def _kept(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _read_grants(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the grants of the session by ticket number."""
     kept: dict[str, dict[str, Any]] = session.get(_SLOT, {})
     return kept

@@ -18,22 +18,22 @@ class TicketAdmin(admin.ModelAdmin):
     """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Ours instead of the stock ones: there is no add, delete or history page to close."""
+        """Return our addresses in place of the stock ones; there is no add, delete or history page."""
         wrap = self.admin_site.admin_view
         either = require_http_methods(["GET", "HEAD", "POST"])
         of_ticket = post_only("admin:tickets_ticket_change", "pk")
         of_mail = post_only("admin:tickets_ticket_mail", "pk")
-        of_queue, of_call = set_form_page(views_queue.list_of), set_form_page(views_phone.call_of)
+        of_queue, of_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
             ("asignar/", of_queue(require_POST(views_queue.assign_selected)), "assign"),
             ("telefono/", of_call(either(views_phone.phone_ticket)), "phone"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
-            ("bandeja/<int:pk>/original/", require_safe(views_tray.original), "mail_original"),
-            ("bandeja/<int:pk>/agregar/", either(views_tray.link), "mail_link"),
+            ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),
+            ("bandeja/<int:pk>/agregar/", either(views_tray.link_mail), "mail_link"),
             ("bandeja/<int:pk>/abrir/", either(views_tray.open_ticket), "mail_open"),
-            ("bandeja/<int:pk>/descartar/", of_mail(views_tray.discard), "mail_discard"),
+            ("bandeja/<int:pk>/descartar/", of_mail(views_tray.discard_mail), "mail_discard"),
             ("<int:pk>/change/", require_safe(views_ticket.workspace), "change"),
             ("<int:pk>/mensaje/", of_ticket(views_ticket.write), "write"),
             ("<int:pk>/propiedades/", of_ticket(views_ticket.set_properties), "properties"),
@@ -45,21 +45,21 @@ class TicketAdmin(admin.ModelAdmin):
         return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Who holds a desk office; a superuser not by that alone."""
+        """Return whether the person holds a desk office; to be a superuser is not enough."""
         return bool(request.user.desk_provider_ids)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the module; `visible_to` decides about one ticket."""
+        """Return the same as for the module; `visible_to` decides about one ticket."""
         return self.has_module_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As the module: what an agent does goes through operations, which ask again."""
+        """Return the same as for the module; operations ask again."""
         return self.has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never: a ticket by phone has a page of its own."""
+        """Return False: a ticket by phone has a page of its own."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: tickets are not deleted."""
+        """Return False: tickets are not deleted."""
         return False

@@ -17,17 +17,17 @@ Disposition = InboundMessage.Disposition
 MAX_ADDRESS = 254
 
 
-def original(bounce: Bounce) -> OutboxMessage | None:
-    """The mail of ours that a bounce gives back: only its recipient's servers know its Message-ID."""
-    mails = {mail.message_id: mail for mail in threads.sent(bounce.message_ids)}
+def find_original(bounce: Bounce) -> OutboxMessage | None:
+    """Return our mail that a bounce gives back, or None; only its recipient's servers know its Message-ID."""
+    mails = {mail.message_id: mail for mail in threads.find_sent_mails(bounce.message_ids)}
     return next((mails[name] for name in bounce.message_ids if name in mails), None)
 
 
-def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
+def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
     """Mark the mail «no entregado», flag the contact, hold the close of its ticket; a delay is only stored (M6)."""
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
-    ticket = _lock(sent.about.removeprefix(chain_of("")))
+    ticket = _lock_ticket(sent.about.removeprefix(chain_of("")))
     # Asked again here: two servers may report the same mail at the same instant.
     unmarked = OutboxMessage.objects.filter(pk=sent.pk, bounced_at__isnull=True)
     if unmarked.update(bounced_at=now()):
@@ -38,24 +38,25 @@ def settle(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outc
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
 
-def refuse(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
-    """Quarantine. The sender gets the neutral notice, whatever the reason; a forged registered one is warned (M5).
+def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
+    """Put a mail of an unproven sender in quarantine, and send the sender the neutral notice (M5).
 
-    Machines and our own addresses are told nothing.
+    Machines and our own addresses get no notice. The company whose address was forged is warned.
     """
     if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
-        _notify(mail.sender, inbound)
+        _notify_sender(mail.sender, inbound)
     if reason == mail_sender.Refusal.DMARC:
-        _warn(mail.sender, inbound)
+        _warn_company(mail.sender, inbound)
     return Outcome(Disposition.UNREGISTERED, reason)
 
 
-def _lock(number: str) -> Ticket | None:
-    """The ticket, locked before its mail, as everywhere."""
+def _lock_ticket(number: str) -> Ticket | None:
+    """Lock the ticket with this number and return it, or None; a ticket is locked before its mail."""
     return Ticket.objects.select_for_update().only("pk").filter(number=number).first()
 
 
-def _notify(address: str, inbound: InboundMessage) -> None:
+def _notify_sender(address: str, inbound: InboundMessage) -> None:
+    """Send the neutral notice to a valid address that may still get one today."""
     try:
         validate_email(address)
     except ValidationError:
@@ -64,8 +65,8 @@ def _notify(address: str, inbound: InboundMessage) -> None:
         notifications.unproven_sender(address, inbound)
 
 
-def _warn(address: str, inbound: InboundMessage) -> None:
-    """To the company's registered address; of a company nobody verified, to the person's own."""
+def _warn_company(address: str, inbound: InboundMessage) -> None:
+    """Warn the company's registered address, or the person's own if nobody verified the company."""
     people = mail_sender.find_people(address)[:1] if address else []
     for person in people:
         customer = person.contact.customer

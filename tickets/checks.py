@@ -8,7 +8,10 @@ from django.core.checks import Error, register
 
 @register()
 def times(**_options: Any) -> list[Error]:
-    """The triggers ask for a reminder 24 h old: with a shorter REMINDER_HOURS no ticket would close at its time."""
+    """Return an error for each setting of a time that would break a promise of the manual (M15).
+
+    The triggers ask for a reminder that is 24 h old: with a shorter REMINDER_HOURS no ticket would close at its time.
+    """
     errors = []
     if settings.REMINDER_HOURS < 24:
         errors.append(Error("REMINDER_HOURS must be 24 or more.", id="tickets.E001"))

@@ -122,7 +122,7 @@ class TicketForm(FilesMixin):
 
     @property
     def is_question(self) -> bool:
-        """Whether what was chosen is a question or a sale, which needs no steps (M4)."""
+        """Return whether a question or a sale was chosen, which needs no steps (M4)."""
         is_doubt = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
         return is_doubt or self["category"].value() == Ticket.Category.SALES
 
@@ -135,11 +135,11 @@ class TicketForm(FilesMixin):
         return data
 
     def clean_subject(self) -> str:
-        """One line, single spaces."""
+        """Return the subject as one line with single spaces."""
         return " ".join(self.cleaned_data["subject"].split())
 
     def clean_cfdi_uuid(self) -> str:
-        """Upper case with its hyphens; what has another length is told how many characters it has."""
+        """Return the fiscal folio in upper case with its hyphens; tell a wrong length how many characters it has."""
         text = self.cleaned_data["cfdi_uuid"].strip()
         if not text:
             return ""
@@ -155,9 +155,9 @@ class TicketForm(FilesMixin):
         return numbers.format_fiscal_folio(text)
 
     def opening(self) -> dict[str, Any]:
-        """The arguments of `operations.open_ticket` that come from the person."""
+        """Return the arguments of `operations.open_ticket` that come from the person."""
         data = self.cleaned_data
-        body = message_text.compose(data["description"], data["steps"], data["expected"])
+        body = join_answers(data["description"], data["steps"], data["expected"])
         return {
             "subject": data["subject"],
             "category": data["category"],
@@ -182,14 +182,14 @@ class InformationForm(FilesMixin):
             self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """As in every form; and neither text nor file is too little."""
+        """Take the files as every form does, and require a text or a file."""
         super().take_files(kept, refusals)
         nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()
         if nothing and not self.is_confirming:
             self.add_error("body", self.MISSING)
 
     def message(self) -> dict[str, Any]:
-        """The arguments of the operations that come from the person; files without words name themselves."""
+        """Return the arguments of the operations; files without words are named in the text."""
         body = self.cleaned_data["body"].strip()
         if not body and self.kept:
             body = "Adjunto: " + ", ".join(file.name for file in self.kept)
@@ -242,7 +242,7 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """The canonical number."""
+        """Return the canonical number."""
         text = self.cleaned_data["number"]
         try:
             return numbers.parse_number(NUMBER_PREFIX, text)
@@ -256,5 +256,28 @@ class LookUpForm(PortalForm):
             raise forms.ValidationError(WRONG_NUMBER) from error
 
     def clean_email(self) -> str:
-        """Addresses are compared in lower case."""
+        """Return the address in lower case, as addresses are compared."""
         return str(self.cleaned_data["email"]).lower()
+
+
+def join_answers(description: str, steps: str, expected: str = "") -> str:
+    """Return the guided form's answers as one text, each under its heading; the steps are numbered, one per line."""
+    lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
+    numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
+    parts = [_trim_lines(description)]
+    if numbered:  # by phone they may be missing
+        parts.append(f"{message_text.STEPS}:\n{numbered}")
+    if expected.strip():
+        parts.append(f"{message_text.EXPECTED}:\n{_trim_lines(expected)}")
+    return "\n\n".join(parts)
+
+
+def drop_number(line: str) -> str:
+    """Return the line without the number that its writer put before it."""
+    match = message_text.NUMBERED_LINE.fullmatch(line)
+    return match.group(2).strip() if match else line.strip()
+
+
+def _trim_lines(text: str) -> str:
+    """Return the text without blanks around it and at the ends of its lines."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

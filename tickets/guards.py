@@ -26,17 +26,18 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _changed(*columns: str) -> tuple[str, str]:
-    """Whether any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
+    """Return the condition that any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 
 
 def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
+    """Return both conditions of a pair, each joined with one more."""
     return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
 
 
 def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
-    """The condition, unless the change is the void of a silence-close."""
+    """Return the condition, except for the change that voids a close by silence."""
     return f"({pair[0]}) AND NOT ({_VOID[0]})", f"({pair[1]}) AND NOT ({_VOID[1]})"
 
 

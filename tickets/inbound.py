@@ -22,10 +22,13 @@ from factureya.core.files.from_mail import Kept
 from factureya.core.mail.intake import Outcome, Plan
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
-from tickets import bounces, mail_text, operations, policy, threads
+from tickets import bounces, operations, policy, threads
 from tickets.models import Ticket
 
 Disposition = InboundMessage.Disposition
+MAX_SUBJECT = 120
+NO_TEXT = "(El correo no traía texto.)"
+REFUSED_FILES = "Archivos del correo que no se pudieron agregar:"
 NO_SUBJECT = "Correo sin asunto"
 SAME_SUBJECT_FOR = timedelta(days=3)  # M11
 
@@ -42,7 +45,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Letter:
+class ProvenMail:
     """A mail of a proven sender: who may be meant by it, and what is to be written."""
 
     inbound: InboundMessage
@@ -52,79 +55,100 @@ class Letter:
 
     @property
     def subject(self) -> str:
-        """One line that fits."""
-        return mail_text.subject_line(self.mail.subject)
+        """Return the subject as one line that fits."""
+        return shorten_subject(self.mail.subject)
 
     @property
     def body(self) -> str:
-        """What stands in the ticket."""
-        return mail_text.message_text(self.mail.new_text, self.mail.text, self.kept)
+        """Return the text that goes into the ticket."""
+        return join_mail_text(self.mail.new_text, self.mail.text, self.kept)
 
     @property
     def category(self) -> str:
-        """Mail to mesadecontrol@ is a request; what else a mail is about, an agent says."""
+        """Return the category: a mail to mesadecontrol@ is a request; an agent classifies the others."""
         addresses = {address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]}
         is_request = settings.CONTROL_DESK_EMAIL in addresses
         return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
-    """What is to be done with a mail; every mail that comes here is ours. Writes nothing but its files."""
+    """Return what is to be done with a mail; every mail that comes here is ours.
+
+    It writes nothing but the mail's files.
+    """
     inbound.sender = mail.sender
-    if mail.bounce is not None and (sent := bounces.original(mail.bounce)):
-        return partial(bounces.settle, inbound, mail.bounce, sent)
+    if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
+        return partial(bounces.settle_bounce, inbound, mail.bounce, sent)
     sender = mail_sender.judge(mail)
     if sender.refusal == mail_sender.Refusal.DMARC:
-        return partial(bounces.refuse, inbound, mail, sender.refusal)
+        return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     if mail.bounce is not None:
         return lambda: Outcome(Disposition.BOUNCE, "no-original")
     if mail.robot:
-        return partial(_note_robot, inbound, mail, sender.people)
+        return partial(_record_robot, inbound, mail, sender.people)
     if sender.refusal is not None and not mail.sender:
         return partial(Outcome, Disposition.MALFORMED, sender.refusal)
     if sender.refusal is not None:
-        return partial(bounces.refuse, inbound, mail, sender.refusal)
+        return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    return partial(_write, Letter(inbound, mail, sender.people, from_mail.store_files(mail.files, draft=draft)))
+    kept = from_mail.store_files(mail.files, draft=draft) if mail.files else Kept()
+    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, kept))
 
 
-def _note_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
-    """A machine's mail is stored and, if it belongs to a ticket of its sender's, shown there; no more (M6)."""
+def shorten_subject(subject: str) -> str:
+    """Return a mail's subject as one line that fits; the whole subject stays in the stored mail."""
+    line = " ".join(subject.split())
+    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+
+
+def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
+    """Return what a mail adds to a ticket: its new text, or all of it if nothing is new; then the refused files."""
+    words = own_words.strip() or text.strip()
+    if not words and kept.files:
+        words = "Adjunto: " + ", ".join(file.name for file in kept.files)
+    parts = [words or NO_TEXT]
+    if kept.refusals:
+        parts.append("\n".join([REFUSED_FILES, *(f"- {line}" for line in kept.refusals)]))
+    return "\n\n".join(parts)
+
+
+def _record_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
+    """Store a machine's mail and, if it belongs to a ticket of its sender's, record it there (M6)."""
     about = ""
-    if found := _by_number(threads.by_ids(_ids(mail), _recipients(inbound, mail)), people):
+    if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), people):
         about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
     return Outcome(Disposition.AUTO, mail.robot[:40], about)
 
 
-def _write(letter: Letter) -> Outcome:
+def _write_to_ticket(proven: ProvenMail) -> Outcome:
     """Open or continue the ticket that the mail belongs to."""
-    if found := _target(letter):
+    if found := _find_target(proven):
         ticket, author, how = found
-        outcome = _continue(ticket, author, how, letter)
-    elif len({person.contact.customer_id for person in letter.people}) > 1:
-        return bounces.refuse(letter.inbound, letter.mail, Reason.AMBIGUOUS)
+        outcome = _continue_ticket(ticket, author, how, proven)
+    elif len({person.contact.customer_id for person in proven.people}) > 1:
+        return bounces.refuse_sender(proven.inbound, proven.mail, Reason.AMBIGUOUS)
     else:
-        author = letter.people[0]
-        outcome = _open(author, letter)
-    if author.mail_bounced_at is not None and author.email == letter.mail.sender:
+        author = proven.people[0]
+        outcome = _open_ticket(author, proven)
+    if author.mail_bounced_at is not None and author.email == proven.mail.sender:
         accounts.mail_works(author.pk)
     return outcome
 
 
-def _target(letter: Letter) -> tuple[Ticket, User, Reason] | None:
-    """The ticket a mail belongs to, who of its senders may write there, and how it was found."""
-    ids = threads.by_ids(_ids(letter.mail), _recipients(letter.inbound, letter.mail))
-    if found := _by_number(ids, letter.people):
+def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
+    """Return the ticket a mail belongs to, who of its senders may write there, and how it was found; or None."""
+    ids = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
+    if found := _find_by_numbers(ids, proven.people):
         return *found, Reason.REFERENCE
-    if found := _by_number(threads.in_subject(letter.mail.subject), letter.people):
+    if found := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.people):
         return *found, Reason.NUMBER
-    if found := _by_subject(letter):
+    if found := _find_by_subject(proven):
         return *found, Reason.SUBJECT
     return None
 
 
-def _by_number(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
-    """The first of these tickets in which one of these people may write."""
+def _find_by_numbers(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
+    """Return the first of these tickets in which one of these people may write, with that person."""
     if not numbers or not people:
         return None
     asked = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
@@ -136,20 +160,20 @@ def _by_number(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | 
     return None
 
 
-def _by_subject(letter: Letter) -> tuple[Ticket, User] | None:
-    """The sender's own ticket of the last 3 days that has the same subject and is not Cerrado (M11)."""
-    wanted = threads.normalised(letter.subject)
+def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
+    """Return the sender's own ticket of the last 3 days with the same subject that is not Cerrado (M11)."""
+    wanted = threads.normalise_subject(proven.subject)
     if not wanted:
         return None
-    recent = Ticket.objects.filter(requester__in=letter.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
+    recent = Ticket.objects.filter(requester__in=proven.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
         status=Ticket.Status.CLOSED
     )
     subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
-    alike = [number for number, subject in subjects if threads.normalised(subject) == wanted]
-    return _by_number(alike, letter.people)
+    alike = [number for number, subject in subjects if threads.normalise_subject(subject) == wanted]
+    return _find_by_numbers(alike, proven.people)
 
 
-def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outcome:
+def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
     """Add the words; a close by silence that they came in time for is voided; else a closed ticket is continued.
 
     The lock comes first, so that a sweep which closes at this instant is either before us or sees our message.
@@ -160,64 +184,66 @@ def _continue(ticket: Ticket, author: User, how: Reason, letter: Letter) -> Outc
     said = partial(
         operations.add_information,
         author=author,
-        body=letter.body,
-        files=letter.kept.files,
+        body=proven.body,
+        files=proven.kept.files,
         channel=Ticket.Channel.MAIL,
-        inbound=letter.inbound,
+        inbound=proven.inbound,
     )
     if not ticket.is_closed:
         ticket = said(ticket.pk)
-    elif _came_in_time(letter.inbound, ticket):
+    elif _came_in_time(proven.inbound, ticket):
         how = Reason.VOID
-        operations.void_silence_close(ticket.pk, inbound=letter.inbound)
+        operations.void_silence_close(ticket.pk, inbound=proven.inbound)
         ticket = said(ticket.pk)
-    elif continued := _open_follow_up(ticket, author):
+    elif continued := _find_open_follow_up(ticket, author):
         ticket = said(continued.pk)
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
         ticket = operations.follow_up(
             ticket.pk,
             author=author,
-            body=letter.body,
-            files=letter.kept.files,
+            body=proven.body,
+            files=proven.kept.files,
             channel=Ticket.Channel.MAIL,
-            inbound=letter.inbound,
+            inbound=proven.inbound,
         )
-    return Outcome(disposition, how, ticket.chain, letter.kept.accepted)
+    return Outcome(disposition, how, ticket.chain, proven.kept.accepted)
 
 
-def _open_follow_up(closed: Ticket, author: User) -> Ticket | None:
-    """What continues a closed ticket already: a second mail to it is about the same thing (M11, M12)."""
+def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
+    """Lock and return the open ticket that continues a closed one, for a second mail about it (M11, M12)."""
     following = Ticket.objects.filter(follows=closed, requester=author)
     following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
     return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
-    """Whether the mail had been received when silence closed the ticket (M15)."""
+    """Return whether the mail had been received when silence closed the ticket (M15)."""
     unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
     return unanswered and ticket.closed_at is not None and inbound.received_at <= ticket.closed_at
 
 
-def _open(author: User, letter: Letter) -> Outcome:
-    """A new ticket. A mail does not say how bad it is: the middle, so that it is neither last nor first (M10)."""
+def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
+    """Open a new ticket with the middle impact, because a mail does not say how bad it is (M10)."""
     ticket = operations.open_ticket(
         author=author,
         customer=author.contact.customer,
-        subject=letter.subject or NO_SUBJECT,
-        body=letter.body,
-        files=letter.kept.files,
-        category=letter.category,
+        subject=proven.subject or NO_SUBJECT,
+        body=proven.body,
+        files=proven.kept.files,
+        category=proven.category,
         impact=Ticket.Impact.DIFFICULT,
         channel=Ticket.Channel.MAIL,
-        inbound=letter.inbound,
+        inbound=proven.inbound,
     )
-    return Outcome(Disposition.NEW, "", ticket.chain, letter.kept.accepted)
+    return Outcome(Disposition.NEW, "", ticket.chain, proven.kept.accepted)
 
 
-def _ids(mail: InboundMail) -> list[str]:
+def _read_ids(mail: InboundMail) -> list[str]:
+    """Return the ids that the mail refers to, and its own."""
     return [*mail.references, mail.message_id]
 
 
-def _recipients(inbound: InboundMessage, mail: InboundMail) -> list[str]:
+def _read_recipients(inbound: InboundMessage, mail: InboundMail) -> list[str]:
+    """Return the addresses the mail came in at, and those it names."""
     return [*inbound.recipients, *mail.recipients]

@@ -36,7 +36,7 @@ class Grant:
 
 
 def token_for(user: User, ticket: Ticket) -> str:
-    """The token of a link for this contact and ticket."""
+    """Return the token of a link for this contact and ticket."""
     expires_at = int((clock.now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     return signing.dumps(
         [user.pk, ticket.number, core_signing.digest(SALT, user.email.lower()), expires_at],
@@ -46,12 +46,12 @@ def token_for(user: User, ticket: Ticket) -> str:
 
 
 def url_for(user: User, ticket: Ticket) -> str:
-    """The absolute address of the link, for a mail (rendered without a request)."""
+    """Return the absolute address of the link, for a mail, which is rendered without a request."""
     return own_links.make_url(own_links.TICKET, token_for(user, ticket))
 
 
-def read(token: str) -> Grant:
-    """The grant inside a token. Raises BadLink when it is forged or malformed; use `holder` before acting on it."""
+def read_token(token: str) -> Grant:
+    """Return the grant inside a token; call `find_holder` before acting on it. Raises BadLink when it is forged."""
     try:
         user_pk, number, digest, expires_at = signing.loads(token, salt=SALT)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -59,10 +59,10 @@ def read(token: str) -> Grant:
     return Grant(user_pk, number, digest, expires_at)
 
 
-def person(grant: Grant) -> User:
-    """The contact of a grant, checked now: link not expired, person active, mail unchanged. Raises BadLink.
+def find_person(grant: Grant) -> User:
+    """Return the contact of a grant, checked now: link in date, person active, mail unchanged. Raises BadLink.
 
-    Whether the ticket is still his to see is asked apart: `holder`, or `visible_to` on the ticket's page.
+    Whether the person may still see the ticket is another question: `find_holder`, or `visible_to` on its page.
     """
     people = User.objects.select_related("contact__customer")
     user = people.filter(pk=grant.user_pk, is_active=True, is_staff=False).first()
@@ -73,9 +73,9 @@ def person(grant: Grant) -> User:
     return user
 
 
-def holder(grant: Grant) -> User:
-    """The contact of a grant whose ticket is still his to see. Raises BadLink."""
-    user = person(grant)
+def find_holder(grant: Grant) -> User:
+    """Return the contact of a grant who may still see the ticket. Raises BadLink."""
+    user = find_person(grant)
     ticket = Ticket.objects.filter(number=grant.number).first()
     if ticket is None or not policy.may_write_as_customer(user, ticket):
         raise BadLink("not his ticket any more")

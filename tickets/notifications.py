@@ -23,17 +23,17 @@ REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 def opened(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
     """Tell the customer the tracking number (M10); by mail, the acknowledgement of `inbound` (M6)."""
-    _acknowledge("tickets/opened", ticket, event, inbound)
+    _acknowledge_mail_or_form("tickets/opened", ticket, event, inbound)
 
 
 def followed_up(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
     """Tell the customer the number of the ticket that continues a closed one (M12)."""
-    _acknowledge("tickets/follow_up", ticket, event, inbound)
+    _acknowledge_mail_or_form("tickets/follow_up", ticket, event, inbound)
 
 
 def close_voided(ticket: Ticket, event: Event, inbound: InboundMessage) -> None:
     """Tell the customer that his mail came in time and the ticket is Abierto (M15)."""
-    _acknowledge("tickets/void", ticket, event, inbound)
+    _acknowledge_mail_or_form("tickets/void", ticket, event, inbound)
 
 
 def answered(ticket: Ticket, event: Event, message: Message) -> None:
@@ -42,7 +42,7 @@ def answered(ticket: Ticket, event: Event, message: Message) -> None:
 
 
 def reminder(ticket: Ticket, event: Event) -> OutboxMessage:
-    """The one reminder before a ticket closes by silence (M15)."""
+    """Queue the one reminder before a ticket closes by silence, and return it (M15)."""
     return _tell_customer(REMINDER, ticket, event)
 
 
@@ -67,17 +67,17 @@ def new_message(ticket: Ticket, event: Event, message: Message) -> None:
 
 def link_requested(ticket: Ticket, contact: User, key: str) -> None:
     """Send a contact the link to read and answer the ticket, asked for at the look-up page (M16)."""
-    context = _context(ticket, contact)
+    context = _build_context(ticket, contact)
     outbox.enqueue("tickets/link", key=key, to=contact.email, about=ticket.chain, context=context)
 
 
 def workspace_url(ticket: Ticket) -> str:
-    """The absolute address of the agent's page of the ticket."""
+    """Return the absolute address of the agent's page of the ticket."""
     return f"{settings.SITE_URL}/admin/tickets/ticket/{ticket.pk}/change/"
 
 
 def unproven_sender(address: str, inbound: InboundMessage) -> None:
-    """The neutral notice: the same for strangers and for whoever is not proven, with no word of theirs (M5)."""
+    """Send the neutral notice, which is the same for everybody and repeats no word of the mail (M5)."""
     key = f"notice:{inbound.pk}"
     outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
 
@@ -88,17 +88,17 @@ def forged_sender(address: str, to: str, inbound: InboundMessage) -> None:
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
 
-def last_mail(ticket: Ticket) -> InboundMessage | None:
-    """The last mail that became a message of the ticket, without its raw bytes."""
+def find_last_mail(ticket: Ticket) -> InboundMessage | None:
+    """Return the last mail that became a message of the ticket, without its raw bytes, or None."""
     mails = InboundMessage.objects.filter(entry__ticket=ticket).order_by("-entry__seq")
     return mails.only("message_id", "sender").first()
 
 
-def _acknowledge(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """An automatic mail that answers a mail is capped; one that answers a form is not."""
+def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
+    """Tell the customer; an answer to a mail counts towards the limits, an answer to a form does not."""
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif answer_limits.may_answer(_audience(ticket, inbound)[1]):
+    elif answer_limits.may_answer(_find_audience(ticket, inbound)[1]):
         _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
 
 
@@ -112,38 +112,39 @@ def _tell_customer(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> OutboxMessage:
+    """Queue a mail to the customer in the ticket's thread, and return it."""
     if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):
-        inbound = last_mail(ticket)
-    contact, to = _audience(ticket, inbound)
+        inbound = find_last_mail(ticket)
+    contact, to = _find_audience(ticket, inbound)
     return outbox.enqueue(
         kind,
         key=f"{event.hash}:customer",
         to=to,
         about=ticket.chain,
-        context={**_context(ticket, contact), **more},
+        context={**_build_context(ticket, contact), **more},
         automatic=automatic,
-        headers={**threads.headers(ticket, inbound), **(headers or {})},
+        headers={**threads.build_headers(ticket, inbound), **(headers or {})},
     )
 
 
-def _audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
-    """Who reads the ticket's mails, and at which address.
+def _find_audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
+    """Return who reads the ticket's mails, and at which address.
 
-    The company's registered address, if it wrote last: its representative's words. Else the reader's own.
+    It is the company's registered address if that wrote last, as its representative; else the reader's own.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():
         for person in mail_sender.find_people(address):
             if policy.may_write_as_customer(person, ticket):
                 return person, address
-    contact = _reader(ticket)
+    contact = _find_reader(ticket)
     return contact, contact.email if contact else address
 
 
-def _reader(ticket: Ticket) -> User | None:
-    """Who reads the ticket's mails: its requester, or, once he is disabled, whoever may still see the ticket.
+def _find_reader(ticket: Ticket) -> User | None:
+    """Return who reads the ticket's mails: its requester, or else who may still see the ticket.
 
-    The representative comes first. None when the company has nobody left: its registered address is told.
+    The representative comes first. None when the company has nobody left; then its registered address is told.
     """
     if policy.may_write_as_customer(ticket.requester, ticket):
         return ticket.requester
@@ -153,16 +154,18 @@ def _reader(ticket: Ticket) -> User | None:
     return colleagues.order_by("-contact__role", "pk").first()
 
 
-def _context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
+def _build_context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
+    """Return what every mail to the customer shows."""
     return {
         "ticket": ticket,
         "name": contact.get_full_name() if contact else ticket.customer.legal_name,
-        "url": links.url_for(contact, ticket) if contact else _portal_url(ticket),
+        "url": links.url_for(contact, ticket) if contact else _build_portal_url(ticket),
         "link_days": settings.LINK_DAYS if contact else None,
         "reminder_hours": settings.REMINDER_HOURS,
         "reply_days": calendar.describe_reply_time(),
     }
 
 
-def _portal_url(ticket: Ticket) -> str:
+def _build_portal_url(ticket: Ticket) -> str:
+    """Return the absolute address of the ticket's page in the portal."""
     return f"{settings.SITE_URL}/tickets/{ticket.number}/"

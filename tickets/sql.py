@@ -27,7 +27,7 @@ class Question:
 
 
 def capped_count(rows: QuerySet[Any], cap: int) -> Question:
-    """How many rows there are, counting no further than `cap`."""
+    """Return the question how many rows there are, counted no further than `cap`."""
     try:
         sql, params = rows.order_by().values("pk")[:cap].query.sql_with_params()
     except EmptyResultSet:
@@ -36,7 +36,7 @@ def capped_count(rows: QuerySet[Any], cap: int) -> Question:
 
 
 def first_pk(rows: QuerySet[Any]) -> Question:
-    """The key of the first row in the queryset's order, or None."""
+    """Return the question for the key of the first row in the queryset's order."""
     try:
         sql, params = rows.values("pk")[:1].query.sql_with_params()
     except EmptyResultSet:
@@ -44,8 +44,8 @@ def first_pk(rows: QuerySet[Any]) -> Question:
     return Question(f"({sql})", params)
 
 
-def ask(questions: Sequence[Question]) -> list[Any]:
-    """The answers to all the questions, in one statement."""
+def ask_all(questions: Sequence[Question]) -> list[Any]:
+    """Return the answers to all the questions, in one statement."""
     if not questions:
         return []
     with connection.cursor() as cursor:
@@ -57,13 +57,13 @@ def ask(questions: Sequence[Question]) -> list[Any]:
     return list(row)
 
 
-def words(text: str) -> list[str]:
-    """The words of a search as they are compared; no more than MAX_WORDS."""
+def split_words(text: str) -> list[str]:
+    """Return the words of a search as they are compared, no more than MAX_WORDS."""
     return re.findall(r"[a-z0-9]+", searchable(text))[:MAX_WORDS]
 
 
-def words_match(found: Sequence[str]) -> Q | Func:
-    """Condition: the subject has every one of these words, or words that begin so (SQLite: contains them).
+def match_words(found: Sequence[str]) -> Q | Func:
+    """Return the condition that the subject has words that begin with each of these (SQLite: contain each).
 
     On PostgreSQL it is the expression of the index `search_words`.
     """

@@ -18,7 +18,7 @@ def warn_before_close() -> int:
     """Queue the reminder of every ticket that is due for it; the number queued (M15)."""
     horizon = now() + operations.reminder_before() + operations.reminder_lookahead()
     due = Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)
-    warned = _each(due, lambda pk: bool(operations.warn_before_close(pk)))
+    warned = _act_on_each(due, lambda pk: bool(operations.warn_before_close(pk)))
     Heartbeat.beat("warn_before_close")
     return warned
 
@@ -27,13 +27,13 @@ def warn_before_close() -> int:
 def close_unanswered() -> int:
     """Close every ticket whose silence lasted more than its time; the number closed (M15)."""
     due = Ticket.objects.due_to_close(now()).values_list("pk", flat=True)
-    closed = _each(due, operations.close_unanswered)
+    closed = _act_on_each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
 
 
-def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:
-    """How many of the due tickets were acted on. One that cannot be is logged and does not stop the others."""
+def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
+    """Act on each due ticket and return how many were acted on; a failure is logged and the others go on."""
     done = 0
     for pk in list(due):
         try:

@@ -42,22 +42,22 @@ MAX_SUBJECT_NUMBERS = 5
 
 
 def root_id(number: str, secret: str | None = None) -> str:
-    """The id that every mail of a ticket refers to, without brackets."""
-    return f"{number.lower()}.{_hmac(_ROOT, number, secret).hex()[:32]}@{_domain()}"
+    """Return the id that every mail of a ticket refers to, without brackets."""
+    return f"{number.lower()}.{_sign_number(_ROOT, number, secret).hex()[:32]}@{_read_domain()}"
 
 
 def reply_address(number: str, secret: str | None = None) -> str:
-    """Where replies to a ticket's mails go: soporte+<number>.<token>@.
+    """Return where replies to a ticket's mails go: soporte+<number>.<token>@.
 
     The token is 160 bits in lower case, because some servers fold the case of addresses.
     """
     local, _, domain = settings.SUPPORT_EMAIL.partition("@")
-    token = b32encode(_hmac(_PLUS, number, secret)[:20]).decode().lower()
-    return f"{local}+{_compact(number)}.{token}@{domain}"
+    token = b32encode(_sign_number(_PLUS, number, secret)[:20]).decode().lower()
+    return f"{local}+{_compact_number(number)}.{token}@{domain}"
 
 
-def headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
-    """The headers that keep a ticket's mails in one thread, and bring the replies back.
+def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
+    """Return the headers that keep a ticket's mails in one thread and bring the replies back.
 
     `answering` is the last mail that came from the customer; its id is quoted if it is plain.
     """
@@ -71,18 +71,18 @@ def headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
     }
 
 
-def by_ids(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
-    """The tickets' numbers that ids and plus-addresses of ours in a mail stand for, the likeliest first."""
+def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
+    """Return the numbers of the tickets that our ids and plus-addresses in a mail stand for, the likeliest first."""
     found = [
-        *_by_sent(ids),
-        *filter(None, map(_by_root, ids)),
-        *filter(None, map(_by_plus, recipients)),
+        *_find_by_sent_mails(ids),
+        *filter(None, map(_read_root_id, ids)),
+        *filter(None, map(_read_plus_address, recipients)),
     ]
     return list(dict.fromkeys(found))
 
 
-def sent(ids: Sequence[str]) -> list[OutboxMessage]:
-    """The mails of ours with these Message-IDs (160 bits of HMAC each), the newest first."""
+def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
+    """Return our mails with these Message-IDs (160 bits of HMAC each), the newest first."""
     ours = [name for name in ids if _SENT_ID.match(name)][:100]
     if not ours:
         return []  # most mails begin a conversation: nothing to look for
@@ -91,8 +91,8 @@ def sent(ids: Sequence[str]) -> list[OutboxMessage]:
     return [mail for mail in mails if any(constant_time_compare(mail.message_id, name) for name in ids)]
 
 
-def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
-    """The well-formed numbers in a subject; the check character drops the mistyped ones without a query."""
+def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
+    """Return the well-formed numbers in a subject; the check character drops mistyped ones without a query."""
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
@@ -110,55 +110,60 @@ def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]
     return bool(
-        any(map(_by_root, ids))
-        or any(map(_by_plus, recipients))
-        or any(in_subject(mail.subject, prefix) for prefix in OUR_PREFIXES)
-        or sent(ids)
+        any(map(_read_root_id, ids))
+        or any(map(_read_plus_address, recipients))
+        or any(read_subject_numbers(mail.subject, prefix) for prefix in OUR_PREFIXES)
+        or find_sent_mails(ids)
     )
 
 
-def normalised(subject: str) -> str:
-    """The subject as it is compared: without «Re:», our number, accents and capitals."""
+def normalise_subject(subject: str) -> str:
+    """Return the subject as it is compared: without «Re:», our number, accents and capitals."""
     bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 
 
-def _by_sent(ids: Sequence[str]) -> list[str]:
-    """Of the mails of ours that the ids name: what the first id (In-Reply-To) names, then the newest."""
-    mails = sent(ids)
+def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
+    """Return the tickets of our mails that the ids name: first that of In-Reply-To, then the newest."""
+    mails = find_sent_mails(ids)
     mails.sort(key=lambda mail: mail.message_id != ids[0])
     start = chain_of("")
     return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
 
 
-def _by_root(name: str) -> str:
+def _read_root_id(name: str) -> str:
+    """Return the ticket's number in an id that we made, or an empty text."""
     match = _NUMBER_IN_ID.match(name)
-    return _proven(match.group(1).upper(), name, root_id) if match else ""
+    return _prove_number(match.group(1).upper(), name, root_id) if match else ""
 
 
-def _by_plus(address: str) -> str:
+def _read_plus_address(address: str) -> str:
+    """Return the ticket's number in a plus-address that we made, or an empty text."""
     match = _NUMBER_IN_PLUS.match(address)
     if match is None:
         return ""
     compact = match.group(1).upper()
-    return _proven(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, reply_address)
+    return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, reply_address)
 
 
-def _proven(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
-    """The number, if we made this text for it, with the key of today or one being retired."""
+def _prove_number(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
+    """Return the number if we made this text for it, with today's key or one being retired; else an empty text."""
     for secret in (None, *settings.SECRET_KEY_FALLBACKS):
         if constant_time_compare(text.lower(), made(number, secret)):
             return number
     return ""
 
 
-def _compact(number: str) -> str:
+def _compact_number(number: str) -> str:
+    """Return the number without prefix and hyphens, in lower case."""
     return number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
 
 
-def _hmac(salt: str, number: str, secret: str | None) -> bytes:
+def _sign_number(salt: str, number: str, secret: str | None) -> bytes:
+    """Return the HMAC of a ticket's number."""
     return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()
 
 
-def _domain() -> str:
+def _read_domain() -> str:
+    """Return the domain of our support address."""
     return settings.SUPPORT_EMAIL.partition("@")[2]

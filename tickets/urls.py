@@ -3,31 +3,23 @@
 from django.urls import path, register_converter
 
 from factureya.core import numbers
-from tickets.customer import views_list, views_new, views_public, views_ticket
+from tickets.customer import views_person, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
-class NumberConverter:
-    """A tracking number however it was typed; one that cannot be is no address of ours (404, without a query)."""
+class NumberConverter(numbers.NumberConverter):
+    """Read the tracking number in an address."""
 
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """The canonical number. A ValueError (InvalidNumber) means that this pattern does not match."""
-        return numbers.parse_number(NUMBER_PREFIX, value)
-
-    def to_url(self, value: str) -> str:
-        """As it is."""
-        return value
+    prefixes = (NUMBER_PREFIX,)
 
 
 register_converter(NumberConverter, "ticket_number")
 
 app_name = "tickets"
 urlpatterns = [
-    path("tickets/", views_list.MyTickets.as_view(), name="list"),
-    path("tickets/nuevo/", views_new.NewTicket.as_view(), name="new"),
-    path("tickets/parecidos/", views_new.Similar.as_view(), name="similar"),
+    path("tickets/", views_person.MyTickets.as_view(), name="list"),
+    path("tickets/nuevo/", views_person.NewTicket.as_view(), name="new"),
+    path("tickets/parecidos/", views_person.Similar.as_view(), name="similar"),
     path("tickets/consultar/", views_public.LookUp.as_view(), name="lookup"),
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),

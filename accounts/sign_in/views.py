@@ -24,7 +24,7 @@ from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
 from accounts.sign_in.after_login import choose_landing
 from accounts.sign_in.allauth_internal import SECRET_SESSION_KEY, get_pending_stage, record_authentication
-from accounts.web import drafts
+from accounts.web import form_memory
 
 DEMO_PEOPLE = (
     ("ana", "representante legal"),
@@ -51,7 +51,7 @@ class LoginView(account.LoginView):
         return super().get_context_data(
             demo_people=demo,
             demo_password=DEMO_PASSWORD if demo else "",
-            keeps_words=bool(drafts.everything(self.request.session)),
+            keeps_words=bool(form_memory.read_all_drafts(self.request.session)),
             **kwargs,
         )
 

@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.views import View
 
 from accounts.models import User
-from accounts.web import drafts, form_keys, returning
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory, returning
+from accounts.web.form_memory import FormKey
 from factureya.core.files import store
 from factureya.core.models import Attachment
 from factureya.core.typed import choose_kept_fields
@@ -58,7 +58,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check login, then office, then second factor; a post comes back to the page that holds its form."""
+        """Ask for login, then office, then second factor; a post comes back to the page that holds its form."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
             return returning.ask_login(request, page)
@@ -83,7 +83,7 @@ class PrivateView(View):
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Return True if this address accepts the method; asked first, so that 405 is 405 for everybody."""
+        """Return whether this address answers to the method; it is asked first, so that 405 is 405 for everybody."""
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
@@ -110,9 +110,9 @@ class KeyedForm:
     request: HttpRequest
 
     def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
-        """Return the key of the posted form, and whether it was valid; a new one replaces an invalid one."""
-        key = form_keys.read(self.request.POST.get("key", ""), form, user)
-        return (key, True) if key else (form_keys.new(user, form), False)
+        """Return the key of the posted form, and whether it was good; a new key stands in for a bad one."""
+        key = form_memory.read_key(self.request.POST.get("key", ""), form, user)
+        return (key, True) if key else (form_memory.new_key(user, form), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Remove the file that «Quitar» names, store the posted files, and return the form's files and the refusals."""
@@ -129,10 +129,10 @@ def posted_text(request: HttpRequest) -> dict[str, str]:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect to the login; a form whose session expired is held for its owner, with its files (M17)."""
-    key = form_keys.read(request.POST.get("key", ""), form, None) if request.method == "POST" else None
+    """Send the person to the login; keep a form that arrives after its session expired, with its files (M17)."""
+    key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
         store.store_uploads(uploads, key.key)
-        drafts.keep(request.session, key, posted_text(request), why=drafts.RECOVERED)
+        form_memory.keep_draft(request.session, key, posted_text(request), why=form_memory.RECOVERED)
     return redirect_to_login(after)

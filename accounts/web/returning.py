@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from factureya.core.files import store
 from factureya.core.typed import choose_kept_fields, list_texts
 
@@ -34,7 +34,7 @@ def set_form_page(page: PageOf) -> Callable[[View], View]:
     """Return a decorator that names the page which holds the form of a view, if that is not the view's own address."""
 
     def mark(view: View) -> View:
-        """Set the page on the view."""
+        """Write the page on the view."""
         view.form_page = page  # type: ignore[attr-defined]
         return view
 
@@ -45,7 +45,7 @@ def post_only(page: str, *names: str) -> Callable[[View], View]:
     """Return a decorator for a view that takes posts only; the named page, with these arguments, holds its form."""
 
     def mark(view: View) -> View:
-        """Limit the view to posts, and set the page that holds its form."""
+        """Make the view take posts alone, and write the page on it."""
 
         def holder(request: HttpRequest, arguments: dict[str, Any]) -> str:
             """Return the address of the page that holds the form."""
@@ -79,17 +79,17 @@ def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None
     if key is None or not (list_texts(fields) or request.FILES):
         return
     for name, inputs in FILE_FIELDS.items():
-        under = form_keys.read_orphan(request.POST.get(name, ""))
+        under = form_memory.read_orphan_key(request.POST.get(name, ""))
         uploads = [file for field in inputs for file in request.FILES.getlist(field)]
         if under is not None and under.owner == key.owner and uploads:
             store.store_uploads(uploads, under.key)
-    drafts.keep(request.session, key, {**fields, "posted_to": request.path}, why=drafts.RECOVERED)
+    form_memory.keep_draft(request.session, key, {**fields, "posted_to": request.path}, why=form_memory.RECOVERED)
 
 
 def read_held_fields(request: HttpRequest) -> dict[str, str]:
     """Return what is held of a form of this page without a key of its own; empty for anybody but its owner."""
     user: Any = request.user
-    found = drafts.find(request.session, user, _name_form(request.path))
+    found = form_memory.find_draft(request.session, user, _name_form(request.path))
     return found[1] if found else {}
 
 
@@ -101,57 +101,57 @@ def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
     if user is None or not user.is_authenticated or not user.is_staff:
         return {}
-    for form, _fields in drafts.everything(request.session):
-        found = drafts.find(request.session, user, form)
+    for form, _fields in form_memory.read_all_drafts(request.session):
+        found = form_memory.find_draft(request.session, user, form)
         if found is None or not form.startswith(_name_form("")):
             continue
         key, fields, why = found
-        if form == _name_form(request.path) or why == drafts.RECOVERED:
-            if why == drafts.RECOVERED:
-                drafts.keep(request.session, key, fields, why=drafts.BESIDE)
+        if form == _name_form(request.path) or why == form_memory.RECOVERED:
+            if why == form_memory.RECOVERED:
+                form_memory.keep_draft(request.session, key, fields, why=form_memory.BESIDE)
             return fields
     return {}
 
 
 def drop_held_fields(request: HttpRequest) -> None:
-    """Drop what is held of the form that is posted now."""
-    for form, fields in drafts.everything(request.session):
+    """Forget what was kept of the form that is posted now."""
+    for form, fields in form_memory.read_all_drafts(request.session):
         if fields.get("posted_to") == request.path and form.startswith(_name_form("")):
-            drafts.forget_form(request.session, form)
+            form_memory.forget_form(request.session, form)
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Leave a cookie in the browser of staff that names the owner of a later post, for when its session has ended."""
+    """Store in the browser of staff who they are, to know whose form a later post is when its session has ended."""
     user: Any = request.user
-    if not user.is_authenticated or _read_browser_owner(request) == form_keys.owner_of(user):
+    if not user.is_authenticated or _read_browser_owner(request) == form_memory.digest_owner(user):
         return
     response.set_cookie(
         COOKIE,
-        signing.dumps(form_keys.owner_of(user), salt=SALT),
+        signing.dumps(form_memory.digest_owner(user), salt=SALT),
         httponly=True,
         secure=settings.HTTPS,
-        max_age=int(form_keys.ORPHAN_FORM_AGE.total_seconds()),
+        max_age=int(form_memory.ORPHAN_FORM_AGE.total_seconds()),
         samesite="Lax",
     )
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key that the post carries, or a new one of this page for the person known to own it, or None."""
-    carried = form_keys.read_orphan(request.POST.get("key", ""))
+    """Return the key that the post carries; else one of this page, for the person it is known to be of."""
+    carried = form_memory.read_orphan_key(request.POST.get("key", ""))
     if carried is not None:
         return carried if user is None or carried.belongs_to(user) else None
-    owner = form_keys.owner_of(user) if user is not None else _read_browser_owner(request)
+    owner = form_memory.digest_owner(user) if user is not None else _read_browser_owner(request)
     return FormKey("", _name_form(page), owner) if owner else None
 
 
 def _name_form(page: str) -> str:
-    """Return the name under which the form of a page is held."""
+    """Return the name of the form of a page that has no key of its own."""
     return f"post:{page.partition('?')[0]}"
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
     """Return who used this browser last, by the signed cookie, or an empty text."""
     try:
-        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_keys.ORPHAN_FORM_AGE))
+        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=form_memory.ORPHAN_FORM_AGE))
     except signing.BadSignature:
         return ""

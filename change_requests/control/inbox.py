@@ -6,26 +6,22 @@ It takes three statements, whatever there is: two limited counts and a page of r
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.fields import DateTimeField
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.utils.http import urlencode
 
 from accounts.models import User
 from change_requests import policy
 from change_requests.control import wording
 from change_requests.control.wording import Chip
-from change_requests.kinds.folios import find_folio
+from change_requests.kinds.folios import find_folio, read_folio
 from change_requests.kinds.registry import find_title
 from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
 from change_requests.progress import ENDED, waits_for
+from factureya.core import keyset
 from factureya.core.templatetags.fy import when
 
-PAGE_ROWS = 25
 COUNT_CAP = 99
 MAX_QUERY = 120
 MINE, OPEN, DONE = "mias", "en-curso", "terminadas"
@@ -41,17 +37,9 @@ NOTHING = {
     OPEN: ("No hay solicitudes en curso", "Aquí aparecen desde que se envían hasta que se implementan."),
     DONE: ("No hay solicitudes terminadas", "Aquí quedan las cerradas, rechazadas, canceladas y vencidas."),
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_DEADLINE = datetime(9000, 1, 1, tzinfo=UTC)
+FIRST_DUE = keyset.Order("place", key="folio", read_key=read_folio)
+NEWEST_FIRST = replace(FIRST_DUE, is_descending=True)
 Requests = QuerySet[FormalRequest]
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the key and the folio of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    folio: str
-    is_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +98,12 @@ class InboxQuery:
     view: str = MINE
     kind: str = ""
     query: str = ""
-    cursor: Cursor | None = None
+    cursor: keyset.Cursor | None = None
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Return True if the list is sorted by when a request came; else by when it is due."""
+        return self.view == DONE or bool(self.query)
 
     @property
     def base(self) -> dict[str, str]:
@@ -128,7 +121,10 @@ def read_page(user: User, asked: InboxQuery) -> Page:
         found = visible.filter(_matching(asked.query))
     if asked.kind:
         found = found.filter(form=FORMS[asked.kind])
-    rows, before, after = _keyset(found, asked)
+    newest = asked.is_newest_first
+    place = Coalesce("submitted_at", "created_at") if newest else keyset.late_when_null("due_at")
+    order = NEWEST_FIRST if newest else FIRST_DUE
+    found_page = keyset.page(order, asked.cursor, _select_columns(found.annotate(place=place)))
     is_mine = asked.view == MINE and not asked.query
     return Page(
         asked.view,
@@ -136,23 +132,10 @@ def read_page(user: User, asked: InboxQuery) -> Page:
         asked.query,
         _make_heading(asked),
         _make_tabs(asked, mine, current),
-        [_make_row(formal, is_mine) for formal in rows],
+        [_make_row(formal, is_mine) for formal in found_page.rows],
         _explain_emptiness(asked),
-        "?" + urlencode({**asked.base, "antes": _encode(rows[0])}) if before else "",
-        "?" + urlencode({**asked.base, "despues": _encode(rows[-1])}) if after else "",
+        **found_page.links(asked.base),
     )
-
-
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,18})\.(S[AC]-\w{4}-\w{4})", text, re.ASCII)
-    if match is None:
-        return None
-    try:
-        at = _EPOCH + timedelta(microseconds=int(match.group(1)))
-    except OverflowError:
-        return None
-    return Cursor(at, match.group(2), is_back)
 
 
 # -- Searching and paging ----------------------------------------------------------------------------
@@ -177,33 +160,6 @@ def _matching(query: str) -> Q:
 def _subjects_like(word: str) -> QuerySet[RequestedAsset]:
     """Return a subquery of the people whom access requests are about, whose mail begins with the word."""
     return RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
-
-
-def _keyset(found: Requests, asked: InboxQuery) -> tuple[list[FormalRequest], bool, bool]:
-    """A page of rows, and whether there are rows before and after it; one statement, at any depth."""
-    cursor, descends = asked.cursor, asked.view == DONE or bool(asked.query)
-    key = (
-        Coalesce("submitted_at", "created_at") if descends else Coalesce("due_at", Value(_NO_DEADLINE, DateTimeField()))
-    )
-    is_back = cursor is not None and cursor.is_back
-    sign = "-" if descends != is_back else ""
-    found = found.annotate(key=key)
-    if cursor is not None:
-        beyond = "lt" if sign else "gt"
-        same = Q(key=cursor.at, **{f"folio__{beyond}": cursor.folio})
-        found = found.filter(Q(**{f"key__{beyond}": cursor.at}) | same)
-    rows = list(_select_columns(found).order_by(f"{sign}key", f"{sign}folio")[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    if is_back:
-        rows.reverse()
-        return rows, has_more, bool(rows)
-    return rows, bool(rows) and cursor is not None, has_more
-
-
-def _encode(formal: FormalRequest) -> str:
-    """A row as a cursor: its key in microseconds and its folio (no primary key leaves)."""
-    key: datetime = formal.key  # type: ignore[attr-defined]
-    return f"{(key - _EPOCH) // timedelta(microseconds=1)}.{formal.folio}"
 
 
 # -- Rows and words ----------------------------------------------------------------------------------

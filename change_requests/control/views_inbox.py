@@ -36,12 +36,11 @@ class Inbox(ControlMixin, TemplateView):
         """Return what the address asks for."""
         get = self.request.GET
         view, kind = get.get("vista", ""), get.get("tipo", "")
-        back = inbox.decode(get.get("antes", ""), is_back=True)
         return inbox.InboxQuery(
             view if view in inbox.VIEWS else inbox.MINE,
             kind if kind in inbox.FORMS else "",
             get.get("q", "").replace("\0", "").strip()[: inbox.MAX_QUERY],
-            inbox.decode(get.get("despues", "")) or back,
+            inbox.FIRST_DUE.read_from(get),
         )
 
     def list_resets(self) -> list[FactorReset]:

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from change_requests.customer import views_detail, views_files, views_links, views_list, views_start, views_wizard
-from change_requests.customer.views_common import FolioConverter
+from change_requests.kinds.folios import FolioConverter
 from change_requests.models import FormalRequest
 
 register_converter(FolioConverter, "folio")

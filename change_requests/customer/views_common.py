@@ -11,7 +11,6 @@ from django.urls import reverse
 from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
 from change_requests import operations, policy
-from change_requests.kinds.folios import find_folio
 from change_requests.models import FormalRequest, MailText
 
 # What an operation may answer to a form that was filled in well; the page shows it again with the reason.
@@ -103,19 +102,3 @@ class RequestView(RequesterView):
         if text:
             messages.add_message(self.request, level, text)
         return redirect("requests:detail", folio=self.folio)
-
-
-class FolioConverter:
-    """Accept a folio in an address however it was typed; anything else gets 404 without a query."""
-
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """Return the canonical folio. Raise ValueError, which means 404, for what cannot be a folio."""
-        if folio := find_folio(value):
-            return folio
-        raise ValueError(value)
-
-    def to_url(self, value: str) -> str:
-        """Return the folio unchanged."""
-        return value

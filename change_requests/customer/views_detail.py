@@ -7,8 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
@@ -29,7 +29,7 @@ class RequestPage(KeyedForm, RequestView):
         self, facts: request_page.RequestFacts, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
     ) -> HttpResponse:
         """Return the page; `asked` are the forms that were posted, as `answer` or `code`."""
-        key = key or form_keys.new(self.user, self.page_key())
+        key = key or form_memory.new_key(self.user, self.page_key())
         given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
         context = {
             "dossier": facts,
@@ -62,7 +62,7 @@ class Detail(RequestPage):
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
         facts = request_page.read_facts(self.find(), self.user)
-        found = drafts.find(request.session, self.user, self.page_key())
+        found = form_memory.find_draft(request.session, self.user, self.page_key())
         if found is None:
             return self.page(facts)
         key, fields, _ = found
@@ -86,12 +86,12 @@ class AnswerClarification(RequestPage):
             try:
                 operations.answer_clarification(formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
-                drafts.forget(request.session, key)
+                form_memory.forget_draft(request.session, key)
                 return self.to_detail(str(refusal))
             except REFUSALS as refusal:
                 form.add_error("answer", str(refusal))
             else:
-                drafts.forget(request.session, key)
+                form_memory.forget_draft(request.session, key)
                 return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
         return self.page(request_page.read_facts(formal, self.user), key=key, answer=form)
 
@@ -163,8 +163,8 @@ class Withdraw(KeyedForm, RequestView):
         formal = self.find()
         if formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
-        found = drafts.find(request.session, self.user, self.form_name(folio=folio))
-        key, fields, _ = found or (form_keys.new(self.user, self.form_name(folio=folio)), {}, "")
+        found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
+        key, fields, _ = found or (form_memory.new_key(self.user, self.form_name(folio=folio)), {}, "")
         return self.page(formal, forms.WithdrawForm(initial=fields), key)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
@@ -185,7 +185,7 @@ class Withdraw(KeyedForm, RequestView):
         except REFUSALS as refusal:
             form.add_error("reason", str(refusal))
             return self.page(formal, form, key)
-        drafts.forget(request.session, key)
+        form_memory.forget_draft(request.session, key)
         done = "Se descartó el borrador." if formal.status == Status.DRAFT else "Se retiró la solicitud."
         messages.success(request, done)
         return redirect("requests:list")

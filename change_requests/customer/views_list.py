@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from django.db.models import Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.views_common import RequesterView
-from change_requests.kinds.folios import find_folio
+from change_requests.kinds.folios import read_folio
 from change_requests.models import FormalRequest, RequestRevision
+from factureya.core import keyset
 
 PAGE = 25
+NEWEST_FIRST = keyset.Order(name="folio", read_key=read_folio, is_descending=True)
 VIEWS = ("vigentes", "terminadas")
 OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Status.FAILED)
 
@@ -29,16 +30,13 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        if after := find_folio(request.GET.get("desde", "")):
-            last = visible.filter(folio=after).values("pk")[:1]
-            wanted = wanted.filter(pk__lt=Subquery(last))
-        found = list(wanted.order_by("-pk")[: PAGE + 1])
-        shown = found[:PAGE]
+        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted, size=PAGE)
+        shown = page.rows
         context: dict[str, Any] = {
             "view": view,
             "rows": _describe_rows(shown),
             "customer": self.customer,
-            "next_url": f"?vista={view}&desde={shown[-1].folio}" if len(found) > PAGE else "",
+            **page.links({"vista": view}),
             "is_empty": not shown and not visible.exists(),
         }
         return render(request, "change_requests/customer/list.html", context)

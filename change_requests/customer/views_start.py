@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm
 from change_requests import operations
 from change_requests.customer import forms, steps
@@ -33,8 +33,8 @@ class NewRequest(KeyedForm, RequesterView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return the page with the choice."""
-        found = drafts.find(request.session, self.user, self.form_name())
-        key, fields, why = found or (form_keys.new(self.user, self.form_name()), {}, "")
+        found = form_memory.find_draft(request.session, self.user, self.form_name())
+        key, fields, why = found or (form_memory.new_key(self.user, self.form_name()), {}, "")
         return self.page(forms.KindForm(initial=fields, form=self.form_kind), key, why)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -56,7 +56,7 @@ class NewRequest(KeyedForm, RequesterView):
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, key)
-        drafts.forget(request.session, key)
+        form_memory.forget_draft(request.session, key)
         return redirect("requests:data", folio=formal.folio)
 
     def page(self, form: PortalForm, key: FormKey, why: str = "") -> HttpResponse:

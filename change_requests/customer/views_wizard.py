@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts.web import drafts, form_keys
-from accounts.web.form_keys import FormKey
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm, posted_text
 from change_requests import operations
 from change_requests.customer import forms, request_page, steps, wording
@@ -51,9 +51,9 @@ class StepView(KeyedForm, RequestView):
         self.formal = self.find()
         if away := self.not_here():
             return self.to_detail(away)
-        found = drafts.find(request.session, self.user, self.form_name(folio=folio))
+        found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
         if found is None:
-            key = form_keys.new(self.user, self.form_name(folio=folio))
+            key = form_memory.new_key(self.user, self.form_name(folio=folio))
             return self.page(self.form(initial=self.initial()), key)
         key, fields, why = found
         return self.page(self.form(initial=fields), key, why=why)
@@ -118,7 +118,7 @@ class StepView(KeyedForm, RequestView):
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key)
-        drafts.forget(self.request.session, self.key)
+        form_memory.forget_draft(self.request.session, self.key)
         following = steps.ORDER[steps.ORDER.index(self.step) + 1]
         return redirect(f"requests:{following}", folio=self.folio)
 

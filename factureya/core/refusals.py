@@ -35,6 +35,17 @@ class Invalid(Refused):
         self.errors = dict(errors)
 
 
+class FormUsed(WrongStatus):
+    """Say that the one-time key of a form was used before for something else; the text must be sent with a new form."""
+
+    def __init__(self) -> None:
+        super().__init__("Este formulario ya se había enviado. Revise lo que llegó y envíe su texto de nuevo.")
+
+
+class FilesGone(Refused):
+    """Say that a file of the form was removed or taken by another form meanwhile; it must be uploaded again."""
+
+
 def require(allowed: bool, text: str) -> None:
     """Raise Refused with `text` unless `allowed` is true."""
     if not allowed:

@@ -21,22 +21,25 @@ TRIES_PER_ADDRESS = 12  # of a client address, in WINDOW
 TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 
 
-def find(number: str, email: str) -> Ticket | None:
-    """The ticket, if this address is registered and may see it (M5): one statement, whatever is wrong."""
-    contacts = _contacts(email).filter(customer=OuterRef("customer"))
+def find_ticket(number: str, email: str) -> Ticket | None:
+    """Return the ticket if this address is registered and may see it, else None (M5).
+
+    It is one statement whatever is wrong, so that no answer tells what is right.
+    """
+    contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
     seeing = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
     registered = Q(customer__registered_email__iexact=email) | Exists(seeing)
     return Ticket.objects.filter(registered, number=number).first()
 
 
-def contact(ticket: Ticket, email: str) -> User | None:
-    """The contact who may see the ticket and whose own address this is: the only one a link is sent to."""
-    found = _contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
+def find_contact(ticket: Ticket, email: str) -> User | None:
+    """Return the contact who may see the ticket and owns this address, or None; only this contact gets a link."""
+    found = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
     return found.user if found and policy.may_write_as_customer(found.user, ticket) else None
 
 
 def send_link(ticket: Ticket, person: User) -> None:
-    """Mail the contact a link, at most one per contact and ticket in LINK_EVERY."""
+    """Queue a mail with a link to the contact, at most one per contact and ticket in LINK_EVERY."""
     turn = int(now().timestamp() // LINK_EVERY.total_seconds())
     key = f"link:{ticket.number}:{person.pk}:{turn}"
     if OutboxMessage.objects.filter(key=key).exists():
@@ -48,14 +51,15 @@ def send_link(ticket: Ticket, person: User) -> None:
         return
 
 
-def may_try(address: str) -> bool:
-    """Count a try of this client address; False when it, or everybody together, has had too many."""
+def count_try(address: str) -> bool:
+    """Count one try of this client address, and return whether it and everybody together are within the limits."""
     turn = int(now().timestamp() // WINDOW.total_seconds())
-    mine = _count(f"lookup:{turn}:{address}")
-    return mine <= TRIES_PER_ADDRESS and _count(f"lookup:{turn}") <= TRIES_OF_ALL
+    mine = _count_one_more(f"lookup:{turn}:{address}")
+    return mine <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{turn}") <= TRIES_OF_ALL
 
 
-def _count(key: str) -> int:
+def _count_one_more(key: str) -> int:
+    """Add one to a counter of the cache and return it."""
     cache.add(key, 0, timeout=WINDOW.total_seconds())
     try:
         return int(cache.incr(key))
@@ -63,8 +67,8 @@ def _count(key: str) -> int:
         return 1
 
 
-def _contacts(email: str) -> QuerySet[Contact]:
-    """Active people of companies whose verified address this is."""
+def _find_contacts(email: str) -> QuerySet[Contact]:
+    """Select active contacts whose verified address this is."""
     return Contact.objects.filter(
         user__is_active=True,
         user__is_staff=False,

@@ -6,18 +6,17 @@ Five queries at most, session and user included, whatever the person owns.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
-from django.db.models import F, Func, Q, QuerySet, Subquery
+from django.db.models import F, Func, Q, QuerySet
 
 from accounts.models import User
-from factureya.core import numbers
+from factureya.core import keyset, numbers
+from factureya.core.keyset import Cursor, Page
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
 
-PAGE_ROWS = 25
 COUNT_CAP = 99
 MAX_QUERY = 120
 ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
@@ -28,7 +27,11 @@ ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
     "empresa-cerrados",
 )
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No primary key leaves: an address holds the number of a ticket.
+NEWEST_FIRST = keyset.Order(
+    "touched_at", name="number", read_key=partial(numbers.parse_number, NUMBER_PREFIX), is_descending=True
+)
+OLDEST_FIRST = replace(NEWEST_FIRST, is_descending=False)
 _UUID = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}", re.IGNORECASE)
 
 
@@ -53,30 +56,13 @@ class Group:
     more_view: str = ""  # the view that has the rest of the group, if it is cut
 
 
-@dataclass
-class Page:
-    """Rows of a keyset page and the cursors around it («» when there is nothing there)."""
-
-    tickets: list[Ticket] = field(default_factory=list)
-    before: str = ""
-    after: str = ""
-
-
-class Cursor(NamedTuple):
-    """Where a page starts: the instant and the number of a row; `is_back` when it ends before it."""
-
-    at: datetime
-    number: str
-    is_back: bool = False
-
-
 def is_limited(user: User) -> bool:
-    """Whether the person sees his own tickets only, so that there is no company tab."""
+    """Return whether the person sees only his own tickets, so that there is no company tab."""
     return user.membership is None or user.membership.own_tickets_only
 
 
-def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """The tabs with their figures, and whether the person sees any ticket at all; one statement."""
+def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
+    """Return the tabs with their figures, and whether the person sees any ticket at all; one statement."""
     mine = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", mine.exclude(status=Ticket.Status.CLOSED)),
@@ -87,29 +73,29 @@ def tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     if not is_limited(user):
         views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
     questions = [sql.capped_count(found, COUNT_CAP + 1) for _, found in views.values()]
-    *figures, any_at_all = sql.ask([*questions, sql.capped_count(visible, 1)])
+    *figures, any_at_all = sql.ask_all([*questions, sql.capped_count(visible, 1)])
     here = COMPANY if view == COMPANY_CLOSED else view
     shown = [
-        Tab(name, label, _figure(figure), name == here, name == TURN and figure > 0)
+        Tab(name, label, _cap_figure(figure), name == here, name == TURN and figure > 0)
         for (name, (label, _)), figure in zip(views.items(), figures, strict=True)
     ]
     return shown, bool(any_at_all)
 
 
-def groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page]:
-    """The groups of a view and the page that the pager walks (the last group)."""
+def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return the groups of a view, and the page that the pager walks (the last group)."""
     if view == ACTIVE:
-        return _active(user, cursor)
+        return _read_active_groups(user, cursor)
     if view == TURN:
-        page = keyset(rows(user, TURN), cursor, oldest_first=True)
-        return [Group("Le toca a usted", page.tickets, is_due=True)], page
-    page = keyset(rows(user, view), cursor)
+        page = keyset.page(OLDEST_FIRST, cursor, _with_row_columns(select_tickets(user, TURN)))
+        return [Group("Le toca a usted", page.rows, is_due=True)], page
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(select_tickets(user, view)))
     title = "Cerrados" if view in {CLOSED, COMPANY_CLOSED} else "Vigentes de mi empresa"
-    return [Group(title, page.tickets)], page
+    return [Group(title, page.rows)], page
 
 
-def rows(user: User, view: str) -> TicketQuerySet:
-    """The tickets of a view, unordered."""
+def select_tickets(user: User, view: str) -> TicketQuerySet:
+    """Select the tickets of a view, unordered."""
     visible = Ticket.objects.visible_to(user)
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
@@ -120,13 +106,15 @@ def rows(user: User, view: str) -> TicketQuerySet:
     return visible.exclude(status=Ticket.Status.CLOSED)
 
 
-def search(user: User, query: str, cursor: Cursor | None) -> Page:
-    """Tickets visible to the person by number, fiscal folio, or words of the subject (every word, no accents)."""
-    return keyset(Ticket.objects.visible_to(user).filter(_matching(query)), cursor)
+def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
+    """Find tickets visible to the person by number, fiscal folio, or every word of the subject, without accents."""
+    return keyset.page(
+        NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
+    )
 
 
 def has_wrong_number(query: str) -> bool:
-    """Whether the query was meant as a number and a character of it is mistyped (found without a query, M10)."""
+    """Return whether the query looks like a number with a mistyped character; this needs no query (M10)."""
     try:
         numbers.parse_number(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:
@@ -134,58 +122,25 @@ def has_wrong_number(query: str) -> bool:
     return False
 
 
-def keyset(tickets: QuerySet[Ticket], cursor: Cursor | None, *, oldest_first: bool = False) -> Page:
-    """One page in the order of the last movement; one query, at any depth."""
-    is_back = cursor is not None and cursor.is_back
-    if cursor is not None:
-        tickets = tickets.filter(_beyond(cursor, ascending=oldest_first != is_back))
-    order = ("touched_at", "id") if oldest_first != is_back else ("-touched_at", "-id")
-    found = list(_for_rows(tickets).order_by(*order)[: PAGE_ROWS + 1])
-    has_more, found = len(found) > PAGE_ROWS, found[:PAGE_ROWS]
-    if is_back:
-        found.reverse()
-    page = Page(found)
-    if found and (has_more if is_back else cursor is not None):
-        page.before = encode(found[0])
-    if found and (is_back or has_more):
-        page.after = encode(found[-1])
-    return page
-
-
-def encode(ticket: Ticket) -> str:
-    """A row as a cursor: its instant in microseconds and its number (no primary key leaves)."""
-    return f"{(ticket.touched_at - _EPOCH) // timedelta(microseconds=1)}.{ticket.number}"
-
-
-def decode(text: str, *, is_back: bool = False) -> Cursor | None:
-    """The cursor in an address, or None when it is none of ours: then the list starts at its beginning."""
-    match = re.fullmatch(r"(\d{1,17})\.(.{8,14})", text)
-    if match is None:
-        return None
-    try:
-        number = numbers.parse_number(NUMBER_PREFIX, match.group(2))
-        return Cursor(_EPOCH + timedelta(microseconds=int(match.group(1))), number, is_back)
-    except (numbers.InvalidNumber, OverflowError):
-        return None
-
-
-def _figure(count: int) -> str:
+def _cap_figure(count: int) -> str:
+    """Write a count as text, no further than «99+»."""
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _active(user: User, cursor: Cursor | None) -> tuple[list[Group], Page]:
-    """First page: what waits for the person, then what we are working on, which is what the pager walks."""
-    page = keyset(rows(user, ACTIVE).filter(status=Ticket.Status.OPEN), cursor)
-    ours = Group("Los estamos atendiendo", page.tickets)
+def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
+    """Return, on the first page, what waits for the person and then what we work on, which the pager walks."""
+    open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
+    page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
+    ours = Group("Los estamos atendiendo", page.rows)
     if cursor is not None:
         return [ours], page
-    due = keyset(rows(user, TURN), None, oldest_first=True)
-    theirs = Group("Le toca a usted", due.tickets, is_due=True, more_view=TURN if due.after else "")
+    due = keyset.page(OLDEST_FIRST, None, _with_row_columns(select_tickets(user, TURN)))
+    theirs = Group("Le toca a usted", due.rows, is_due=True, more_view=TURN if due.next else "")
     return [theirs, ours], page
 
 
-def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """The columns that a row shows; two names are cheaper than the two people they belong to."""
+def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """Load the columns that a row shows; two names cost less than the two people they belong to."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
         "number",
@@ -205,20 +160,13 @@ def _for_rows(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     )
 
 
-def _beyond(cursor: Cursor, *, ascending: bool) -> Q:
-    """Rows after the cursor's in this order. The redundant bound lets the index start there."""
-    key: Any = Ticket.objects.filter(number=cursor.number).values("pk")[:1]
-    side = "gt" if ascending else "lt"
-    later = Q(**{f"touched_at__{side}": cursor.at}) | Q(touched_at=cursor.at, **{f"id__{side}": Subquery(key)})
-    return Q(**{f"touched_at__{side}e": cursor.at}) & later
-
-
-def _matching(query: str) -> Q | Func:
+def _match_query(query: str) -> Q | Func:
+    """Return the condition that a query stands for: a number, a fiscal folio, or words."""
     try:
         return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:
         pass
     if _UUID.fullmatch(query.strip()):
         return Q(cfdi_uuid=numbers.format_fiscal_folio(query))
-    words = sql.words(query)
-    return sql.words_match(words) if words else Q(pk__in=[])
+    words = sql.split_words(query)
+    return sql.match_words(words) if words else Q(pk__in=[])

@@ -20,25 +20,25 @@ _EMPTY = frozenset(
 )
 
 
-def find(user: User, subject: str) -> list[Ticket]:
-    """The open tickets visible to the person whose subject is like this one, most alike first (one query)."""
-    wanted = words(subject)
+def find_similar(user: User, subject: str) -> list[Ticket]:
+    """Find the open tickets visible to the person with a similar subject, the most similar first; one query."""
+    wanted = read_words(subject)
     if not wanted:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    scored = [(likeness(wanted, _words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
+    scored = [(measure_likeness(wanted, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
     alike = [pair for pair in scored if pair[0] >= ENOUGH]
     return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
 
 
-def words(text: str) -> frozenset[str]:
-    """The words of a subject that tell problems apart: no accents, no articles, no plurals."""
-    return _words(searchable(text))
+def read_words(text: str) -> frozenset[str]:
+    """Return the words of a subject that tell problems apart, without accents, articles and plurals."""
+    return _split_words(searchable(text))
 
 
-def likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """From 0 to 1: the share of the shorter subject's words that both have; a shared code alone is enough."""
+def measure_likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return from 0 to 1 which share of the shorter subject's words both have; a shared code alone gives 1."""
     both = one & other
     if not both:
         return 0.0
@@ -48,12 +48,13 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return len(both) / shorter if len(both) >= 2 or shorter == 1 else 0.0
 
 
-def _words(plain: str) -> frozenset[str]:
-    """The same of a text that is `searchable` already, as the column of a ticket is."""
-    return frozenset(_singular(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
+def _split_words(plain: str) -> frozenset[str]:
+    """Return the same words of a text that is `searchable` already, as the column of a ticket is."""
+    return frozenset(_drop_plural(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
 
 
-def _singular(word: str) -> str:
+def _drop_plural(word: str) -> str:
+    """Return a word without the ending of a Spanish plural."""
     if len(word) > 5 and word.endswith("es"):
         return word[:-2]
     return word[:-1] if len(word) > 4 and word.endswith("s") else word

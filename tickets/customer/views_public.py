@@ -31,35 +31,35 @@ class LookUp(PrivateView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The two fields; `n` is what was typed on the home page."""
+        """Show the two fields; `n` is what was typed on the home page."""
         form = LookUpForm(initial={"number": request.GET.get("n", "")[:40]})
         return render(request, "tickets/lookup.html", {"form": form})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """What the number and the address show; or one same answer for every mistake."""
+        """Show what the number and the address may see, or one same answer for every mistake."""
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
-        if not lookup.may_try(read_client_ip(request)):
+        if not lookup.count_try(read_client_ip(request)):
             return too_many_requests(request, lookup.WINDOW.total_seconds())
-        ticket = lookup.find(form.cleaned_data["number"], form.cleaned_data["email"])
+        ticket = lookup.find_ticket(form.cleaned_data["number"], form.cleaned_data["email"])
         if ticket is None:
             form.add_error(None, NEUTRAL)
             return render(request, "tickets/lookup.html", {"form": form})
         return self.found(form, ticket)
 
     def found(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
-        """The state and the actions; sends the link when it was asked for."""
-        person = lookup.contact(ticket, form.cleaned_data["email"])
+        """Show the state and the actions of the ticket; send the link when it was asked for."""
+        person = lookup.find_contact(ticket, form.cleaned_data["email"])
         wants_link = "enlace" in self.request.POST
         if wants_link and person is not None:
             lookup.send_link(ticket, person)
         context = {
             "form": form,
             "ticket": ticket,
-            "state": wording.state(ticket),
-            "turn": wording.nameless_turn(ticket),
-            "entries": timeline.actions(ticket),
+            "state": wording.describe_state(ticket),
+            "turn": wording.describe_turn_without_names(ticket),
+            "entries": timeline.read_actions(ticket),
             "has_contact": person is not None,
             "is_sent": wants_link and person is not None,
         }
@@ -76,7 +76,7 @@ class OpenLink(PrivateView):
     http_method_names = ["get", "head"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The token stays in no Referer."""
+        """Keep the token out of every Referer."""
         response = super().dispatch(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         return response
@@ -84,10 +84,10 @@ class OpenLink(PrivateView):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Exchange, or explain."""
         try:
-            grant = links.read(token)
+            grant = links.read_token(token)
             if request.user.is_authenticated:
                 return self.for_who_is_in(grant)
-            links.holder(grant)
+            links.find_holder(grant)
         except links.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
         request.session.cycle_key()
@@ -95,10 +95,10 @@ class OpenLink(PrivateView):
         return redirect("tickets:detail", number=grant.number)
 
     def for_who_is_in(self, grant: links.Grant) -> HttpResponse:
-        """Who is logged in acts as himself: to his ticket, or told that the link is somebody else's."""
+        """Send a person who is logged in to the ticket, or say that the link is somebody else's."""
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
-        links.holder(grant)
+        links.find_holder(grant)
         return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
 
 
@@ -108,10 +108,10 @@ class Download(PrivateView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """The file; 404 for somebody else's; the login for who is nobody yet."""
+        """Send the file; answer 404 for another person's, and the login for who is not logged in."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
-        actor = access.actor(request.user, request.session, file.ticket.number if file else "")
+        actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")
         if actor is None:
             return redirect_to_login(request.get_full_path())
         if file is None or not TicketFile.objects.visible_to(actor.user).filter(pk=file.pk).exists():

@@ -15,32 +15,33 @@ class Turn(NamedTuple):
     text: str
 
 
-def first_reply() -> str:
-    """«4 horas hábiles»: our goal for a first reply."""
+def describe_first_reply() -> str:
+    """Return our goal for a first reply: «4 horas hábiles»."""
     return f"{settings.FIRST_REPLY_BUSINESS_HOURS} horas hábiles"
 
 
-def state(ticket: Ticket) -> str:
-    """The chip of a ticket's page: the state with whose turn it is."""
+def describe_state(ticket: Ticket) -> str:
+    """Return the label of a ticket's state, with whose turn it is."""
     return "En espera de su respuesta" if ticket.is_waiting else str(ticket.get_status_display())
 
 
-def turn(ticket: Ticket) -> Turn:
-    """The card «Qué sigue» of a ticket, or «Cómo terminó» of a closed one."""
+def describe_turn(ticket: Ticket) -> Turn:
+    """Return the card «Qué sigue» of a ticket, or «Cómo terminó» of a closed one."""
     if ticket.is_open:
-        return _ours(ticket)
-    return _theirs(ticket) if ticket.is_waiting else _ended(ticket)
+        return _describe_our_turn(ticket)
+    return _describe_customers_turn(ticket) if ticket.is_waiting else _describe_end(ticket)
 
 
-def nameless_turn(ticket: Ticket) -> Turn:
-    """The same for the look-up page, where nobody is named (M16)."""
+def describe_turn_without_names(ticket: Ticket) -> Turn:
+    """Return the same card for the look-up page, which names nobody (M16)."""
     if ticket.is_open:
-        return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {first_reply()}.")
-    return Turn(_theirs(ticket).title, "") if ticket.is_waiting else _ended(ticket)
+        return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
+    return Turn(_describe_customers_turn(ticket).title, "") if ticket.is_waiting else _describe_end(ticket)
 
 
-def _ours(ticket: Ticket) -> Turn:
-    usual = f"Habitualmente respondemos en {first_reply()}."
+def _describe_our_turn(ticket: Ticket) -> Turn:
+    """Return the card of an open ticket: who has it, and when we usually answer."""
+    usual = f"Habitualmente respondemos en {describe_first_reply()}."
     if ticket.assignee is None:
         return Turn("Nos toca a nosotros: lo vamos a asignar", usual)
     name = ticket.assignee.get_full_name()
@@ -52,7 +53,8 @@ def _ours(ticket: Ticket) -> Turn:
     )
 
 
-def _theirs(ticket: Ticket) -> Turn:
+def _describe_customers_turn(ticket: Ticket) -> Turn:
+    """Return the card of a waiting ticket: what we need from the customer."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
@@ -75,7 +77,8 @@ def _theirs(ticket: Ticket) -> Turn:
     )
 
 
-def _ended(ticket: Ticket) -> Turn:
+def _describe_end(ticket: Ticket) -> Turn:
+    """Return the card of a closed ticket: why it closed, and how to continue."""
     on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     on += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
@@ -83,13 +86,13 @@ def _ended(ticket: Ticket) -> Turn:
     return Turn("Se cerró porque se confirmó que quedó resuelto", on)
 
 
-def last_move(ticket: Ticket, assignee: str | None) -> str:
-    """What last happened, for a row of a list; read from the ticket's own columns, so it costs no query."""
+def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
+    """Return what happened last, for a row of a list; it reads the ticket's own columns, without a query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _asked(ticket, assignee or "Soporte")
+        return _describe_question(ticket, assignee or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -97,7 +100,8 @@ def last_move(ticket: Ticket, assignee: str | None) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _asked(ticket: Ticket, who: str) -> str:
+def _describe_question(ticket: Ticket, who: str) -> str:
+    """Return what we last sent the customer of a waiting ticket."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:
@@ -107,6 +111,6 @@ def _asked(ticket: Ticket, who: str) -> str:
     return f"{who} le pidió más detalle"
 
 
-def whose(assignee: str | None) -> str:
-    """Who has the ticket now, for a row of a list."""
+def describe_assignee(assignee: str | None) -> str:
+    """Return who has the ticket now, for a row of a list."""
     return f"Lo tiene {assignee}" if assignee else "Por asignar"

@@ -11,14 +11,16 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from accounts.models import User
-from accounts.web import drafts
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.posting import REMOVE, renew_used_key
 from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment
-from tickets import formkeys, operations, policy
-from tickets.desk.pages import agent_of
+from factureya.core.refusals import Refused
+from tickets import operations
+from tickets.desk.pages import require_agent
 from tickets.desk.timeline import Entry, message_anchor, newer_than, note_anchor
-from tickets.formkeys import FormKey
 from tickets.models import Note, Ticket
 
 REPLY, NOTE = "respuesta", "nota"
@@ -69,19 +71,19 @@ class ComposerForm(FilesMixin):
     )
 
     def __init__(self, ticket: Ticket, data: Any = None, initial: Any = None) -> None:
-        super().__init__(data, initial={**first_values(ticket), **(initial or {})})
+        super().__init__(data, initial={**build_first_values(ticket), **(initial or {})})
         for name in ("body", "note"):
             self.fields[name].widget.attrs["id"] = name
-        self.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
+        self.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
 
     @property
     def is_note(self) -> bool:
-        """Whether the note's tab is chosen."""
+        """Return whether the note's tab is chosen."""
         return bool(self["kind"].value() == NOTE)
 
     @property
     def texts(self) -> dict[str, str]:
-        """Both texts as they were typed, whichever is sent."""
+        """Return both texts as they were typed, whichever is sent."""
         return {name: str(self[name].value() or "") for name in ("body", "note")}
 
     def clean(self) -> dict[str, Any]:
@@ -115,19 +117,19 @@ class Composer:
 
     def __init__(self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, why: str = "") -> None:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
-        self.is_recovered = why == drafts.RECOVERED
+        self.is_recovered = why == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
         self.beside: dict[str, str] = {}  # properties that were chosen and not saved when a session ended
 
     @classmethod
     def opened(cls, ticket: Ticket, agent: User, session: MutableMapping[str, Any]) -> "Composer":
         """Return the composer of a page that is opened: empty, or with what was typed and not sent."""
-        found = drafts.find(session, agent, _form_of(ticket))
+        found = form_memory.find_draft(session, agent, _name_form(ticket))
         if found is None:
-            reply, note = (Tab(formkeys.new(agent, _form_of(ticket)), []) for _tab in range(2))
+            reply, note = (Tab(form_memory.new_key(agent, _name_form(ticket)), []) for _tab in range(2))
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
         key, fields, why = found
-        note_key = _read(fields.get("note_key", ""), ticket, agent)
+        note_key = _read_key(fields.get("note_key", ""), ticket, agent)
         kept = {name: text for name, text in fields.items() if name != "seen"}
         tabs = [Tab(one, store.list_draft_files(one.key)) for one in (key, note_key)]
         composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), *tabs, why=why)
@@ -143,19 +145,22 @@ class Composer:
     def posted(
         cls, ticket: Ticket, agent: User, data: QueryDict, files: MultiValueDict[str, UploadedFile]
     ) -> "Composer":
-        """What came in, with its files kept whatever else is wrong. «Quitar» takes a file away and sends nothing."""
-        is_ours = formkeys.read(data.get("key", ""), _form_of(ticket), agent) is not None
+        """Return the composer of a post, with its files kept whatever else is wrong.
+
+        «Quitar» removes a file and sends nothing.
+        """
+        is_ours = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
             data = data.copy()  # a page that was opened when both tabs had one text between them
             data["note"], data["body"] = data.get("body", ""), ""
-        keys = [_read(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
+        keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
         refusals = []
         for key, name in zip(keys, ("files", "note_files"), strict=True):
-            if "quitar" in data:
-                store.discard_file(key.key, data["quitar"])
+            if REMOVE in data:
+                store.discard_file(key.key, data[REMOVE])
             refusals.append(store.store_uploads(files.getlist(name), key.key)[1])
         tabs = [Tab(key, store.list_draft_files(key.key)) for key in keys]
-        if "quitar" in data:
+        if REMOVE in data:
             return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), *tabs)
         form = ComposerForm(ticket, data)
         form.take_files(tabs[0].files, refusals[0])
@@ -174,10 +179,10 @@ class Composer:
             return self._note() if self.form.is_note else self._reply()
         except operations.NewerMessage as refusal:
             self.is_stale = True
-            self._refused(refusal)
-        except (operations.WrongStatus, operations.FilesGone, policy.NotAllowed) as refusal:
-            self._refused(refusal)
-            tab.key = formkeys.after(refusal, tab.key, self.agent)
+            self.form.add_error(None, str(refusal))
+        except Refused as refusal:
+            self.form.add_error(None, str(refusal))
+            tab.key = renew_used_key(refusal, tab.key, self.agent)
             tab.files = store.list_draft_files(tab.key.key)
         return ""
 
@@ -186,28 +191,28 @@ class Composer:
         texts = self.form.texts
         reply, note = self.reply, self.note
         if sent == REPLY:
-            texts["body"], reply = "", Tab(formkeys.new(self.agent, reply.key.form), [])
+            texts["body"], reply = "", Tab(form_memory.new_key(self.agent, reply.key.form), [])
         elif sent == NOTE:
-            texts["note"], note = "", Tab(formkeys.new(self.agent, note.key.form), [])
+            texts["note"], note = "", Tab(form_memory.new_key(self.agent, note.key.form), [])
         has_reply, has_note = bool(texts["body"] or reply.files), bool(texts["note"] or note.files)
         if not (has_reply or has_note):
-            drafts.forget_form(session, reply.key.form)
+            form_memory.forget_form(session, reply.key.form)
             return
         kind = NOTE if has_note and (self.form.is_note or not has_reply) else REPLY
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
-        drafts.keep(session, reply.key, fields, why=drafts.BESIDE)
+        form_memory.keep_draft(session, reply.key, fields, why=form_memory.BESIDE)
 
     def refresh(self, ticket: Ticket) -> None:
         """Show the ticket as it is now. After a newer message the text counts as written with it in sight."""
         self.ticket = ticket
-        self.form.fields["after"].choices = after_choices(ticket)  # type: ignore[attr-defined]
+        self.form.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
         self.fit_status()
         if self.is_stale:
             self._put(seen=str(ticket.message_count))
 
     def fit_status(self) -> None:
-        """A closed ticket takes notes alone: a reply that was written for it stands in the note, with its files."""
+        """Move a reply that was written for a ticket that closed, with its files, into the note."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
@@ -216,14 +221,14 @@ class Composer:
         self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
-        """What the agent had not seen, when that is why nothing was sent."""
+        """Return the messages that the agent had not seen, when that is why nothing was sent."""
         return newer_than(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     @property
     def choices(self) -> list[tuple[str, str, bool]]:
-        """What «Al enviar» offers: value, label, whether it is chosen."""
+        """Return what «Al enviar» offers: value, label, and whether it is chosen."""
         chosen = self.form["after"].value() or ""
-        return [(value, label, value == chosen) for value, label in after_choices(self.ticket)]
+        return [(value, label, value == chosen) for value, label in build_after_choices(self.ticket)]
 
     def _put(self, **values: str) -> None:
         """Change what the form shows, posted or not."""
@@ -234,10 +239,8 @@ class Composer:
             self.form.data = data
         self.form.initial.update(values)
 
-    def _refused(self, refusal: Exception) -> None:
-        self.form.add_error(None, str(refusal))
-
     def _reply(self) -> str:
+        """Send the reply and return the place of the message on the page."""
         data = self.form.cleaned_data
         wait_reason, proposes_solution = AFTER[data["after"]]
         ticket = operations.answer(
@@ -253,6 +256,7 @@ class Composer:
         return f"#{message_anchor(ticket.message_count)}"
 
     def _note(self) -> str:
+        """Write the note and return its place on the page."""
         key = self.note.key.key
         operations.add_note(
             self.ticket.pk,
@@ -265,19 +269,19 @@ class Composer:
         return f"#{note_anchor(note.pk)}" if note else "#escribir"
 
 
-def keep_words(request: HttpRequest, ticket: Ticket) -> None:
+def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
     """Keep what stands in the ticket's form when another button of its page is pressed (M17)."""
     if "key" not in request.POST:
         return
-    composer = Composer.posted(ticket, agent_of(request), request.POST, request.FILES)
+    composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
     for name in ("files", "note_files"):
         for refusal in composer.form.errors.get(name, ()):
             messages.warning(request, refusal)
     composer.keep(request.session)
 
 
-def first_values(ticket: Ticket) -> dict[str, Any]:
-    """What a fresh form holds: the messages the agent has in sight, nothing chosen on sending."""
+def build_first_values(ticket: Ticket) -> dict[str, Any]:
+    """Return the first values of a form: the number of messages in sight, and nothing chosen on sending."""
     return {
         "kind": NOTE if ticket.is_closed else REPLY,
         "seen": ticket.message_count,
@@ -287,17 +291,18 @@ def first_values(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """What may happen on sending. Nothing is chosen beforehand, as it starts a clock; Abierto only from Abierto."""
+def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
+    """Return what may happen on sending. Nothing is chosen beforehand, because it starts a clock."""
     start = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
     choices = [("", "Elija…"), *((value, f"{start}: {label}") for value, label in _WAITS)]
     return choices if ticket.is_waiting else [*choices, ("abierto", "dejar Abierto")]
 
 
-def _read(token: str, ticket: Ticket, agent: User) -> FormKey:
+def _read_key(token: str, ticket: Ticket, agent: User) -> FormKey:
     """Return the key that came with the form; a fresh one in place of a bad one."""
-    return formkeys.read(token, _form_of(ticket), agent) or formkeys.new(agent, _form_of(ticket))
+    return form_memory.read_key(token, _name_form(ticket), agent) or form_memory.new_key(agent, _name_form(ticket))
 
 
-def _form_of(ticket: Ticket) -> str:
+def _name_form(ticket: Ticket) -> str:
+    """Return the name of a ticket's composer, for its keys and drafts."""
     return f"mesa:{ticket.number}"

@@ -21,12 +21,12 @@ class MailState:
 
     @property
     def tray(self) -> str:
-        """How many mails wait: «3», «99+»."""
+        """Return how many mails wait, as text: «3», «99+»."""
         return "99+" if self.in_tray >= health.TRAY_CAP else str(self.in_tray)
 
     @property
     def is_behind(self) -> bool:
-        """Whether the polled mailbox was not read for too long."""
+        """Return whether the polled mailbox was not read for too long."""
         if not self.is_polled:
             return False
         if self.fetched_at is None:
@@ -34,16 +34,16 @@ class MailState:
         return clock.now() - self.fetched_at > health.FETCH_MAX_AGE
 
 
-def questions() -> list[sql.Question]:
-    """What the line needs to know; for `sql.ask`, together with the queue's own counts."""
+def build_questions() -> list[sql.Question]:
+    """Return the questions that the line needs answered, for `sql.ask_all`."""
     return [
         sql.capped_count(health.find_tray(), health.TRAY_CAP),
         sql.capped_count(health.find_overdue(), 1),
     ]
 
 
-def state(answers: Sequence[int]) -> MailState:
-    """The line, from the answers to `questions`; one more query when a mailbox is polled."""
+def read_state(answers: Sequence[int]) -> MailState:
+    """Return the line from the answers to `build_questions`; one more query when a mailbox is polled."""
     in_tray, stuck = answers
     polled = bool(mailbox.get_mailbox_name())
     return MailState(in_tray, bool(stuck), polled, health.find_last_fetch(), health.list_warnings())

@@ -4,7 +4,7 @@ An agent of our own sees what became no message; what did is seen by whoever see
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from factureya.core import keyset
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage, InboundReading
 from tickets import policy, sql
 
-PAGE_ROWS = 25
+NEWEST_FIRST = keyset.Order(is_descending=True)
 COUNT_CAP = 100  # shown as «99+»
 Disposition = InboundMessage.Disposition
 Mails = QuerySet[InboundMessage]
@@ -57,7 +58,8 @@ class View:
     is_counted: bool = True
 
 
-def _waiting(disposition: str) -> Callable[[Mails], Mails]:
+def _waits_as(disposition: str) -> Callable[[Mails], Mails]:
+    """Return the condition of mails with this disposition that nobody has decided about."""
     return lambda mails: mails.filter(disposition=disposition, resolution="")
 
 
@@ -74,12 +76,12 @@ VIEWS = {
             "cuarentena",
             "Cuarentena",
             "Ningún correo en cuarentena.",
-            _waiting(Disposition.UNREGISTERED),
+            _waits_as(Disposition.UNREGISTERED),
             is_urgent=True,
         ),
-        View("rebotes", "Rebotes", "Ningún aviso de no entregado.", _waiting(Disposition.BOUNCE)),
-        View("robots", "Robots", "Ninguna respuesta automática.", _waiting(Disposition.AUTO)),
-        View("malformados", "Malformados", "Ningún correo ilegible.", _waiting(Disposition.MALFORMED)),
+        View("rebotes", "Rebotes", "Ningún aviso de no entregado.", _waits_as(Disposition.BOUNCE)),
+        View("robots", "Robots", "Ninguna respuesta automática.", _waits_as(Disposition.AUTO)),
+        View("malformados", "Malformados", "Ningún correo ilegible.", _waits_as(Disposition.MALFORMED)),
         View(
             "atendidos",
             "Atendidos",
@@ -97,80 +99,54 @@ class Spot:
     """Where in the tray an agent is: what the address says, allow-listed. Newest first; a mail's key is its place."""
 
     view: View = FIRST_VIEW
-    after: int | None = None
-    before: int | None = None
+    cursor: keyset.Cursor | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> "Spot":
         """Read ?vista, despues and antes; what is not known is as if absent."""
         view = VIEWS.get(params.get("vista", ""), FIRST_VIEW)
-        return cls(view, _key(params.get("despues", "")), _key(params.get("antes", "")))
+        return cls(view, NEWEST_FIRST.read_from(params))
 
     @classmethod
-    def of(cls, inbound: InboundMessage) -> "Spot":
-        """The view that the mail is, or was, in."""
+    def of_mail(cls, inbound: InboundMessage) -> "Spot":
+        """Return the view that the mail is in, or was in before it was decided about."""
         return cls(VIEWS.get(VIEW_OF.get(Disposition(inbound.disposition), ""), FIRST_VIEW))
 
     @property
     def query(self) -> str:
-        """The spot as a query string."""
-        pairs = {"vista": self.view.slug, "despues": self.after, "antes": self.before}
-        return urlencode({name: value for name, value in pairs.items() if value})
-
-
-@dataclass(frozen=True)
-class Page:
-    """Rows of the tray and the spots of the pages around it."""
-
-    rows: list[InboundMessage]
-    previous: Spot | None
-    next: Spot | None
+        """Return the spot as a query string."""
+        return urlencode([("vista", self.view.slug), *([self.cursor.pair] if self.cursor else [])])
 
 
 def visible_to(user: User) -> Mails:
-    """Mails this person may read: our own desk what became no message, every desk what its tickets hold (M3, M16)."""
+    """Select the mails this person may read (M3, M16).
+
+    Our own desk reads what became no message; every desk reads the mails of its tickets.
+    """
     seen = Q(entry__ticket__provider__in=user.desk_provider_ids)
     if policy.may_take_calls(user):
         seen |= Q(entry__isnull=True)
     return InboundMessage.objects.exclude(disposition="").filter(seen)
 
 
-def page(spot: Spot, user: User) -> Page:
-    """The page of mails at this spot, without their bytes: one query."""
-    backwards = spot.before is not None
-    mails = spot.view.condition(_tray(user))
-    if backwards:
-        mails = mails.filter(pk__gt=spot.before).order_by("pk")
-    else:
-        mails = (mails.filter(pk__lt=spot.after) if spot.after else mails).order_by("-pk")
-    rows = list(mails[: PAGE_ROWS + 1])
-    has_more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
-    here = Spot(spot.view)
-    if backwards:
-        if not has_more:  # back at the beginning: a whole first page
-            return page(here, user)
-        rows.reverse()
-    goes_back = bool(rows and (spot.after or backwards))
-    return Page(
-        rows,
-        previous=replace(here, before=rows[0].pk) if goes_back else None,
-        next=replace(here, after=rows[-1].pk) if rows and (has_more or backwards) else None,
-    )
+def page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
+    """Return the page of mails at this spot, without their bytes; one query."""
+    return keyset.page(NEWEST_FIRST, spot.cursor, spot.view.condition(_select_tray(user)))
 
 
-def counts(user: User) -> list[sql.Question]:
-    """How many mails each counted view holds, no further than COUNT_CAP; for `sql.ask`."""
+def count_questions(user: User) -> list[sql.Question]:
+    """Return the questions how many mails each counted view holds, up to COUNT_CAP, for `sql.ask_all`."""
     counted = [view for view in VIEWS.values() if view.is_counted]
-    return [sql.capped_count(view.condition(_tray(user)), COUNT_CAP) for view in counted]
+    return [sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted]
 
 
 def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """The answers to `counts` by the view's slug."""
+    """Return the answers to `count_questions` by the view's slug."""
     return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
 
 
-def why(inbound: InboundMessage) -> str:
-    """Why the mail is in the tray, in the agent's words; a robot's mark is said as it is."""
+def explain_reason(inbound: InboundMessage) -> str:
+    """Return in the agent's words why the mail is in the tray; a robot's mark is returned as it is."""
     return REASONS.get(inbound.reason, inbound.reason)
 
 
@@ -186,63 +162,62 @@ class Reading:
 
     @cached_property
     def stored(self) -> InboundReading | None:
-        """What the mail said."""
+        """Return what was stored of the mail's text, or None."""
         return InboundReading.objects.filter(pk=self.inbound.pk).first()
 
     @property
     def senders(self) -> str:
-        """Every address in From, as plain text."""
+        """Return every address of From, as plain text."""
         return ", ".join(self.stored.senders) if self.stored else self.inbound.sender
 
     @property
     def recipients(self) -> str:
-        """Every address it says it went to; else where it came in."""
+        """Return every address the mail names as recipient, or else where it came in."""
         said = self.stored.recipients if self.stored else ()
         return ", ".join(said or self.inbound.recipients)
 
     @property
     def date(self) -> datetime | None:
-        """When its sender says it was written."""
+        """Return when the mail was written, as its sender says."""
         return self.stored.date if self.stored else None
 
     @property
     def verdict(self) -> str:
-        """What our own mail server found out about the sender."""
+        """Return what our own mail server found out about the sender."""
         return VERDICTS[Verdict(self.stored.verdict) if self.stored else Verdict.NONE]
 
     @property
     def new_text(self) -> str:
-        """The writer's own words: without quotes and signature in an answer to a mail of ours (M17)."""
+        """Return the writer's own words, without quotes and signature in an answer to a mail of ours (M17)."""
         return self.stored.own_words if self.stored else ""
 
     @property
     def was_cut(self) -> bool:
-        """Whether `text` says more than `new_text`."""
+        """Return whether `text` has more than `new_text`."""
         return bool(self.stored and self.stored.was_cut)
 
     @property
     def text(self) -> str:
-        """All of its text."""
+        """Return all of the mail's text."""
         return self.stored.text.strip() if self.stored else ""
 
     @property
     def is_id_reused(self) -> bool:
-        """Whether another mail with other content came before under the same Message-ID."""
+        """Return whether another mail with other content came before under the same Message-ID."""
         return bool(self.stored and self.stored.is_id_reused)
 
     @property
     def files(self) -> list[dict[str, Any]]:
-        """Name and size of what is attached."""
+        """Return name and size of what is attached."""
         return self.stored.files if self.stored else []
 
 
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _tray(user: User) -> Mails:
-    """Only our own desk works the tray (M3). Without the join of `visible_to`: no mail of the tray is a message."""
+def _select_tray(user: User) -> Mails:
+    """Select the mails of the tray for our own desk, and none for anybody else (M3).
+
+    It needs no join of `visible_to`, because no mail of the tray is a message.
+    """
     return InboundMessage.objects.all() if policy.may_take_calls(user) else InboundMessage.objects.none()
-
-
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 18 else None

@@ -13,8 +13,8 @@ from tickets.desk.queue import Place
 from tickets.models import Ticket
 
 
-def agent_of(request: HttpRequest) -> User:
-    """The person at the desk; anybody without a desk office is refused (M3)."""
+def require_agent(request: HttpRequest) -> User:
+    """Return the person at the desk. Raises PermissionDenied for anybody without a desk office (M3)."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise PermissionDenied
@@ -22,12 +22,12 @@ def agent_of(request: HttpRequest) -> User:
 
 
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
-    """The admin's own context, a title, and what the page shows."""
+    """Return the admin's own context with a title and what the page shows."""
     return {**admin.site.each_context(request), "title": title, "subtitle": "", **more}
 
 
 def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
-    """The ticket, if this person works at its provider's desk; another's is as good as absent (M3)."""
+    """Return the ticket if this person works at its provider's desk, else answer 404 (M3)."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise Http404
@@ -38,12 +38,12 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
-    """The ticket's page, remembering the list the agent came from and the place in it."""
+    """Return the address of the ticket's page, with the list the agent came from and the place in it."""
     address = reverse("admin:tickets_ticket_change", args=[pk])
     return address + (f"?{place.query}" if place.query else "") + anchor
 
 
 def queue_url(place: Place) -> str:
-    """The queue at this place."""
+    """Return the address of the queue at this place."""
     query = place.page.query
     return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")

@@ -12,7 +12,7 @@ MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
 
 def contact_or_404(key: str) -> Contact:
-    """The active contact of this key, or 404."""
+    """Return the active contact with this key, or answer 404."""
     people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
     contact = people.filter(user=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
     if contact is None:
@@ -21,14 +21,14 @@ def contact_or_404(key: str) -> Contact:
 
 
 def find_contacts(query: str) -> list[Contact]:
-    """Active people by the company's RFC, mail or name, or by their own mail; a bounded list."""
-    companies = [company.pk for company in queue.customers_like(query, MAX_COMPANIES)]
+    """Find active people by the company's RFC, mail or name, or by their own mail; the list is bounded."""
+    companies = [company.pk for company in queue.find_customers(query, MAX_COMPANIES)]
     people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
     return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])
 
 
-def contacts_of(ticket: Ticket) -> list[User]:
-    """The company's active people who may speak for this ticket, its requester first."""
+def find_speakers(ticket: Ticket) -> list[User]:
+    """Return the company's active people who may speak for this ticket, its requester first."""
     contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
     people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
     able = [person for person in people if policy.may_write_as_customer(person, ticket)]

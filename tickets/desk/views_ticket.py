@@ -10,20 +10,21 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from factureya.core import calendar, clock
+from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import queue, timeline, wording
-from tickets.desk.composer import NOTE, REPLY, Composer, keep_words
-from tickets.desk.pages import agent_of, page_context, queue_url, ticket_or_404, workspace_url
+from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
+from tickets.desk.pages import page_context, queue_url, require_agent, ticket_or_404, workspace_url
 from tickets.models import Ticket
 
 OTHERS = 5
 
 
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
-    """The ticket, for who works at its provider's desk."""
-    ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    place = _place(request).at(ticket)
-    return _page(request, ticket, Composer.opened(ticket, agent, request.session), place)
+    """Show the ticket to who works at its provider's desk."""
+    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    place = _read_place(request).at(ticket)
+    return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
 def write(request: HttpRequest, pk: int) -> HttpResponse:
@@ -31,8 +32,8 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 
     Properties that were changed beside the text are saved with it; what stands in the other tab stays there.
     """
-    ticket, agent = ticket_or_404(request, pk), agent_of(request)
-    place = _place(request).at(ticket)  # before the answer moves it
+    ticket, agent = ticket_or_404(request, pk), require_agent(request)
+    place = _read_place(request).at(ticket)  # before the answer moves it
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -42,14 +43,14 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     composer.keep(request.session)
     ticket = ticket_or_404(request, pk)
     composer.refresh(ticket)
-    return _page(request, ticket, composer, place)
+    return _show_page(request, ticket, composer, place)
 
 
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     """Assign and classify. The state is not here: only answers and the customer move it."""
     ticket = ticket_or_404(request, pk)
-    back = redirect(workspace_url(pk, _place(request).at(ticket)))
-    keep_words(request, ticket)
+    back = redirect(workspace_url(pk, _read_place(request).at(ticket)))
+    keep_texts(request, ticket)
     if _save_properties(request, ticket, is_asked=True):
         messages.success(request, "Cambios guardados.")
     return back
@@ -57,34 +58,35 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
     """Do what was chosen in the lists beside the text; say why not. True unless something was wrong."""
-    agent, present = agent_of(request), str(ticket.assignee_id or "")
-    category = _chosen(request, "category", ticket.category)
-    impact = _chosen(request, "impact", str(ticket.impact))
-    assignee = _chosen(request, "assignee", present)
+    agent, present = require_agent(request), str(ticket.assignee_id or "")
+    category = _read_choice(request, "category", ticket.category)
+    impact = _read_choice(request, "impact", str(ticket.impact))
+    assignee = _read_choice(request, "assignee", present)
     unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), present)
     if unchanged and not is_asked:
         return True
-    known = {str(key) for key, _name in queue.colleagues([ticket.provider_id])}
+    known = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])}
     valid = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
     if not valid or assignee not in known | {"", present}:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
     try:
         operations.classify(ticket.pk, agent=agent, category=category, impact=int(impact))
-        _give(ticket, agent, int(assignee) if assignee else None)
-    except (operations.WrongStatus, policy.NotAllowed) as refusal:
+        _assign_ticket(ticket, agent, int(assignee) if assignee else None)
+    except Refused as refusal:
         messages.warning(request, str(refusal))
         return False
     return True
 
 
-def _chosen(request: HttpRequest, name: str, present: str) -> str:
-    """What the agent chose; what he left as the page showed it stays as a colleague may have changed it since."""
+def _read_choice(request: HttpRequest, name: str, present: str) -> str:
+    """Return what the agent chose; an untouched list keeps the present value, which a colleague may have changed."""
     chosen = request.POST.get(name)
     return present if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
 
 
-def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
+def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
+    """Assign the ticket to the chosen person, by `take` when an agent takes an unassigned ticket."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:
@@ -94,21 +96,25 @@ def _give(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
     operations.assign(ticket.pk, agent=agent, assignee=assignee)
 
 
-def _place(request: HttpRequest) -> queue.Place:
+def _read_place(request: HttpRequest) -> queue.Place:
+    """Return the place in the queue that the address names."""
     return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
 
 
-def _page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
-    agent, instant = agent_of(request), clock.now()
-    previous, following, *counted = sql.ask([*queue.neighbours(place, agent, ticket), *queue.counts(agent)])
-    entries = timeline.of(ticket)
+def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
+    """Show the ticket's page with this composer."""
+    agent, instant = require_agent(request), clock.now()
+    previous, following, *counted = sql.ask_all(
+        [*queue.neighbour_questions(place, agent, ticket), *queue.count_questions(agent)]
+    )
+    entries = timeline.read_history(ticket)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
         place=place,
         view_counts=queue.counts_by_view(counted),
         ticket=ticket,
-        goal=wording.headline(ticket, instant),
+        goal=wording.describe_headline(ticket, instant),
         entries=entries,
         form=composer.form,
         composer=composer,
@@ -118,47 +124,49 @@ def _page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue
         previous_url=workspace_url(previous, place.page) if previous else "",
         next_url=workspace_url(following, place.page) if following else "",
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
-        follows_url=_follows_url(ticket, agent),
-        others=[(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in _others(ticket, agent)],
-        **_properties(ticket, agent, composer.beside),
+        follows_url=_find_followed_url(ticket, agent),
+        others=_find_other_tickets(ticket, agent),
+        **_build_property_choices(ticket, agent, composer.beside),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _properties(ticket: Ticket, agent: User, beside: dict[str, str]) -> dict[str, Any]:
-    """What the selects offer: those who work at the ticket's provider (M3), never all users.
+def _build_property_choices(ticket: Ticket, agent: User, beside: dict[str, str]) -> dict[str, Any]:
+    """Return what the selects offer: people are those who work at the ticket's provider (M3).
 
     `beside` is what was chosen and not saved when a session ended.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
-    names = [(pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.colleagues([ticket.provider_id])]
+    names = [
+        (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.find_colleagues([ticket.provider_id])
+    ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
-        "assignees": _offered(names, beside.get("assignee", ticket.assignee_id)),
-        "categories": _offered(Ticket.Category.choices, beside.get("category", ticket.category)),
-        "impacts": _offered(list(reversed(Ticket.Impact.choices)), beside.get("impact", ticket.impact)),
+        "assignees": _mark_chosen(names, beside.get("assignee", ticket.assignee_id)),
+        "categories": _mark_chosen(Ticket.Category.choices, beside.get("category", ticket.category)),
+        "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), beside.get("impact", ticket.impact)),
     }
 
 
-def _offered(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
-    """Value, label, and whether it is chosen."""
+def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
+    """Return value, label, and whether it is chosen."""
     return [(value, label, str(value) == str(chosen)) for value, label in choices]
 
 
-def _follows_url(ticket: Ticket, agent: User) -> str:
-    """The page of the closed ticket that this one continues, if it is the agent's to see."""
+def _find_followed_url(ticket: Ticket, agent: User) -> str:
+    """Return the address of the closed ticket that this one continues, if the agent may see that ticket."""
     if ticket.follows is None or not policy.may_work(agent, ticket.follows):
         return ""
     return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))
 
 
-def _others(ticket: Ticket, agent: User) -> list[Ticket]:
-    """The company's other tickets that the agent may see: those in course first, then closed ones; each by an index."""
+def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
+    """Return the company's other tickets with their addresses, active ones first; each list uses an index."""
     visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])
     if len(active) < OTHERS:
         active += shown.filter(status=Ticket.Status.CLOSED)[: OTHERS - len(active)]
-    return active
+    return [(other, workspace_url(other.pk, queue.Place(queue.NOWHERE))) for other in active]

@@ -18,18 +18,19 @@ from factureya.core.files.sending import send_document
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
 from factureya.core.models import Event, InboundMessage
-from tickets import mail_text, operations, policy, sql
+from factureya.core.refusals import Refused
+from tickets import inbound as mail_in
+from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue
 from tickets.desk.mail_tray import Reading, Spot
-from tickets.desk.pages import agent_of, page_context, workspace_url
-from tickets.desk.people import contact_or_404, contacts_of, find_contacts
+from tickets.desk.pages import page_context, require_agent, workspace_url
+from tickets.desk.people import contact_or_404, find_contacts, find_speakers
 from tickets.desk.views_steps import ChoiceForm
 from tickets.forms import TicketForm
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of
 
 NOBODY = "nota"  # the choice of a mail whose sender nobody made sure of
 UNREADABLE = "(El correo no se pudo leer. El original está guardado en la bandeja.)"
-Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed, store.Unstorable)
 
 
 class DiscardForm(PortalForm):
@@ -54,37 +55,35 @@ class MailTicketForm(TicketForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name in ("description", "steps", "expected", "cfdi_uuid", "files"):
-            del self.fields[name]
+        self.fields = {name: self.fields[name] for name in ("subject", "category", "impact")}
         self.fields["category"].label = "¿Sobre qué es?"
         self.fields["impact"].label = "¿Cómo le afecta al cliente?"
 
 
 def tray_page(request: HttpRequest) -> HttpResponse:
-    """The mails that wait for an agent of our own, a view at a time."""
-    agent = _tray_agent(request)
+    """Show the mails that wait for an agent of our own, one view at a time."""
+    agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
     page = mail_tray.page(spot, agent)
-    counts = mail_tray.counts_by_view(sql.ask(mail_tray.counts(agent)))
-    views = [(view, _tray_url(Spot(view)), _shown(counts.get(view.slug))) for view in mail_tray.VIEWS.values()]
+    counts = mail_tray.counts_by_view(sql.ask_all(mail_tray.count_questions(agent)))
+    views = [(view, _tray_url(Spot(view)), _cap_count(counts.get(view.slug))) for view in mail_tray.VIEWS.values()]
     context = page_context(
         request,
         "Bandeja de correo",
         spot=spot,
         views=views,
-        rows=[(mail, _mail_url(mail.pk), mail_tray.why(mail)) for mail in page.rows],
-        previous_url=_tray_url(page.previous) if page.previous else "",
-        next_url=_tray_url(page.next) if page.next else "",
+        rows=[(mail, _mail_url(mail.pk), mail_tray.explain_reason(mail)) for mail in page.rows],
+        **page.links({"vista": spot.view.slug}, reverse("admin:tickets_ticket_tray")),
     )
     return TemplateResponse(request, "admin/tickets/tray.html", context)
 
 
 def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A mail as text: who, when, what our server found out, and its words; never as HTML."""
-    return _show(request, _mail_or_404(request, pk), DiscardForm())
+    """Show a mail as text, never as HTML: who, when, what our server found out, and its words."""
+    return _show_mail(request, _mail_or_404(request, pk), DiscardForm())
 
 
-def original(request: HttpRequest, pk: int) -> HttpResponse:
+def download_original(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the mail to be saved, without our links: never shown by the browser on our origin (M16, M17).
 
     The untouched bytes leave by `manage.py export_mail` alone.
@@ -97,28 +96,28 @@ def original(request: HttpRequest, pk: int) -> HttpResponse:
     return send_document(content, name=name, content_type="message/rfc822", headers=store.SANDBOXED)
 
 
-def discard(request: HttpRequest, pk: int) -> HttpResponse:
+def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the mail aside with a reason; it stays stored."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
+    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
     form = DiscardForm(request.POST)
     if form.is_valid():
         try:
             operations.discard_mail(pk, agent=agent, reason=form.cleaned_data["reason"])
             messages.success(request, "El correo se descartó; queda guardado en «Atendidos».")
-            return redirect(_tray_url(Spot.of(inbound)))
-        except Refusals as refusal:
+            return redirect(_tray_url(Spot.of_mail(inbound)))
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    return _show(request, _mail_or_404(request, pk), form)
+    return _show_mail(request, _mail_or_404(request, pk), form)
 
 
-def link(request: HttpRequest, pk: int) -> HttpResponse:
+def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
     """Add the mail to a ticket: as the words of a contact whom the agent made sure of, or as a note (M16)."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
-    ticket = _ticket(request, agent)
+    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
+    ticket = _find_ticket(request, agent)
     if ticket is None:
         messages.warning(request, "Revise el número: no hay un ticket suyo con él. Se ve como FY-7K4M-92Q0.")
         return redirect(_mail_url(pk))
-    people = {str(person.pk): person for person in contacts_of(ticket)}
+    people = {str(person.pk): person for person in find_speakers(ticket)}
     form = ChoiceForm(
         "¿De quién son estas palabras?",
         [(NOBODY, "No lo sé: agregarlo como nota interna, que el cliente no ve")]
@@ -128,7 +127,7 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            words = _Words(inbound)
+            words = _TicketText(inbound)
             operations.link_mail(
                 ticket.pk,
                 agent=agent,
@@ -139,26 +138,26 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
             )
             messages.success(request, f"El correo se agregó a {ticket.number}.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    context = _about(request, inbound, "Agregar a un ticket", ticket=ticket, form=form)
+    context = _build_context(request, inbound, "Agregar a un ticket", ticket=ticket, form=form)
     return TemplateResponse(request, "admin/tickets/mail_link.html", context)
 
 
 def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     """Open a ticket of a contact whom the agent made sure of: first who, then what it is about (M5, M10)."""
-    inbound, agent = _tray_mail(request, pk), _tray_agent(request)
+    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
-        return _search(request, inbound)
+        return _show_search(request, inbound)
     contact = contact_or_404(chosen)
     form = MailTicketForm(
         request.POST if request.method == "POST" else None,
-        initial={"subject": mail_text.subject_line(inbound.subject), "impact": None},
+        initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None},
     )
     if form.is_valid():
         try:
-            words = _Words(inbound)
+            words = _TicketText(inbound)
             ticket = operations.open_from_mail(
                 pk,
                 agent=agent,
@@ -171,16 +170,16 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
             )
             messages.success(request, f"Se abrió {ticket.number} con el correo.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
-        except Refusals as refusal:
+        except Refused as refusal:
             form.add_error(None, str(refusal))
-    context = _about(request, inbound, "Abrir un ticket", contact=contact, form=form)
+    context = _build_context(request, inbound, "Abrir un ticket", contact=contact, form=form)
     return TemplateResponse(request, "admin/tickets/mail_open.html", context)
 
 
 # -- Private -----------------------------------------------------------------------------------------
 
 
-class _Words:
+class _TicketText:
     """What of a mail goes into a ticket: the same words and files as if it had been taken by itself."""
 
     def __init__(self, inbound: InboundMessage) -> None:
@@ -189,36 +188,37 @@ class _Words:
         stored = reading.stored
         files = readings.read_files(stored, inbound.raw) if stored and stored.files else []
         self.kept = from_mail.store_files(files, draft=draft)
-        self.body = mail_text.message_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
+        self.body = mail_in.join_mail_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
 
 
-def _tray_agent(request: HttpRequest) -> User:
-    """An agent or supervisor of our own; third parties and everybody else are refused (M3)."""
-    agent = agent_of(request)
+def _require_tray_agent(request: HttpRequest) -> User:
+    """Return the agent or supervisor of our own. Raises PermissionDenied for everybody else (M3)."""
+    agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied
     return agent
 
 
 def _mail_or_404(request: HttpRequest, pk: int) -> InboundMessage:
-    """A mail that this person may read; another's is as good as absent (M16)."""
-    return _found(mail_tray.visible_to(agent_of(request)), pk)
+    """Return a mail that this person may read, or answer 404 (M16)."""
+    return _get_mail(mail_tray.visible_to(require_agent(request)), pk)
 
 
-def _tray_mail(request: HttpRequest, pk: int) -> InboundMessage:
-    """A mail for our own desk to decide about; whether it still waits, the operation asks under its lock."""
-    return _found(mail_tray.visible_to(_tray_agent(request)), pk)
+def _find_tray_mail(request: HttpRequest, pk: int) -> InboundMessage:
+    """Return a mail that our own desk may decide about; the operation asks whether it still waits."""
+    return _get_mail(mail_tray.visible_to(_require_tray_agent(request)), pk)
 
 
-def _found(mails: mail_tray.Mails, pk: int) -> InboundMessage:
+def _get_mail(mails: mail_tray.Mails, pk: int) -> InboundMessage:
+    """Return the mail with this key, or answer 404."""
     inbound = mails.filter(pk=pk).first()
     if inbound is None:
         raise Http404("No hay un correo con esa dirección para usted.")
     return inbound
 
 
-def _ticket(request: HttpRequest, agent: User) -> Ticket | None:
-    """The agent's ticket with the number that was written, or None."""
+def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
+    """Return the agent's ticket with the number that was written, or None."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
     try:
         number = numbers.parse_number(NUMBER_PREFIX, written)
@@ -227,33 +227,34 @@ def _ticket(request: HttpRequest, agent: User) -> Ticket | None:
     return Ticket.objects.visible_to(agent).filter(number=number).first()
 
 
-def _search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
-    """People to choose from; at first those whom the sender's address names."""
+def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
+    """Show people to choose from; at first those whom the sender's address names."""
     query = " ".join(request.GET.get("q", inbound.sender).replace("\0", "").split())
     query = query[: queue.MAX_QUERY]
     contacts: list[Contact] = find_contacts(query) if query else []
-    context = _about(request, inbound, "Abrir un ticket", query=query, contacts=contacts)
+    context = _build_context(request, inbound, "Abrir un ticket", query=query, contacts=contacts)
     return TemplateResponse(request, "admin/tickets/mail_search.html", context)
 
 
-def _show(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
-    agent = agent_of(request)
-    context = _about(
+def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
+    """Show the mail's page with this form."""
+    agent = require_agent(request)
+    context = _build_context(
         request,
         inbound,
         inbound.subject or "(sin asunto)",
         form=form,
         reading=Reading(inbound),
-        why=mail_tray.why(inbound),
-        ticket=_became(inbound, agent),
+        why=mail_tray.explain_reason(inbound),
+        ticket=_find_resulting_ticket(inbound, agent),
         decided=Event.objects.filter(chain=inbound.chain).order_by("seq").last(),
         may_decide=inbound.is_in_tray and policy.may_take_calls(agent),
     )
     return TemplateResponse(request, "admin/tickets/mail.html", context)
 
 
-def _became(inbound: InboundMessage, agent: User) -> Ticket | None:
-    """The ticket the mail is in, or is about, if the agent sees it."""
+def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
+    """Return the ticket that the mail is in or is about, if the agent sees it."""
     prefix = chain_of("")
     if not inbound.about.startswith(prefix):
         return None
@@ -261,25 +262,29 @@ def _became(inbound: InboundMessage, agent: User) -> Ticket | None:
     return Ticket.objects.visible_to(agent).filter(number=number).first()
 
 
-def _about(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
+def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
+    """Return what every page of a mail shows."""
     context = page_context(
         request,
         title,
         inbound=inbound,
         mail_url=_mail_url(inbound.pk),
-        spot=Spot.of(inbound),
+        spot=Spot.of_mail(inbound),
         **more,
     )
-    return {**context, "list_url": _tray_url(Spot.of(inbound))}
+    return {**context, "list_url": _tray_url(Spot.of_mail(inbound))}
 
 
-def _shown(count: int | None) -> str:
+def _cap_count(count: int | None) -> str:
+    """Write a count as text, no further than «99+»; empty where nothing is counted."""
     return "" if count is None else "99+" if count >= mail_tray.COUNT_CAP else str(count)
 
 
 def _tray_url(spot: Spot) -> str:
+    """Return the address of the tray at this spot."""
     return f"{reverse('admin:tickets_ticket_tray')}?{spot.query}"
 
 
 def _mail_url(pk: int) -> str:
+    """Return the address of a mail's page."""
     return reverse("admin:tickets_ticket_mail", args=[pk])

@@ -21,42 +21,42 @@ class Goal:
     css: str = ""
 
 
-def goal(ticket: Ticket, instant: datetime) -> Goal:
-    """Our next reply when we owe one; the customer's term when we wait; the end when it is closed."""
+def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
+    """Return what is due: our reply, the customer's term when we wait, or the end of a closed ticket."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
     if ticket.close_held_at is not None:
         return Goal("Cierre detenido", "un agente decide", "fy-soon")
     if ticket.closes_at is not None:
-        return _customers_term(ticket.closes_at, instant)
+        return _describe_customers_term(ticket.closes_at, instant)
     if ticket.reply_due_at is None:
         return Goal("Sin respuesta pendiente")
     detail = "primera respuesta" if ticket.first_replied_at is None else "siguiente respuesta"
-    return _our_term(ticket.reply_due_at, instant, detail)
+    return _describe_our_term(ticket.reply_due_at, instant, detail)
 
 
-def headline(ticket: Ticket, instant: datetime) -> Goal:
-    """The goal as a sentence, for the head of the ticket's page; a reminder that failed keeps it open (M15)."""
+def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
+    """Return the goal as a sentence for the head of the ticket's page; a failed reminder keeps it open (M15)."""
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
         return Goal(
             "No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo",
             css="fy-late",
         )
-    due = goal(ticket, instant)
+    due = describe_goal(ticket, instant)
     if ticket.close_held_at is not None:
         return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
-        return Goal(f"{_capitalised(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
+        return Goal(f"{_capitalise(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)
     return Goal(f"{due.text} {due.detail}".strip(), css=due.css)
 
 
-def waiting_for_us(ticket: Ticket, instant: datetime) -> str:
-    """«1 h 47 min»: how long the customer has been waiting for us; empty when he is not."""
-    return rough(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""
+def describe_wait(ticket: Ticket, instant: datetime) -> str:
+    """Return how long the customer has been waiting for us, as «1 h 47 min»; empty when he is not."""
+    return describe_span(instant - ticket.customer_waits_since) if ticket.customer_waits_since else ""
 
 
-def last_message(ticket: Ticket) -> str:
-    """The last message in a few words, or how the ticket came in when it has only the first one."""
+def describe_last_message(ticket: Ticket) -> str:
+    """Return the last message in a few words, or how a ticket with one message came in."""
     if ticket.message_count <= 1:
         return {"portal": "Levantado por el portal", "mail": "Levantado por correo"}.get(
             ticket.channel, "Levantado por teléfono"
@@ -65,8 +65,8 @@ def last_message(ticket: Ticket) -> str:
     return f"«{text}»" if len(text) <= 48 else f"«{text[:46].rstrip()}…»"
 
 
-def rough(span: timedelta) -> str:
-    """A duration as one says it: minutes matter within a day, hours within a week."""
+def describe_span(span: timedelta) -> str:
+    """Return a duration as people say it: minutes within a day, hours within a week, then days."""
     if span >= timedelta(days=7):
         return f"{span.days} d"
     if span >= timedelta(days=1):
@@ -74,21 +74,24 @@ def rough(span: timedelta) -> str:
     return duration(span)
 
 
-def _our_term(due: datetime, instant: datetime, detail: str) -> Goal:
+def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
+    """Return when our reply is due, and how close that is."""
     left = due - instant
     if left < timedelta(0):
-        return Goal(f"Vencida hace {rough(-left)}", detail, "fy-late")
+        return Goal(f"Vencida hace {describe_span(-left)}", detail, "fy-late")
     if timezone.localtime(due).date() == timezone.localtime(instant).date():
-        return Goal(f"Vence en {rough(left)}", detail, "fy-soon" if left <= SOON else "")
-    return Goal(_capitalised(when(due)), detail)
+        return Goal(f"Vence en {describe_span(left)}", detail, "fy-soon" if left <= SOON else "")
+    return Goal(_capitalise(when(due)), detail)
 
 
-def _customers_term(closes_at: datetime, instant: datetime) -> Goal:
+def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
+    """Return when a waiting ticket closes."""
     detail = "si el cliente no responde"
     if closes_at < instant:
         return Goal("Por cerrarse", detail, "fy-soon")
     return Goal(f"Se cierra {when(closes_at)}", detail)
 
 
-def _capitalised(text: str) -> str:
+def _capitalise(text: str) -> str:
+    """Return the text with a capital first letter; the rest stays."""
     return text[:1].upper() + text[1:]

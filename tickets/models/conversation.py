@@ -67,7 +67,7 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
     """Questions about files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
-        """Files this person may fetch: of visible tickets, and those of notes for staff only (M16)."""
+        """Select the files of visible tickets; files of notes are for staff only (M16)."""
         files = self.filter(ticket__in=Ticket.objects.visible_to(user))
         return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
 

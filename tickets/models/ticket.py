@@ -18,10 +18,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     """Questions about tickets."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """Tickets this person may see (M3, M16); everybody else's are as good as absent.
+        """Select the tickets this person may see (M3, M16).
 
-        A contact sees the company's tickets, or only his own if so limited. Staff sees the tickets of the
-        provider of an agent's, third-party agent's or supervisor's office; a superuser none by that alone.
+        A contact sees the company's tickets, or only his own if so limited. Staff see the tickets of the provider of
+        an agent's, third-party agent's or supervisor's office; to be a superuser is not enough.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()
@@ -35,13 +35,13 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
-        """Waiting tickets without a reminder whose close comes within the reminder's time of `instant` (M15)."""
+        """Select waiting tickets without a reminder that close by `instant` and are not held (M15)."""
         return self.filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
-        """Waiting tickets whose `closes_at` lies before `instant`; not those whose reminder has not left yet (M15)."""
+        """Select waiting tickets whose `closes_at` is before `instant` and whose reminder is not on its way (M15)."""
         due = self.filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
@@ -265,31 +265,32 @@ class Ticket(Chained):
 
     @property
     def chain(self) -> str:
+        """Return the name of the ticket's event chain."""
         return chain_of(self.number)
 
     @property
     def is_open(self) -> bool:
-        """Abierto: Factureya's turn (M13)."""
+        """Return whether it is Abierto: Factureya's turn (M13)."""
         return self.status == self.Status.OPEN
 
     @property
     def is_waiting(self) -> bool:
-        """En espera: the customer's turn (M14)."""
+        """Return whether it is En espera: the customer's turn (M14)."""
         return self.status == self.Status.WAITING
 
     @property
     def is_closed(self) -> bool:
-        """Cerrado: final (M12)."""
+        """Return whether it is Cerrado, which is final (M12)."""
         return self.status == self.Status.CLOSED
 
     @property
     def asks_confirmation(self) -> bool:
-        """Whether the customer is asked «Confirme si quedó resuelto» (M14)."""
+        """Return whether the customer is asked «Confirme si quedó resuelto» (M14)."""
         return self.is_waiting and self.solution_proposed_at is not None
 
 
 def chain_of(number: str) -> str:
-    """The name of the event chain of the ticket with this number."""
+    """Return the name of the event chain of the ticket with this number."""
     return f"ticket:{number}"
 
 

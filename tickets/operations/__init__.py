@@ -5,7 +5,7 @@ may; then writes the change, exactly one Event, and the mails into the outbox, a
 Times come from `core.clock`. `form_key` is the one-time key of a form: the second call with it changes nothing.
 """
 
-from tickets.operations._waiting import reminder_before, reminder_lookahead
+from tickets.operations._common import reminder_before, reminder_lookahead
 from tickets.operations.by_mail import (
     mail_bounced,
     release_close,

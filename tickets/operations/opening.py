@@ -13,9 +13,17 @@ from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
-from tickets.operations import _drafts, _waiting
-from tickets.operations._drafts import Draft
-from tickets.operations._locking import CLOSED, OPEN, Channel, Side, locked
+from tickets.operations._common import (
+    CLOSED,
+    OPEN,
+    Channel,
+    NewMessage,
+    Side,
+    add_message,
+    locked,
+    owe_reply,
+    touch_ticket,
+)
 from tickets.operations.errors import FormUsed, Incomplete
 
 MAX_NUMBER_TRIES = 5
@@ -36,12 +44,11 @@ def open_ticket(
     agent: User | None = None,
     inbound: InboundMessage | None = None,
 ) -> Ticket:
-    """Open a ticket of `customer` on behalf of its contact `author`; Abierto, our turn (M10, M13, M17).
+    """Open a ticket of `customer` on behalf of its contact `author`; it is Abierto, our turn (M10, M13, M17).
 
-    `agent` is who wrote it down when the channel is the phone, or opened it from a mail of the tray; `inbound` is
-    the mail it came in. A second call with the same `form_key` by the same
-    person returns the ticket of the first. Raises policy.NotAllowed for a contact of another company, Incomplete,
-    FormUsed, FilesGone.
+    `agent` is who wrote it down by phone, or opened it from a mail of the tray; `inbound` is the mail it came in. A
+    second call with the same `form_key` by the same person returns the ticket of the first. Raises NotAllowed for a
+    contact of another company, Incomplete, FormUsed, FilesGone.
     """
     policy.require(
         policy.may_open(author, customer),
@@ -51,9 +58,9 @@ def open_ticket(
         agent is None or policy.may_take_calls(agent),
         "Solo un agente levanta tickets por teléfono.",
     )
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
-    return _open(
-        draft,
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    return _open_under_free_number(
+        new_message,
         customer,
         agent,
         subject=own_links.cut_links(subject),
@@ -75,14 +82,14 @@ def follow_up(
 ) -> Ticket:
     """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
 
-    The closed ticket does not change. Raises WrongStatus when it is not closed, policy.NotAllowed, Incomplete,
-    FormUsed, FilesGone.
+    The closed ticket does not change. Raises WrongStatus when it is not closed, NotAllowed, Incomplete, FormUsed,
+    FilesGone.
     """
-    draft = Draft(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
+    new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
         policy.require(policy.may_write_as_customer(author, closed), "Este ticket no es de su empresa.")
-        return _open(
-            draft,
+        return _open_under_free_number(
+            new_message,
             closed.customer,
             None,
             subject=closed.subject,
@@ -92,9 +99,10 @@ def follow_up(
         )
 
 
-def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
-    if not draft.files:
-        draft.require_text("Describa el problema.")
+def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
+    """Open the ticket under a free number, or return the ticket that the same form opened before."""
+    if not new_message.files:
+        new_message.require_text("Describa el problema.")
     # One line: it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
     most = Ticket._meta.get_field("subject").max_length or 0
@@ -103,9 +111,9 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
     for attempt in range(MAX_NUMBER_TRIES):
         number = numbers.make_number(NUMBER_PREFIX)
         try:
-            return _open_as(number, draft, customer, agent, **fields)
+            return _open_under_number(number, new_message, customer, agent, **fields)
         except IntegrityError:
-            if first := _opened_before(draft, fields.get("follows")):
+            if first := _find_opened_before(new_message, fields.get("follows")):
                 return first
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
                 raise
@@ -113,31 +121,36 @@ def _open(draft: Draft, customer: Customer, agent: User | None, **fields: Any) -
 
 
 @transaction.atomic
-def _open_as(number: str, draft: Draft, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
-    """Everything, under this number. IntegrityError when it is taken (one in 3·10¹⁰), or the form's key is used."""
+def _open_under_number(
+    number: str, new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any
+) -> Ticket:
+    """Write the ticket, its message, event and mail under this number, all or nothing.
+
+    Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
+    """
     follows: Ticket | None = fields.get("follows")
-    provider = _provider_of_new(draft.author, customer)
-    ticket = _create(draft, customer, number=number, provider_id=provider, **fields)
-    message = _drafts.add_message(ticket, draft)
+    provider = _lock_place_of_author(new_message.author, customer)
+    ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider, **fields)
+    message = add_message(ticket, new_message)
     event = audit.record_first(
         "ticket.followed_up" if follows else "ticket.opened",
         ticket,
-        actor=agent or draft.author,
-        channel=draft.channel,
+        actor=agent or new_message.author,
+        channel=new_message.channel,
         message=message.seq,
         follows=follows.number if follows else None,
-        **draft.trace,
+        **new_message.trace,
     )
     announce = notifications.followed_up if follows else notifications.opened
-    announce(ticket, event, draft.inbound)
+    announce(ticket, event, new_message.inbound)
     return ticket
 
 
-def _provider_of_new(author: User, customer: Customer) -> int:
-    """The key of our own provider, who gets every new ticket (M3); asked with the person's place in the company.
+def _lock_place_of_author(author: User, customer: Customer) -> int:
+    """Return the key of our own provider, who gets every new ticket (M3).
 
-    That is re-read and locked until the commit: whoever joins the company to another waits, and then moves this
-    ticket too. Raises NotAllowed when that was done, or the account closed, since the page was asked for.
+    The contact is read again and locked until the commit, so that who joins the company to another one waits and then
+    moves this ticket too. Raises NotAllowed when that was done, or the account closed, since the page was shown.
     """
     own = Provider.objects.filter(is_own=True).values("pk")
     held = Contact.objects.select_for_update(of=("self",), no_key=True)
@@ -148,36 +161,36 @@ def _provider_of_new(author: User, customer: Customer) -> int:
     return int(provider)
 
 
-def _create(draft: Draft, customer: Customer, **fields: Any) -> Ticket:
+def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
     """Insert an open ticket."""
     instant = now()
     ticket = Ticket(
         customer=customer,
-        requester=draft.author,
-        channel=draft.channel,
+        requester=new_message.author,
+        channel=new_message.channel,
         status=OPEN,
         opened_at=instant,
         queue_at=instant,
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    _drafts.touch(ticket, draft)
-    _waiting.owe_reply(ticket, instant)
+    touch_ticket(ticket, new_message)
+    owe_reply(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
 
 
-def _opened_before(draft: Draft, follows: Ticket | None) -> Ticket | None:
-    """The ticket that the first submission of this form opened; None when its key is not used.
+def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Ticket | None:
+    """Return the ticket that the first post of this form opened; None when its key is not used.
 
-    Raises FormUsed when the key belongs to somebody else, to another text, or to a message of another kind.
+    Raises FormUsed when the key belongs to somebody else, to another text, or to another kind of message.
     """
-    if draft.form_key is None:
+    if new_message.form_key is None:
         return None
-    first = Message.objects.select_related("ticket").filter(form_key=draft.form_key).first()
+    first = Message.objects.select_related("ticket").filter(form_key=new_message.form_key).first()
     if first is None:
         return None
-    wanted = (1, draft.author.pk, draft.body, follows.pk if follows else None)
+    wanted = (1, new_message.author.pk, new_message.body, follows.pk if follows else None)
     if (first.seq, first.author_id, first.body, first.ticket.follows_id) != wanted:
         raise FormUsed
     return first.ticket

@@ -15,7 +15,7 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
 from tickets import policy
 from tickets.models import Ticket
-from tickets.operations._locking import Channel
+from tickets.operations._common import Channel
 from tickets.operations.by_mail import void_silence_close
 from tickets.operations.conversation import add_information, add_note
 from tickets.operations.errors import Incomplete, WrongStatus
@@ -33,12 +33,12 @@ def link_mail(
     contact: User | None = None,
     files: Sequence[Attachment] = (),
 ) -> Ticket:
-    """Add a mail of the tray to the ticket `pk`: as the words of `contact`, or as an internal note (M5, M16).
+    """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    As words, a mail that was received before a close by silence voids it (M15). Raises TicketClosed (open a ticket
-    from the mail, or leave a note), WrongStatus when the mail is not in the tray, policy.NotAllowed, Incomplete.
+    As a message, a mail that was received before a close by silence voids the close (M15). Raises TicketClosed (open
+    a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
-    with _in_tray(inbound_pk, agent) as inbound:
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         Ticket.objects.select_for_update().only("pk").get(pk=pk)  # closed or handed over meanwhile?
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
@@ -56,7 +56,7 @@ def link_mail(
                 inbound=inbound,
                 agent=agent,
             )
-        _resolve(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
+        _resolve_mail(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
     return ticket
 
 
@@ -71,8 +71,8 @@ def open_from_mail(
     impact: int,
     files: Sequence[Attachment] = (),
 ) -> Ticket:
-    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket`; WrongStatus as above."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket` and `link_mail` do."""
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         membership = contact.membership
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
         assert membership is not None
@@ -88,22 +88,25 @@ def open_from_mail(
             agent=agent,
             inbound=inbound,
         )
-        _resolve(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
+        _resolve_mail(inbound, agent, Resolution.OPENED, ticket, contact=contact.pk)
     return ticket
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
-    """Put a mail of the tray aside, with the reason; it stays stored (M6). Raises Incomplete, WrongStatus."""
-    with _in_tray(inbound_pk, agent) as inbound:
+    """Put a mail of the tray aside with the reason; the mail stays stored (M6). Raises Incomplete, WrongStatus."""
+    with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")
-        _resolve(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
+        _resolve_mail(inbound, agent, Resolution.DISCARDED, None, reason=" ".join(reason.split()))
     return inbound
 
 
 @contextmanager
-def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
-    """The mail, locked before any ticket, still waiting for an agent of ours. Raises WrongStatus, NotAllowed."""
+def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
+    """Yield the mail, locked before any ticket, if it still waits for an agent of ours.
+
+    Raises WrongStatus, NotAllowed.
+    """
     policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
     with transaction.atomic():
         inbound = InboundMessage.objects.select_for_update().get(pk=inbound_pk)
@@ -112,7 +115,8 @@ def _in_tray(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
         yield inbound
 
 
-def _resolve(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
+def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
+    """Write what was decided about the mail, and record the event."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])

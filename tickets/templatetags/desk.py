@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("admin/tickets/side_bar.html", takes_context=True)
 def side_bar(context: template.Context) -> dict[str, Any]:
-    """The queue's views for who holds a desk office, with `view_counts` where the page has them; then other pages."""
+    """Show the queue's views to who holds a desk office, with the counts that the page has; then other pages."""
     request, counts, place = (
         context["request"],
         context.get("view_counts") or {},
@@ -22,30 +22,33 @@ def side_bar(context: template.Context) -> dict[str, Any]:
     )
     is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
-    groups = _groups(counts, place.view.slug if place else "") if is_desk else []
+    groups = _build_groups(counts, place.view.slug if place else "") if is_desk else []
     if is_desk and policy.may_take_calls(request.user):
-        groups.append(("Correo", [_tray(request.path)]))
+        groups.append(("Correo", [_build_tray_entry(request.path)]))
     return {
         "groups": groups,
-        "apps": [_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
+        "apps": [_build_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
     }
 
 
-def _groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[str, Any]]]]:
+def _build_groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the queue's views by their heading."""
     url = reverse("admin:tickets_ticket_changelist")
     return [
-        (heading, [_entry(view, url, counts.get(view.slug), current) for view in views])
+        (heading, [_build_entry(view, url, counts.get(view.slug), current) for view in views])
         for heading, views in groupby(queue.VIEWS.values(), key=lambda view: view.group)
     ]
 
 
-def _tray(path: str) -> dict[str, Any]:
+def _build_tray_entry(path: str) -> dict[str, Any]:
+    """Return the entry of the mail tray."""
     url = reverse("admin:tickets_ticket_tray")
     current = path.startswith(url)
     return {"label": "Bandeja", "url": url, "count": None, "is_hot": False, "is_current": current}
 
 
-def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
+def _build_entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
+    """Return the entry of a view with its count, as text no further than «99+»."""
     shown = None if count is None else "99+" if count >= queue.COUNT_CAP else str(count)
     return {
         "label": view.label,
@@ -56,6 +59,7 @@ def _entry(view: queue.View, url: str, count: int | None, current: str) -> dict[
     }
 
 
-def _app(app: dict[str, Any], path: str) -> dict[str, Any]:
+def _build_app(app: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the entries of an app's admin pages."""
     models = [{**model, "is_current": path.startswith(model["admin_url"] or "\0")} for model in app["models"]]
     return {"name": app["name"], "models": models}

@@ -9,14 +9,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office, User
+from accounts.web.form_memory import new_key
 from factureya.bench import request_histories
 from factureya.bench.load import Loader
 from factureya.bench.sample_people import Crowd
 from factureya.bench.sweep import recorded
 from factureya.core import numbers
 from factureya.testing.people import make_contact, make_staff, own_provider
-from tickets.formkeys import NEW
-from tickets.formkeys import new as new_key
+from tickets.customer.views_person import NEW
 from tickets.models import NUMBER_PREFIX, Ticket
 
 pytestmark = pytest.mark.django_db

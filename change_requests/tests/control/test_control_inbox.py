@@ -13,6 +13,7 @@ from change_requests.control import inbox
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
+from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import text_of
 from factureya.testing.people import make_representative, make_staff, make_superuser
 from factureya.testing.request_histories import WHY, Cast, make, seen
@@ -155,7 +156,7 @@ def test_filter_by_form(cast):
 
 
 def test_pages_forth_and_back(cast):
-    for _ in range(inbox.PAGE_ROWS * 2 + 3):
+    for _ in range(PAGE_ROWS * 2 + 3):
         make_request(Status.SUBMITTED, requester=make_representative())
     client = browser(cast.elsa)
     address = reverse("control:inbox") + "?vista=en-curso"

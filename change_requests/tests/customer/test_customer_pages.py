@@ -93,7 +93,7 @@ def test_the_list_goes_on_by_folio(ana, cast, monkeypatch):
     following = ana.get("/solicitudes/" + first.context["next_url"])
     assert folios[0] in text_of(following)
     assert folios[2] not in text_of(following)
-    assert folios[2] in text_of(ana.get("/solicitudes/?desde=nada&vista=otra"))
+    assert folios[2] in text_of(ana.get("/solicitudes/?despues=nada&vista=otra"))
 
 
 # -- One request, in every status --------------------------------------------------------------------

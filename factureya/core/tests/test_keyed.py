@@ -2,10 +2,11 @@
 
 import pytest
 
+from accounts.web import form_memory
 from factureya.core import signing
 from factureya.testing.people import make_contact
 from factureya.testing.tickets import make_ticket
-from tickets import formkeys, links
+from tickets import links
 
 
 def test_digests_are_short_keyed_and_apart():
@@ -20,13 +21,13 @@ def test_digests_are_short_keyed_and_apart():
 def test_links_and_forms_outlive_a_new_key(settings):
     ana = make_contact()
     ticket = make_ticket(requester=ana)
-    token, key = links.token_for(ana, ticket), formkeys.new(ana, ticket.number)
+    token, key = links.token_for(ana, ticket), form_memory.new_key(ana, ticket.number)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 50, [settings.SECRET_KEY]
-    assert links.holder(links.read(token)) == ana
-    assert formkeys.read(key.token, ticket.number, ana) is not None
+    assert links.find_holder(links.read_token(token)) == ana
+    assert form_memory.read_key(key.token, ticket.number, ana) is not None
     old = key.owner
-    assert signing.matches(formkeys.SALT, str(ana.pk), old)
+    assert signing.matches(form_memory.SALT, str(ana.pk), old)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not signing.matches(formkeys.SALT, str(ana.pk), old)
+    assert not signing.matches(form_memory.SALT, str(ana.pk), old)
     with pytest.raises(links.BadLink):
-        links.read(token)
+        links.read_token(token)

@@ -10,7 +10,7 @@ from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.operations import _drafts
+from tickets.operations import _common
 
 pytestmark = pytest.mark.django_db
 
@@ -147,7 +147,7 @@ def test_the_database_has_the_last_word_on_a_key(monkeypatch: pytest.MonkeyPatch
     """Two forms with one key on two tickets at one instant: neither sees the other before it writes (test_races)."""
     ticket, other, agent = make_ticket(), make_ticket(), make_agent()
     operations.add_note(ticket.pk, agent=agent, **FORM)
-    monkeypatch.setattr(_drafts.Draft, "repeats", lambda _draft, _ticket: False)
+    monkeypatch.setattr(_common.NewMessage, "repeats", lambda _message, _ticket: False)
     before = traces()
     with pytest.raises(operations.FormUsed):
         operations.add_note(other.pk, agent=agent, **FORM)

@@ -8,10 +8,11 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.web import form_memory
 from factureya.testing.pages import key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import make_ticket
-from tickets import access, formkeys, links, operations
+from tickets import access, links, operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +152,7 @@ VOID = {
 def test_a_void_link_opens_nothing_even_after_the_exchange(client, ana, ticket, reason):
     token = links.token_for(ana, ticket)
     client.get(f"/enlace/{token}/")
-    key = formkeys.new(ana, ticket.number).token
+    key = form_memory.new_key(ana, ticket.number).token
     VOID[reason](ana)
     ana.save()
     assert client.get(f"/enlace/{token}/").status_code == 404

@@ -234,4 +234,4 @@ def test_everybody_together_has_a_limit_too(client, monkeypatch):
 @pytest.mark.clause("M16")
 def test_a_counter_that_expires_while_it_is_counted_starts_anew(monkeypatch):
     monkeypatch.setattr(lookup.cache, "add", lambda *args, **kwargs: False)
-    assert lookup.may_try("10.0.0.1")
+    assert lookup.count_try("10.0.0.1")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import make_ticket
@@ -163,7 +164,7 @@ def test_a_search_without_matches_offers_the_way_back(client, ana, query):
 @pytest.mark.parametrize("view", ["vigentes", "empresa", "turno"])
 def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
     status = Ticket.Status.WAITING if view == "turno" else Ticket.Status.OPEN
-    tickets = [t.number for t in many(ana, 2 * my_tickets.PAGE_ROWS + 3, status)]
+    tickets = [t.number for t in many(ana, 2 * PAGE_ROWS + 3, status)]
     expected = tickets if view == "turno" else tickets[::-1]
     log_in(client, ana)
     pages, url = [], f"?vista={view}"
@@ -171,7 +172,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
         response = client.get(LIST + url)
         pages.append(numbers_in(response))
         url = link(response, "next")
-    assert [len(page) for page in pages] == [my_tickets.PAGE_ROWS, my_tickets.PAGE_ROWS, 3]
+    assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 3]
     assert [number for page in pages for number in page] == expected
     back = client.get(LIST + link(response, "prev"))
     assert numbers_in(back) == pages[1]
@@ -184,7 +185,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client, ana, view):
 @pytest.mark.clause("M16")
 def test_rows_of_the_same_instant_are_neither_skipped_nor_repeated(client, ana):
     with time_machine.travel("2026-11-24 10:00-06:00", tick=False):
-        tickets = {make_ticket(requester=ana).number for _ in range(my_tickets.PAGE_ROWS + 4)}
+        tickets = {make_ticket(requester=ana).number for _ in range(PAGE_ROWS + 4)}
     log_in(client, ana)
     first = client.get(LIST)
     second = client.get(LIST + link(first, "next"))
@@ -194,7 +195,7 @@ def test_rows_of_the_same_instant_are_neither_skipped_nor_repeated(client, ana):
 
 @pytest.mark.clause("M16")
 def test_a_long_turn_is_cut_with_the_way_to_the_rest(client, ana):
-    many(ana, my_tickets.PAGE_ROWS + 1, Ticket.Status.WAITING)
+    many(ana, PAGE_ROWS + 1, Ticket.Status.WAITING)
     log_in(client, ana)
     assert "Ver todos los que le tocan a usted" in text_of(client.get(LIST))
 

@@ -10,11 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.operations import join_company
+from accounts.web import form_memory
 from factureya.core.models import Attachment
 from factureya.testing.pages import ANSWERS, key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer, make_user
 from factureya.testing.tickets import make_ticket
-from tickets import formkeys, operations
+from tickets import operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -159,7 +160,7 @@ def test_the_same_form_with_another_text_is_kept_and_not_swallowed(send):
 @pytest.mark.clause("M17")
 @pytest.mark.parametrize("key", ["", "forged", "another's"])
 def test_a_key_that_is_not_this_persons_is_replaced(send, key):
-    token = formkeys.new(make_contact(), formkeys.NEW).token if key == "another's" else key
+    token = form_memory.new_key(make_contact(), "nuevo").token if key == "another's" else key
     response = send(key=token)
     assert "El formulario perdió su validez." in text_of(response)
     assert not Ticket.objects.exists()
@@ -170,7 +171,7 @@ def test_a_key_that_is_not_this_persons_is_replaced(send, key):
 def test_files_gone_meanwhile_are_asked_for_again(send, monkeypatch):
     response = send(steps="", files=[png()])
     gone = list(Attachment.objects.all())
-    monkeypatch.setattr("factureya.core.files.store.list_draft_files", lambda key: gone)
+    monkeypatch.setattr("accounts.web.posting.store.list_draft_files", lambda key: gone)
     Attachment.objects.update(draft="")  # another tab's form took them
     assert "Un archivo ya no está disponible; súbalo de nuevo." in text_of(send(key=key_in(response)))
     assert not Ticket.objects.exists()
@@ -209,7 +210,7 @@ def test_that_draft_is_nobody_elses(client, ana):
 @pytest.mark.parametrize("age", ["forged", "old"])
 def test_without_a_session_a_forged_or_old_form_stores_nothing(client, ana, age):
     with time_machine.travel("2026-11-20 10:00-06:00", tick=False):
-        key = formkeys.new(ana, formkeys.NEW).token if age == "old" else "forged"
+        key = form_memory.new_key(ana, "nuevo").token if age == "old" else "forged"
     with time_machine.travel("2026-11-22 10:00:01-06:00", tick=False):
         client.post(URL, {**ANSWERS, "key": key, "files": [png()]})
     assert not Attachment.objects.exists()

@@ -186,7 +186,7 @@ def test_look_up_link_and_explanations_pass_axe(page, live_server, ana):
     page.goto(f"{live_server.url}/enlace/{links.token_for(ana, ticket)}/")
     assert page.url.endswith(f"/tickets/{ticket.number}/")
     accessible(page)
-    assert lookup.find(ticket.number, "ana@ocaso.mx") == ticket
+    assert lookup.find_ticket(ticket.number, "ana@ocaso.mx") == ticket
 
 
 @pytest.mark.clause("M17")

@@ -327,24 +327,27 @@ def test_a_goal_of_tomorrow_says_when(client):
     ],
 )
 def test_long_spans_are_said_roughly(span, text):
-    assert wording.rough(span) == text
+    assert wording.describe_span(span) == text
 
 
 def test_last_messages_are_cut():
     ticket = Ticket(message_count=2, last_excerpt="x" * 100)
-    assert wording.last_message(ticket) == f"«{'x' * 46}…»"
-    assert wording.last_message(Ticket(message_count=2, last_excerpt="Sí")) == "«Sí»"
-    assert wording.last_message(Ticket(message_count=1, channel="mail")) == "Levantado por correo"
-    assert wording.last_message(Ticket(message_count=1, channel="phone")) == "Levantado por teléfono"
+    assert wording.describe_last_message(ticket) == f"«{'x' * 46}…»"
+    assert wording.describe_last_message(Ticket(message_count=2, last_excerpt="Sí")) == "«Sí»"
+    assert wording.describe_last_message(Ticket(message_count=1, channel="mail")) == "Levantado por correo"
+    assert wording.describe_last_message(Ticket(message_count=1, channel="phone")) == "Levantado por teléfono"
 
 
 def test_goals_of_every_state_have_words():
     instant = MONDAY
-    assert wording.goal(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
-    assert wording.goal(Ticket(status="waiting", closes_at=instant - timedelta(1)), instant).text == "Por cerrarse"
+    assert wording.describe_goal(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
+    assert (
+        wording.describe_goal(Ticket(status="waiting", closes_at=instant - timedelta(1)), instant).text
+        == "Por cerrarse"
+    )
     late = Ticket(status="open", reply_due_at=instant - timedelta(hours=1), first_replied_at=instant)
-    assert wording.headline(late, instant).text == "Siguiente respuesta: vencida hace 1 h"
-    assert wording.headline(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
+    assert wording.describe_headline(late, instant).text == "Siguiente respuesta: vencida hace 1 h"
+    assert wording.describe_headline(Ticket(status="open"), instant).text == "Sin respuesta pendiente"
 
 
 def test_an_empty_view_names_the_next_one(client):
@@ -500,7 +503,7 @@ def test_each_view_reads_its_own_index(view):
     columns |= {"subject": "x", "category": "other", "impact": 1, "channel": "portal"}
     Ticket.objects.bulk_create(Ticket(number=f"T{n}", queue_at=ticket.queue_at, **columns) for n in range(300))
     place = queue.Place(queue.VIEWS[view])
-    rows = queue._beyond(queue._questions(place, agent)[0], place.view, None, backwards=False)
+    rows = place.view.order.sort(queue._with_row_columns(queue._select_lists(place, agent)[0]))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE tickets_ticket")
@@ -517,7 +520,7 @@ def test_each_view_reads_its_own_index(view):
 def test_words_of_the_subject_are_found_by_an_index():
     agent = make_agent()
     make_ticket()
-    rows = queue._found(queue.Place(queue.SEARCH, search="sello revocado"), agent)
+    rows = queue._select_found(queue.Place(queue.SEARCH, search="sello revocado"), agent)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "search_words" in rows.explain()

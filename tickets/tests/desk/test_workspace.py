@@ -14,7 +14,8 @@ from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_staff, make_superuser
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import operations
-from tickets.desk import queue, timeline
+from tickets.desk import queue
+from tickets.events import EVENTS
 from tickets.models import Note, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_every_verb_of_a_ticket_has_words():
     for folder in operations.__path__:
         for source in Path(folder).glob("*.py"):
             verbs |= set(re.findall(r'"(ticket\.\w+)"', source.read_text()))
-    assert verbs == set(timeline.WORDS)
+    assert verbs == set(EVENTS)
 
 
 @pytest.mark.clause("M12", "M15")
@@ -213,7 +214,7 @@ def test_an_agents_office_that_ended_opens_nothing(client):
         assignment.ends_at = assignment.starts_at + timedelta(minutes=1)
         assignment.save()
         assert client.get(page_of(ticket)).status_code == 403
-    assert queue.colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
+    assert queue.find_colleagues([ticket.provider_id]) == [(agent.pk, agent.full_name)]
 
 
 # -- People H3: after an answer, «Siguiente» is the next of the list the agent came from ---------------

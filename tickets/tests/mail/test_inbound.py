@@ -235,9 +235,9 @@ def test_ids_made_with_a_key_that_is_being_retired_still_work(ana: User, setting
     old = threads.root_id(ticket.number), threads.reply_address(ticket.number)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-key-" + "y" * 40
-    assert threads.by_ids([old[0]], []) == threads.by_ids([], [old[1]]) == [ticket.number]
+    assert threads.find_numbers([old[0]], []) == threads.find_numbers([], [old[1]]) == [ticket.number]
     settings.SECRET_KEY_FALLBACKS = []
-    assert threads.by_ids([old[0]], [old[1]]) == []
+    assert threads.find_numbers([old[0]], [old[1]]) == []
 
 
 @pytest.mark.clause("M10")

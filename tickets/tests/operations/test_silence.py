@@ -363,7 +363,7 @@ def test_a_failed_reminder_does_not_close_until_it_is_sent_again(
                 assert not outbox.deliver(reminders(ticket)[0].pk)
     assert reminders(ticket)[0].status == "failed"
     ticket.refresh_from_db()
-    assert wording.headline(ticket, TUESDAY).text.startswith("No se cierra: el recordatorio no se pudo enviar")
+    assert wording.describe_headline(ticket, TUESDAY).text.startswith("No se cierra: el recordatorio no se pudo enviar")
     with at(TUESDAY + 30 * DAY):
         assert (tasks.warn_before_close(), tasks.close_unanswered()) == (0, 0)
         with pytest.raises(operations.WrongStatus, match="no ha salido"):
@@ -435,7 +435,7 @@ def test_a_sweep_with_nothing_due_asks_once(ticket: Ticket, django_assert_num_qu
         tasks.warn_before_close()
         tasks.close_unanswered()
         with django_assert_num_queries(1):
-            assert tasks._each(Ticket.objects.due_to_close(TUESDAY).values_list("pk", flat=True), bool) == 0
+            assert tasks._act_on_each(Ticket.objects.due_to_close(TUESDAY).values_list("pk", flat=True), bool) == 0
 
 
 def test_the_sweeps_read_their_own_indexes(ticket: Ticket):

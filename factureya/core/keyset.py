@@ -1,0 +1,153 @@
+"""Pages of a list without COUNT or OFFSET: an order, a cursor that stands at a row, and the page beyond the cursor.
+
+A cursor travels in the address as `despues` (the page starts after its row) or `antes` (the page ends before it).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from django.db.models import DateTimeField, F, Model, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+PAGE_ROWS = 25
+AFTER, BEFORE = "despues", "antes"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LATE = datetime(9000, 1, 1, tzinfo=UTC)
+_MAX_TEXT = 40  # characters of a cursor in an address
+
+Row = TypeVar("Row", bound=Model)
+
+
+def read_pk(text: str) -> int:
+    """Return the primary key that is written in `text`. Raises ValueError for anything but ASCII digits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):  # a BIGINT holds that
+        raise ValueError(text)
+    return int(text)
+
+
+def late_when_null(column: str) -> Coalesce:
+    """Return the instant of a column, or one beyond all others where the column is NULL, to sort such rows last."""
+    return Coalesce(F(column), Value(_LATE, DateTimeField()))
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a list is sorted: by the instant `at` (never NULL; "" sorts by the key alone), then by the unique `key`.
+
+    `name` is the column that stands for the row in an address, when its primary key must not leave; `read_key` reads
+    the value of `name` from an address and raises ValueError for what cannot be one.
+    """
+
+    at: str = ""
+    key: str = "pk"
+    name: str = ""
+    read_key: Callable[[str], Any] = read_pk
+    is_descending: bool = False
+
+    def cursor_at(self, row: Any, *, is_back: bool = False) -> "Cursor":
+        """Return the cursor that stands at this row."""
+        return Cursor(getattr(row, self.name or self.key), getattr(row, self.at) if self.at else None, is_back)
+
+    def read(self, text: str, *, is_back: bool = False) -> "Cursor | None":
+        """Return the cursor that is written in an address, or None when it cannot be one of this list."""
+        micros, _, key = text.rpartition(".")
+        if len(text) > _MAX_TEXT or bool(micros) != bool(self.at):
+            return None
+        try:
+            at = _EPOCH + read_pk(micros) * _MICROSECOND if self.at else None
+            return Cursor(self.read_key(key), at, is_back)
+        except (ValueError, OverflowError):
+            return None
+
+    def read_from(self, address: Mapping[str, str]) -> "Cursor | None":
+        """Return the cursor in the parameters of an address; None stands for the first page."""
+        after = self.read(address.get(AFTER, ""))
+        return after or self.read(address.get(BEFORE, ""), is_back=True)
+
+    def sort(self, rows: QuerySet[Row], *, is_back: bool = False) -> QuerySet[Row]:
+        """Return the rows sorted in this order, or against it with `is_back`."""
+        sign = "-" if self.is_descending != is_back else ""
+        return rows.order_by(*(f"{sign}{column}" for column in (self.at, self.key) if column))
+
+    def beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
+        """Return the sorted rows after the cursor's row, or before it for a cursor that goes back."""
+        if cursor is None:
+            return self.sort(rows)
+        side = "lt" if self.is_descending != cursor.is_back else "gt"
+        key = cursor.key
+        if self.name and self.name != self.key:
+            named = rows.model._default_manager.filter(**{self.name: cursor.key})
+            key = Subquery(named.values(self.key)[:1])
+        condition = Q(**{f"{self.key}__{side}": key})
+        if self.at:
+            past = Q(**{f"{self.at}__{side}": cursor.at})
+            # The bound that says nothing new lets the database start in its index at the cursor.
+            condition = Q(**{f"{self.at}__{side}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
+        return self.sort(rows.filter(condition), is_back=cursor.is_back)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a list: the key and the instant of a row; `is_back` says that the page ends before that row."""
+
+    key: Any
+    at: datetime | None = None
+    is_back: bool = False
+
+    def __str__(self) -> str:
+        return f"{(self.at - _EPOCH) // _MICROSECOND}.{self.key}" if self.at else str(self.key)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The parameter of an address that carries the cursor, and its value."""
+        return BEFORE if self.is_back else AFTER, str(self)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """The rows of a page, and the cursors of the pages around it; None where there is no page."""
+
+    rows: list[Row]
+    previous: Cursor | None = None
+    next: Cursor | None = None
+
+    def links(self, base: Mapping[str, str], path: str = "") -> dict[str, str]:
+        """Return the addresses of the pages around this one for a template; `base` holds the other parameters."""
+        around = {"previous_url": self.previous, "next_url": self.next}
+        return {
+            name: f"{path}?{urlencode([*base.items(), cursor.pair])}" if cursor else ""
+            for name, cursor in around.items()
+        }
+
+
+def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
+    """Return one page of one list, or of several lists merged; one query per list, at any depth.
+
+    A step back that reaches the beginning and finds less than a whole page shows the whole first page instead.
+    """
+    is_back = cursor is not None and cursor.is_back
+    rows = _merge(order, [list(order.beyond(one, cursor)[: size + 1]) for one in lists], is_back=is_back)
+    has_more, rows = len(rows) > size, rows[:size]
+    if is_back:
+        if len(rows) < size:
+            return page(order, None, *lists, size=size)
+        rows.reverse()
+    return Page(
+        rows,
+        order.cursor_at(rows[0], is_back=True) if rows and (has_more if is_back else cursor) else None,
+        order.cursor_at(rows[-1]) if rows and (is_back or has_more) else None,
+    )
+
+
+def _merge(order: Order, taken: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
+    """Return the rows of sorted lists as one sorted list."""
+    if len(taken) == 1:
+        return taken[0]
+    columns = [column for column in (order.at, order.key) if column]
+    return sorted(chain(*taken), key=attrgetter(*columns), reverse=order.is_descending != is_back)

@@ -1,0 +1,35 @@
+"""One act runs through few files of ours: a person who follows it must be able to read them in one sitting."""
+
+import pytest
+from django.test import Client
+
+from factureya.dev.trace import trace_act
+from factureya.testing.pages import ANSWERS, key_in, log_in
+from factureya.testing.people import make_contact, own_provider
+from factureya.testing.sample_mails import deliver, make_ana, proven
+from tickets import threads
+from tickets.models import Ticket
+
+pytestmark = pytest.mark.django_db
+NEW = "/tickets/nuevo/"
+
+
+def test_opening_a_ticket_by_the_portal_runs_through_few_files(client: Client):
+    own_provider()
+    log_in(client, make_contact())
+    first_key, key = key_in(client.get(NEW)), key_in(client.get(NEW))
+    client.post(NEW, {**ANSWERS, "key": first_key, "otro": "1"})  # what is loaded once is loaded
+    trace = trace_act(lambda: client.post(NEW, {**ANSWERS, "key": key, "otro": "1"}))
+    assert Ticket.objects.count() == 2
+    assert len(trace.files) <= 27, "\n".join(sorted(trace.files))
+
+
+def test_a_reply_by_mail_runs_through_few_files(settings):
+    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
+    make_ana()
+    deliver(proven(Message_ID="<uno@ejemplo.mx>"))
+    ticket = Ticket.objects.get()
+    reply = proven("Otra vez.", Message_ID="<dos@ejemplo.mx>", References=f"<{threads.root_id(ticket.number)}>")
+    trace = trace_act(lambda: deliver(reply))
+    assert ticket.messages.count() == 2
+    assert len(trace.files) <= 28, "\n".join(sorted(trace.files))

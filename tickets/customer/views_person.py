@@ -1,0 +1,174 @@
+"""The pages of a person of a company: «Mis tickets» and «Levantar ticket» (M11, M16, M17)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.models import Customer, User
+from accounts.web import form_memory
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PrivateView, login_keeping_draft, posted_text
+from accounts.web.posting import PostingForm
+from factureya.core import numbers
+from factureya.core.files import store
+from factureya.core.models import Attachment
+from tickets import message_text, operations
+from tickets.customer import my_tickets, similar_tickets, wording
+from tickets.forms import TicketForm
+from tickets.models import NUMBER_PREFIX, Message, Ticket
+
+NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
+
+
+class PersonView(PrivateView):
+    """A page of a person of a company. Anonymous: to the login. Staff: a page that says where their work is."""
+
+    user: User
+    writes = False  # whether it is for writing, which a company whose service ended does no more
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let in who is logged in and belongs to a company."""
+        if not self.takes(request):
+            return self.http_method_not_allowed(request)
+        if not request.user.is_authenticated:
+            return login_keeping_draft(request, NEW, request.get_full_path())
+        self.user = request.user
+        if self.user.is_staff or self.user.membership is None:
+            return render(request, "tickets/staff_only.html", status=403)
+        if self.writes and self.user.membership.customer.is_suspended:
+            return suspended(request, self.user.membership.customer)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class MyTickets(PersonView):
+    """The customer's list: five queries, whatever he owns."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show a tab, or what a search found."""
+        query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
+        view = self.view_asked()
+        cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
+        if query:
+            page = my_tickets.search(self.user, query, cursor)
+            groups = [my_tickets.Group(f"Resultados de «{query}»", page.rows)]
+        else:
+            groups, page = my_tickets.read_groups(self.user, view, cursor)
+        tabs, has_any = my_tickets.read_tabs(self.user, "" if query else view)
+        context = {
+            "tabs": tabs,
+            "is_empty": not has_any,
+            "view": view,
+            "query": query,
+            "reader": self.user,
+            "groups": [group for group in groups if group.tickets],
+            "is_limited": my_tickets.is_limited(self.user),
+            "is_company": not query and view.startswith(my_tickets.COMPANY),
+            "wrong_number": my_tickets.has_wrong_number(query),
+            **page.links({"q": query} if query else {"vista": view}),
+        }
+        return render(request, "tickets/list.html", context)
+
+    def view_asked(self) -> str:
+        """Return the tab in the address, or the first tab when it is none of this person's."""
+        view = self.request.GET.get("vista", "")
+        if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
+            return my_tickets.ACTIVE
+        return view
+
+
+class NewTicket(PostingForm, PersonView):
+    """The form of a new ticket. What was typed and uploaded is never lost."""
+
+    http_method_names = ["get", "head", "post"]
+    writes = True
+
+    def form_name(self) -> str:
+        """Return the name of the form of a new ticket."""
+        return NEW
+
+    def form(self, *args: Any, **options: Any) -> TicketForm:
+        """Return the guided form."""
+        return TicketForm(*args, **options)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show a blank form, or the draft of one that could not be sent."""
+        return self.show_form()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Open the ticket, or carry the text to the ticket that was chosen."""
+        chosen = request.POST.get("agregar_a")
+        return self.carry_to(chosen) if chosen else self.receive_form()
+
+    def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
+        """Ask once about similar tickets, then open the ticket (M11)."""
+        if alike := self.find_alike(form, key):
+            return self.page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
+        customer = self.user.contact.customer
+        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.opening())
+        return reverse("tickets:created", args=[ticket.number])
+
+    def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
+        """Return similar tickets that were not asked about yet; none for the second click of a double click."""
+        if "otro" in self.request.POST:
+            return []
+        found = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
+        return [] if found and Message.objects.filter(form_key=key.key).exists() else found
+
+    def carry_to(self, chosen: str) -> HttpResponse:
+        """Go to the composer of the chosen ticket, with the text and the files: «Agregar a este» (M11)."""
+        key, _ = self.posted_key()
+        kept, _ = self.posted_files(key)
+        fields = posted_text(self.request)
+        ticket = _find_visible(self.user, chosen)
+        if ticket is None:
+            return self.page(TicketForm(initial=fields), key, kept=kept)
+        carried = form_memory.adopt_key(key.key, self.user, ticket.number)
+        form_memory.keep_draft(self.request.session, carried, {"body": _join_answers(fields)}, why=form_memory.CARRIED)
+        return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
+
+    def page(
+        self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "", **more: Any
+    ) -> HttpResponse:
+        """Return the page with the form, its kept files, and the similar tickets it asks about."""
+        context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(why), "person": self.user}
+        context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
+        return render(self.request, "tickets/new.html", context)
+
+
+class Similar(PersonView):
+    """The suggestion under the subject, fetched by the script when the field is left (M11)."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return a fragment of HTML; it is empty when nothing is similar."""
+        found = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
+        return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
+
+
+def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """Answer 403 with how to come back: the portal is read-only for a company whose service ended by its BAJA."""
+    return render(request, "accounts/suspended.html", {"customer": customer}, status=403)
+
+
+def _find_visible(user: Any, text: str) -> Ticket | None:
+    """Return the visible ticket whose number is written in `text`, or None."""
+    try:
+        number = numbers.parse_number(NUMBER_PREFIX, text)
+    except numbers.InvalidNumber:
+        return None
+    return Ticket.objects.visible_to(user).filter(number=number).first()
+
+
+def _join_answers(fields: dict[str, str]) -> str:
+    """Return all that was written in the guided form as the text of a message (M11)."""
+    told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
+    expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()
+    told += [f"{message_text.EXPECTED}:\n{expected}"] if expected else []
+    told += [f"Folio fiscal: {folio}"] if folio else []
+    return "\n\n".join(part for part in told if part)

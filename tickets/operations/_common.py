@@ -1,0 +1,293 @@
+"""What the operations share: the lock they hold, the message they write, and the two clocks they move."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from accounts.models import User
+from factureya.core import audit, calendar, locking
+from factureya.core.clock import now
+from factureya.core.mail import outbox, own_links
+from factureya.core.models import Attachment, InboundMessage
+from tickets import notifications
+from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.operations.errors import FilesGone, FormUsed, Incomplete, TicketClosed, WrongStatus
+
+OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
+Side, Channel = Message.Side, Ticket.Channel
+WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, Ticket.HoldReason
+
+# `save` writes every other column: what a ticket is, an operation of its own changes.
+_NOT_MOVED = {
+    "id",
+    "number",
+    "customer",
+    "requester",
+    "provider",
+    "subject",
+    "search_words",
+    "category",
+    "impact",
+    "channel",
+    "cfdi_uuid",
+    "follows",
+    "opened_at",
+}
+_MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
+
+
+# -- What a person wrote ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """Hold a public message or an internal note before it is written, with its files and the form's one-time key.
+
+    `inbound` is the mail that the message came in. Links of ours that were pasted into the text are cut out, because
+    the reader of the message may be somebody else than the person whom the link is for (M16).
+    """
+
+    author: User
+    side: str
+    channel: str
+    body: str
+    files: Sequence[Attachment] = ()
+    form_key: str | None = None
+    model: type[Message] | type[Note] = Message
+    inbound: InboundMessage | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", own_links.cut_links(self.body))
+
+    @property
+    def trace(self) -> dict[str, Any]:
+        """Return what the event records of the mail: its key and its registered sender; empty without a mail."""
+        if self.inbound is None:
+            return {}
+        return {"inbound": self.inbound.pk, "sender": self.inbound.sender}
+
+    def require_text(self, message: str) -> None:
+        """Raise Incomplete with `message` when nothing was written."""
+        if not self.body.strip():
+            raise Incomplete(message)
+
+    def repeats(self, ticket: Ticket) -> bool:
+        """Return whether this form was received before, for this ticket, from this person, with this text.
+
+        Raises FormUsed when the form's key was used for anything else, so that no second text is lost.
+        """
+        first = self._first()
+        if first is not None and first != self._identity(ticket):
+            raise FormUsed
+        return first is not None or self._confirmed(ticket)
+
+    def was_received(self, ticket: Ticket) -> bool:
+        """Return whether this form was received before; a key that was used for anything else counts as no."""
+        return self._first() == self._identity(ticket) or self._confirmed(ticket)
+
+    def is_used(self) -> bool:
+        """Return whether a message or a note carries the form's key."""
+        return self._first() is not None
+
+    def _identity(self, ticket: Ticket) -> tuple[int, int, str]:
+        """Return the ticket, the author and the text, by which two posts of a form are compared."""
+        return ticket.pk, self.author.pk, self.body
+
+    def _first(self) -> tuple[int, int, str] | None:
+        """Return the ticket, the author and the text of the first form with this key, or None."""
+        if self.form_key is None:
+            return None
+        written = self.model._default_manager.filter(form_key=self.form_key)
+        return written.values_list("ticket_id", "author_id", "body").first()
+
+    def _confirmed(self, ticket: Ticket) -> bool:
+        """Return whether an event carries the key; a confirmation without a text leaves no message."""
+        if self.form_key is None or self.body:
+            return False
+        return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
+
+
+def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
+    """Append a public message and its files, and set the ticket's columns without saving them."""
+    touch_ticket(ticket, new_message)
+    return add_message(ticket, new_message)
+
+
+def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
+    """Set the columns of the ticket that a new message changes: order, excerpt, whose turn."""
+    ticket.message_count += 1
+    ticket.touched_at = now()
+    ticket.last_excerpt = " ".join(new_message.body.split())[:100]
+    ticket.customer_replied = new_message.side == Message.Side.CUSTOMER and ticket.first_replied_at is not None
+    if new_message.side == Message.Side.STAFF:
+        ticket.reply_due_at = ticket.customer_waits_since = None
+
+
+def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
+    """Insert the public message that `touch` made room for. Raises IntegrityError when the form's key is used."""
+    message = Message.objects.create(
+        ticket=ticket,
+        seq=ticket.message_count,
+        side=new_message.side,
+        author=new_message.author,
+        author_name=new_message.author.get_full_name(),
+        channel=new_message.channel,
+        body=new_message.body,
+        created_at=ticket.touched_at,
+        form_key=new_message.form_key,
+        inbound=new_message.inbound,
+    )
+    _attach_files(ticket, new_message, message=message)
+    return message
+
+
+def add_internal_note(ticket: Ticket, new_message: NewMessage) -> Note:
+    """Insert an internal note, which no page and no mail for the customer reads (M16)."""
+    note = Note.objects.create(
+        ticket=ticket,
+        author=new_message.author,
+        author_name=new_message.author.get_full_name(),
+        body=new_message.body,
+        created_at=now(),
+        form_key=new_message.form_key,
+    )
+    _attach_files(ticket, new_message, note=note)
+    return note
+
+
+def _attach_files(
+    ticket: Ticket, new_message: NewMessage, *, message: Message | None = None, note: Note | None = None
+) -> None:
+    """Give the uploaded files to a message or a note. Raises FilesGone when a file was given before."""
+    pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
+    if not pks:
+        return
+    if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
+        raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
+    TicketFile.objects.bulk_create(
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
+    )
+
+
+# -- The lock -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
+    """Yield the ticket, locked and read again, in one of `statuses`.
+
+    A `new_message` that was received before is let through in any status, so that the second click on «confirmar» is
+    not told that the ticket is closed. Raises TicketClosed, WrongStatus, FormUsed.
+    """
+    tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
+    try:
+        with locking.locked(tickets, pk) as ticket:
+            if ticket.status not in statuses and not (new_message and new_message.was_received(ticket)):
+                raise _explain_status(ticket)
+            yield ticket
+    except IntegrityError as error:
+        # Two forms with the same key on two tickets: neither lock made the second wait for the first.
+        if new_message and new_message.is_used():
+            raise FormUsed from error
+        raise
+
+
+def save_moved(ticket: Ticket) -> None:
+    """Write every column that an operation may move."""
+    ticket.save(update_fields=_MOVED)
+
+
+def require_closes_at(ticket: Ticket) -> datetime:
+    """Return when a waiting ticket closes without an answer."""
+    assert ticket.closes_at is not None  # waiting_has_reason_and_instant
+    return ticket.closes_at
+
+
+def format_instant(instant: datetime | None) -> str | None:
+    """Return an instant as an event records it."""
+    return instant.isoformat() if instant else None
+
+
+def _explain_status(ticket: Ticket) -> WrongStatus:
+    """Return why a ticket in this status is refused."""
+    if ticket.status == CLOSED:
+        return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
+    return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
+
+
+# -- The customer's wait, and the reply we owe --------------------------------------------------------
+
+
+def reminder_before() -> timedelta:
+    """Return how long before the close the reminder must be sent (M15)."""
+    return timedelta(hours=settings.REMINDER_HOURS)
+
+
+def reminder_lookahead() -> timedelta:
+    """Return how much earlier a sweep may queue the reminder, so that it is not late (M15)."""
+    return timedelta(minutes=settings.REMINDER_LOOKAHEAD_MINUTES)
+
+
+def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
+    """Give the customer the turn: count `closes_at` from this message, and make a new reminder due (M15)."""
+    forget_reminder(ticket)
+    release_held_close(ticket)
+    ticket.status = WAITING
+    ticket.wait_reason = reason
+    ticket.waiting_since = since
+    ticket.closes_at = ticket.queue_at = calendar.compute_reply_deadline(since)
+    ticket.solution_proposed_at = since if proposes_solution else None
+
+
+def stop_waiting(ticket: Ticket) -> None:
+    """Give us the turn: end the wait, and do not send a reminder that is still queued."""
+    forget_reminder(ticket)
+    release_held_close(ticket)
+    ticket.status = OPEN
+    ticket.wait_reason = ticket.waiting_since = ticket.closes_at = ticket.solution_proposed_at = None
+
+
+def hold_close(ticket: Ticket, reason: str) -> None:
+    """Hold the close until an agent decides; the wait goes on.
+
+    The reason that the customer wrote is the graver one and is not replaced.
+    """
+    ticket.close_held_at = ticket.close_held_at or now()
+    if ticket.close_held_reason != Ticket.HoldReason.FLIPS:
+        ticket.close_held_reason = reason
+
+
+def release_held_close(ticket: Ticket) -> None:
+    """Stop holding the close."""
+    ticket.close_held_at = ticket.close_held_reason = None
+
+
+def forget_reminder(ticket: Ticket) -> None:
+    """Detach the reminder from the ticket; one that is still queued is not sent."""
+    if ticket.reminder_id is not None:
+        outbox.drop_mail(ticket.reminder_id)
+        ticket.reminder = None
+
+
+def queue_reminder(ticket: Ticket) -> None:
+    """Queue the reminder; a ticket that is late gets 24 h ⚙ from now (M15)."""
+    earliest = now() + reminder_before()
+    if require_closes_at(ticket) < earliest:
+        ticket.closes_at = ticket.queue_at = earliest
+    event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
+    ticket.reminder = notifications.reminder(ticket, event)
+    ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
+
+
+def owe_reply(ticket: Ticket, since: datetime) -> None:
+    """Set when our reply is due, in hours of attention from the oldest unanswered message."""
+    if ticket.reply_due_at is None:
+        hours = settings.FIRST_REPLY_BUSINESS_HOURS
+        ticket.reply_due_at = calendar.load_attention_hours().add_hours(since, hours)
+        ticket.customer_waits_since = since
+    ticket.queue_at = ticket.reply_due_at
