@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "django.contrib.auth.hashers.MD5PasswordHasher",
         *settings.PASSWORD_HASHERS,
     ]
+    for number in range(1, 34):
+        config.addinivalue_line("markers", f'M{number}: set by clause("M{number}")')
     config.stash[_left_out] = {}
 
 
@@ -58,6 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     absent = _absent()
     for item in items:
+        for clause in {clause for mark in item.iter_markers("clause") for clause in mark.args}:
+            item.add_marker(clause)  # `-m M15` selects the tests of clause M15
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
         for name in absent:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings as real_settings
 from django.core.management import CommandError, call_command
 
 from factureya.dev.management.commands import manual
@@ -10,26 +11,23 @@ from factureya.dev.management.commands import manual
 pytestmark = pytest.mark.once
 
 CODE = '''
-"""The house (M10)."""
-
-# Also M17.
+# Keep the house (M10).
 def close():
     """Close (M12, M15–M16)."""
 
-class Ticket:
-    """A ticket."""
-
-    def wait(self):
-        """Wait (M14)."""
+def _wait():
+    """Wait (M14)."""
 '''
 TESTS = """
 import pytest
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M15")]
 
 @pytest.mark.clause("M12", "M16")
-def test_one(): ...
+def test_one():
+    refused_by("status_is_known", "no_such_constraint")
 
-def test_two(): ...
+def test_two():
+    refused_by("ticket_closed_is_final")
 
 def helper(): ...
 """
@@ -37,8 +35,9 @@ def helper(): ...
 
 @pytest.fixture
 def root(tmp_path: Path, settings) -> Path:
-    (tmp_path / "tickets" / "tests").mkdir(parents=True)
-    (tmp_path / "docs").mkdir()
+    for folder in ("docs", "tickets/operations", "tickets/tests"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tickets" / "operations" / "house.py").write_text(CODE)
     (tmp_path / "tickets" / "house.py").write_text(CODE)
     (tmp_path / "tickets" / "tests" / "test_house.py").write_text(TESTS)
     settings.BASE_DIR = tmp_path
@@ -58,20 +57,38 @@ def test_clauses_in_a_text(text: str, clauses: list[str]):
     assert list(manual.clauses_in(text)) == clauses
 
 
-def test_each_clause_lists_its_code_and_its_tests(root: Path):
+def lines_of(clause: str, page: str) -> list[str]:
+    """Return the listed lines of one clause."""
+    section = page.partition(f"## {clause} ")[2].partition("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("- ")]
+
+
+def test_each_clause_lists_its_operations_constraints_and_tests(root: Path):
     page = manual.render(root)
-    house = "[tickets/house.py](../tickets/house.py)"
-    proof = "[tickets/tests/test_house.py](../tickets/tests/test_house.py)"
-    assert f"- {house}: `close`\n\n**Tests**\n\n- {proof}: `test_one`, `test_two`" in page.partition("## M15")[2]
-    assert f"- {house}: `close`\n\n**Tests**\n\n- {proof}: `test_one`\n" in page.partition("## M16")[2]
-    assert "| M10 | A tracking number at any time, from the portal | 1 | – |" in page
-    assert "| M14 | En espera: Factureya answered and waits for authorization or detail | 1 | – |" in page
-    assert "| M17 | Detailed description, screenshots, steps to reproduce | 1 | – |" in page
+    operation, tests = "- Operations: tickets.close", "- Tests (2): tickets/tests/test_house 2"
+    assert lines_of("M15", page) == [operation, "- Constraints: status_is_known, ticket_closed_is_final", tests]
+    assert lines_of("M16", page) == [
+        operation,
+        "- Constraints: status_is_known",
+        "- Tests (1): tickets/tests/test_house 1",
+    ]
+    assert lines_of("M10", page) == ["- Modules: tickets/house.py", "- Tests (0): none yet"]
+    assert lines_of("M14", page) == ["- Modules: tickets/house.py", "- Tests (0): none yet"]
+    assert lines_of("M17", page) == ["- Tests (0): none yet"]
+
+
+def test_the_files_of_one_folder_stand_together(root: Path):
+    (root / "tickets" / "tests" / "test_yard.py").write_text(TESTS)
+    assert lines_of("M15", manual.render(root))[-1] == "- Tests (4): tickets/tests/test_house 2, test_yard 2"
+
+
+def test_the_page_stays_short():
+    assert len((real_settings.BASE_DIR / "docs" / "manual.md").read_bytes()) <= 30_000
 
 
 def test_a_clause_that_does_not_exist_is_refused(root: Path):
     (root / "tickets" / "tests" / "test_house.py").write_text(TESTS.replace("M16", "M61"))
-    with pytest.raises(CommandError, match="no clause M61"):
+    with pytest.raises(CommandError, match="do not exist: M61"):
         manual.render(root)
 
 
@@ -81,6 +98,6 @@ def test_check_fails_until_the_page_is_written(root: Path, capsys):
     call_command("manual")
     assert "docs/manual.md" in capsys.readouterr().out
     call_command("manual", check=True)
-    (root / "tickets" / "house.py").write_text("")
+    (root / "tickets" / "house.py").write_text("# M33")
     with pytest.raises(CommandError, match="is old"):
         call_command("manual", check=True)
