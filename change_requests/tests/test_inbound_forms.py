@@ -14,9 +14,9 @@ from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.inbound_mails import AUTHSERV, deliver
 from factureya.testing.pages import text_of
 from factureya.testing.raw_sql import execute, refused_by, update
-from factureya.testing.sample_mails import AUTHSERV, deliver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M7", "M20")]
 Status = FormalRequest.Status

@@ -11,9 +11,9 @@ from accounts.models import User
 from factureya.core.mail import outbox, parse
 from factureya.core.models import InboundReading, OutboxMessage
 from factureya.testing.desk import agent_in
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.tickets import make_ticket
 from tickets import threads
 from tickets.models import Message, Ticket, TicketFile

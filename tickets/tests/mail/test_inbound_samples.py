@@ -8,8 +8,8 @@ import pytest
 from factureya.core.mail import parse
 from factureya.core.models import InboundMessage
 from factureya.core.tests.mail.test_samples import FOLDER, rows, unescaped
+from factureya.testing.inbound_mails import ANA, became, deliver
 from factureya.testing.people import make_contact, own_provider
-from factureya.testing.sample_mails import ANA, became, deliver
 from tickets.models import Ticket
 
 SAMPLES = rows("MANIFEST.tsv")

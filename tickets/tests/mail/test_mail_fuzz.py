@@ -26,9 +26,9 @@ from factureya.core.mail.headers import fingerprint
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
 from factureya.core.tests.mail.test_samples import FOLDER, rows
+from factureya.testing.inbound_mails import ANA
 from factureya.testing.mutations import INSERTS, SEEDS, mutated
 from factureya.testing.people import make_contact, own_provider
-from factureya.testing.sample_mails import ANA
 
 pytestmark = [
     pytest.mark.once,
