@@ -20,8 +20,8 @@ from factureya.testing import mail_servers
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "postgres://factureya:factureya@127.0.0.1:5432/factureya")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
-# On the second engine: all but what no engine changes. Browser tests and samples run once.
-SECOND = "not once and not browser and not samples and not mailserver"
+# On the second engine: all but what no engine changes. Browser tests run once.
+SECOND = "not once and not browser and not mailserver"
 
 
 def main() -> int:
@@ -63,7 +63,6 @@ def services() -> dict[str, bool]:
         f"Redis at {redis.hostname}:{redis.port or 6379} (TEST_REDIS_URL)": has_redis(),
         "Chromium (browser tests)": any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
         "root, Postfix, Dovecot and swaks (mailserver tests)": not mail_servers.absent(),
-        "../shared/samples (sample mails and invoices)": (ROOT.parent / "shared" / "samples").is_dir(),
     }
 
 
