@@ -35,6 +35,13 @@ TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
 _PURGE_BATCH = 500
 _SMALL = ".small"
+# Headers of everything that people sent: a browser runs nothing in it, and no cache keeps it.
+SANDBOXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "-"))
 
 
@@ -115,16 +122,13 @@ def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Headers of a file that leaves: as an attachment, typed from the allow-list, sandboxed, private."""
+    """Return the headers of a download: as an attachment, typed from the allow-list, sandboxed, private."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
         "Content-Length": str(attachment.size),
         "Content-Disposition": content_disposition_header(True, attachment.name) or "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
+        **SANDBOXED,
     }
 
 
