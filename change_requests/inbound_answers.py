@@ -6,7 +6,6 @@ loops, after the robots' own marks.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,11 +15,10 @@ from change_requests.documents.form_read import Unreadable
 from change_requests.kinds.labels import FIELDS
 from change_requests.models import FormalRequest
 from change_requests.operations.errors import Invalid, Refused
-from factureya.core.clock import now
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import InboundMail, MailFile
-from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage
 
 Disposition = InboundMessage.Disposition
 KINDS = "change_requests/form_"
@@ -140,7 +138,7 @@ def _answer(
     place: str = "0",
     **more: Any,
 ) -> None:
-    if not _may_answer(mail.sender):
+    if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):
         return
     site = settings.SITE_URL
     context = {
@@ -162,11 +160,6 @@ def _answer(
         context=context,
         headers=headers,
     )
-
-
-def _may_answer(address: str) -> bool:
-    recent = OutboxMessage.objects.filter(to=address, kind__startswith=KINDS, created_at__gt=now() - timedelta(hours=1))
-    return recent.count() < settings.MAIL_ANSWERS_PER_SENDER
 
 
 def _lines(errors: Mapping[str, str]) -> list[str]:

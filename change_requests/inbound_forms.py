@@ -109,11 +109,11 @@ def _take(came: MailedForms, place: int) -> Became:
         return Became(None, REFUSED, tuple(files))
     left = files
     try:  # each of them all or nothing: what was saved stays, to be corrected
-        operations.save_draft(request, actor=form.person, draft=form.draft)
+        operations.save_draft(request.pk, actor=form.person, draft=form.draft)
         if files:
-            operations.add_evidence(request, actor=form.person, files=files)
+            operations.add_evidence(request.pk, actor=form.person, files=files)
         left = []
-        operations.submit(request, actor=form.person, channel=FormalRequest.Channel.EMAIL)
+        operations.submit(request.pk, actor=form.person, channel=FormalRequest.Channel.EMAIL)
     except operations.Refused as refusal:
         return Became(request, _refused(came, place, request, refusal), tuple(left))
     return Became(request, TAKEN)
@@ -153,7 +153,7 @@ def _keep_words(
     folios = [request.folio for request in requests]
     for request in requests:
         operations.keep_mail_text(
-            request,
+            request.pk,
             actor=authors[request],
             body=came.words,
             files=files,

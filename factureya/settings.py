@@ -194,7 +194,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
     },
     "forget_quotas": {
-        "task": "tickets.tasks.forget_quotas",
+        "task": "factureya.core.tasks.forget_quotas",
         "schedule": timedelta(hours=1),
     },
     "warn_before_close": {

@@ -6,11 +6,11 @@ from django.core.validators import validate_email
 from accounts import operations as accounts
 from accounts import registered_senders
 from factureya.core.clock import now
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
 from factureya.core.mail.parse import Bounce, InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
-from tickets import answer_limits, notifications, operations, threads
+from tickets import notifications, operations, threads
 from tickets.models import Ticket, chain_of
 
 Disposition = InboundMessage.Disposition

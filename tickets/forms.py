@@ -181,7 +181,7 @@ class InformationForm(FilesMixin):
         if is_waiting:
             self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
         """As in every form; and neither text nor file is too little."""
         super().take_files(kept, refusals)
         nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()

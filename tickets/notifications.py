@@ -10,9 +10,9 @@ from django.conf import settings
 from accounts import registered_senders
 from accounts.models import User
 from factureya.core import calendar
-from factureya.core.mail import outbox
+from factureya.core.mail import answer_limits, outbox
 from factureya.core.models import Event, InboundMessage, OutboxMessage
-from tickets import answer_limits, links, policy, threads
+from tickets import links, policy, threads
 from tickets.models import Message, Ticket
 
 REMINDER = "tickets/reminder"

@@ -7,14 +7,12 @@ No SQL of ours holds data: every part is compiled by the ORM from a queryset, wi
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
-from factureya.core.clock import now
 from tickets.models import searchable
 
 MAX_WORDS = 6
@@ -57,26 +55,6 @@ def ask(questions: Sequence[Question]) -> list[Any]:
         )
         row = cursor.fetchone()
     return list(row)
-
-
-def count_one_more(name: str, limit: int, per: timedelta) -> bool:
-    """Count one more of the quota `name` if fewer than `limit` were counted in the last `per`; whether it was.
-
-    One statement, so that a mail does not pay a look, a lock and a write for each of its quotas; the row stays locked
-    until the commit.
-    """
-    at = now()
-    old, new = (connection.ops.adapt_datetimefield_value(each) for each in (at - per, at))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tickets_mailquota AS quota (name, since, count) VALUES (%s, %s, 1) "
-            "ON CONFLICT (name) DO UPDATE SET "
-            "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "
-            "since = CASE WHEN quota.since <= %s THEN excluded.since ELSE quota.since END "
-            "WHERE quota.since <= %s OR quota.count < %s RETURNING count",
-            [name, new, old, old, old, limit],
-        )
-        return cursor.fetchone() is not None
 
 
 def words(text: str) -> list[str]:

@@ -1,7 +1,4 @@
-"""The two sweeps of M15; each is a loop over due tickets, re-checked under their own lock. Safe twice or late.
-
-And what nobody needs to keep of mail.
-"""
+"""Run the two sweeps of M15: each loops over due tickets and checks each under its own lock. Safe twice or late."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -10,7 +7,7 @@ from celery import shared_task
 
 from factureya.core.clock import now
 from factureya.core.models import Heartbeat
-from tickets import answer_limits, operations
+from tickets import operations
 from tickets.models import Ticket
 
 logger = logging.getLogger(__name__)
@@ -33,12 +30,6 @@ def close_unanswered() -> int:
     closed = _each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
     return closed
-
-
-@shared_task(ignore_result=True)
-def forget_quotas() -> int:
-    """Remove the counters of automatic mails whose time has run out; the number removed (M6)."""
-    return answer_limits.forget()
 
 
 def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:

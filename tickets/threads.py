@@ -88,7 +88,7 @@ def sent(ids: Sequence[str]) -> list[OutboxMessage]:
         return []  # most mails begin a conversation: nothing to look for
     mails = OutboxMessage.objects.filter(message_id__in=ours).order_by("-pk")
     mails = mails.only("message_id", "about", "key", "kind", "to", "bounced_at")
-    return [mail for mail in mails if any(constant_time_compare(mail.message_id or "", name) for name in ids)]
+    return [mail for mail in mails if any(constant_time_compare(mail.message_id, name) for name in ids)]
 
 
 def in_subject(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:

@@ -11,7 +11,6 @@ from accounts.operations.by_request import (
     void_password,
     void_password_link,
 )
-from accounts.operations.common import Refused
 from accounts.operations.companies import (
     join_company,
     refuse_company,
@@ -44,6 +43,7 @@ from accounts.operations.staff import (
     reencrypt_factors,
     request_factor_reset,
 )
+from factureya.core.refusals import Refused
 
 __all__ = [
     "Refused",

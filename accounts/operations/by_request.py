@@ -6,8 +6,9 @@ the request's folio. Called inside the execution's transaction.
 
 from accounts.models import Contact, Customer, Invitation, User
 from accounts.operations import people
-from accounts.operations.common import lock_user, require
+from accounts.operations.common import lock_user
 from factureya.core import audit
+from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:

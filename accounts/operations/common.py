@@ -4,16 +4,8 @@ from allauth.account.models import EmailAddress
 from django.db.models import Model
 
 from accounts.models import User
-
-
-class Refused(Exception):
-    """The operation does not apply, or not by this person; nothing was written. The text is for the person."""
-
-
-def require(allowed: bool, message: str) -> None:
-    """Raise Refused unless `allowed`."""
-    if not allowed:
-        raise Refused(message)
+from factureya.core.locking import lock
+from factureya.core.refusals import require
 
 
 def fitting(model: type[Model], field: str, text: str) -> str:
@@ -40,8 +32,8 @@ def require_superuser(actor: User) -> None:
 
 
 def lock_user(pk: int) -> User:
-    """The user, re-read and locked."""
-    return User.objects.select_for_update().get(pk=pk)
+    """Lock the user until the transaction ends, and return the user as read after the lock."""
+    return lock(User.objects.all(), pk)
 
 
 def new_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:

@@ -12,10 +12,11 @@ from django.utils.module_loading import import_string
 
 from accounts import notifications, policy
 from accounts.models import Contact, Customer, Representative, User
-from accounts.operations.common import Refused, current, fitting, new_person, require
+from accounts.operations.common import current, fitting, new_person
 from accounts.rfc import RFC
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 ALREADY_KNOWN = "Ya hay una empresa verificada con ese RFC: una esta a ella, o no la acepte."
 

@@ -15,19 +15,12 @@ from django.db.models import QuerySet
 
 from accounts import notifications, offices, policy
 from accounts.models import Contact, Invitation, RoleAssignment, User
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    new_person,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import current, fitting, lock_user, new_person, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Event, OutboxMessage
+from factureya.core.refusals import Refused, require
 
 NOT_YOURS = "Solo el representante legal invita a personas de su empresa."
 RETURNED = "El correo de la invitación se devolvió y por seguridad su enlace ya no sirve. Pida otra a quien le invitó."

@@ -20,16 +20,10 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import (
-    Refused,
-    current,
-    fitting,
-    lock_user,
-    require,
-    require_superuser,
-)
+from accounts.operations.common import current, fitting, lock_user, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:

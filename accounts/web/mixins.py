@@ -109,7 +109,7 @@ class KeyedForm:
         key = form_keys.read(self.request.POST.get("key", ""), form, user)
         return (key, True) if key else (form_keys.new(user, form), False)
 
-    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.Refused]]:
+    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
         """Take away what «Quitar» names, keep what came, and tell what was refused."""
         if token := self.request.POST.get("quitar"):
             store.discard(key.key, token)

@@ -72,23 +72,23 @@ def _may_return(user: User, seen: Dossier) -> bool:
 def _verify(formal: FormalRequest, user: User, form: Any) -> str:
     data = form.cleaned_data
     if data["outcome"] == forms.VERIFY:
-        operations.verify(formal, actor=user, note=data["reason"])
+        operations.verify(formal.pk, actor=user, note=data["reason"])
         return "La solicitud pasó a aprobación."
     return _ask(formal, user, form) if data["outcome"] == forms.CLARIFY else _return(formal, user, form)
 
 
 def _return(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.return_to_requester(formal, actor=user, reason=form.cleaned_data["reason"])
+    operations.return_to_requester(formal.pk, actor=user, reason=form.cleaned_data["reason"])
     return "La solicitud se devolvió al cliente, con la razón."
 
 
 def _ask(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.ask_clarification(formal, actor=user, question=form.cleaned_data["reason"])
+    operations.ask_clarification(formal.pk, actor=user, question=form.cleaned_data["reason"])
     return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
 
 
 def _withdraw(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.withdraw(formal, actor=user, reason=form.cleaned_data["reason"])
+    operations.withdraw(formal.pk, actor=user, reason=form.cleaned_data["reason"])
     return "La solicitud quedó cancelada; el cliente recibe la razón."
 
 
@@ -98,9 +98,9 @@ def _decide(formal: FormalRequest, user: User, form: Any) -> str:
     if data["decision"] == forms.CLARIFY:
         return _ask(formal, user, form)
     if data["decision"] == forms.REJECT:
-        operations.reject(formal, actor=user, reason=reason, seen_hash=seen_hash)
+        operations.reject(formal.pk, actor=user, reason=reason, seen_hash=seen_hash)
         return "Rechazó la solicitud; el cliente recibe la razón."
-    formal = operations.approve(formal, actor=user, reason=reason, seen_hash=seen_hash)
+    formal = operations.approve(formal.pk, actor=user, reason=reason, seen_hash=seen_hash)
     if formal.status != Status.APPROVED:
         return "Registramos su aprobación; faltan otras."
     done = "Registramos su aprobación: la solicitud está aprobada."
@@ -114,44 +114,44 @@ def _decide(formal: FormalRequest, user: User, form: Any) -> str:
 
 def _designate(formal: FormalRequest, user: User, form: Any) -> str:
     person = form.cleaned_data["implementer"]
-    operations.designate(formal, actor=user, implementer=person)
+    operations.designate(formal.pk, actor=user, implementer=person)
     return f"Designó a {person} para implementarla."
 
 
 def _waive(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.grant_waiver(formal, actor=user, **form.arguments())
+    operations.grant_waiver(formal.pk, actor=user, **form.arguments())
     return f"Registramos la excepción: implementa {form.cleaned_data['implementer']}."
 
 
 def _execute(formal: FormalRequest, user: User, _form: Any) -> str:
-    execution = operations.execute(formal, actor=user)
+    execution = operations.execute(formal.pk, actor=user)
     if execution.result == execution.Result.OK:
         return "Se aplicó exactamente lo aprobado."
     return "No se aplicó nada: un dato cambió desde que se aprobó. La solicitud quedó como fallida."
 
 
 def _check(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.check_waiver(formal, actor=user, **form.arguments())
+    operations.check_waiver(formal.pk, actor=user, **form.arguments())
     return "Registramos su revisión."
 
 
 def _close(formal: FormalRequest, user: User, _form: Any) -> str:
-    operations.close(formal, actor=user)
+    operations.close(formal.pk, actor=user)
     return "La solicitud quedó cerrada."
 
 
 def _revert(formal: FormalRequest, user: User, form: Any) -> str:
-    fresh = operations.revert(formal, actor=user, reason=form.cleaned_data["reason"])
+    fresh = operations.revert(formal.pk, actor=user, reason=form.cleaned_data["reason"])
     return f"Se preparó la solicitud {fresh.folio}, que revierte {formal.folio}."
 
 
 def _mark_seen(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.mark_alarm_seen(formal, actor=user, reason=form.cleaned_data["reason"])
+    operations.mark_alarm_seen(formal.pk, actor=user, reason=form.cleaned_data["reason"])
     return "Registramos lo que comprobó; avisamos a quien dijo «no fui yo»."
 
 
 def _resume(formal: FormalRequest, user: User, form: Any) -> str:
-    operations.resume(formal, actor=user, reason=form.cleaned_data["reason"])
+    operations.resume(formal.pk, actor=user, reason=form.cleaned_data["reason"])
     return "La solicitud sigue su curso."
 
 

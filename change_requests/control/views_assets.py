@@ -78,7 +78,7 @@ class NameOwner(AssetsView):
         form = OwnerForm(request.POST, people=list(people.owners()))
         if form.is_valid():
             try:
-                operations.set_asset_owner(asset, actor=request.user, **form.arguments())
+                operations.set_asset_owner(asset.pk, actor=request.user, **form.arguments())
             except operations.Refused as refusal:
                 form.refuse(refusal)
             else:

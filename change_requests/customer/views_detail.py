@@ -89,7 +89,7 @@ class AnswerClarification(RequestPage):
             form.add_error(None, STALE_FORM)
         if form.is_valid():
             try:
-                operations.answer_clarification(formal, actor=self.user, answer=form.cleaned_data["answer"])
+                operations.answer_clarification(formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
                 drafts.forget(request.session, key)
                 return self.to_detail(str(refusal))
@@ -115,7 +115,7 @@ class ConfirmCode(RequestPage):
         form = forms.CodeForm(request.POST)
         if form.is_valid():
             try:
-                operations.confirm_new_email(formal, code=form.cleaned_data["code"])
+                operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"])
             except operations.WrongStatus as refusal:
                 return self.to_detail(str(refusal))
             except REFUSALS as refusal:
@@ -137,7 +137,7 @@ class ResendCode(RequestView):
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited  # type: ignore[no-any-return]
         try:
-            operations.send_new_email_code(formal, actor=self.user)
+            operations.send_new_email_code(formal.pk, actor=self.user)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
@@ -184,7 +184,7 @@ class Withdraw(KeyedForm, RequestView):
         if not form.is_valid():
             return self.page(formal, form, key)
         try:
-            operations.withdraw(formal, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
+            operations.withdraw(formal.pk, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal))
         except REFUSALS as refusal:
@@ -231,7 +231,7 @@ class NotMeHere(RequestView):
         formal = self.find()
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal, actor=self.user, said_by=said_by)
+            formal = operations.not_me(formal.pk, actor=self.user, said_by=said_by)
         except REFUSALS as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
@@ -248,7 +248,7 @@ class Correct(RequestView):
         formal = self.find()
         if formal.status != Status.DRAFT:
             try:
-                operations.reopen_draft(formal, actor=self.user)
+                operations.reopen_draft(formal.pk, actor=self.user)
             except REFUSALS as refusal:
                 return self.to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.http import content_disposition_header
 
 from accounts.web.mixins import PrivateView
 from change_requests import policy
@@ -12,6 +11,7 @@ from change_requests.customer.views_common import NOT_YOURS, RequestView, folio_
 from change_requests.documents import form_draw, form_fields, receipt
 from change_requests.models import Evidence, FormalRequest
 from change_requests.views_sending import send
+from factureya.core.files.sending import send_document
 
 
 class FormPdf(PrivateView):
@@ -23,12 +23,18 @@ class FormPdf(PrivateView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The PDF."""
         if "folio" not in request.GET:
-            return _pdf(form_draw.render(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
+            return send_document(
+                form_draw.render(self.form_kind),
+                name=form_fields.FILE_NAMES[self.form_kind],
+                content_type="application/pdf",
+            )
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())  # type: ignore[return-value]
         formal = self.find(request.GET["folio"])
         data = form_draw.data_of(formal)
-        return _pdf(form_draw.render(self.form_kind, data), f"{formal.folio}.pdf")
+        return send_document(
+            form_draw.render(self.form_kind, data), name=f"{formal.folio}.pdf", content_type="application/pdf"
+        )
 
     def find(self, typed: str) -> FormalRequest:
         """The draft, or 404."""
@@ -67,7 +73,7 @@ class Acuse(RequestView):
         formal = self.find()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
-        return _pdf(receipt.render(formal), f"acuse-{formal.folio}.pdf")
+        return send_document(receipt.render(formal), name=f"acuse-{formal.folio}.pdf", content_type="application/pdf")
 
 
 class EvidenceFile(PrivateView):
@@ -88,9 +94,3 @@ class EvidenceFile(PrivateView):
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
         return send(request, user, file.request, file.attachment, file.sha256)
-
-
-def _pdf(data: bytes, name: str) -> HttpResponse:
-    response = HttpResponse(data, content_type="application/pdf")
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    return response

@@ -65,7 +65,7 @@ class Confirm(LinkView):
         if elsewhere := self._not_for(formal):
             return elsewhere
         try:
-            operations.confirm_from_registered_email(formal, actor=request.user)
+            operations.confirm_from_registered_email(formal.pk, actor=request.user, revision_no=formal.revision_no)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -102,7 +102,7 @@ class NotMe(LinkView):
         """Stop or report it; saying it twice is harmless."""
         formal, objector = links.read_not_me(token)
         try:
-            formal = operations.not_me(formal, said_by=objector)
+            formal = operations.not_me(formal.pk, said_by=objector)
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:

@@ -107,7 +107,7 @@ class StepView(KeyedForm, RequestView):
         """Write the draft and go on."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         try:
-            operations.save_draft(self.formal, actor=self.user, draft=answers)
+            operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
         except REFUSALS as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key)
@@ -249,7 +249,7 @@ class ReasonStep(StepView):
         kept, refusals = self.posted_files(self.key)
         if kept:
             try:
-                operations.add_evidence(self.formal, actor=self.user, files=kept)
+                operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
             except REFUSALS as refusal:
                 form.add_error("files", str(refusal))
         form.take_files([], refusals)
@@ -267,7 +267,7 @@ class ReasonStep(StepView):
         gone = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         if gone is not None:
             try:
-                operations.remove_evidence(self.formal, actor=self.user, evidence=gone)
+                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=gone)
             except REFUSALS as refusal:
                 messages.error(self.request, str(refusal))
         else:
@@ -335,7 +335,7 @@ class ReviewStep(StepView):
     def save(self, form: PortalForm) -> HttpResponse:
         """Send it; what is wrong by now is told here, with everything kept."""
         try:
-            operations.submit(self.formal, actor=self.user, seen=form.cleaned_data["seen"])
+            operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)

@@ -36,7 +36,7 @@ ENDED = frozenset(
 
 
 @contextmanager
-def locked(request: FormalRequest, *statuses: str, suspended: bool = False) -> Iterator[FormalRequest]:
+def locked(pk: int, *statuses: str, suspended: bool = False) -> Iterator[FormalRequest]:
     """The request, locked and re-read, in one of `statuses`; what has expired by the clock is refused (at use).
 
     A request that was stopped by «no fui yo» is refused, unless `suspended` says that the verb applies to it too.
@@ -44,16 +44,16 @@ def locked(request: FormalRequest, *statuses: str, suspended: bool = False) -> I
     """
     with transaction.atomic():
         # Lock first, read after: on PostgreSQL a join in the locking statement is as old as the statement.
-        FormalRequest.objects.select_for_update().only("pk").get(pk=request.pk)
+        FormalRequest.objects.select_for_update().only("pk").get(pk=pk)
         related = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
-        fresh = FormalRequest.objects.select_related(*related).get(pk=request.pk)
-        if fresh.status not in statuses:
-            raise WrongStatus(f"La solicitud está {fresh.status_label.lower()}; esa acción ya no corresponde.")
-        if fresh.suspended_at is not None and not suspended:
+        request = FormalRequest.objects.select_related(*related).get(pk=pk)
+        if request.status not in statuses:
+            raise WrongStatus(f"La solicitud está {request.status_label.lower()}; esa acción ya no corresponde.")
+        if request.suspended_at is not None and not suspended:
             raise WrongStatus(
                 "La solicitud está detenida por «no fui yo»; la reanuda el Responsable de Seguridad Informática."
             )
-        yield fresh
+        yield request
 
 
 def current(actor: User) -> User:

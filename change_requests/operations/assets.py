@@ -13,7 +13,7 @@ from factureya.core import audit
 
 
 def set_asset_owner(
-    asset: InformationAsset,
+    pk: int,
     *,
     actor: User,
     owner: User,
@@ -23,19 +23,19 @@ def set_asset_owner(
 ) -> InformationAsset:
     """Name the owner of an asset, and who decides in his place between two instants. Raises NotAllowed, Invalid."""
     with transaction.atomic():
-        fresh = InformationAsset.objects.select_for_update().get(pk=asset.pk)
+        asset = InformationAsset.objects.select_for_update().get(pk=pk)
         actor = current(actor)
         if not policy.may_own_assets(actor):
             raise NotAllowed("Solo un superusuario nombra a los propietarios.")
-        errors = _errors(fresh, actor, owner, alternate, alternate_from, alternate_until)
+        errors = _errors(asset, actor, owner, alternate, alternate_from, alternate_until)
         if errors:
             raise Invalid(errors)
-        fresh.owner, fresh.alternate = owner, alternate
-        fresh.alternate_from, fresh.alternate_until = alternate_from, alternate_until
-        fresh.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
+        asset.owner, asset.alternate = owner, alternate
+        asset.alternate_from, asset.alternate_until = alternate_from, alternate_until
+        asset.save(update_fields=["owner", "alternate", "alternate_from", "alternate_until"])
         audit.record(
             "asset.owner_set",
-            fresh,
+            asset,
             actor=actor,
             owner=owner.pk,
             owner_name=owner.get_full_name(),
@@ -43,7 +43,7 @@ def set_asset_owner(
             alternate_from=alternate_from.isoformat() if alternate_from else None,
             alternate_until=alternate_until.isoformat() if alternate_until else None,
         )
-    return fresh
+    return asset
 
 
 def _errors(

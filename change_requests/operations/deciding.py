@@ -34,35 +34,35 @@ Verdict = Decision.Verdict
 FROZEN = {"registered_email", "representative"}
 
 
-def approve(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
     """Approve the current revision in one's office; with the last approval the request is *aprobada* (M21).
 
     `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one,
     NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet), AlteredEvidence.
     """
-    with locked(request, Status.IN_APPROVAL) as fresh:
-        if fresh.due_minutes_left is not None:
+    with locked(pk, Status.IN_APPROVAL) as request:
+        if request.due_minutes_left is not None:
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        actor, slots = current(actor), slots_of(fresh)
-        revision = _require_decider(actor, fresh, slots, seen_hash)
-        _require_new_mail(fresh, revision)
-        altered = altered_evidence(fresh, actor)
+        actor, slots = current(actor), slots_of(request)
+        revision = _require_decider(actor, request, slots, seen_hash)
+        _require_new_mail(request, revision)
+        altered = altered_evidence(request, actor)
         if altered is None:
-            _approve(fresh, _decide(fresh, revision, slots, actor, Verdict.APPROVE, reason), actor)
+            _approve(request, _decide(request, revision, slots, actor, Verdict.APPROVE, reason), actor)
     if altered is not None:
         raise altered  # outside: that it was found is committed
-    return fresh
+    return request
 
 
-def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
+def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
     """Refuse the current revision; that ends the request, and the company reads the reason (M21)."""
-    with locked(request, Status.IN_APPROVAL) as fresh:
-        actor, slots = current(actor), slots_of(fresh)
-        revision = _require_decider(actor, fresh, slots, seen_hash)
-        decision = _decide(fresh, revision, slots, actor, Verdict.REJECT, reason)
-        fresh.outcome_reason = decision.reason[:1000]
+    with locked(pk, Status.IN_APPROVAL) as request:
+        actor, slots = current(actor), slots_of(request)
+        revision = _require_decider(actor, request, slots, seen_hash)
+        decision = _decide(request, revision, slots, actor, Verdict.REJECT, reason)
+        request.outcome_reason = decision.reason[:1000]
         event = move(
-            fresh,
+            request,
             Status.REJECTED,
             "request.rejected",
             actor=actor,
@@ -70,11 +70,11 @@ def reject(request: FormalRequest, *, actor: User, reason: str, seen_hash: str) 
             saved=("outcome_reason",),
             office=decision.office,
             sha256=revision.sha256,
-            reason=fresh.outcome_reason,
+            reason=request.outcome_reason,
             text_sha256=text_digest(decision.reason),
         )
-        notifications.told("rejected", fresh, event, reason=decision.reason)
-    return fresh
+        notifications.told("rejected", request, event, reason=decision.reason)
+    return request
 
 
 def starts_on(day: str) -> datetime | None:

@@ -30,7 +30,7 @@ def create_draft(
     key: str = "",
     channel: str = FormalRequest.Channel.PORTAL,
 ) -> FormalRequest:
-    """Begin a request of `customer` with a fresh folio (M8: by its representative, with powers in force).
+    """Begin a request of `customer` with a new folio (M8: by its representative, with powers in force).
 
     A second call with the same `key` by the same person returns the request of the first. Raises NotAllowed, Invalid.
     """
@@ -57,7 +57,7 @@ def create_draft(
 
 
 def begin(actor: User, **fields: Any) -> FormalRequest:
-    """Insert a draft under a fresh folio, with its first event."""
+    """Insert a draft under a new folio, with its first event."""
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
         folio = numbers.new(prefix)
@@ -83,54 +83,54 @@ def begin(actor: User, **fields: Any) -> FormalRequest:
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def save_draft(request: FormalRequest, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
+def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
     """Keep what was answered so far; nothing is checked until it is sent. What `draft` doesn't name stays."""
-    with _own_draft(request, actor) as fresh:
-        fresh.draft = {**fresh.draft, **draft}
-        fresh.save(update_fields=["draft"])
-        audit.record("request.saved", fresh, actor=actor, steps=sorted(draft))
-    return fresh
+    with _own_draft(pk, actor) as request:
+        request.draft = {**request.draft, **draft}
+        request.save(update_fields=["draft"])
+        audit.record("request.saved", request, actor=actor, steps=sorted(draft))
+    return request
 
 
-def add_evidence(request: FormalRequest, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
+def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
     """Take files that were uploaded with the form; each can be taken once. Raises Refused, Invalid."""
-    with _own_draft(request, actor) as fresh:
+    with _own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
-        kept = Evidence.objects.filter(request=fresh, dropped_at__isnull=True).count()
+        kept = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()
         if kept + len(pks) > MAX_EVIDENCE:
             raise Invalid({"evidence": f"Una solicitud lleva a lo más {MAX_EVIDENCE} archivos."})
         if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
             raise Refused(FILES_GONE, "evidence")
         Evidence.objects.bulk_create(
-            Evidence(request=fresh, attachment=file, sha256=file.sha256)
+            Evidence(request=request, attachment=file, sha256=file.sha256)
             for file in Attachment.objects.filter(pk__in=pks).order_by("pk")
         )
-        audit.record("request.evidence_added", fresh, actor=actor, files=len(pks))
-    return fresh
+        audit.record("request.evidence_added", request, actor=actor, files=len(pks))
+    return request
 
 
-def remove_evidence(request: FormalRequest, *, actor: User, evidence: Evidence) -> FormalRequest:
+def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
     """Leave a file out of the next revision; those that carried it keep it."""
-    with _own_draft(request, actor) as fresh:
-        dropped = Evidence.objects.filter(pk=evidence.pk, request=fresh, dropped_at__isnull=True)
+    with _own_draft(pk, actor) as request:
+        dropped = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not dropped.update(dropped_at=now()):
             raise Refused("Ese archivo ya no está en la solicitud.", "evidence")
-        audit.record("request.evidence_dropped", fresh, actor=actor, sha256=evidence.sha256)
-    return fresh
+        audit.record("request.evidence_dropped", request, actor=actor, sha256=evidence.sha256)
+    return request
 
 
-def reopen_draft(request: FormalRequest, *, actor: User) -> FormalRequest:
+def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
     """Edit what was sent: it is a draft again, and what is sent next is a new revision that voids approvals (M21).
 
     Until then nobody decides it, and other requests may touch its data.
     """
-    with locked(request, *policy.REOPENABLE) as fresh:
+    with locked(pk, *policy.REOPENABLE) as request:
         actor = current(actor)
-        refuse(policy.may_reopen(actor, fresh))
-        require_requester(fresh, actor)
-        move(fresh, Status.DRAFT, "request.reopened", actor=actor, due_at=None)
-        RequestedAsset.objects.filter(request=fresh, open=True).update(open=False)
-    return fresh
+        refuse(policy.may_reopen(actor, request))
+        require_requester(request, actor)
+        move(request, Status.DRAFT, "request.reopened", actor=actor, due_at=None)
+        RequestedAsset.objects.filter(request=request, open=True).update(open=False)
+    return request
 
 
 def require_requester(request: FormalRequest, actor: User) -> None:
@@ -140,13 +140,13 @@ def require_requester(request: FormalRequest, actor: User) -> None:
 
 
 @contextmanager
-def _own_draft(request: FormalRequest, actor: User) -> Iterator[FormalRequest]:
+def _own_draft(pk: int, actor: User) -> Iterator[FormalRequest]:
     """The locked draft (or returned request) of this person, who still has powers."""
-    with locked(request, *FormalRequest.EDITABLE) as fresh:
+    with locked(pk, *FormalRequest.EDITABLE) as request:
         now_is = current(actor)
-        refuse(policy.may_request(now_is, fresh.customer))
-        require_requester(fresh, now_is)
-        yield fresh
+        refuse(policy.may_request(now_is, request.customer))
+        require_requester(request, now_is)
+        yield request
 
 
 def _same(first: FormalRequest, actor: User) -> FormalRequest:

@@ -30,119 +30,119 @@ from factureya.core.models import Event
 NOBODY = Objector()
 
 
-def close(request: FormalRequest, *, actor: User) -> FormalRequest:
+def close(pk: int, *, actor: User) -> FormalRequest:
     """Mesa de control closes what was applied; with a waiver, once its check is written."""
-    with locked(request, Status.EXECUTED) as fresh:
+    with locked(pk, Status.EXECUTED) as request:
         actor = current(actor)
-        refuse(policy.may_close(actor, fresh))
-        if fresh.waiver is not None and fresh.waiver.check_due and not fresh.waiver.checked_at:
+        refuse(policy.may_close(actor, request))
+        if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
-        fresh.closed_at = now()
-        event = move(fresh, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
-        notifications.told("closed", fresh, event)
-    return fresh
+        request.closed_at = now()
+        event = move(request, Status.CLOSED, "request.closed", actor=actor, due_at=None, saved=("closed_at",))
+        notifications.told("closed", request, event)
+    return request
 
 
-def withdraw(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Before it is applied: by the company's representative, or by mesa de control. Nothing changes."""
-    with locked(request, *policy.WITHDRAWABLE, suspended=True) as fresh:
+    with locked(pk, *policy.WITHDRAWABLE, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_withdraw(actor, fresh))
-        fresh.outcome_reason = outcome_of(reason)
+        refuse(policy.may_withdraw(actor, request))
+        request.outcome_reason = outcome_of(reason)
         event = move(
-            fresh,
+            request,
             Status.CANCELLED,
             "request.withdrawn",
             actor=actor,
             due_at=None,
             saved=("outcome_reason",),
-            reason=fresh.outcome_reason,
+            reason=request.outcome_reason,
         )
-        if fresh.revision_no:
-            notifications.told("cancelled", fresh, event, reason=fresh.outcome_reason)
-    return fresh
+        if request.revision_no:
+            notifications.told("cancelled", request, event, reason=request.outcome_reason)
+    return request
 
 
-def not_me(request: FormalRequest, *, actor: User | None = None, said_by: Objector = NOBODY) -> FormalRequest:
+def not_me(pk: int, *, actor: User | None = None, said_by: Objector = NOBODY) -> FormalRequest:
     """Stop what is under way, or alarm about what was applied, because somebody says «no fui yo» (M8).
 
     The event says which mailbox objected, as far as it is known. The same mailbox again changes nothing until an
     officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
-    with locked(request, *Status, suspended=True) as fresh:
-        does = policy.not_me_does(fresh)
-        if not does or _was_said(fresh, said_by):
-            return fresh
+    with locked(pk, *Status, suspended=True) as request:
+        does = policy.not_me_does(request)
+        if not does or _was_said(request, said_by):
+            return request
         column = "suspended_at" if does == policy.STOP else "alarmed_at"
-        is_first = getattr(fresh, column) is None
+        is_first = getattr(request, column) is None
         if is_first:
-            setattr(fresh, column, now())
-            fresh.save(update_fields=[column])
+            setattr(request, column, now())
+            request.save(update_fields=[column])
         event = audit.record(
             "request.disowned",
-            fresh,
+            request,
             actor=actor,
-            status=fresh.status,
+            status=request.status,
             suspended=does == policy.STOP,
             mailbox=said_by.mailbox,
             role=said_by.role,
         )
-        _tell_who_looks(fresh, event, said_by, does, is_first)
-    return fresh
+        _tell_who_looks(request, event, said_by, does, is_first)
+    return request
 
 
-def mark_alarm_seen(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
-    with locked(request, *Status, suspended=True) as fresh:
+    with locked(pk, *Status, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_see_alarm(actor, fresh))
+        refuse(policy.may_see_alarm(actor, request))
         text = text_of(reason, at_least=WORDS, what="lo que comprobó", field="reason")
-        fresh.alarmed_at = None
-        fresh.save(update_fields=["alarmed_at"])
-        event = audit.record("request.alarm_seen", fresh, actor=actor, reason=text[:1000])
-        notifications.alarm_seen(fresh, event)
-    return fresh
+        request.alarmed_at = None
+        request.save(update_fields=["alarmed_at"])
+        event = audit.record("request.alarm_seen", request, actor=actor, reason=text[:1000])
+        notifications.alarm_seen(request, event)
+    return request
 
 
-def resume(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """The security officer found that it is the company's; deadlines go on with the time they had left."""
-    with locked(request, *Status, suspended=True) as fresh:
+    with locked(pk, *Status, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_resume(actor, fresh))
+        refuse(policy.may_resume(actor, request))
         text = text_of(reason, at_least=WORDS, what="el motivo", field="reason")
-        assert fresh.suspended_at is not None  # may_resume
-        _go_on(fresh)
-        event = audit.record("request.resumed", fresh, actor=actor, reason=text, revision=fresh.revision_no)
-        notifications.told("resumed", fresh, event, reason=text)
-        if fresh.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
-            notifications.submitted(fresh, event)
-        notifications.your_turn(fresh, event)
-    return fresh
+        assert request.suspended_at is not None  # may_resume
+        _go_on(request)
+        event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
+        notifications.told("resumed", request, event, reason=text)
+        if request.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
+            notifications.submitted(request, event)
+        notifications.your_turn(request, event)
+    return request
 
 
-def revert(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """A new request, made by the machine, that puts back what was before; it needs the same approvals.
 
     It is sent at once. Its confirmation goes to the registered mail, or to the old one when that is what is put back.
     The original is *revertida* when this one is executed. Raises Refused when today's values are others already.
     """
-    with locked(request, Status.EXECUTED, Status.CLOSED, suspended=True) as fresh:
+    with locked(pk, Status.EXECUTED, Status.CLOSED, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_revert(actor, fresh))
-        hold_customer(fresh)
+        refuse(policy.may_revert(actor, request))
+        hold_customer(request)
         text = text_of(reason, at_least=20, what="el motivo", field="reason")
-        representative = _in_whose_name(fresh, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(fresh)["items"]]
-        if any(content.today_of(fresh.customer, fresh, item) != item["old"] for item in items):
+        representative = _in_whose_name(request, actor)
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(request)["items"]]
+        if any(content.today_of(request.customer, request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         undoing = begin(
             actor,
-            form=fresh.form,
+            form=request.form,
             kind=Kind.CHANGE,
-            customer=fresh.customer,
+            customer=request.customer,
             requester=representative.user,
             representative=representative,
-            revert_of=fresh,
+            revert_of=request,
             draft={"reason": text},
         )
         send(undoing, items, author=actor)

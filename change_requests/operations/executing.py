@@ -30,36 +30,36 @@ from factureya.core.clock import now
 TOO_LATE = "El plazo para aplicarla venció con su aprobación; se presenta otra."
 
 
-def execute(request: FormalRequest, *, actor: User) -> Execution:
+def execute(pk: int, *, actor: User) -> Execution:
     """The designated implementer applies the approved content (M24); `ok`, or `drift` when an old value has changed.
 
     With drift nothing is written and the request is *fallida*. Raises NotAllowed, WrongStatus (not approved, frozen,
     too late), AlteredEvidence, and SentBack when an approval no longer holds: it is in approval again, which is
     committed.
     """
-    _record_intent(request, actor)
-    with locked(request, Status.APPROVED) as fresh:
+    _record_intent(pk, actor)
+    with locked(pk, Status.APPROVED) as request:
         actor = current(actor)
-        refuse(policy.may_execute(actor, fresh))
-        if problem := why_not(fresh, actor, None, waived=_is_waived(fresh)):
+        refuse(policy.may_execute(actor, request))
+        if problem := why_not(request, actor, None, waived=_is_waived(request)):
             raise NotAllowed(problem)
-        if _is_waived(fresh):
-            require_independent_checker(fresh)
-        _hold_what_it_undoes(fresh)
-        hold_customer(fresh)
-        outcome = _expired(fresh) or _sent_back(fresh, actor) or altered_evidence(fresh, actor)
+        if _is_waived(request):
+            require_independent_checker(request)
+        _hold_what_it_undoes(request)
+        hold_customer(request)
+        outcome = _expired(request) or _sent_back(request, actor) or altered_evidence(request, actor)
         if outcome is None:
-            return _apply(fresh, actor)
+            return _apply(request, actor)
     raise outcome  # outside: what it says is committed
 
 
-def _record_intent(request: FormalRequest, actor: User) -> None:
+def _record_intent(pk: int, actor: User) -> None:
     """Under a waiver the intent is on record before anything is done, whatever comes of it (M25)."""
-    if not FormalRequest.objects.filter(pk=request.pk, waiver__isnull=False, status=Status.APPROVED).exists():
+    if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
-    with locked(request, Status.APPROVED) as fresh:
-        refuse(policy.may_execute(current(actor), fresh))
-        audit.record("request.execution_intended", fresh, actor=actor, revision=fresh.revision_no)
+    with locked(pk, Status.APPROVED) as request:
+        refuse(policy.may_execute(current(actor), request))
+        audit.record("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
 def _hold_what_it_undoes(request: FormalRequest) -> None:

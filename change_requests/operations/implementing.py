@@ -17,31 +17,31 @@ WAIVER_REASON = 50
 DESIGNATED = ("implementer", "designated_at", "designated_by", "waiver")
 
 
-def designate(request: FormalRequest, *, actor: User, implementer: User) -> FormalRequest:
+def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
     """The security officer names who carries it out; changeable until then (M24).
 
     Raises Invalid for somebody without the office, of Development, who asked, or who decides.
     """
-    with locked(request, *BEFORE_EXECUTION) as fresh:
+    with locked(pk, *BEFORE_EXECUTION) as request:
         actor, chosen = current(actor), current(implementer)
-        refuse(policy.may_designate(actor, fresh))
-        if problem := why_not(fresh, chosen, actor):
+        refuse(policy.may_designate(actor, request))
+        if problem := why_not(request, chosen, actor):
             raise Invalid({"implementer": problem})
-        _write(fresh, chosen, actor, None)
+        _write(request, chosen, actor, None)
         event = audit.record(
             "request.designated",
-            fresh,
+            request,
             actor=actor,
             implementer=chosen.pk,
             implementer_name=chosen.get_full_name(),
         )
-        if fresh.status == Status.APPROVED:
-            notifications.your_turn(fresh, event)
-    return fresh
+        if request.status == Status.APPROVED:
+            notifications.your_turn(request, event)
+    return request
 
 
 def grant_waiver(
-    request: FormalRequest,
+    pk: int,
     *,
     actor: User,
     implementer: User,
@@ -54,12 +54,12 @@ def grant_waiver(
     He holds the office of implementer too; the waiver lifts only the segregation. Refused while the check of an
     earlier waiver is overdue.
     """
-    with locked(request, *BEFORE_EXECUTION) as fresh:
+    with locked(pk, *BEFORE_EXECUTION) as request:
         actor, chosen, checks = current(actor), current(implementer), current(checker)
-        refuse(policy.may_waive(actor, fresh))
-        _require_lawful(fresh, actor, chosen, checks)
+        refuse(policy.may_waive(actor, request))
+        _require_lawful(request, actor, chosen, checks)
         waiver = Waiver.objects.create(
-            request=fresh,
+            request=request,
             implementer=chosen,
             approved_by=actor,
             approved_at=now(),
@@ -67,10 +67,10 @@ def grant_waiver(
             reason=text_of(reason, at_least=WAIVER_REASON, what="el motivo", field="reason"),
             controls=text_of(controls, at_least=WORDS, what="los controles adicionales", field="controls"),
         )
-        _write(fresh, chosen, actor, waiver)
+        _write(request, chosen, actor, waiver)
         event = audit.record(
             "request.waived",
-            fresh,
+            request,
             actor=actor,
             implementer=chosen.pk,
             checker=checks.pk,
@@ -78,25 +78,25 @@ def grant_waiver(
             checker_name=checks.get_full_name(),
             text_sha256=text_digest(f"{waiver.reason}\n{waiver.controls}"),
         )
-        if fresh.status == Status.APPROVED:
-            notifications.your_turn(fresh, event)
-    return fresh
+        if request.status == Status.APPROVED:
+            notifications.your_turn(request, event)
+    return request
 
 
-def check_waiver(request: FormalRequest, *, actor: User, findings: str, ok: bool) -> FormalRequest:
+def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequest:
     """The independent check of what was done under a waiver, written once (M25)."""
-    with locked(request, Status.EXECUTED, Status.CLOSED, Status.REVERTED, suspended=True) as fresh:
+    with locked(pk, Status.EXECUTED, Status.CLOSED, Status.REVERTED, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_check(actor, fresh))
-        assert fresh.waiver is not None  # may_check
-        fresh.waiver.findings = text_of(findings, at_least=WORDS, what="lo que encontró", field="findings")
-        fresh.waiver.checked_at, fresh.waiver.conform = now(), ok
-        fresh.waiver.save(update_fields=["findings", "checked_at", "conform"])
-        said = text_digest(fresh.waiver.findings)
-        event = audit.record("request.waiver_checked", fresh, actor=actor, ok=ok, text_sha256=said)
+        refuse(policy.may_check(actor, request))
+        assert request.waiver is not None  # may_check
+        request.waiver.findings = text_of(findings, at_least=WORDS, what="lo que encontró", field="findings")
+        request.waiver.checked_at, request.waiver.conform = now(), ok
+        request.waiver.save(update_fields=["findings", "checked_at", "conform"])
+        said = text_digest(request.waiver.findings)
+        event = audit.record("request.waiver_checked", request, actor=actor, ok=ok, text_sha256=said)
         if not ok:
-            notifications.check_failed(fresh, event)
-    return fresh
+            notifications.check_failed(request, event)
+    return request
 
 
 def why_not(request: FormalRequest, person: User, actor: User | None, *, waived: bool = False) -> str:

@@ -23,11 +23,11 @@ def altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidence | N
     return AlteredEvidence(names)
 
 
-def report_altered_evidence(request: FormalRequest, *, actor: User, names: Sequence[str]) -> FormalRequest:
+def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
     """Record and tell that stored files are not those that were sent; the same finding again changes nothing."""
-    with locked(request, *Status, suspended=True) as fresh:
-        _report(fresh, names, actor)
-    return fresh
+    with locked(pk, *Status, suspended=True) as request:
+        _report(request, names, actor)
+    return request
 
 
 def _report(request: FormalRequest, names: Sequence[str], actor: User) -> None:

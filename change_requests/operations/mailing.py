@@ -13,7 +13,7 @@ from factureya.core.models import Attachment
 
 
 def keep_mail_text(
-    request: FormalRequest,
+    pk: int,
     *,
     actor: User,
     body: str,
@@ -25,23 +25,23 @@ def keep_mail_text(
     `beside` are the folios of the mail's other requests. The content stays as it is. When nobody's turn will say so,
     mesa de control is told at once. Raises NotAllowed.
     """
-    with locked(request, *Status, suspended=True) as fresh:
+    with locked(pk, *Status, suspended=True) as request:
         actor = current(actor)
-        refuse(policy.may_request(actor, fresh.customer))
+        refuse(policy.may_request(actor, request.customer))
         kept = MailText.objects.create(
-            request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
+            request=request, author=actor, author_name=actor.get_full_name(), body=body, at=now()
         )
         Attachment.objects.filter(pk__in=[file.pk for file in files]).update(draft="")
         MailTextFile.objects.bulk_create(MailTextFile(text=kept, attachment=file, sha256=file.sha256) for file in files)
         event = audit.record(
             "request.mail_kept",
-            fresh,
+            request,
             actor=actor,
             text=kept.pk,
             text_sha256=text_digest(body),
             files=[file.sha256 for file in files],
             beside=list(beside),
         )
-        if fresh.status != Status.SUBMITTED:  # else whoever verifies it is told with his turn
-            notifications.mail_kept(fresh, event)
-    return fresh
+        if request.status != Status.SUBMITTED:  # else whoever verifies it is told with his turn
+            notifications.mail_kept(request, event)
+    return request

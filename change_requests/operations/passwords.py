@@ -36,7 +36,7 @@ def password_link_undelivered(mail: OutboxMessage) -> None:
     person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()
     if request is None or person is None:
         return
-    with locked(request, *FormalRequest.Status, suspended=True) as fresh:
-        if accounts.void_password_link(person.pk, folio=fresh.folio):
-            event = audit.record("request.link_undelivered", fresh, actor=None, mail=mail.key)
-            notifications.link_undelivered(fresh, event, to=mail.to)
+    with locked(request.pk, *FormalRequest.Status, suspended=True) as request:
+        if accounts.void_password_link(person.pk, folio=request.folio):
+            event = audit.record("request.link_undelivered", request, actor=None, mail=mail.key)
+            notifications.link_undelivered(request, event, to=mail.to)

@@ -49,7 +49,7 @@ SPENT_CODE = "Ese código ya no sirve. Pida otro."
 
 
 def submit(
-    request: FormalRequest,
+    pk: int,
     *,
     actor: User,
     channel: str = FormalRequest.Channel.PORTAL,
@@ -61,24 +61,24 @@ def submit(
     Invalid (by field), NoPeople (who could not decide it), Refused (another open request touches the same data),
     StaleContent (it is not what was reviewed), WrongStatus.
     """
-    with locked(request, *FormalRequest.EDITABLE) as fresh:
-        files = _as_reviewed(fresh, seen)
+    with locked(pk, *FormalRequest.EDITABLE) as request:
+        files = _as_reviewed(request, seen)
         actor = current(actor)
-        refuse(policy.may_request(actor, fresh.customer))
-        require_requester(fresh, actor)
-        if not fresh.representative.is_in_force():
+        refuse(policy.may_request(actor, request.customer))
+        require_requester(request, actor)
+        if not request.representative.is_in_force():
             raise NotAllowed("El poder con el que comenzó esta solicitud ya no está vigente; haga otra.")
-        hold_customer(fresh)
-        if fresh.customer.is_suspended:
+        hold_customer(request)
+        if request.customer.is_suspended:
             raise NotAllowed(SUSPENDED)
-        if errors := content.problems(fresh, evidence=len(files)):
+        if errors := content.problems(request, evidence=len(files)):
             raise Invalid(errors)
         if lost := [file.name for file in files if not evidence.is_as_sent(file, file.sha256)]:
             listed = ", ".join(f"«{name}»" for name in lost)
             raise Invalid({"evidence": f"No se pudo leer {listed}: quítelo y súbalo de nuevo."})
-        fresh.channel = channel
-        send(fresh, content.items_of(fresh, {}), author=actor)
-    return fresh
+        request.channel = channel
+        send(request, content.items_of(request, {}), author=actor)
+    return request
 
 
 def _as_reviewed(request: FormalRequest, seen: str | None) -> list[Attachment]:
@@ -120,23 +120,23 @@ def send(request: FormalRequest, items: list[content.Item], *, author: User) -> 
     notifications.submitted(request, event)
 
 
-def confirm_from_registered_email(request: FormalRequest, *, actor: User) -> FormalRequest:
+def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
     """Record that the company says yes: by the registered mail's link, and the login of somebody with powers (M8).
 
     Mesa de control verifies it now. Called with the request that `links.read_confirm` gave: the revision it names is
     the one that is confirmed. Raises NotAllowed (no powers in force), WrongStatus when that is not the current
     revision, or its time has passed.
     """
-    with locked(request, Status.SUBMITTED) as fresh:
+    with locked(pk, Status.SUBMITTED) as request:
         actor = current(actor)
-        refuse(policy.may_confirm(actor, fresh))
-        if fresh.revision_no != request.revision_no:
+        refuse(policy.may_confirm(actor, request))
+        if request.revision_no != revision_no:
             raise WrongStatus("Ese enlace es de una versión anterior; use el del correo más reciente.")
-        if fresh.due_at is not None and now() >= fresh.due_at:
+        if request.due_at is not None and now() >= request.due_at:
             raise WrongStatus("El plazo para confirmarla venció; presente otra solicitud.")
-        fresh.confirmed_at = now()
+        request.confirmed_at = now()
         event = move(
-            fresh,
+            request,
             Status.VERIFYING,
             "request.confirmed",
             actor=actor,
@@ -144,47 +144,47 @@ def confirm_from_registered_email(request: FormalRequest, *, actor: User) -> For
             saved=("confirmed_at",),
             by_link=True,
         )
-        notifications.told("confirmed", fresh, event, until=fresh.due_at)
-        notifications.your_turn(fresh, event)
-        if address := new_mail_of(fresh):
-            _mail_code(fresh, address, event)
-    return fresh
+        notifications.told("confirmed", request, event, until=request.due_at)
+        notifications.your_turn(request, event)
+        if address := new_mail_of(request):
+            _mail_code(request, address, event)
+    return request
 
 
-def send_new_email_code(request: FormalRequest, *, actor: User) -> FormalRequest:
+def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
     """Another code to the new registered mail; the one before stops working."""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
-        refuse(policy.may_request(current(actor), fresh.customer))
-        address = new_mail_of(fresh)
-        if not address or fresh.new_mail_revision == fresh.revision_no:
+    with locked(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+        refuse(policy.may_request(current(actor), request.customer))
+        address = new_mail_of(request)
+        if not address or request.new_mail_revision == request.revision_no:
             raise WrongStatus("No hay un correo nuevo por confirmar.")
-        event = audit.record("request.code_sent", fresh, actor=actor, revision=fresh.revision_no)
-        _mail_code(fresh, address, event)
-    return fresh
+        event = audit.record("request.code_sent", request, actor=actor, revision=request.revision_no)
+        _mail_code(request, address, event)
+    return request
 
 
-def confirm_new_email(request: FormalRequest, *, code: str, actor: User | None = None) -> FormalRequest:
+def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> FormalRequest:
     """The code that was mailed to the new registered mail was read back; before that nobody approves it.
 
     A code dies after CODE_TRIES wrong ones. Raises WrongStatus, Invalid.
     """
     wrong = ""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
-        if fresh.new_mail_revision == fresh.revision_no:
-            return fresh
-        if not fresh.new_mail_code or fresh.new_mail_tries >= CODE_TRIES:
+    with locked(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
+        if request.new_mail_revision == request.revision_no:
+            return request
+        if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:
             wrong = SPENT_CODE
-        elif not signing.matches(CODE_SALT, _coded(fresh, code), fresh.new_mail_code):
+        elif not signing.matches(CODE_SALT, _coded(request, code), request.new_mail_code):
             wrong = WRONG_CODE
-            fresh.new_mail_tries += 1
-            fresh.save(update_fields=["new_mail_tries"])
+            request.new_mail_tries += 1
+            request.save(update_fields=["new_mail_tries"])
         else:
-            fresh.new_mail_revision, fresh.new_mail_code = fresh.revision_no, ""
-            fresh.save(update_fields=["new_mail_revision", "new_mail_code"])
-            audit.record("request.new_mail_proven", fresh, actor=actor, revision=fresh.revision_no)
+            request.new_mail_revision, request.new_mail_code = request.revision_no, ""
+            request.save(update_fields=["new_mail_revision", "new_mail_code"])
+            audit.record("request.new_mail_proven", request, actor=actor, revision=request.revision_no)
     if wrong:  # outside: the try is counted
         raise Invalid({"code": wrong})
-    return fresh
+    return request
 
 
 def new_mail_of(request: FormalRequest) -> str:

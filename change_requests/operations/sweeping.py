@@ -51,35 +51,35 @@ def level_of(request: FormalRequest, instant: datetime, hours: AttentionHours) -
     return int(passed * 2 >= hours.hours_between(request.turn_since, request.due_at))
 
 
-def _expire(request: FormalRequest) -> bool:
-    with locked(request, Status.SUBMITTED, Status.APPROVED) as fresh:
-        until = fresh.due_at if fresh.status == Status.SUBMITTED else fresh.execute_before
+def _expire(pk: int) -> bool:
+    with locked(pk, Status.SUBMITTED, Status.APPROVED) as request:
+        until = request.due_at if request.status == Status.SUBMITTED else request.execute_before
         if until is None or now() < until:
             return False
-        expire(fresh)
+        expire(request)
     return True
 
 
-def _remind(request: FormalRequest) -> bool:
-    with locked(request, *REMINDED) as fresh:
-        if fresh.due_at is None:
+def _remind(pk: int) -> bool:
+    with locked(pk, *REMINDED) as request:
+        if request.due_at is None:
             return False
-        level = level_of(fresh, now(), attention_hours())
-        if level <= fresh.reminded:
+        level = level_of(request, now(), attention_hours())
+        if level <= request.reminded:
             return False
-        fresh.reminded = level
-        fresh.save(update_fields=["reminded"])
-        event = audit.record("request.reminded", fresh, actor=None, level=level)
-        notifications.deadline(fresh, event, level=level)
+        request.reminded = level
+        request.save(update_fields=["reminded"])
+        event = audit.record("request.reminded", request, actor=None, level=level)
+        notifications.deadline(request, event, level=level)
     return True
 
 
-def _each(due: Iterable[int], act: Callable[[FormalRequest], bool]) -> int:
+def _each(due: Iterable[int], act: Callable[[int], bool]) -> int:
     """How many were acted on. One that cannot be is logged and does not stop the others."""
     done = 0
     for pk in list(due):
         try:
-            done += act(FormalRequest(pk=pk))
+            done += act(pk)
         except WrongStatus:
             continue  # somebody acted in between
         except Exception:

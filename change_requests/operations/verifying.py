@@ -28,21 +28,21 @@ from factureya.core.clock import now
 WORDS = 10  # characters that a reason, a question or an answer has at least
 
 
-def verify(request: FormalRequest, *, actor: User, note: str = "") -> FormalRequest:
+def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
     """A supervisor checked mail, powers and form; whoever approves is told (M7, M8). Raises WrongStatus, NotAllowed."""
-    with locked(request, Status.VERIFYING) as fresh:
+    with locked(pk, Status.VERIFYING) as request:
         actor = current(actor)
-        refuse(policy.may_verify(actor, fresh))
-        if fresh.due_minutes_left is not None:
+        refuse(policy.may_verify(actor, request))
+        if request.due_minutes_left is not None:
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        if policy.powers_of(current(fresh.requester), fresh.customer) is None:
+        if policy.powers_of(current(request.requester), request.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
-        altered = altered_evidence(fresh, actor)
+        altered = altered_evidence(request, actor)
         if altered is None:
-            _verified(fresh, actor, note)
+            _verified(request, actor, note)
     if altered is not None:
         raise altered  # outside: that it was found is committed
-    return fresh
+    return request
 
 
 def _verified(request: FormalRequest, actor: User, note: str) -> None:
@@ -60,73 +60,73 @@ def _verified(request: FormalRequest, actor: User, note: str) -> None:
     notifications.your_turn(request, event, slots_of(request))
 
 
-def return_to_requester(request: FormalRequest, *, actor: User, reason: str) -> FormalRequest:
+def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Sent back to whoever asked, with the reason; it keeps its folio, and what is sent next is a new revision."""
-    with locked(request, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+    with locked(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = current(actor)
-        refuse(policy.may_return(actor, fresh))
-        fresh.outcome_reason = outcome_of(reason)
+        refuse(policy.may_return(actor, request))
+        request.outcome_reason = outcome_of(reason)
         event = move(
-            fresh,
+            request,
             Status.RETURNED,
             "request.returned",
             actor=actor,
             due_at=None,
             saved=("outcome_reason",),
-            reason=fresh.outcome_reason,
+            reason=request.outcome_reason,
         )
-        RequestedAsset.objects.filter(request=fresh, open=True).update(open=False)
-        notifications.told("returned", fresh, event, reason=fresh.outcome_reason)
-    return fresh
+        RequestedAsset.objects.filter(request=request, open=True).update(open=False)
+        notifications.told("returned", request, event, reason=request.outcome_reason)
+    return request
 
 
-def ask_clarification(request: FormalRequest, *, actor: User, question: str) -> FormalRequest:
+def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
     """Ask the company; the deadline stops until it answers. No decision: the request stays where it is (M21)."""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+    with locked(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = current(actor)
-        refuse(policy.may_ask(actor, fresh))
+        refuse(policy.may_ask(actor, request))
         body = text_of(question, at_least=WORDS, what="la pregunta", field="question")
         asked = Clarification.objects.create(
-            request=fresh, author=actor, author_name=actor.get_full_name(), body=body, at=now()
+            request=request, author=actor, author_name=actor.get_full_name(), body=body, at=now()
         )
-        stop_clock(fresh, asked.at)
-        fresh.save(update_fields=TURN)
+        stop_clock(request, asked.at)
+        request.save(update_fields=TURN)
         event = audit.record(
             "request.clarification_asked",
-            fresh,
+            request,
             actor=actor,
             clarification=asked.pk,
-            minutes_left=fresh.due_minutes_left,
+            minutes_left=request.due_minutes_left,
             text_sha256=text_digest(body),
         )
-        notifications.told("clarification", fresh, event)
-    return fresh
+        notifications.told("clarification", request, event)
+    return request
 
 
-def answer_clarification(request: FormalRequest, *, actor: User, answer: str) -> FormalRequest:
+def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
     """The company answers; the content stays as it is and the deadline goes on with what was left of it."""
-    with locked(request, Status.VERIFYING, Status.IN_APPROVAL) as fresh:
+    with locked(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = current(actor)
-        refuse(policy.may_answer(actor, fresh))
+        refuse(policy.may_answer(actor, request))
         body = text_of(answer, at_least=1, what="su respuesta", field="answer")
-        asked = fresh.clarifications.filter(answers__isnull=True, answer__isnull=True).latest("pk")
+        asked = request.clarifications.filter(answers__isnull=True, answer__isnull=True).latest("pk")
         answered = Clarification.objects.create(
-            request=fresh,
+            request=request,
             answers=asked,
             author=actor,
             author_name=actor.get_full_name(),
             body=body,
             at=now(),
         )
-        restart_clock(fresh, answered.at)
-        fresh.save(update_fields=TURN)
+        restart_clock(request, answered.at)
+        request.save(update_fields=TURN)
         event = audit.record(
             "request.clarification_answered",
-            fresh,
+            request,
             actor=actor,
             clarification=answered.pk,
-            due_at=fresh.due_at.isoformat() if fresh.due_at else None,
+            due_at=request.due_at.isoformat() if request.due_at else None,
             text_sha256=text_digest(body),
         )
-        notifications.your_turn(fresh, event)
-    return fresh
+        notifications.your_turn(request, event)
+    return request

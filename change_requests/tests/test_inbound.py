@@ -198,7 +198,7 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
     reason = pdfs.CHANGE_ANSWERS["reason"]
     web = request_histories.make(cast, Status.SUBMITTED, items=answered_in_portal, reason=reason)
     by_web = json.loads(web.revisions.get().payload)
-    operations.withdraw(web, actor=cast.ana, reason="La envío por correo.")
+    operations.withdraw(web.pk, actor=cast.ana, reason="La envío por correo.")
 
     deliver(letter(cast.ana, ("f.pdf", pdfs.filled(CHANGE, answers(CHANGE, cast)))))
     mailed = FormalRequest.objects.get(channel="email")
@@ -227,7 +227,7 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
 def test_the_same_folio_by_web_and_then_by_mail_is_one_request_and_the_second_is_told(cast):
     request = request_histories.draft(cast)
     content = pdfs.fill(form_draw.render(CHANGE, form_draw.data_of(request)), {"oath": "/Yes"})
-    operations.submit(request, actor=cast.ana)
+    operations.submit(request.pk, actor=cast.ana)
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
 
@@ -264,7 +264,7 @@ def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rou
         def by_web(request=request, start=start, said=said) -> None:
             start.wait()
             try:
-                operations.submit(request, actor=cast.ana)
+                operations.submit(request.pk, actor=cast.ana)
                 said["web"] = True
             except operations.Refused:
                 said["web"] = False
@@ -286,7 +286,7 @@ def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rou
         assert said in ({"web": True, "mail": "form-already"}, {"web": False, "mail": ""})
         assert request.revisions.count() == 1
         request.refresh_from_db()
-        operations.withdraw(request, actor=cast.ana, reason="Para la vuelta siguiente.")
+        operations.withdraw(request.pk, actor=cast.ana, reason="Para la vuelta siguiente.")
 
 
 @pytest.mark.clause("M20")

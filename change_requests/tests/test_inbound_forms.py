@@ -184,12 +184,12 @@ def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
     assert (kept.body, kept.author) == (WORDS, cast.ana)
     assert "CFDI40147" in text_of(look(cast.laura, request))
     assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
-    operations.confirm_from_registered_email(request, actor=cast.ana)
+    operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
     turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
     assert "dice algo más que el formato" in turn.body
     assert "CFDI40147" not in turn.body
     request.refresh_from_db()
-    operations.verify(request, actor=cast.laura)
+    operations.verify(request.pk, actor=cast.laura)
     assert "dice algo más" not in mails("your_turn")[-1].body
 
 
@@ -246,5 +246,5 @@ def test_r5_the_words_are_in_the_chain_and_never_change(cast):
 def test_r5_somebody_without_powers_keeps_no_words(cast):
     request = request_histories.make(cast, Status.SUBMITTED)
     with pytest.raises(operations.NotAllowed):
-        operations.keep_mail_text(request, actor=cast.colleague(), body=WORDS)
+        operations.keep_mail_text(request.pk, actor=cast.colleague(), body=WORDS)
     assert not MailText.objects.exists()

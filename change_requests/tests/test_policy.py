@@ -85,10 +85,10 @@ def test_without_an_implementer_security_designates_one():
     cast = Cast()
     request = request_histories.make(cast, Status.IN_APPROVAL, Form.ACCESS, Kind.ALTA)
     request = operations.approve(
-        request, actor=cast.elsa, reason=request_histories.WHY, seen_hash=request_histories.seen(request)
+        request.pk, actor=cast.elsa, reason=request_histories.WHY, seen_hash=request_histories.seen(request)
     )
     assert policy.turn_of(request).task == "designar a quien la implementa"
-    operations.not_me(request)
+    operations.not_me(request.pk)
     request.refresh_from_db()
     turn = policy.turn_of(request)
     assert (turn.task, turn.offices) == ("revisar el aviso «no fui yo»", (Office.SECURITY_OFFICER,))
@@ -115,11 +115,11 @@ def test_another_representative_neither_edits_nor_sends_but_may_withdraw():
     request = request_histories.draft(cast)
     for act in (
         operations.submit,
-        lambda r, actor: operations.save_draft(r, actor=actor, draft={}),
+        lambda pk, actor: operations.save_draft(pk, actor=actor, draft={}),
     ):
         with pytest.raises(operations.NotAllowed, match="quien la comenzó"):
-            act(request, actor=beto)
-    assert operations.withdraw(request, actor=beto, reason="Ya no hace falta.").status == Status.CANCELLED
+            act(request.pk, actor=beto)
+    assert operations.withdraw(request.pk, actor=beto, reason="Ya no hace falta.").status == Status.CANCELLED
 
 
 @pytest.mark.clause("M8")
@@ -128,7 +128,7 @@ def test_baja_of_a_representative_is_a_matter_of_powers():
     beto = second_representative(cast)
     request = request_histories.draft(cast, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
     with pytest.raises(operations.Invalid, match="tiene poderes"):
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
 
 
 def second_representative(cast: Cast) -> User:
@@ -148,7 +148,7 @@ def second_representative(cast: Cast) -> User:
     for reached in request_histories.ORDER[1:5]:
         request = request_histories.step(cast, request, reached)
     with clock.at(request.execute_after):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     return User.objects.select_related("contact__customer").get(pk=beto.pk)
 
 
@@ -195,15 +195,15 @@ def test_what_is_already_so_is_refused():
     tomorrow = (timezone.localdate(clock.now()) + timedelta(days=1)).isoformat()
     request_histories.make(cast, Status.EXECUTED, Form.CHANGE, Kind.BAJA, effective_date=tomorrow)
     with pytest.raises(operations.Invalid, match="ya está suspendido"):
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     cast.ana = request_histories.representative_for(days=9)
     long = request_histories.draft(cast, reason="x" * 2001)
     with pytest.raises(operations.Invalid, match="acórtelo"):
-        operations.submit(long, actor=cast.ana)
+        operations.submit(long.pk, actor=cast.ana)
     row = cast.ana.representations.get()
     same = request_histories.draft(cast, items={"representative_name": row.name, "representative_rfc": row.rfc})
     with pytest.raises(operations.Invalid):
-        operations.submit(request_histories.add_file(cast, same), actor=cast.ana)
+        operations.submit(request_histories.add_file(cast, same).pk, actor=cast.ana)
 
 
 def test_links_are_signed():

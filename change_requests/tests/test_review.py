@@ -57,12 +57,12 @@ def give(user: User, office: str) -> RoleAssignment:
 @pytest.mark.clause("M24")
 def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
     give(cast.laura, Office.IMPLEMENTER)
-    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.laura, reason=WHY)
+    undoing = operations.revert(make(cast, Status.EXECUTED).pk, actor=cast.laura, reason=WHY)
     for reached in (Status.VERIFYING, Status.IN_APPROVAL):
         undoing = request_histories.step(cast, undoing, reached)
 
     with pytest.raises(operations.Invalid, match="Quien la preparó no implementa"):
-        operations.designate(undoing, actor=cast.elsa, implementer=cast.laura)
+        operations.designate(undoing.pk, actor=cast.elsa, implementer=cast.laura)
     with refused_by("request_implementer_is_no_author"):
         update(
             undoing,
@@ -79,7 +79,7 @@ def test_a_revert_needs_an_implementer_besides_who_prepares_it(cast: Cast):
     RoleAssignment.objects.filter(user=cast.gina).update(ends_at=now(), ended_by=make_superuser())
 
     with pytest.raises(operations.NoPeople, match="Implementador"):
-        operations.revert(done, actor=cast.laura, reason=WHY)
+        operations.revert(done.pk, actor=cast.laura, reason=WHY)
 
 
 @pytest.mark.clause("M20")
@@ -107,14 +107,14 @@ def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: C
     old = cast.customer.registered_email
     thief = {"registered_email": "ladron@ejemplo.mx"}
     undone = _applied(cast, make(cast, Status.APPROVED, items=thief))
-    undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
+    undoing = operations.revert(undone.pk, actor=cast.laura, reason=WHY)
     assert links.confirmed_from(undoing) == old
     for reached in request_histories.ORDER[2:5]:
         undoing = request_histories.step(cast, undoing, reached)
     undoing = _applied(cast, undoing)
     assert Customer.objects.get(pk=cast.customer.pk).registered_email == old
 
-    again = operations.revert(undoing, actor=cast.ana, reason=WHY)
+    again = operations.revert(undoing.pk, actor=cast.ana, reason=WHY)
 
     assert links.confirmed_from(FormalRequest.objects.get(pk=again.pk)) == old
     assert OutboxMessage.objects.get(kind="change_requests/confirm", about=again.chain).to == old
@@ -122,7 +122,7 @@ def test_what_undoes_an_undoing_is_confirmed_from_todays_registered_mail(cast: C
 
 def _applied(cast: Cast, request: FormalRequest) -> FormalRequest:
     with clock.at(request.execute_after):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     return request
 
@@ -130,11 +130,12 @@ def _applied(cast: Cast, request: FormalRequest) -> FormalRequest:
 @pytest.mark.clause("M8")
 def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
     formal, start = make(cast, Status.SUBMITTED), now()
-    operations.not_me(formal)
+    operations.not_me(formal.pk)
     with clock.at(start + timedelta(days=5)):
-        operations.resume(formal, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
+        operations.resume(formal.pk, actor=cast.elsa, reason="Hablé con la empresa por teléfono.")
 
-        assert operations.confirm_from_registered_email(links.read_confirm(_token(formal)), actor=cast.ana)
+        named = links.read_confirm(_token(formal))
+        assert operations.confirm_from_registered_email(named.pk, actor=cast.ana, revision_no=named.revision_no)
 
 
 @pytest.mark.clause("M8")
@@ -146,7 +147,7 @@ def test_a2c_powers_that_ended_confirm_nothing(client: Client):
         log_in(client, cast.ana)
         assert client.post(link).status_code == 403
         with pytest.raises(operations.NotAllowed, match="poderes vigentes"):
-            operations.confirm_from_registered_email(formal, actor=cast.ana)
+            operations.confirm_from_registered_email(formal.pk, actor=cast.ana, revision_no=formal.revision_no)
 
 
 @pytest.mark.clause("M8")
@@ -166,11 +167,15 @@ def test_a2c_who_was_replaced_confirms_what_undoes_it(cast: Cast):
         formal = request_histories.step(cast, formal, reached)
     undone = _applied(cast, formal)
     with clock.at(undone.executed_at + timedelta(hours=1)):
-        undoing = operations.revert(undone, actor=cast.laura, reason=WHY)
+        undoing = operations.revert(undone.pk, actor=cast.laura, reason=WHY)
         assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer) is None
         with pytest.raises(operations.NotAllowed):
-            operations.confirm_from_registered_email(undoing, actor=cast.colleague())
-        confirmed = operations.confirm_from_registered_email(undoing, actor=cast.ana)
+            operations.confirm_from_registered_email(
+                undoing.pk, actor=cast.colleague(), revision_no=undoing.revision_no
+            )
+        confirmed = operations.confirm_from_registered_email(
+            undoing.pk, actor=cast.ana, revision_no=undoing.revision_no
+        )
         assert confirmed.status == Status.VERIFYING
 
 
@@ -187,7 +192,7 @@ def test_an_address_of_staff_never_becomes_the_registered_mail(cast: Cast):
     for decider in (cast.fabian, cast.elsa):
         with pytest.raises(operations.Refused, match="del personal"):
             operations.approve(
-                formal, actor=decider, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
+                formal.pk, actor=decider, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
             )
     assert not formal.decisions.exists()
 
@@ -303,7 +308,7 @@ def test_an_rfc_that_another_company_took_meanwhile_is_drift(cast: Cast):
     before = cast.customer.rfc
     make_customer("EKU9003173C9")
 
-    done = operations.execute(formal, actor=cast.gina)
+    done = operations.execute(formal.pk, actor=cast.gina)
 
     assert (done.result, done.before) == (Execution.Result.DRIFT, {"rfc": "(es de otra empresa)"})
     assert Customer.objects.get(pk=cast.customer.pk).rfc == before
@@ -331,7 +336,7 @@ def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
     _applied(cast, entry)
 
     with clock.at(entry.execute_after):
-        done = operations.execute(baja, actor=cast.gina)
+        done = operations.execute(baja.pk, actor=cast.gina)
 
     assert done.result == Execution.Result.DRIFT
     beto.refresh_from_db()
@@ -341,10 +346,10 @@ def test_who_got_powers_since_is_not_shut_out_by_an_older_baja(cast: Cast):
 @pytest.mark.clause("M21")
 def test_an_edit_closes_the_question_that_was_open(cast: Cast):
     formal = make(cast, Status.IN_APPROVAL)
-    operations.ask_clarification(formal, actor=cast.elsa, question="¿Cuál es el número exterior?")
+    operations.ask_clarification(formal.pk, actor=cast.elsa, question="¿Cuál es el número exterior?")
     assert request_page.of(_read(formal), cast.ana).question is not None
 
-    operations.reopen_draft(formal, actor=cast.ana)
+    operations.reopen_draft(formal.pk, actor=cast.ana)
     for reached in request_histories.ORDER[1:4]:
         formal = request_histories.step(cast, formal, reached)
 
@@ -373,7 +378,7 @@ def test_a_draft_begun_with_powers_that_were_replaced_since_is_not_sent(cast: Ca
     _applied(cast, renewal)
 
     with clock.at(renewal.execute_after), pytest.raises(operations.NotAllowed, match="haga otra"):
-        operations.submit(begun, actor=cast.ana)
+        operations.submit(begun.pk, actor=cast.ana)
 
 
 @pytest.mark.clause("M1", "M8")
@@ -442,16 +447,16 @@ def _next(location: str) -> str:
 
 @pytest.mark.clause("M8", "M21")
 def test_who_took_a_company_over_does_not_withdraw_what_undoes_it(cast: Cast):
-    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.laura, reason=WHY)
+    undoing = operations.revert(make(cast, Status.EXECUTED).pk, actor=cast.laura, reason=WHY)
     with pytest.raises(operations.NotAllowed, match="mesa de control"):
-        operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
-    assert operations.withdraw(undoing, actor=cast.laura, reason=WHY).status == Status.CANCELLED
+        operations.withdraw(undoing.pk, actor=cast.ana, reason="No hace falta.")
+    assert operations.withdraw(undoing.pk, actor=cast.laura, reason=WHY).status == Status.CANCELLED
 
 
 @pytest.mark.clause("M8", "M21")
 def test_a_representative_withdraws_the_revert_he_asked_for(cast: Cast):
-    undoing = operations.revert(make(cast, Status.EXECUTED), actor=cast.ana, reason=WHY)
-    undoing = operations.withdraw(undoing, actor=cast.ana, reason="No hace falta.")
+    undoing = operations.revert(make(cast, Status.EXECUTED).pk, actor=cast.ana, reason=WHY)
+    undoing = operations.withdraw(undoing.pk, actor=cast.ana, reason="No hace falta.")
     assert undoing.status == Status.CANCELLED
 
 
@@ -495,7 +500,7 @@ def test_a2_a_link_that_is_pasted_into_a_request_is_cut_out(cast: Cast):
         cast, request_histories.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
     )
     formal = request_histories.step(cast, formal, Status.VERIFYING)
-    operations.ask_clarification(formal, actor=cast.laura, question=f"¿Es lo de {url}?")
+    operations.ask_clarification(formal.pk, actor=cast.laura, question=f"¿Es lo de {url}?")
     token = url.split("/")[-2]
     assert token not in content.revision_of(formal).payload
     assert own_links.MARK in content.revision_of(formal).payload

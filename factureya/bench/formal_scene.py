@@ -49,7 +49,7 @@ class Scene:
         """A request that its owner approved and the security officer has not."""
         request = self.make(person, Status.IN_APPROVAL)
         seen = request_histories.seen(request)
-        return operations.approve(request, actor=self.cast.fabian, reason=request_histories.WHY, seen_hash=seen)
+        return operations.approve(request.pk, actor=self.cast.fabian, reason=request_histories.WHY, seen_hash=seen)
 
 
 class Submit(Page):
@@ -80,7 +80,7 @@ class Submit(Page):
             raise RuntimeError(f"{self.path}: the request is {self.request.status}")
         if self.becomes != Status.EXECUTED:
             author = self.request.requester
-            operations.withdraw(self.request, actor=author, reason="Se pidió solo para medir.")
+            operations.withdraw(self.request.pk, actor=author, reason="Se pidió solo para medir.")
 
 
 class Act(Submit):

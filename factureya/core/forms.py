@@ -75,11 +75,11 @@ class FilesMixin(PortalForm):
 
     kept: list[Attachment]
 
-    def take_files(self, kept: list[Attachment], refusals: Iterable[store.Refused]) -> None:
+    def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
         """The files that the form has, and those it refused, with their reasons beside the field."""
         self.kept = kept
         for refusal in refusals:
-            self.add_error("files", refusal.message)
+            self.add_error("files", str(refusal))
 
 
 class FilesField(forms.Field):

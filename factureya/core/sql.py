@@ -1,22 +1,45 @@
-"""Core's SQL of our own, reviewed: what the ORM cannot say."""
+"""Hold core's own SQL, which was reviewed: the statements that the ORM cannot write."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 
+from factureya.core.clock import now
+
 
 def insert_original(message_pk: int, raw: bytes) -> None:
-    """Store the bytes of a mail.
+    """Store the bytes of the mail `message_pk`.
 
-    To PostgreSQL they go as they are: the ORM writes them into the statement as hexadecimal digits, several times
-    over, and a mail of 25 MB then takes 200 MB.
+    PostgreSQL gets the bytes as they are. The ORM would write them into the statement as hexadecimal digits, several
+    times over, and a mail of 25 MB would take 200 MB of memory.
     """
     table = "INSERT INTO core_inboundoriginal (message_id, raw) VALUES"
     if connection.vendor == "postgresql":
         wrapper: Any = connection
-        cursor_of = wrapper.Database.Cursor  # psycopg's, which a process on SQLite does not load
-        with connection.wrap_database_errors, cursor_of(connection.connection) as cursor:
+        make_cursor = wrapper.Database.Cursor  # psycopg's, which a process on SQLite does not load
+        with connection.wrap_database_errors, make_cursor(connection.connection) as cursor:
             cursor.execute(f"{table} (%s, %b)", [message_pk, raw])
     else:
         with connection.cursor() as cursor:
             cursor.execute(f"{table} (%s, %s)", [message_pk, raw])
+
+
+def count_one_more(name: str, limit: int, period: timedelta) -> bool:
+    """Add one to the mail counter `name` and return True, unless `limit` was reached in the last `period`.
+
+    One statement does it, so that a mail does not pay a read, a lock and a write for each of its counters. The row
+    stays locked until the commit.
+    """
+    at = now()
+    old, new = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO core_mailquota AS quota (name, since, count) VALUES (%s, %s, 1) "
+            "ON CONFLICT (name) DO UPDATE SET "
+            "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "
+            "since = CASE WHEN quota.since <= %s THEN excluded.since ELSE quota.since END "
+            "WHERE quota.since <= %s OR quota.count < %s RETURNING count",
+            [name, new, old, old, old, limit],
+        )
+        return cursor.fetchone() is not None

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from factureya.core.files import store
-from factureya.core.mail import imap, intake, outbox
+from factureya.core.mail import answer_limits, imap, intake, outbox
 from factureya.core.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,12 @@ def sweep_outbox() -> int:
 def purge_orphan_attachments() -> int:
     """Remove files of forms that were abandoned more than 24 h ago; the number removed."""
     return store.purge_orphans()
+
+
+@shared_task(ignore_result=True)
+def forget_quotas() -> int:
+    """Delete the counters of automatic mails whose time has run out, and return how many (M6)."""
+    return answer_limits.forget()
 
 
 @shared_task

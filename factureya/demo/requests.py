@@ -31,7 +31,7 @@ def seed(people: People, present: datetime) -> None:
     """
     root = User.objects.get(is_superuser=True)
     for asset in InformationAsset.objects.exclude(code=ACCESS):
-        operations.set_asset_owner(asset, actor=root, owner=people["fabian"])
+        operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
     pks = [person.pk for person in people.values()]
     fresh = User.objects.select_related("contact__customer").in_bulk(pks)  # their companies as verified since
     people = {key: fresh[person.pk] for key, person in people.items()}
@@ -68,11 +68,11 @@ def _draft(story: Story, people: People, at: datetime) -> FormalRequest:
         answers["person"] = {"user": people[story["user"]].pk}
     if days := story.get("effective_in_days"):
         answers["effective_date"] = (timezone.localdate(at) + timedelta(days=days)).isoformat()
-    request = operations.save_draft(request, actor=author, draft=answers)
+    request = operations.save_draft(request.pk, actor=author, draft=answers)
     if name := story.get("file"):
         text = f"Constancia de situación fiscal de {author.contact.customer}, de demostración."
         file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)
-        request = operations.add_evidence(request, actor=author, files=[file])
+        request = operations.add_evidence(request.pk, actor=author, files=[file])
     return request
 
 
@@ -85,43 +85,43 @@ def _code(request: FormalRequest, people: People, step: Story) -> None:
     body = OutboxMessage.objects.filter(to=address).latest("pk").body
     code = re.search(r"\b\d{6}\b", body)
     assert code is not None  # the mail of a code carries one
-    operations.confirm_new_email(request, code=code.group())
+    operations.confirm_new_email(request.pk, code=code.group())
 
 
 def _approve(officer: str) -> Callable[[FormalRequest, People, Story], None]:
     def approve(request: FormalRequest, people: People, step: Story) -> None:
-        operations.approve(request, actor=people[officer], reason=step["text"], seen_hash=_seen(request))
+        operations.approve(request.pk, actor=people[officer], reason=step["text"], seen_hash=_seen(request))
 
     return approve
 
 
 def _reject(request: FormalRequest, people: People, step: Story) -> None:
-    operations.reject(request, actor=people["elsa"], reason=step["text"], seen_hash=_seen(request))
+    operations.reject(request.pk, actor=people["elsa"], reason=step["text"], seen_hash=_seen(request))
 
 
 def _ask(request: FormalRequest, people: People, step: Story) -> None:
-    operations.ask_clarification(request, actor=people[step["who"]], question=step["text"])
+    operations.ask_clarification(request.pk, actor=people[step["who"]], question=step["text"])
 
 
 def _designate(request: FormalRequest, people: People, step: Story) -> None:
-    operations.designate(request, actor=people["elsa"], implementer=people["gina"])
+    operations.designate(request.pk, actor=people["elsa"], implementer=people["gina"])
 
 
 STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
-    "submit": lambda request, _people, _step: operations.submit(request, actor=request.requester),
+    "submit": lambda request, _people, _step: operations.submit(request.pk, actor=request.requester),
     "confirm": lambda request, _people, _step: operations.confirm_from_registered_email(
-        request, actor=request.requester
+        request.pk, actor=request.requester, revision_no=request.revision_no
     ),
     "code": _code,
-    "verify": lambda r, people, step: operations.verify(r, actor=people["laura"], note=step["text"]),
-    "return": lambda r, people, step: operations.return_to_requester(r, actor=people["laura"], reason=step["text"]),
+    "verify": lambda r, people, step: operations.verify(r.pk, actor=people["laura"], note=step["text"]),
+    "return": lambda r, people, step: operations.return_to_requester(r.pk, actor=people["laura"], reason=step["text"]),
     "ask": _ask,
     "approve_owner": _approve("fabian"),
     "approve_security": _approve("elsa"),
     "reject": _reject,
     "designate": _designate,
-    "execute": lambda r, people, _step: operations.execute(r, actor=people["gina"]),
-    "close": lambda r, people, _step: operations.close(r, actor=people["laura"]),
+    "execute": lambda r, people, _step: operations.execute(r.pk, actor=people["gina"]),
+    "close": lambda r, people, _step: operations.close(r.pk, actor=people["laura"]),
 }
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 PROGRAMS = ("postfix", "dovecot", "swaks")  # Debian's postfix, dovecot-imapd and -lmtpd, swaks
 USER = "nobody"  # runs what the docs let the user factureya run
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue

@@ -79,22 +79,23 @@ def draft(cast: Cast, form: str = "change", kind: str = "change", **answers: Any
     whole = {"reason": REASON, "effective_date": "", "declares": True, **answers}
     if form == "change" and kind == "change":
         whole.setdefault("items", dict(ITEMS))
-    return operations.save_draft(formal, actor=cast.ana, draft=whole)
+    return operations.save_draft(formal.pk, actor=cast.ana, draft=whole)
 
 
 def submitted(cast: Cast, **answers: Any) -> FormalRequest:
     """Ana's request, on its way to be confirmed."""
-    return operations.submit(draft(cast, **answers), actor=cast.ana)
+    return operations.submit(draft(cast, **answers).pk, actor=cast.ana)
 
 
 def verifying(cast: Cast, **answers: Any) -> FormalRequest:
     """Confirmed from the registered mail."""
-    return operations.confirm_from_registered_email(submitted(cast, **answers), actor=cast.ana)
+    formal = submitted(cast, **answers)
+    return operations.confirm_from_registered_email(formal.pk, actor=cast.ana, revision_no=formal.revision_no)
 
 
 def in_approval(cast: Cast, **answers: Any) -> FormalRequest:
     """Verified by Laura."""
-    return operations.verify(verifying(cast, **answers), actor=cast.laura, note="Todo en orden.")
+    return operations.verify(verifying(cast, **answers).pk, actor=cast.laura, note="Todo en orden.")
 
 
 def seen(formal: FormalRequest) -> str:
@@ -106,14 +107,14 @@ def approved(cast: Cast, **answers: Any) -> FormalRequest:
     """Approved by both, Gina designated."""
     formal = in_approval(cast, **answers)
     for decider in (cast.fabian, cast.elsa) if formal.form == "change" else (cast.elsa,):
-        formal = operations.approve(formal, actor=decider, reason="Las razones bastan.", seen_hash=seen(formal))
-    return operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
+        formal = operations.approve(formal.pk, actor=decider, reason="Las razones bastan.", seen_hash=seen(formal))
+    return operations.designate(formal.pk, actor=cast.elsa, implementer=cast.gina)
 
 
 def executed(cast: Cast, **answers: Any) -> FormalRequest:
     """Carried out by Gina."""
     formal = approved(cast, **answers)
-    operations.execute(formal, actor=cast.gina)
+    operations.execute(formal.pk, actor=cast.gina)
     return FormalRequest.objects.get(pk=formal.pk)
 
 

@@ -74,13 +74,13 @@ def draft(cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answer
     """A draft of Ana's with valid answers for its kind."""
     request = operations.create_draft(actor=cast.ana, customer=cast.customer, form=form, kind=kind)
     answers = {"reason": REASON, **_answers(cast, form, kind), **answers}
-    return operations.save_draft(request, actor=cast.ana, draft=answers)
+    return operations.save_draft(request.pk, actor=cast.ana, draft=answers)
 
 
 def add_file(cast: Cast, request: FormalRequest) -> FormalRequest:
     """Evidence: what the RFC, the name and the representative ask for."""
     file = store.store(SimpleUploadedFile("constancia.txt", b"Constancia"), draft="k")
-    return operations.add_evidence(request, actor=cast.ana, files=[file])
+    return operations.add_evidence(request.pk, actor=cast.ana, files=[file])
 
 
 def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
@@ -112,17 +112,19 @@ def seen(request: FormalRequest) -> str:
 def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     """One step of the way, into `status`."""
     if status == Status.SUBMITTED:
-        return operations.submit(request, actor=cast.ana)
+        return operations.submit(request.pk, actor=cast.ana)
     if status == Status.VERIFYING:
-        return prove_mail(operations.confirm_from_registered_email(request, actor=cast.ana))
+        return prove_mail(
+            operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
+        )
     if status == Status.IN_APPROVAL:
-        return operations.verify(request, actor=cast.laura)
+        return operations.verify(request.pk, actor=cast.laura)
     if status == Status.APPROVED:
         return approve(cast, request)
     if status == Status.EXECUTED:
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     if status == Status.CLOSED:
-        operations.close(request, actor=cast.laura)
+        operations.close(request.pk, actor=cast.laura)
     request.refresh_from_db()
     return request
 
@@ -132,16 +134,16 @@ def prove_mail(request: FormalRequest) -> FormalRequest:
     sent = OutboxMessage.objects.filter(kind="change_requests/new_email_code", about=request.chain)
     if mail := sent.order_by("pk").last():
         code = next(line for line in mail.body.splitlines() if line.isdigit())
-        return operations.confirm_new_email(request, code=code)
+        return operations.confirm_new_email(request.pk, code=code)
     return request
 
 
 def approve(cast: Cast, request: FormalRequest) -> FormalRequest:
     """Everybody approves and Gina is designated."""
     if request.form == Form.CHANGE:
-        operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
-    operations.designate(request, actor=cast.elsa, implementer=cast.gina)
-    return operations.approve(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+        operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.designate(request.pk, actor=cast.elsa, implementer=cast.gina)
+    return operations.approve(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
 
 
 def _bring(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
@@ -163,18 +165,18 @@ def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     if status == Status.REVERTED:
         return undo(cast, _bring(cast, request, Status.EXECUTED))
     if status == Status.CANCELLED:
-        return operations.withdraw(request, actor=cast.ana, reason="Ya no hace falta.")
+        return operations.withdraw(request.pk, actor=cast.ana, reason="Ya no hace falta.")
     request = _bring(cast, request, Status.IN_APPROVAL)
     if status == Status.RETURNED:
-        return operations.return_to_requester(request, actor=cast.laura, reason="Falta el número exterior.")
+        return operations.return_to_requester(request.pk, actor=cast.laura, reason="Falta el número exterior.")
     if status == Status.REJECTED:
-        return operations.reject(request, actor=cast.elsa, reason="No procede así.", seen_hash=seen(request))
+        return operations.reject(request.pk, actor=cast.elsa, reason="No procede así.", seen_hash=seen(request))
     raise ValueError(status)
 
 
 def undo(cast: Cast, request: FormalRequest) -> FormalRequest:
     """The machine-made request that undoes it lives to its execution; the original is reverted."""
-    undoing = operations.revert(request, actor=cast.laura, reason="Se pidió por error, según la empresa.")
+    undoing = operations.revert(request.pk, actor=cast.laura, reason="Se pidió por error, según la empresa.")
     for reached in ORDER[2:6]:
         undoing = step(cast, undoing, reached)
     request.refresh_from_db()
@@ -191,7 +193,7 @@ def unguarded(**columns: Any) -> None:
 
 def _drift(cast: Cast, request: FormalRequest) -> FormalRequest:
     unguarded(phone="999")
-    execution = operations.execute(request, actor=cast.gina)
+    execution = operations.execute(request.pk, actor=cast.gina)
     assert execution.result == Execution.Result.DRIFT
     request.refresh_from_db()
     return request

@@ -85,12 +85,12 @@ def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
         people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
     )
     file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
-    formal = request_operations.add_evidence(request_histories.draft(cast), actor=cast.ana, files=[file])
+    formal = request_operations.add_evidence(request_histories.draft(cast).pk, actor=cast.ana, files=[file])
     for status in request_histories.ORDER[1 : request_histories.ORDER.index("in_approval") + 1]:
         formal = request_histories.step(cast, formal, status)
-    request_operations.designate(formal, actor=cast.elsa, implementer=cast.gina)
+    request_operations.designate(formal.pk, actor=cast.elsa, implementer=cast.gina)
     request_operations.approve(
-        formal, actor=cast.fabian, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
+        formal.pk, actor=cast.fabian, reason=request_histories.WHY, seen_hash=request_histories.seen(formal)
     )
     return formal, Evidence.objects.get(request=formal)
 

@@ -112,9 +112,9 @@ def test_servers_the_operations_refuse_a_reason_that_no_column_holds(cast):
         (operations.withdraw, cast.ana),
     ):
         with pytest.raises(operations.Invalid) as refusal:
-            act(request, actor=actor, reason="x" * 1001)
+            act(request.pk, actor=actor, reason="x" * 1001)
         assert "escribió 1001" in refusal.value.errors["reason"]
-    operations.return_to_requester(request, actor=cast.laura, reason="x" * 1000)
+    operations.return_to_requester(request.pk, actor=cast.laura, reason="x" * 1000)
 
 
 @pytest.mark.parametrize(

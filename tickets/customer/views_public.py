@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from accounts.web.client_address import client_ip
 from accounts.web.mixins import PrivateView
 from factureya.core.files import store
+from factureya.core.files.sending import stream_stored
 from factureya.core.models import Attachment
 from factureya.portal.errors import too_many_requests
 from tickets import access, links
@@ -118,7 +119,7 @@ class Download(PrivateView):
         return self.send(file.attachment, request.GET.get("ver", ""))
 
     def send(self, file: Attachment, view: str) -> FileResponse:
-        """Stream it with the store's headers, set after FileResponse guessed its own."""
+        """Return the response that streams the file, or one of the sizes of a picture. Raises Http404 if it is lost."""
         try:
             if file.is_picture and view in PICTURE_VIEWS:
                 headers, content = store.open_picture(file, small=view == SMALL)
@@ -126,7 +127,4 @@ class Download(PrivateView):
                 headers, content = store.open_for_download(file)
         except FileNotFoundError as error:
             raise Http404("El archivo ya no está.") from error
-        response = FileResponse(content)
-        for name, value in headers.items():
-            response[name] = value
-        return response
+        return stream_stored(headers, content)

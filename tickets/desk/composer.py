@@ -160,7 +160,7 @@ class Composer:
         form = ComposerForm(ticket, data)
         form.take_files(tabs[0].files, refusals[0])
         for refusal in refusals[1]:
-            form.add_error("note_files", refusal.message)
+            form.add_error("note_files", str(refusal))
         if not is_ours:
             form.add_error(None, STALE_FORM)
         return cls(ticket, agent, form, *tabs)

@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import Contact, User
 from factureya.core import numbers
 from factureya.core.files import from_mail, store
+from factureya.core.files.sending import send_document
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
 from factureya.core.models import Event, InboundMessage
@@ -28,12 +29,6 @@ from tickets.models import NUMBER_PREFIX, Ticket, chain_of
 
 NOBODY = "nota"  # the choice of a mail whose sender nobody made sure of
 UNREADABLE = "(El correo no se pudo leer. El original está guardado en la bandeja.)"
-ORIGINAL_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
 Refusals = (operations.WrongStatus, operations.FilesGone, policy.NotAllowed, store.Unstorable)
 
 
@@ -98,11 +93,8 @@ def original(request: HttpRequest, pk: int) -> HttpResponse:
     content = readings.for_download(inbound)
     if not content:
         raise Http404("Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema.")
-    response = HttpResponse(content, content_type="message/rfc822")
-    response["Content-Disposition"] = f'attachment; filename="correo-{inbound.pk}.eml"'
-    for name, value in ORIGINAL_HEADERS.items():
-        response[name] = value
-    return response
+    name = f"correo-{inbound.pk}.eml"
+    return send_document(content, name=name, content_type="message/rfc822", headers=store.SANDBOXED)
 
 
 def discard(request: HttpRequest, pk: int) -> HttpResponse:

@@ -147,7 +147,7 @@ def test_revert_makes_a_request_that_goes_the_same_way(cast):
 @pytest.mark.clause("M8")
 def test_not_me_is_red_and_only_security_resumes_it(cast):
     request = make(cast, Status.IN_APPROVAL)
-    operations.not_me(request)
+    operations.not_me(request.pk)
     text = text_of(look(cast.laura, request))
     assert "Suspendida" in text
     assert "Está detenida" in text
@@ -190,10 +190,10 @@ def test_what_no_longer_holds_goes_back_to_approval_and_says_why(cast):
 @pytest.mark.clause("M21")
 def test_the_expediente_shows_every_version_decision_and_event(cast):
     request = make(cast, Status.IN_APPROVAL)
-    operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
-    operations.reopen_draft(request, actor=cast.ana)
-    operations.save_draft(request, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
-    operations.submit(request, actor=cast.ana)
+    operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.reopen_draft(request.pk, actor=cast.ana)
+    operations.save_draft(request.pk, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
+    operations.submit(request.pk, actor=cast.ana)
     text = text_of(look(cast.elsa, request, "expediente"))
     for words in (
         "Versión 1 (sustituida)",

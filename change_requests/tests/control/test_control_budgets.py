@@ -150,7 +150,7 @@ def at_both(client: Client, cast: Cast, request: FormalRequest) -> list[list[str
 @pytest.mark.clause("M21")
 def test_security_s_page_with_the_last_approval(client: Client, cast: Cast) -> None:
     request = make(cast, Status.IN_APPROVAL)
-    operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
     client.force_login(cast.elsa)
     path = reverse("control:request", args=[request.folio])
     few = statements(lambda: client.get(path))

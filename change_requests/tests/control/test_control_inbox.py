@@ -52,28 +52,28 @@ def test_each_step_waits_for_its_people(cast):
         return {person for person in everybody if request.folio in mine(person)}
 
     assert turns() == waits[Status.SUBMITTED]
-    operations.confirm_from_registered_email(request, actor=cast.ana)
+    operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
     assert turns() == waits[Status.VERIFYING]
-    operations.verify(request, actor=cast.laura)
+    operations.verify(request.pk, actor=cast.laura)
     assert turns() == waits[Status.IN_APPROVAL]
-    operations.approve(request, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
+    operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
     assert turns() == {cast.elsa}
-    operations.approve(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+    operations.approve(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
     assert turns() == {cast.elsa}  # nobody is designated yet
-    operations.designate(request, actor=cast.elsa, implementer=cast.gina)
+    operations.designate(request.pk, actor=cast.elsa, implementer=cast.gina)
     assert turns() == {cast.gina}
-    operations.execute(request, actor=cast.gina)
+    operations.execute(request.pk, actor=cast.gina)
     assert turns() == {cast.laura}
-    operations.close(request, actor=cast.laura)
+    operations.close(request.pk, actor=cast.laura)
     assert turns() == set()
 
 
 def test_what_is_stopped_or_asked_waits_for_nobody_here(cast):
     request = make(cast, Status.IN_APPROVAL)
-    operations.ask_clarification(request, actor=cast.elsa, question="¿Desde qué día?")
+    operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Desde qué día?")
     assert not mine(cast.fabian)
-    operations.answer_clarification(request, actor=cast.ana, answer="Desde el lunes.")
-    operations.not_me(request)
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde el lunes.")
+    operations.not_me(request.pk)
     assert not mine(cast.fabian)
     assert mine(cast.elsa) == {request.folio}  # she resumes it or not
 
@@ -91,7 +91,7 @@ def test_an_alternate_decides_inside_his_dates(cast):
     assert not mine(other)
     asset = InformationAsset.objects.get(code="location")
     operations.set_asset_owner(
-        asset,
+        asset.pk,
         actor=root,
         owner=cast.fabian,
         alternate=other,

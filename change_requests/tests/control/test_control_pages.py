@@ -145,8 +145,8 @@ def test_a_folio_typed_otherwise_leads_to_its_page(cast):
 def test_evidence_leaves_as_an_attachment_and_only_with_its_request(cast, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d")
-    request = operations.add_evidence(draft(cast), actor=cast.ana, files=[file])
-    operations.submit(request, actor=cast.ana)
+    request = operations.add_evidence(draft(cast).pk, actor=cast.ana, files=[file])
+    operations.submit(request.pk, actor=cast.ana)
     other = make(cast, Status.SUBMITTED, "access", "alta")
     client = browser(cast.elsa)
     page = client.get(reverse("control:request", args=[request.folio])).content.decode()
@@ -175,7 +175,7 @@ def test_mesa_de_control_verifies_or_returns(cast):
     page = text_of(look(cast.laura, request))
     assert "Devolver al cliente" in page
     assert "Está en orden" not in page  # not while a question is open
-    operations.answer_clarification(request, actor=cast.ana, answer="El de la escritura 1,204.")
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="El de la escritura 1,204.")
     done = act(cast.laura, request, "verify", outcome="verify", reason="El poder coincide.")
     assert done.status_code == 302
     assert status_of(request) == Status.IN_APPROVAL
@@ -290,7 +290,7 @@ def test_a_question_stops_the_deadline_and_leaves_the_request(cast):
     assert "En espera de aclaración" in page
     assert "¿Desde qué día se mudan?" in page
     assert "Registrar mi decisión" not in page
-    operations.answer_clarification(request, actor=cast.ana, answer="Desde el 1 de diciembre.")
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde el 1 de diciembre.")
     page = text_of(look(cast.elsa, request))
     assert "Desde el 1 de diciembre." in page
     assert "Registrar mi decisión" in page

@@ -58,7 +58,7 @@ def test_the_list(ana, cast):
 
 def test_the_detail(ana, cast):
     formal = people.in_approval(cast)
-    operations.ask_clarification(formal, actor=cast.elsa, question="¿Desde cuándo es el cambio?")
+    operations.ask_clarification(formal.pk, actor=cast.elsa, question="¿Desde cuándo es el cambio?")
     path = reverse("requests:detail", args=[formal.folio])
     few = statements(lambda: ana.get(path))
     for n in range(MANY // 2):

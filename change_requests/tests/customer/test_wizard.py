@@ -110,10 +110,10 @@ def test_what_changed_after_the_review_is_reviewed_again(ana, cast, change):
     review = step(formal.folio, "review")
     form = hidden_in(ana.get(review)) | {"confirm": "on"}
     if change == "another value":
-        operations.save_draft(formal, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
+        operations.save_draft(formal.pk, actor=cast.ana, draft={"items": {"phone": "222 555 0001"}})
     elif change == "another file":
         files = [store.store(png(), draft=formal.folio)]
-        operations.add_evidence(formal, actor=cast.ana, files=files)
+        operations.add_evidence(formal.pk, actor=cast.ana, files=files)
     else:
         del form["seen"]
     assert ana.post(review, form).url == review

@@ -31,11 +31,11 @@ def make_closed() -> FormalRequest:
     request = request_histories.draft(cast)
     upload = SimpleUploadedFile("constancia Ñandú & Peña.pdf", b"%PDF-1.7 la constancia %%EOF")
     file = store.store(upload, draft="una-clave")
-    operations.add_evidence(request, actor=cast.ana, files=[file])
+    operations.add_evidence(request.pk, actor=cast.ana, files=[file])
     for status in (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL):
         request = request_histories.step(cast, request, status)
-    operations.ask_clarification(request, actor=cast.elsa, question="¿Desde qué día es la oficina nueva?")
-    operations.answer_clarification(request, actor=cast.ana, answer="Desde el primero de diciembre.")
+    operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Desde qué día es la oficina nueva?")
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="Desde el primero de diciembre.")
     for status in (Status.APPROVED, Status.EXECUTED, Status.CLOSED):
         request = request_histories.step(cast, request, status)
     return request

@@ -78,9 +78,9 @@ def test_h9_the_page_looks_at_the_bytes_and_names_the_file(cast, alter):
 
 
 RELIES = {
-    Status.VERIFYING: lambda cast, r: operations.verify(r, actor=cast.laura),
-    Status.IN_APPROVAL: lambda cast, r: operations.approve(r, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
-    Status.APPROVED: lambda cast, r: operations.execute(r, actor=cast.gina),
+    Status.VERIFYING: lambda cast, r: operations.verify(r.pk, actor=cast.laura),
+    Status.IN_APPROVAL: lambda cast, r: operations.approve(r.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(r)),
+    Status.APPROVED: lambda cast, r: operations.execute(r.pk, actor=cast.gina),
 }
 
 
@@ -105,7 +105,7 @@ def test_h9_the_page_says_why_the_decision_was_not_taken(cast):
     answer = act(cast.fabian, request, "decide", decision="approve", reason=WHY)
     assert answer.status_code == 409
     assert "No se registró nada y avisamos a Seguridad Informática" in text_of(answer)
-    refused = operations.reject(request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+    refused = operations.reject(request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
     assert refused.status == Status.REJECTED  # a refusal relies on nothing
 
 
@@ -139,7 +139,7 @@ def test_h9_a_file_that_was_altered_before_it_is_sent_is_asked_for_again(cast):
     request = add_file(cast, draft(cast))
     flip(Path(Evidence.objects.get(request=request).attachment.file.path))
     with pytest.raises(operations.Invalid, match=r"«constancia\.txt»") as refusal:
-        operations.submit(request, actor=cast.ana)
+        operations.submit(request.pk, actor=cast.ana)
     assert set(refusal.value.errors) == {"evidence"}
 
 

@@ -97,7 +97,7 @@ def test_baja_ends_the_account_and_its_sessions_at_once():
     client.force_login(beto)
     request = request_histories.make(cast, Status.APPROVED, Form.ACCESS, Kind.BAJA, person={"user": beto.pk})
     assert client.get("/cuenta/").wsgi_request.user.is_authenticated
-    operations.execute(request, actor=cast.gina)
+    operations.execute(request.pk, actor=cast.gina)
     assert not client.get("/cuenta/").wsgi_request.user.is_authenticated
     beto.refresh_from_db()
     assert not beto.is_active
@@ -174,7 +174,7 @@ def test_a_new_representative_takes_the_place_and_both_sign_in_again(settings):
     cast, client = Cast(), Client()
     client.force_login(cast.ana)
     request, beto = new_representative(cast)
-    operations.execute(request, actor=cast.gina)
+    operations.execute(request.pk, actor=cast.gina)
     row = Representative.objects.in_force().get(customer=cast.customer)
     assert (row.user, row.power_kind, row.verified_by) == (beto, "attorney", cast.laura)
     assert row.document is not None
@@ -219,9 +219,9 @@ def test_the_freeze_holds_to_the_second(what, settings):
         travel(FRIDAY + timedelta(hours=72) - MICROSECOND, tick=False),
         pytest.raises(operations.WrongStatus),
     ):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     with travel(FRIDAY + timedelta(hours=72), tick=False):
-        assert operations.execute(request, actor=cast.gina).result == Execution.Result.OK
+        assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.OK
 
 
 @pytest.mark.clause("M21")
@@ -232,9 +232,9 @@ def test_an_effective_date_is_waited_for():
     midnight = datetime(2026, 12, 1, 6, tzinfo=UTC)
     assert request.execute_after == midnight
     with travel(midnight - MICROSECOND, tick=False), pytest.raises(operations.WrongStatus):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     with travel(midnight, tick=False):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
 
 
 @pytest.mark.clause("M21")
@@ -247,7 +247,7 @@ def test_an_approval_expires_at_use_too():
         travel(request.execute_before, tick=False),
         pytest.raises(operations.WrongStatus, match="venció"),
     ):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert request.status == Status.EXPIRED
     assert customer_of(request).phone == ""
@@ -260,7 +260,7 @@ def test_an_approval_holds_to_its_last_instant():
         cast = Cast()
         request = request_histories.make(cast, Status.APPROVED)
     with travel(request.execute_before - timedelta(seconds=1), tick=False):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
 
 
 # -- Who may still -----------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_an_approver_who_could_not_any_more_sends_it_back(who, how):
     else:
         deactivate_user(person.pk, reason="Se fue.", actor=make_superuser())
     with pytest.raises(operations.SentBack, match=person.full_name):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert (request.status, request.approved_at) == (Status.IN_APPROVAL, None)
     assert customer_of(request).phone == ""
@@ -288,9 +288,9 @@ def test_an_approver_who_could_not_any_more_sends_it_back(who, how):
     if who == "fabian":
         request_histories.own_assets(heir)
     assert mail("your_turn", request)
-    request = operations.approve(request, actor=heir, reason=WHY, seen_hash=seen(request))
+    request = operations.approve(request.pk, actor=heir, reason=WHY, seen_hash=seen(request))
     assert request.status == Status.APPROVED
-    assert operations.execute(request, actor=cast.gina).result == Execution.Result.OK
+    assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.OK
 
 
 @pytest.mark.clause("M8")
@@ -304,14 +304,14 @@ def test_a_requester_without_powers_sends_it_back(how):
         later = FRIDAY
         deactivate_user(cast.ana.pk, reason="Se fue.", actor=make_superuser())
     with travel(later, tick=False), pytest.raises(operations.SentBack, match="poderes"):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert request.status == Status.IN_APPROVAL
     assert policy.turn_of(request).task == "devolverla o retirarla"
     assert mail("your_turn", request).to == cast.laura.email
     assert customer_of(request).phone == ""
     with travel(later, tick=False):
-        operations.withdraw(request, actor=cast.laura, reason="El poder venció el sábado.")
+        operations.withdraw(request.pk, actor=cast.laura, reason="El poder venció el sábado.")
 
 
 @pytest.mark.clause("M24")
@@ -326,13 +326,13 @@ def test_an_implementer_who_may_not_any_more_is_refused(how):
     else:
         deactivate_user(cast.gina.pk, reason="Se fue.", actor=make_superuser())
     with pytest.raises(operations.NotAllowed):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert request.status == Status.APPROVED
     assert not Execution.objects.exists()
     other = make_staff(Office.IMPLEMENTER)
-    operations.designate(request, actor=cast.elsa, implementer=other)
-    operations.execute(request, actor=other)
+    operations.designate(request.pk, actor=cast.elsa, implementer=other)
+    operations.execute(request.pk, actor=other)
 
 
 @pytest.mark.clause("M24")
@@ -341,10 +341,10 @@ def test_only_the_designated_person_and_only_once():
     request = request_histories.make(cast, Status.APPROVED)
     for person in (cast.laura, cast.elsa, cast.fabian, cast.ana, make_staff(Office.IMPLEMENTER)):
         with pytest.raises(operations.NotAllowed):
-            operations.execute(request, actor=person)
-    operations.execute(request, actor=cast.gina)
+            operations.execute(request.pk, actor=person)
+    operations.execute(request.pk, actor=cast.gina)
     with pytest.raises(operations.WrongStatus):
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)
     assert Execution.objects.count() == 1
 
 
@@ -360,7 +360,7 @@ def test_with_drift_nothing_is_written():
     customer = customer_of(request)
     assert (customer.phone, customer.fiscal_address) == ("999", "")
     assert mail("failed", request)
-    request = operations.reopen_draft(request, actor=cast.ana)
+    request = operations.reopen_draft(request.pk, actor=cast.ana)
     for reached in request_histories.ORDER[1:6]:
         request = request_histories.step(cast, request, reached)
     assert customer_of(request).phone == NEW["phone"]
@@ -373,7 +373,7 @@ def test_a_person_who_left_meanwhile_is_drift(kind):
     beto = cast.colleague()
     request = request_histories.make(cast, Status.APPROVED, Form.ACCESS, kind, person={"user": beto.pk})
     deactivate_user(beto.pk, reason="Se fue.", actor=make_superuser())
-    assert operations.execute(request, actor=cast.gina).result == Execution.Result.DRIFT
+    assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.DRIFT
 
 
 @pytest.mark.clause("M7")
@@ -381,7 +381,7 @@ def test_a_person_who_came_in_meanwhile_is_drift():
     cast = Cast()
     request = request_histories.make(cast, Status.APPROVED, Form.ACCESS, Kind.ALTA)
     cast.colleague(email="rosa1@ejemplo.mx")
-    assert operations.execute(request, actor=cast.gina).result == Execution.Result.DRIFT
+    assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.DRIFT
     assert not Invitation.objects.exists()
 
 
@@ -391,7 +391,7 @@ def test_a_representative_who_lost_the_account_is_drift(settings):
     cast = Cast()
     request, beto = new_representative(cast)
     deactivate_user(beto.pk, reason="Se fue.", actor=make_superuser())
-    assert operations.execute(request, actor=cast.gina).result == Execution.Result.DRIFT
+    assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.DRIFT
     assert Representative.objects.in_force().get(customer=cast.customer).user == cast.ana
 
 
@@ -410,7 +410,7 @@ def test_what_was_applied_is_undone_by_a_new_request(kind):
     assert undoing.requester == cast.ana
     assert undoing.folio in mail("reverted", request).body
     with pytest.raises(operations.Refused):
-        operations.reopen_draft(undoing, actor=cast.ana)
+        operations.reopen_draft(undoing.pk, actor=cast.ana)
 
 
 @pytest.mark.clause("M8", "M21")
@@ -419,10 +419,10 @@ def test_what_undoes_a_change_of_mail_is_confirmed_from_the_old_one(settings):
     cast = Cast()
     old = cast.customer.registered_email
     request = request_histories.make(cast, Status.EXECUTED, items={"registered_email": "ladron@ejemplo.mx"})
-    undoing = operations.revert(request, actor=cast.laura, reason="La empresa dice que no la pidió.")
+    undoing = operations.revert(request.pk, actor=cast.laura, reason="La empresa dice que no la pidió.")
     assert {m.to for m in OutboxMessage.objects.filter(kind="change_requests/confirm", about=undoing.chain)} == {old}
     with pytest.raises(operations.NotAllowed):
-        operations.revert(request, actor=cast.elsa, reason="La empresa dice que no la pidió.")
+        operations.revert(request.pk, actor=cast.elsa, reason="La empresa dice que no la pidió.")
 
 
 @pytest.mark.clause("M21")
@@ -432,9 +432,9 @@ def test_what_was_changed_again_is_not_undone():
     request_histories.make(cast, Status.EXECUTED, items={"phone": "222 555 0001"})
     for actor in (cast.laura, cast.ana):
         with pytest.raises(operations.Refused, match="ya no son"):
-            operations.revert(request, actor=actor, reason="Se pidió por error, según la empresa.")
+            operations.revert(request.pk, actor=actor, reason="Se pidió por error, según la empresa.")
     with pytest.raises(operations.NotAllowed):
-        operations.revert(request, actor=cast.colleague(), reason="Se pidió por error, según dicen.")
+        operations.revert(request.pk, actor=cast.colleague(), reason="Se pidió por error, según dicen.")
 
 
 # -- Additional controls (M25) -----------------------------------------------------------------------
@@ -442,7 +442,7 @@ def test_what_was_changed_again_is_not_undone():
 
 def waived(cast: Cast, request: FormalRequest, hugo: User, **more: Any) -> FormalRequest:
     return operations.grant_waiver(
-        request,
+        request.pk,
         **{
             "actor": cast.elsa,
             "implementer": hugo,
@@ -466,21 +466,21 @@ def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
         cast = Cast()
         hugo = a_developer()
         request = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
-        operations.execute(request, actor=hugo)
+        operations.execute(request.pk, actor=hugo)
         request.refresh_from_db()
         verbs = [event.verb for event in request.events()]
         assert verbs[-2:] == ["request.execution_intended", "request.executed"]
         assert request.waiver.check_due == FRIDAY + timedelta(days=3)  # one business day
         assert mail("check_due", request).to == cast.jorge.email
         with pytest.raises(operations.Refused, match="revisión independiente"):
-            operations.close(request, actor=cast.laura)
+            operations.close(request.pk, actor=cast.laura)
         for person in (hugo, cast.elsa, cast.laura):
             with pytest.raises(operations.NotAllowed):
-                operations.check_waiver(request, actor=person, findings="Todo coincide.", ok=True)
-        operations.check_waiver(request, actor=cast.jorge, findings="Todo coincide.", ok=True)
+                operations.check_waiver(request.pk, actor=person, findings="Todo coincide.", ok=True)
+        operations.check_waiver(request.pk, actor=cast.jorge, findings="Todo coincide.", ok=True)
         with pytest.raises(operations.Refused):
-            operations.check_waiver(request, actor=cast.jorge, findings="Otra vez todo.", ok=True)
-        operations.close(request, actor=cast.laura)
+            operations.check_waiver(request.pk, actor=cast.jorge, findings="Otra vez todo.", ok=True)
+        operations.close(request.pk, actor=cast.laura)
 
 
 @pytest.mark.clause("M25")
@@ -489,7 +489,7 @@ def test_without_its_check_no_other_waiver_is_granted():
         cast = Cast()
         hugo = a_developer()
         first = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
-        operations.execute(first, actor=hugo)
+        operations.execute(first.pk, actor=hugo)
         second = request_histories.make(cast, Status.APPROVED, Form.ACCESS, Kind.ALTA)
         waived(cast, second, hugo)
     first.refresh_from_db()
@@ -497,7 +497,7 @@ def test_without_its_check_no_other_waiver_is_granted():
         assert operations.overdue_checks().count() == 1
         with pytest.raises(operations.Refused, match=first.folio):
             waived(cast, second, hugo)
-        operations.check_waiver(first, actor=cast.jorge, findings="El teléfono no coincide.", ok=False)
+        operations.check_waiver(first.pk, actor=cast.jorge, findings="El teléfono no coincide.", ok=False)
         assert mail("check_failed", first)
         waived(cast, second, hugo)
 
@@ -521,11 +521,11 @@ def test_a_waiver_says_why_and_names_somebody_independent():
     with pytest.raises(operations.NotAllowed):
         waived(cast, request, hugo, actor=cast.laura)
     waived(cast, request, hugo)
-    operations.designate(request, actor=cast.elsa, implementer=cast.gina)  # takes it back
+    operations.designate(request.pk, actor=cast.elsa, implementer=cast.gina)  # takes it back
     request.refresh_from_db()
     assert request.waiver is None
     with pytest.raises(operations.NotAllowed):
-        operations.execute(request, actor=hugo)
+        operations.execute(request.pk, actor=hugo)
 
 
 @pytest.mark.clause("M21")
@@ -536,13 +536,13 @@ def test_a_resumed_request_gets_its_time_back():
         deciding = request_histories.make(cast, Status.IN_APPROVAL)
     with travel(FRIDAY + timedelta(hours=1), tick=False):
         for request in (submitted, deciding):
-            operations.not_me(request)
+            operations.not_me(request.pk)
     with travel(FRIDAY + timedelta(days=31, hours=1), tick=False):  # a Monday
         assert operations.expire_due(clock.now()) == 0
         with pytest.raises(operations.NotAllowed):
-            operations.resume(deciding, actor=cast.laura, reason="La empresa lo confirmó.")
+            operations.resume(deciding.pk, actor=cast.laura, reason="La empresa lo confirmó.")
         for request in (submitted, deciding):
-            operations.resume(request, actor=cast.elsa, reason="La empresa lo confirmó por teléfono.")
+            operations.resume(request.pk, actor=cast.elsa, reason="La empresa lo confirmó por teléfono.")
             request.refresh_from_db()
     assert submitted.due_at == FRIDAY + timedelta(days=31, hours=48)
     assert deciding.due_at == FRIDAY + timedelta(days=33)
@@ -554,9 +554,9 @@ def test_a_resumed_approval_gets_its_time_back():
     with travel(FRIDAY, tick=False):
         cast = Cast()
         request = request_histories.make(cast, Status.APPROVED)
-        operations.not_me(request)
+        operations.not_me(request.pk)
     with travel(FRIDAY + timedelta(days=31), tick=False):
         assert operations.expire_due(clock.now()) == 0
-        request = operations.resume(request, actor=cast.elsa, reason="La empresa lo confirmó.")
+        request = operations.resume(request.pk, actor=cast.elsa, reason="La empresa lo confirmó.")
         assert request.execute_before == request.due_at == FRIDAY + timedelta(days=39)
-        operations.execute(request, actor=cast.gina)
+        operations.execute(request.pk, actor=cast.gina)

@@ -65,7 +65,7 @@ def test_each_step_tells_whom_it_concerns():
 def test_mails_to_staff_hold_the_folio_and_no_data():
     cast = Cast()
     request = request_histories.make(cast, Status.EXECUTED)
-    operations.not_me(request)
+    operations.not_me(request.pk)
     secrets = [
         *NEW.values(),
         cast.customer.legal_name,
@@ -180,15 +180,15 @@ def test_every_end_is_told_with_its_reason(end, verb):
 def test_the_other_notices_are_sent():
     cast = Cast()
     request = request_histories.make(cast, Status.IN_APPROVAL)
-    operations.ask_clarification(request, actor=cast.elsa, question="¿Cuál es el interior de la calle?")
+    operations.ask_clarification(request.pk, actor=cast.elsa, question="¿Cuál es el interior de la calle?")
     assert set(sent(request, "clarification")) == to_company(cast, "clarification")
     assert "interior" not in OutboxMessage.objects.filter(kind="change_requests/clarification").first().body
-    operations.answer_clarification(request, actor=cast.ana, answer="El 4.")
-    operations.not_me(request)
+    operations.answer_clarification(request.pk, actor=cast.ana, answer="El 4.")
+    operations.not_me(request.pk)
     assert set(sent(request, "suspended")) == to_company(cast, "suspended")
-    operations.resume(request, actor=cast.elsa, reason="La empresa lo confirmó por teléfono.")
+    operations.resume(request.pk, actor=cast.elsa, reason="La empresa lo confirmó por teléfono.")
     assert set(sent(request, "resumed")) == to_company(cast, "resumed")
-    operations.withdraw(request, actor=cast.ana, reason="Ya no hace falta.")
+    operations.withdraw(request.pk, actor=cast.ana, reason="Ya no hace falta.")
     assert set(sent(request, "cancelled")) == to_company(cast, "cancelled")
 
 
@@ -234,7 +234,7 @@ def test_each_turn_has_its_own_deadline():
         assert request.due_at == MONDAY + timedelta(days=1)
     with travel(MONDAY + timedelta(days=3), tick=False):
         tasks.remind_due()
-        request = operations.verify(request, actor=cast.laura)
+        request = operations.verify(request.pk, actor=cast.laura)
         assert (request.reminded, request.turn_since) == (0, MONDAY + timedelta(days=3))
         assert request.due_at == MONDAY + timedelta(days=7)  # the weekend does not count
 
@@ -286,9 +286,9 @@ def test_a_sweep_leaves_what_somebody_acted_on_in_between(monkeypatch):
         for act in (operations.sweeping._expire, operations.sweeping._remind):
             assert operations.sweeping._each(stale, act) == 0
     with travel(MONDAY, tick=False):
-        operations.ask_clarification(request, actor=cast.laura, question="¿Cuál es el interior?")
+        operations.ask_clarification(request.pk, actor=cast.laura, question="¿Cuál es el interior?")
         assert operations.sweeping._each(stale, operations.sweeping._remind) == 0
-        operations.answer_clarification(request, actor=cast.ana, answer="El 4.")
+        operations.answer_clarification(request.pk, actor=cast.ana, answer="El 4.")
         again = request_histories.make(cast, Status.SUBMITTED, Form.ACCESS, Kind.ALTA)
         assert operations.sweeping._each([again.pk], operations.sweeping._expire) == 0
     assert not sent(request, "deadline")

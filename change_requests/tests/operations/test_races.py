@@ -84,7 +84,7 @@ def fresh(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHA
 
 
 def approval(request: FormalRequest, actor: Any) -> Call:
-    return partial(operations.approve, request, actor=actor, reason=WHY, seen_hash=seen(request))
+    return partial(operations.approve, request.pk, actor=actor, reason=WHY, seen_hash=seen(request))
 
 
 @pytest.mark.clause("M21")
@@ -115,7 +115,7 @@ def test_an_approval_against_a_refusal(cast: Cast, rounds: range, record_propert
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        reject = partial(operations.reject, request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+        reject = partial(operations.reject, request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
         results = race(approval(request, cast.elsa), reject)
         assert kinds(results)["ok"] == 1, results
         request.refresh_from_db()
@@ -129,7 +129,7 @@ def test_an_approval_against_a_refusal(cast: Cast, rounds: range, record_propert
 def test_the_owner_approves_while_security_refuses(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
-        reject = partial(operations.reject, request, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
+        reject = partial(operations.reject, request.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(request))
         results = race(approval(request, cast.fabian), reject)
         assert not isinstance(results[1], Exception), results
         request.refresh_from_db()
@@ -142,7 +142,7 @@ def test_an_approval_against_a_withdrawal(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        withdraw = partial(operations.withdraw, request, actor=cast.ana, reason="Ya no hace falta.")
+        withdraw = partial(operations.withdraw, request.pk, actor=cast.ana, reason="Ya no hace falta.")
         results = race(approval(request, cast.elsa), withdraw)
         assert not isinstance(results[1], Exception), results  # before or after the approval
         request.refresh_from_db()
@@ -154,7 +154,7 @@ def test_an_approval_against_a_withdrawal(cast: Cast, rounds: range):
 def test_it_is_executed_once(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED)
-        execute = partial(operations.execute, request, actor=cast.gina)
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
         results = race(execute, execute)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         assert Execution.objects.filter(request=request).count() == 1
@@ -166,7 +166,7 @@ def test_it_is_executed_once(cast: Cast, rounds: range):
 def test_a_password_is_voided_and_set_once(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED, Form.ACCESS, Kind.CLAVE)
-        execute = partial(operations.execute, request, actor=cast.gina)
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
         assert kinds(race(execute, execute)) == {"ok": 1, "WrongStatus": 1}
         body = OutboxMessage.objects.get(kind="change_requests/set_password", about=request.chain).body
         token = body.partition("/solicitudes/clave/")[2].partition("/")[0]
@@ -178,8 +178,8 @@ def test_a_password_is_voided_and_set_once(cast: Cast, rounds: range):
 def test_an_execution_against_a_withdrawal(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.APPROVED)
-        execute = partial(operations.execute, request, actor=cast.gina)
-        withdraw = partial(operations.withdraw, request, actor=cast.ana, reason="Ya no hace falta.")
+        execute = partial(operations.execute, request.pk, actor=cast.gina)
+        withdraw = partial(operations.withdraw, request.pk, actor=cast.ana, reason="Ya no hace falta.")
         results = race(execute, withdraw)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         request.refresh_from_db()
@@ -194,14 +194,14 @@ def test_an_edit_against_the_last_approval(cast: Cast, rounds: range, record_pro
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
         approval(request, cast.fabian)()
-        edit = partial(operations.reopen_draft, request, actor=cast.ana)
+        edit = partial(operations.reopen_draft, request.pk, actor=cast.ana)
         results = race(approval(request, cast.elsa), edit)
         assert kinds(results) == {"ok": 1, "WrongStatus": 1}, results
         request.refresh_from_db()
         won[request.status] += 1
         assert request.status in (Status.APPROVED, Status.DRAFT)
         if request.status == Status.DRAFT:
-            request = operations.submit(request, actor=cast.ana)
+            request = operations.submit(request.pk, actor=cast.ana)
             assert request.revision_no == 2
             assert not request.slots.filter(revision_no=2).exists()
     record_property("won", dict(won))
@@ -211,7 +211,7 @@ def test_an_edit_against_the_last_approval(cast: Cast, rounds: range, record_pro
 def test_an_edit_against_the_first_approval_voids_it(cast: Cast, rounds: range):
     for _ in rounds:
         request = fresh(cast, Status.IN_APPROVAL)
-        edit = partial(operations.reopen_draft, request, actor=cast.ana)
+        edit = partial(operations.reopen_draft, request.pk, actor=cast.ana)
         results = race(approval(request, cast.elsa), edit)
         assert not isinstance(results[1], Exception), results
         request.refresh_from_db()
@@ -223,12 +223,12 @@ def test_the_same_draft_sent_twice_and_two_drafts_for_the_same_data(cast: Cast, 
     for _ in rounds:
         cast.ana = make_representative(full_name="Ana Ocaso")
         first, second = request_histories.draft(cast), request_histories.draft(cast)
-        send = partial(operations.submit, first, actor=cast.ana)
+        send = partial(operations.submit, first.pk, actor=cast.ana)
         assert kinds(race(send, send)) == {"ok": 1, "WrongStatus": 1}
         assert first.revisions.count() == 1
-        operations.withdraw(first, actor=cast.ana, reason="La hago de nuevo.")
+        operations.withdraw(first.pk, actor=cast.ana, reason="La hago de nuevo.")
         third = request_histories.draft(cast)
-        results = race(*(partial(operations.submit, one, actor=cast.ana) for one in (second, third)))
+        results = race(*(partial(operations.submit, one.pk, actor=cast.ana) for one in (second, third)))
         assert kinds(results) == {"ok": 1, "Refused": 1}, results
 
 

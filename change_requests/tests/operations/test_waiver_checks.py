@@ -32,7 +32,7 @@ def give(person: User, office: str) -> None:
 
 def grant(cast: Cast, request: FormalRequest, checker: User, **more: Any) -> FormalRequest:
     return operations.grant_waiver(
-        request,
+        request.pk,
         **{
             "actor": cast.elsa,
             "implementer": developer(),
@@ -70,10 +70,10 @@ def test_h13_who_designated_before_another_granted_does_not_check():
 def test_h13_who_prepared_a_revert_does_not_check_it():
     cast = Cast()
     done = request_histories.make(cast, Status.EXECUTED)
-    undoing = operations.revert(done, actor=cast.laura, reason="Se pidió por error, nos dijeron.")
+    undoing = operations.revert(done.pk, actor=cast.laura, reason="Se pidió por error, nos dijeron.")
     second = make_staff(Office.SUPERVISOR)
     undoing = request_histories.step(cast, undoing, Status.VERIFYING)
-    undoing = operations.verify(undoing, actor=second)
+    undoing = operations.verify(undoing.pk, actor=second)
     with pytest.raises(operations.Invalid, match="preparó"):
         grant(cast, undoing, cast.laura)
 
@@ -85,9 +85,9 @@ def test_h13_a_checker_neither_decides_nor_designates_afterwards():
     grant(cast, request, second)
     assert second.pk not in {pk for slot in policy.slots_of(fresh(request)) for pk in slot.deciders}
     with pytest.raises(operations.NotAllowed, match="revisará"):
-        operations.approve(request, actor=second, reason=REASON, seen_hash=seen(request))
+        operations.approve(request.pk, actor=second, reason=REASON, seen_hash=seen(request))
     with pytest.raises(operations.NotAllowed, match="revisará"):
-        operations.reject(request, actor=second, reason=REASON, seen_hash=seen(request))
+        operations.reject(request.pk, actor=second, reason=REASON, seen_hash=seen(request))
 
 
 def test_h13_a_checker_does_not_verify_the_next_version():
@@ -95,13 +95,13 @@ def test_h13_a_checker_does_not_verify_the_next_version():
     request = request_histories.make(cast, Status.IN_APPROVAL)
     second = make_staff(Office.SUPERVISOR)
     grant(cast, request, second)
-    operations.reopen_draft(request, actor=cast.ana)
-    operations.save_draft(request, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
+    operations.reopen_draft(request.pk, actor=cast.ana)
+    operations.save_draft(request.pk, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
     for status in (Status.SUBMITTED, Status.VERIFYING):
         request = request_histories.step(cast, request, status)
     with pytest.raises(operations.NotAllowed, match="revisará"):
-        operations.verify(request, actor=second)
-    operations.verify(request, actor=cast.laura)
+        operations.verify(request.pk, actor=second)
+    operations.verify(request.pk, actor=cast.laura)
 
 
 def test_h13_a_waiver_of_before_with_a_partial_checker_is_not_carried_out():

@@ -42,13 +42,13 @@ def store(files: Sequence[MailFile], *, draft: str) -> Kept:
     for file in files:
         try:
             if len(kept) >= settings.MAIL_IN_MAX_FILES:
-                raise files_store.Refused(f"«{_name(file)}» no cupo: el correo trae demasiados archivos.", "")
+                raise files_store.RefusedFile(f"«{_name(file)}» no cupo: el correo trae demasiados archivos.", "")
             kept.append(_store(file, draft))
             accepted.append(True)
         except files_store.Unstorable:
             raise
-        except files_store.Refused as refusal:
-            refusals.append(refusal.message)
+        except files_store.RefusedFile as refusal:
+            refusals.append(str(refusal))
             accepted.append(False)
     return Kept(tuple(kept), tuple(refusals), tuple(accepted))
 

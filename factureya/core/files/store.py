@@ -27,6 +27,7 @@ from factureya.core import clock
 from factureya.core.files import types
 from factureya.core.mail import copies
 from factureya.core.models import Attachment
+from factureya.core.refusals import Refused
 
 logger = logging.getLogger(__name__)
 MAX_NAME = 150
@@ -34,26 +35,33 @@ TOKEN_BYTES = 32
 MEGABYTE = 1024 * 1024
 _PURGE_BATCH = 500
 _SMALL = ".small"
+# Headers of everything that people sent: a browser runs nothing in it, and no cache keeps it.
+SANDBOXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
 _NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "-"))
 
 
-class Refused(Exception):
-    """A file that was not kept. The text is Spanish, names the file and says what to do; `name` is the clean name."""
+class RefusedFile(Refused):
+    """Say that a file was not kept; the text names the file and says what to do, `name` is its clean name."""
 
-    def __init__(self, message: str, name: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
         self.name = name
 
 
-class Unstorable(Refused):
-    """The store is full or cannot be written: a person tries again in some minutes, a mail waits."""
+class Unstorable(RefusedFile):
+    """Say that the store is full or cannot be written: a person tries again in some minutes, a mail waits."""
 
 
 def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
-    """Check a file, re-encode an image, and keep it for the form with this key (M17). Raises Refused and Unstorable.
+    """Check a file, re-encode an image, and return it kept for the form with this key (M17).
 
-    `size` and `sha256` are of what was stored, which for an image is not what was sent.
+    `size` and `sha256` are those of the stored file, which for an image is not the file that was sent.
+    Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
     content = _read(upload, name)
@@ -67,23 +75,23 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
     """Keep a file of a kind that only mail brings, byte by byte, within the limit of bytes.
 
-    Raises Refused and Unstorable.
+    Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
     return _keep(named_as(name, kind), types.Examined(kind, _read(upload, name)), draft)
 
 
-def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[Refused]]:
+def store_all(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
     """Keep the good files of a form and report the bad ones; at most ATTACHMENT_MAX_FILES with those kept before."""
     kept: list[Attachment] = []
-    refusals: list[Refused] = []
+    refusals: list[RefusedFile] = []
     room = settings.ATTACHMENT_MAX_FILES - len(drafts(draft))
     for upload in uploads:
         try:
             if len(kept) >= room:
                 raise _no_room(upload)
             kept.append(store(upload, draft=draft))
-        except Refused as refusal:
+        except RefusedFile as refusal:
             refusals.append(refusal)
     return kept, refusals
 
@@ -114,16 +122,13 @@ def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Headers of a file that leaves: as an attachment, typed from the allow-list, sandboxed, private."""
+    """Return the headers of a download: as an attachment, typed from the allow-list, sandboxed, private."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
         "Content-Length": str(attachment.size),
         "Content-Disposition": content_disposition_header(True, attachment.name) or "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
+        **SANDBOXED,
     }
 
 
@@ -212,7 +217,7 @@ def _small_path(path: str) -> str:
 
 
 def _read(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """The whole content, which fits in memory because it is limited. Raises Refused when empty or too big."""
+    """The whole content, which fits in memory because it is limited. Raises RefusedFile when empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
@@ -241,11 +246,11 @@ def _write(attachment: Attachment, content: bytes) -> str:
         raise Unstorable(f"«{attachment.name}» {reason}", attachment.name) from error
 
 
-def _refused(name: str, reason: str) -> Refused:
-    return Refused(f"«{name}» {reason}", name)
+def _refused(name: str, reason: str) -> RefusedFile:
+    return RefusedFile(f"«{name}» {reason}", name)
 
 
-def _no_room(upload: "UploadedFile[Any]") -> Refused:
+def _no_room(upload: "UploadedFile[Any]") -> RefusedFile:
     most = settings.ATTACHMENT_MAX_FILES
     reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
     return _refused(clean_name(upload.name or ""), reason)

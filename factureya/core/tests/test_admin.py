@@ -32,6 +32,7 @@ def make_mails(number: int = 1, **fields: Any) -> list[OutboxMessage]:
     return [
         OutboxMessage.objects.create(
             key=f"{fields}{n}",
+            message_id=f"{hash(str(fields))}.{n}@factureya.com",
             kind="tickets/answered",
             subject="Asunto del cliente",
             body="Palabras del cliente\n",

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from factureya.core import clock
-from factureya.core.models import OutboxMessage
+from factureya.core import clock, tasks
+from factureya.core.models import MailQuota, OutboxMessage
 from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations, tasks
-from tickets.models import MailQuota, Ticket
+from tickets import operations
+from tickets.models import Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
 OPEN, WAITING = Ticket.Status.OPEN, Ticket.Status.WAITING

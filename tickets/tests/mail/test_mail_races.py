@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from factureya.core.clock import now
 from factureya.core.mail import intake
-from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage, MailQuota, OutboxMessage
 from factureya.testing.inbound_mails import ANA, deliver, make_ana, proven
 from factureya.testing.people import make_contact
 from factureya.testing.tickets import mails_about, make_ticket
@@ -125,8 +125,7 @@ def test_the_caps_hold_when_all_come_at_once(rounds: range, settings: Any):
 
 
 def wipe_quotas() -> None:
-    model = Ticket._meta.apps.get_model("tickets", "MailQuota")
-    model._default_manager.all().delete()
+    MailQuota.objects.all().delete()
 
 
 @pytest.mark.clause("M6", "M15")
