@@ -16,7 +16,7 @@ FIRST_DAY = timedelta(days=75)
 
 
 class Command(BaseCommand):
-    """Seeds once, all or nothing; prints the address and the accounts every time."""
+    """Seed once, all or nothing; print the address and the accounts every time."""
 
     help = "Datos de demostración: cuentas y unos cuarenta tickets. Se puede repetir."
 
@@ -38,9 +38,9 @@ class Command(BaseCommand):
 
 
 def seed() -> int:
-    """Make the accounts and play the stories; the number of tickets."""
+    """Make the accounts and play the stories; return the number of tickets."""
     present = clock.now()
-    _ring_no_bells()
+    _call_no_worker()
     with transaction.atomic():
         cast = people.create(present - FIRST_DAY)
         for add in settings.DEMO_SEEDS:
@@ -48,9 +48,9 @@ def seed() -> int:
         return tickets.Player(cast, present).play(tickets.load())
 
 
-def _ring_no_bells() -> None:
-    """Nearly all of the hundreds of mails are sent by now: their bells must not fill the broker.
+def _call_no_worker() -> None:
+    """Leave the broker out of this process, because nearly all of the hundreds of mails are sent already.
 
-    Set before the first bell of this process, which ends with the command; the sweep needs no bell.
+    It is called before the first mail of the process, which ends with the command; the sweep needs no broker.
     """
     current_app.conf.broker_url = "memory://localhost/"
