@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,15 +18,13 @@ from django.test import TransactionTestCase
 from factureya.core import guard_install
 from factureya.testing import mail_servers
 
-SAMPLES = Path(__file__).resolve().parent.parent / "shared" / "samples"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = {
     "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
     "redis": f"Redis at {REDIS_URL}",
     "browser": "Chromium",
-    "samples": f"{SAMPLES}",
-    "mailserver": "root, Postfix and Dovecot (imapd, lmtpd)",
+    "mailserver": "root, Postfix, Dovecot (imapd, lmtpd) and swaks",
 }
 _left_out = pytest.StashKey[dict[str, int]]()
 
@@ -84,7 +81,6 @@ def _absent() -> list[str]:
         "postgres": "postgres" in os.environ["DATABASE_URL"].partition(":")[0],
         "redis": _answers(REDIS_URL),
         "browser": CHROMIUM is not None,
-        "samples": SAMPLES.is_dir(),
         "mailserver": not mail_servers.absent(),
     }
     return [name for name, found in there.items() if not found]
@@ -103,12 +99,6 @@ def _answers(url: str) -> bool:
 def redis_url() -> str:
     """The Redis that `redis` tests may use."""
     return REDIS_URL
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """The folder of sample mails and invoices, for `samples` tests."""
-    return SAMPLES
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from change_requests.models import FormalRequest
 from factureya.core.mail.intake import Outcome
 from factureya.core.models import InboundMessage, OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.inbound_mails import AUTHSERV, became, deliver
 from factureya.testing.people import make_customer, make_representative
-from factureya.testing.sample_mails import AUTHSERV, became, deliver
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db

@@ -16,10 +16,10 @@ from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.inbound_mails import AUTHSERV, deliver
 from factureya.testing.pages import text_of
 from factureya.testing.people import make_contact, make_customer, make_superuser, represent
 from factureya.testing.raw_sql import execute, refused_by, update
-from factureya.testing.sample_mails import AUTHSERV, deliver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M7", "M20")]
 Status = FormalRequest.Status

@@ -23,12 +23,12 @@ from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.inbound_mails import AUTHSERV, deliver
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_customer, make_staff, make_superuser
 from factureya.testing.raw_sql import bare, copy_statement, execute, refused_by, sqlite_only, update
 from factureya.testing.request_histories import Cast, Form, Kind, Status, make
 from factureya.testing.requests import decide, make_request, officer, own_assets
-from factureya.testing.sample_mails import AUTHSERV, deliver
 from factureya.testing.tickets import make_ticket
 from tickets import links as ticket_links
 from tickets.tests.mail.test_bounces import bounce_of

@@ -8,9 +8,9 @@ from change_requests import operations
 from change_requests.kinds.registry import KINDS
 from change_requests.models import FormalRequest
 from factureya.core.models import InboundMessage
+from factureya.testing.inbound_mails import AUTHSERV, deliver, make_ana, proven
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import AUTHSERV, deliver, make_ana, proven
 from factureya.testing.tickets import make_ticket
 from tickets.models import Ticket
 

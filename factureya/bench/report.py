@@ -49,7 +49,7 @@ PACKAGES = ("Django", "django-allauth", "gunicorn", "celery", "psycopg", "redis"
 
 @dataclass
 class Findings:
-    """All that was measured: milliseconds by place and page, and the rest."""
+    """Hold all that was measured: milliseconds by place and page, and the rest."""
 
     times: dict[tuple[Key, str], list[float]] = field(default_factory=dict)
     statements: dict[tuple[Key, str], int] = field(default_factory=dict)
@@ -64,16 +64,16 @@ class Findings:
     left_out: str = ""
 
     def middle(self, key: Key, page: str) -> float:
-        """The median."""
+        """Return the median."""
         return median(self.times[key, page])
 
     def ratio(self, key: Key, page: str) -> float:
-        """The median against the bare view's, of the same run."""
+        """Return the median against the bare view's, of the same run."""
         return self.middle(key, page) / self.middle(key, TARGETS[page][0])
 
 
 def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> str:
-    """The page, in Markdown. What was not measured this time stays as an `earlier` page says it."""
+    """Return the page in Markdown; what was not measured this time stays as an `earlier` page says it."""
     head, sections = _split(earlier)
     if found.statements or not head:
         head = _head(found, rounds, seconds)
@@ -83,13 +83,13 @@ def render(found: Findings, rounds: int, seconds: float, earlier: str = "") -> s
 
 
 def _split(page: str) -> tuple[str, dict[str, str]]:
-    """What stands before the first heading, and the text under each."""
+    """Return what stands before the first heading, and the text under each heading."""
     head, *rest = re.split(r"^(## .+)$", page, flags=re.MULTILINE)
     return head.strip(), {heading: text.strip() for heading, text in zip(rest[::2], rest[1::2], strict=True)}
 
 
 def _sections(found: Findings) -> dict[str, str]:
-    """What was measured this time, by heading."""
+    """Return what was measured this time, by heading."""
     sections = {}
     if found.statements:
         sections = {
@@ -215,7 +215,7 @@ def _sweep(found: Findings) -> str:
 
 
 def _formal(formal: FormalFindings, left_out: str) -> str:
-    """Ratios first; one row for each page of an engine."""
+    """Return the section about formal requests: ratios first, one row for each page of an engine."""
     note = (
         "Databases of their own, where so many requests, each of another company and brought there by the operations, "
         "wait for the security officer. *submit* is the customer's last step, *approve* the officer's decision (the "
@@ -263,7 +263,7 @@ def _formal_table(formal: FormalFindings) -> str:
 
 
 def _mail(mail: MailFindings) -> str:
-    """Ratios first; mails per second are this machine's."""
+    """Return the section about mail: ratios first; mails per second are this machine's."""
     note = (
         f"*ours* is `receive_smtp`, one process, given the mails by SMTP on {CONNECTIONS} connections: 250 only "
         "after the mail is committed, answers queued in the outbox. *peer* is django-helpdesk's `process_queue`, "
@@ -320,7 +320,7 @@ def _mail_rates(mail: MailFindings) -> str:
 
 
 def _mail_costs(mail: MailFindings) -> str:
-    """Medians of `receive_email` as a process, from its start to its end."""
+    """Return the medians of `receive_email` as a process, from its start to its end."""
     rows = []
     for (engine, what), spent in mail.costs.items():
         seconds = median(each.seconds for each in spent)

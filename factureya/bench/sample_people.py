@@ -30,8 +30,8 @@ FAMILY = ["Hernández", "García", "Martínez", "López", "Pérez", "Rojas", "Cr
 
 
 @dataclass
-class Crowd:
-    """Who the tickets belong to. A few companies have many tickets, most have few."""
+class SamplePeople:
+    """Hold whom the tickets belong to; a few companies have many tickets, most have few."""
 
     contacts: list[User]
     agents: list[User]
@@ -39,21 +39,21 @@ class Crowd:
     weights: list[float]
 
     def contact(self, rng: Random) -> User:
-        """A requester, the first companies far more often than the last."""
+        """Return a requester, the first companies far more often than the last."""
         place = bisect(self.weights, rng.random() * self.weights[-1])
         return self.contacts[place * CONTACTS_PER_COMPANY + rng.randrange(CONTACTS_PER_COMPANY)]
 
     def agent(self, rng: Random) -> User:
-        """An agent, evenly."""
+        """Return an agent, all equally often."""
         return rng.choice(self.agents)
 
     def provider_of(self, agent: User) -> Provider:
-        """Who the agent works for."""
+        """Return whom the agent works for."""
         return self.providers[agent.pk]
 
 
-def gather(tickets: int, password: str | None = None) -> Crowd:
-    """Make the people for this many tickets; no password means that nobody of them can sign in."""
+def gather(tickets: int, password: str | None = None) -> SamplePeople:
+    """Make the people for this many tickets; without a password nobody of them can sign in."""
     now = clock.now() - timedelta(days=1000)
     encoded = make_password(password)
     with transaction.atomic(), clock.at(now):
@@ -64,7 +64,7 @@ def gather(tickets: int, password: str | None = None) -> Crowd:
     for place in range(len(contacts) // CONTACTS_PER_COMPANY):
         total += 1 / (place + 10) ** 0.7
         weights.append(total)
-    return Crowd(contacts, list(agents), {agent.pk: provider for agent, provider in agents.items()}, weights)
+    return SamplePeople(contacts, list(agents), {agent.pk: provider for agent, provider in agents.items()}, weights)
 
 
 def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
@@ -131,7 +131,7 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
 
 
 def _represent(companies: list[Customer], people: list[User], root: User) -> None:
-    """Each company's representative, and then its verification: of a verified one only an execution writes him (M1)."""
+    """Make each company's representative and then verify it, because only an execution adds one later (M1)."""
     now = clock.now()
     Representative.objects.bulk_create(
         Representative(

@@ -26,7 +26,7 @@ def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[A
 
 
 def reserve(model: type[Model], count: int) -> list[int]:
-    """Primary keys for `count` rows to come."""
+    """Return primary keys for `count` rows to come."""
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -48,7 +48,7 @@ def settle() -> None:
 
 
 def plan(sql: str, params: Sequence[Any]) -> str:
-    """How the database would run a statement, one line per step."""
+    """Return how the database would run a statement, one line per step."""
     explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     with connection.cursor() as cursor:
         cursor.execute(f"{explain} {sql}", params)
@@ -56,5 +56,5 @@ def plan(sql: str, params: Sequence[Any]) -> str:
 
 
 def _as_text(row: Sequence[Any]) -> list[Any]:
-    """SQLite keeps an instant as text in UTC, as Django writes it."""
+    """Return an instant as SQLite keeps it: text in UTC, as Django writes it."""
     return [str(value.astimezone(UTC).replace(tzinfo=None)) if isinstance(value, datetime) else value for value in row]

@@ -31,7 +31,7 @@ def store(spec: dict[str, Any]) -> Attachment:
 
 
 def _screen(spec: dict[str, Any]) -> bytes:
-    """A window with a form and the message of the error."""
+    """Return the image of a window with a form and the message of the error."""
     image = Image.new("RGB", (960, 540), "#eef1f4")
     draw = ImageDraw.Draw(image)
     regular, bold = (_font("Regular", 20), _font("Bold", 24))
@@ -53,7 +53,7 @@ def _screen(spec: dict[str, Any]) -> bytes:
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    """One page with one line; written by hand, because a PDF of one line needs no library."""
+    """Return one page with one line; it is written by hand, because a PDF of one line needs no library."""
     line = spec["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
     stream = f"BT /F1 16 Tf 72 720 Td ({line}) Tj ET".encode("cp1252")
     objects = [
@@ -75,6 +75,7 @@ def _pdf(spec: dict[str, Any]) -> bytes:
 
 
 def _xml(_spec: dict[str, Any]) -> bytes:
+    """Return a small XML as text in bytes."""
     return _XML.encode()
 
 

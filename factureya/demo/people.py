@@ -20,17 +20,17 @@ ROOT = f"root@{DOMAIN}"
 
 
 def mail_of(key: str) -> str:
-    """The address of a demo account."""
+    """Return the address of a demo account."""
     return f"{key}@{DOMAIN}"
 
 
 def exists() -> bool:
-    """Whether the demo was seeded before."""
+    """Return whether the demo was seeded before."""
     return User.objects.filter(email=ROOT).exists()
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make every account as of `start`; the people by key."""
+    """Make every account as of `start`; return the people by key."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
@@ -44,7 +44,7 @@ def create(start: datetime) -> dict[str, User]:
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """The accounts as (address, name, what they are), for printing."""
+    """Return the accounts as (address, name, what they are), for printing."""
     wanted = ["ana", "beto", "carla", "dario", "irma", "laura", "elsa", "fabian", "jorge", "gina"]
     order = {mail_of(key): place for place, key in enumerate([*wanted, "hugo", "root"])}
     found = User.objects.select_related("contact__customer").filter(email__in=order)
@@ -52,7 +52,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def _signed_up(entry: dict[str, Any], early: datetime) -> datetime:
-    """Verified companies are old; those to verify signed up these days."""
+    """Return when a company signed up: verified ones long ago, those to verify these days."""
     if entry["state"] == "verified":
         return early
     return clock.now() - timedelta(days=4, hours=5)
@@ -67,7 +67,7 @@ def _what(user: User) -> str:
 
 
 def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
-    """Invited by the superuser to an office; the third party's agent works for the third party (M3)."""
+    """Let the superuser invite somebody to an office; the third party's agent works for the third party (M3)."""
     office = Office(entry["office"])
     own = Provider.objects.get(is_own=True)
     provider = third_party if office == Office.THIRD_PARTY_AGENT else own
@@ -82,7 +82,7 @@ def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
 
 
 def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
-    """Signed up by its first person, who invites the others once staff verified it."""
+    """Let the first person sign the company up and invite the others once staff verified it."""
     first, *others = entry["contacts"]
     with clock.at(signed_up):
         person = _sign_up(first, entry)
@@ -100,7 +100,7 @@ def _company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> di
 
 
 def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
-    """The sign-up, with the mail proven and the data that the form of a later issue will ask for."""
+    """Sign a person up, with the mail proven and the data of the form."""
     person = operations.register_company(
         email=mail_of(first["key"]),
         password=PASSWORD,

@@ -40,7 +40,7 @@ def seed(people: People, present: datetime) -> None:
 
 
 def load() -> list[Story]:
-    """The stories on file."""
+    """Return the stories on file."""
     return tomllib.loads((Path(__file__).parent / "requests.toml").read_text())["story"]
 
 
@@ -58,7 +58,7 @@ def _play(story: Story, people: People, present: datetime) -> None:
 
 
 def _draft(story: Story, people: People, at: datetime) -> FormalRequest:
-    """The draft with every answer, and its file."""
+    """Make the draft with every answer and its file."""
     author = people[story["by"]]
     request = operations.create_draft(
         actor=author, customer=author.contact.customer, form=story["form"], kind=story["kind"]
@@ -135,7 +135,7 @@ def _seen(request: FormalRequest) -> str:
 
 
 def _start(text: str, present: datetime) -> datetime:
-    """So many business days before `present`, at that hour."""
+    """Return the instant so many business days before `present`, at that hour."""
     days, hour = text.split()
     hours = load_attention_hours()
     day = present.astimezone(hours.zone).date()
@@ -147,5 +147,5 @@ def _start(text: str, present: datetime) -> datetime:
 
 
 def _span(text: str) -> timedelta:
-    """A length of time such as "1d8m"."""
+    """Return a length of time such as "1d8m"."""
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([mhd])", text)))

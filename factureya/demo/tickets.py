@@ -34,7 +34,7 @@ Step = dict[str, Any]
 
 
 class Player:
-    """Works off the stories in the order of their instants, up to `present`."""
+    """Play the stories in the order of their instants, up to `present`."""
 
     def __init__(self, people: dict[str, User], present: datetime) -> None:
         self.people = people
@@ -46,7 +46,7 @@ class Player:
         self.heap: list[tuple[datetime, int, Callable[[], None]]] = []
 
     def play(self, stories: list[Story]) -> int:
-        """Play every story; the number of tickets."""
+        """Play every story; return the number of tickets."""
         for story in stories:
             self._at(begins(story, self.present, self.hours), self._open, story)
         while self.heap:
@@ -57,7 +57,7 @@ class Player:
         return len(stories)
 
     def _at(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Have `act` done at `instant`, unless that is still to come."""
+        """Note that `act` is done at `instant`, unless that is still to come."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
@@ -115,7 +115,7 @@ class Player:
                 self._write(pk, verb, step, who)
 
     def _write(self, pk: int, verb: str, step: Step, who: User) -> None:
-        """The steps that carry a text and files."""
+        """Do the steps that carry a text and files."""
         written = {
             "body": step.get("text", "").strip(),
             "files": [files.store(spec) for spec in step.get("files", ())],
@@ -137,7 +137,7 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _expect_silence(self, pk: int) -> None:
-        """What the sweeps will do if nobody ends this wait."""
+        """Note what the sweeps will do if nobody ends this wait."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:
             return
@@ -152,17 +152,17 @@ class Player:
 
 
 def load() -> list[Story]:
-    """The stories on file."""
+    """Return the stories on file."""
     return tomllib.loads((Path(__file__).parent / "tickets.toml").read_text())["story"]
 
 
 def span(text: str) -> timedelta:
-    """A length of time such as "1d8m"."""
+    """Return a length of time such as "1d8m"."""
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([mhd])", text)))
 
 
 def begins(story: Story, present: datetime, hours: AttentionHours) -> datetime:
-    """When a story starts; the three ways of saying it are explained in stories.toml."""
+    """Return when a story starts; the three ways of saying it are explained in tickets.toml."""
     start: str = story["start"]
     if start.startswith("-"):
         return present - span(start)
@@ -181,7 +181,7 @@ def begins(story: Story, present: datetime, hours: AttentionHours) -> datetime:
 
 @contextmanager
 def _mail_goes_nowhere() -> Iterator[None]:
-    """Mails of the past count as sent; nobody wants hundreds of files in var/mail."""
+    """Count mails of the past as sent; nobody wants hundreds of files in var/mail."""
     backend = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     try:

@@ -17,7 +17,7 @@ DEPLOYED = {"HTTPS": "on", "STAFF_MFA_REQUIRED": "on", "SECRET_KEY": secrets.tok
 
 
 def checks() -> dict[str, list[str]]:
-    """Every check by name; the slowest first."""
+    """Return every check by name, the slowest first."""
     templates = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("templates/**/*.html"))]
     return {
         "types": [str(BIN / "mypy")],
@@ -37,13 +37,13 @@ def checks() -> dict[str, list[str]]:
 
 
 def main() -> int:
-    """Run two at a time; 0 when all passed."""
+    """Run the checks two at a time; return 0 when all passed."""
     with ThreadPoolExecutor(2) as pool:
         return max(pool.map(run, checks().items()))
 
 
 def run(check: tuple[str, list[str]]) -> int:
-    """Run one check and say how it went; its output only when it failed."""
+    """Run one check and print how it went, with its output only when it failed; return its exit code."""
     name, argv = check
     begin = time.monotonic()
     if name == "guards" and not (ROOT / ".env").exists():

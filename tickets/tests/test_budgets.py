@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from accounts.models import Office, User
 from accounts.web.form_memory import new_key
-from factureya.bench import request_histories
+from factureya.bench import ticket_histories
 from factureya.bench.load import Loader
-from factureya.bench.sample_people import Crowd
+from factureya.bench.sample_people import SamplePeople
 from factureya.bench.sweep import recorded
 from factureya.core import numbers
 from factureya.testing.people import make_contact, make_staff, own_provider
@@ -41,9 +41,9 @@ def load(cast: Cast, *steps: str) -> list[int]:
     requester, agent = cast
     loader = Loader()
     loader.numbers = iter(lambda: numbers.make_number(NUMBER_PREFIX), "")
-    people = Crowd([requester], [agent], {agent.pk: own_provider()}, [1.0])
+    people = SamplePeople([requester], [agent], {agent.pk: own_provider()}, [1.0])
     plans = [
-        (request_histories.live(loader.rng, loader.present, active="c" not in s, steps=s), requester, agent)
+        (ticket_histories.make_history(loader.rng, loader.present, active="c" not in s, steps=s), requester, agent)
         for s in steps
     ]
     return loader.insert(plans, people)

@@ -14,9 +14,9 @@ from factureya.core import clock
 from factureya.core.mail import health, outbox
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of, third_party_in
+from factureya.testing.inbound_mails import ANA, became, deliver, make_ana, proven, trusted
 from factureya.testing.pages import statements, text_of
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, make_ana, proven, trusted
 from factureya.testing.tickets import mails_about, make_inbound, make_ticket
 from tickets import operations, threads
 from tickets.models import Ticket

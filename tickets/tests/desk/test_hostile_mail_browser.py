@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from factureya.testing.desk import QUEUE, page_of
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, trusted
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, trusted
 
 pytestmark = [
     pytest.mark.browser,

@@ -11,10 +11,10 @@ from accounts.models import Office, Provider
 from factureya.core import audit
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, third_party_in
+from factureya.testing.inbound_mails import deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_contact, make_staff
-from factureya.testing.sample_mails import deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.tickets import let_it_close, make_inbound, make_ticket
 from tickets import operations
 from tickets.desk import mail_tray

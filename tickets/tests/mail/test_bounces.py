@@ -11,11 +11,11 @@ from factureya.core import clock
 from factureya.core.mail import intake, outbox, parse
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of
+from factureya.testing.inbound_mails import deliver, last_inbound, make_ana
 from factureya.testing.mails import mail as plain
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_contact
-from factureya.testing.sample_mails import deliver, last_inbound, make_ana
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, policy, tasks
 from tickets.inbound import receive

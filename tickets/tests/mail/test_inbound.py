@@ -14,9 +14,9 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.mails import multipart
 from factureya.testing.people import make_agent, make_contact, make_customer
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import let_it_close, mails_about, make_ticket
 from tickets import operations, threads
 from tickets.models import Message, Ticket

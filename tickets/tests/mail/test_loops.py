@@ -8,8 +8,8 @@ import pytest
 from accounts.models import User
 from factureya.core import clock, tasks
 from factureya.core.models import MailQuota, OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.people import make_agent
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations
 from tickets.models import Ticket

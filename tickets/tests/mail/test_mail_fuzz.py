@@ -26,10 +26,10 @@ from factureya.core.mail import parse as mail_parse
 from factureya.core.mail.headers import compute_fingerprint
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage
-from factureya.core.tests.mail.test_samples import FOLDER, rows
+from factureya.testing.inbound_mails import ANA
 from factureya.testing.mutations import INSERTS, SEEDS, mutated
 from factureya.testing.people import make_contact, own_provider
-from factureya.testing.sample_mails import ANA
+from factureya.testing.sample_mails import SAMPLES
 
 pytestmark = [
     pytest.mark.once,
@@ -40,7 +40,6 @@ IS_FULL = os.environ.get("FUZZ") == "full"
 OWN, PIECES, OF_A_SAMPLE = (340, 800, 60) if IS_FULL else (100, 250, 35)
 MAX_SECONDS, MAX_MEGABYTES = 2, 200
 DEAREST = {"seconds": 0.0, "megabytes": 0.0, "mails": 0.0}
-SAMPLES = [row["file"] for row in rows("MANIFEST.tsv")]
 Bring = Callable[[bytes], None]
 
 
@@ -160,10 +159,9 @@ def test_pieces_in_any_order(bring: Bring, pieces: list[bytes]):
     bring(b"".join(pieces))
 
 
-@pytest.mark.samples
 @pytest.mark.parametrize("name", SAMPLES)
 def test_mutations_of_the_samples(bring: Bring, name: str):
-    source, raw = random.Random(name), (FOLDER / name).read_bytes()
+    source, raw = random.Random(name), SAMPLES[name].raw
     if (sender := mail_parse.parse(raw).sender) and sender != ANA:
         make_contact(email=sender)
     bring(raw)

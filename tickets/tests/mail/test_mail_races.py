@@ -11,8 +11,8 @@ from accounts.models import User
 from factureya.core.clock import now
 from factureya.core.mail import intake
 from factureya.core.models import InboundMessage, MailQuota, OutboxMessage
+from factureya.testing.inbound_mails import ANA, deliver, make_ana, proven
 from factureya.testing.people import make_contact
-from factureya.testing.sample_mails import ANA, deliver, make_ana, proven
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, tasks
 from tickets.models import Message, Ticket

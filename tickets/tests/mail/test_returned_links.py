@@ -20,10 +20,10 @@ from factureya.core.files import store
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage, InboundOriginal, OutboxMessage
 from factureya.testing.desk import QUEUE, page_of
+from factureya.testing.inbound_mails import ANA, deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_staff, make_superuser
-from factureya.testing.sample_mails import ANA, deliver, last_inbound, make_ana, passed, proven, trusted
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import links, operations
 from tickets.models import Message, Ticket

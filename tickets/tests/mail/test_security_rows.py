@@ -15,10 +15,10 @@ from django.utils import timezone
 from accounts.models import Office, RoleAssignment, User
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, page_of
+from factureya.testing.inbound_mails import ANA, became, deliver, make_ana, passed, proven, to_customers
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent, make_contact
-from factureya.testing.sample_mails import ANA, became, deliver, make_ana, passed, proven, to_customers
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, threads
 from tickets.models import Message, Note, Ticket

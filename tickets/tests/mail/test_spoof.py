@@ -9,9 +9,9 @@ from django.db import models
 from accounts.models import Office, User
 from factureya.core import clock
 from factureya.core.models import Event, InboundMessage, OutboxMessage
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven
 from factureya.testing.mails import mail
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
-from factureya.testing.sample_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations
 from tickets.models import Message, Note, Ticket, TicketFile

@@ -24,7 +24,7 @@ CLOSINGS = 60  # each takes two of the scene's tickets
 
 
 class Command(BaseCommand):
-    """Scratch databases of its own; touches neither `.env` nor `var/`."""
+    """Measure on scratch databases; touch neither `.env` nor `var/`."""
 
     help = "Mide las páginas con 1,000 y 100,000 tickets en SQLite y PostgreSQL (docs/benchmarks.md)."
 
@@ -136,14 +136,14 @@ def _sizes(text: str) -> list[int]:
 
 
 def _load(places: Sequence[Place], found: Findings) -> None:
-    """One after the other, so that the rates are those of `seed_load`."""
+    """Load one place after the other, so that the rates are those of `seed_load`."""
     for place in places:
         loaded = found.loaded[place.engine, place.size] = place.ask("prepare", place.size)
         found.engines.add(loaded["engine"])
 
 
 def _compile(places: Sequence[Place], found: Findings) -> None:
-    """Every page once, for its templates; how many statements it sends."""
+    """Ask for every page once, for its templates; return how many statements it sends."""
     for place in places:
         for page in ("auth", "auth (agent)", *report.TARGETS):
             place.ask("page", page)  # templates and plans are compiled
@@ -151,7 +151,7 @@ def _compile(places: Sequence[Place], found: Findings) -> None:
 
 
 def _round(places: Sequence[Place], found: Findings, *, is_warm: bool) -> None:
-    """Every page once at every place, one after the other."""
+    """Ask for every page once at every place, one after the other."""
     for page in ("auth", "my tickets", "detail", "create", "auth (agent)", "queue", "workspace"):
         for place in places:
             taken = place.ask("page", page)

@@ -36,6 +36,10 @@ BLOCK = "De: Soporte <s@f.mx>\nEnviado el: lunes, 5 de marzo de 2025\nPara: Ana\
         (f"Listo\n\nEnviado desde mi iPhone\n\n{SAID}\n\n> hola", "Listo"),
         ("Listo\n\nObtener Outlook para Android\n", "Listo"),
         ("Listo\n-- \nAna López\nTel. 5", "Listo"),
+        ('C\'est bon\nLe 4 janv. 2016 19:03, "Soporte"\n<s@f.mx>\na écrit :\n\n> Bonjour', "C'est bon"),
+        ("Ya\n\nEl jueves, 21 de noviembre de 2013, Soporte escribió:\n\n>    hola\n>\n", "Ya"),
+        ('Ya\nOn Nov 28, 2014 12:36 PM, "Soporte" <s@f.mx> wrote:\n\n>     hola\n> adiós', "Ya"),
+        ("Esto no es un ---------- corte.\n\n--\n***\n####\n~~~~~\n_______\n", "Esto no es un ---------- corte."),
         ("Listo\n\n***\n=====\n\u1427\n", "Listo"),
         (f"{SAID}\n> uno\n> dos\n\nMi respuesta", "Mi respuesta"),  # 16: bottom
         ("Buenas\n> ¿uno?\nsí\n> ¿dos?\nno\n> fin", "Buenas\n> ¿uno?\nsí\n> ¿dos?\nno"),  # 16: interleaved

@@ -16,7 +16,7 @@ FIRST_DAY = timedelta(days=75)
 
 
 class Command(BaseCommand):
-    """Seeds once, all or nothing; prints the address and the accounts every time."""
+    """Seed once, all or nothing; print the address and the accounts every time."""
 
     help = "Datos de demostración: cuentas y unos cuarenta tickets. Se puede repetir."
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def seed() -> int:
-    """Make the accounts and play the stories; the number of tickets."""
+    """Make the accounts and play the stories; return the number of tickets."""
     present = clock.now()
     _wake_no_workers()
     with transaction.atomic():
@@ -49,8 +49,8 @@ def seed() -> int:
 
 
 def _wake_no_workers() -> None:
-    """Keep the mails of the demo from waking workers: nearly all count as sent, and calls would fill the broker.
+    """Leave the broker out of this process, because nearly all of the hundreds of mails are sent already.
 
-    It is set before the first mail of this process, which ends with the command; the sweep sends the mails.
+    It is called before the first mail of the process, which ends with the command; the sweep needs no broker.
     """
     current_app.conf.broker_url = "memory://localhost/"

@@ -76,7 +76,7 @@ _CLAUSES = re.compile(r"\bM(\d{1,2})(?:\s?[–-]\s?M?(\d{1,2}))?\b")
 
 @dataclass
 class Clause:
-    """What the sources say of one clause."""
+    """Hold what the sources say of one clause."""
 
     operations: set[str] = field(default_factory=set)
     constraints: set[str] = field(default_factory=set)

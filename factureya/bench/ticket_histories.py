@@ -1,4 +1,4 @@
-"""What a ticket of the load data goes through: the steps, texts and times of one life, from a seeded generator.
+"""What a ticket of the load data goes through: the steps, texts and times of one history, from a seeded generator.
 
 Pure: no database. The shares are those of a help desk that keeps up: nearly everything is closed, a tenth of
 that by silence (M15), and a steady few are Abierto or En espera however many tickets there are.
@@ -49,7 +49,7 @@ DETAIL = "Aquí está lo que pide del folio {n}. Sigue apareciendo el mismo mens
 THANKS = "Quedó resuelto, gracias."
 NOTE = "Ya se reprodujo con el folio {n} en pruebas; el dato de {who} estaba incompleto."
 
-# Each life is a string of steps: t take, q ask for detail, s propose a solution, i information, n note,
+# Each history is a string of steps: t take, q ask for detail, s propose a solution, i information, n note,
 # c confirm, w reminder, x silence (reminder, close).
 CLOSED = ["tsc", "tsc", "sc", "tqisc", "tqisc", "tnqisc", "tqiqisc", "tsx", "tqx", "tsisc"]
 ACTIVE = ["", "", "t", "tqi", "tqi", "tqiqi", "ts", "tq", "tsis", "tq", "t", "qi", "tnqiqis"]
@@ -57,8 +57,8 @@ PHRASES = {"q": ASK, "s": SOLVED, "i": DETAIL, "c": THANKS, "n": NOTE}
 
 
 @dataclass(frozen=True)
-class Life:
-    """One ticket to be: when it opens, its steps with their instants, and its texts."""
+class History:
+    """Hold one ticket to be: when it opens, its steps with their instants, and its texts."""
 
     opened_at: datetime
     steps: Sequence[tuple[str, datetime]]
@@ -70,12 +70,12 @@ class Life:
     is_phone: bool
 
     def text(self, step: str) -> str:
-        """What is written in this step."""
+        """Return what is written in this step."""
         return PHRASES[step].format(**self.words)
 
 
-def live(rng: Random, present: datetime, *, active: bool, steps: str = "") -> Life:
-    """A life that ends closed within the last HISTORY, or one that goes on now.
+def make_history(rng: Random, present: datetime, *, active: bool, steps: str = "") -> History:
+    """Return a history that ends closed within the last HISTORY, or one that goes on now.
 
     A wait that goes on began less than 60 hours ago, so no sweep is due on freshly loaded data.
     """
@@ -92,7 +92,7 @@ def live(rng: Random, present: datetime, *, active: bool, steps: str = "") -> Li
         dated.append((step, at))
     category, impact, subject = rng.choice(SUBJECTS)
     words = {"who": rng.choice(NAMES), "n": f"A-{rng.randint(100, 99_999)}"}
-    return Life(
+    return History(
         opened_at,
         dated,
         subject.format(**words),

@@ -1,0 +1,65 @@
+"""Mails on their whole way: kept, read, disposed of. The verdict of our mail server is written by hand."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import User
+from factureya.core.mail import intake
+from factureya.core.mail.intake import Outcome
+from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.testing.mails import mail
+from factureya.testing.people import make_contact, make_customer, own_provider
+from tickets.models import Ticket
+
+AUTHSERV = "mx.factureya.com"
+ANA = "ana@ejemplo.mx"
+
+
+def make_ana(**company: Any) -> User:
+    """Ana, the representative of a verified company, with a registered mail of her own."""
+    own_provider()
+    return make_contact(make_customer(**company), representative=True, email=ANA, full_name="Ana Robles")
+
+
+def passed(domain: str = "ejemplo.mx", result: str = "pass") -> str:
+    """What our mail server writes about a sender of the domain."""
+    return f"{AUTHSERV}; dmarc={result} (p=none) header.from={domain}"
+
+
+def proven(body: str | bytes = "No puedo timbrar", **headers: Any) -> bytes:
+    """A mail that our mail server vouches for."""
+    sender = str(headers.get("From", ANA))
+    domain = sender.strip("<> ").rpartition("@")[2]
+    return mail(
+        body,
+        **{"From": ANA, "Message-ID": None, "Authentication-Results": passed(domain)} | headers,
+    )
+
+
+def deliver(raw: bytes, *, received_at: datetime | None = None, to: tuple[str, ...] = ()) -> Outcome:
+    """Keep a mail and dispose of it, as every way in does."""
+    return intake.receive(raw, source="pipe", received_at=received_at, recipients=to)
+
+
+def became(outcome: Outcome) -> Ticket:
+    """The ticket that a mail opened or joined."""
+    assert outcome.about.startswith("ticket:"), outcome
+    return Ticket.objects.get(number=outcome.about.removeprefix("ticket:"))
+
+
+def last_inbound() -> InboundMessage:
+    """The mail that was kept last."""
+    return InboundMessage.objects.latest("pk")
+
+
+def to_customers() -> list[OutboxMessage]:
+    """Every mail that went to somebody outside."""
+    return list(OutboxMessage.objects.exclude(kind="tickets/new_message").order_by("pk"))
+
+
+def trusted(patched: Any) -> None:
+    """Let the tests' mail server be ours."""
+    assert settings is not None
+    patched.MAIL_TRUSTED_AUTHSERV = AUTHSERV
