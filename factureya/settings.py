@@ -109,7 +109,7 @@ TEMPLATES = [
         "NAME": "mail",  # plain text: nothing is escaped, {{ variables }} are never mark_safe
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates" / "mail"],
-        "OPTIONS": {"autoescape": False},
+        "OPTIONS": {"autoescape": False, "builtins": ["factureya.core.templatetags.fy"]},
     },
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"

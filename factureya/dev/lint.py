@@ -10,6 +10,7 @@ from pathlib import Path
 
 from factureya.dev import environment
 
+LONGEST_TEMPLATE_LINE = 160
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = [sys.executable, "manage.py"]
@@ -27,6 +28,7 @@ def checks() -> dict[str, list[str]]:
             str(BIN / "djlint"),
             *"--lint --quiet --configuration .djlintrc templates".split(),
         ],
+        "template lines": [sys.executable, "-m", "factureya.dev.lint", "lines"],
         "template format": [str(BIN / "djade"), "--target-version", "5.2", "--check", *templates],
         "guards": [*MANAGE, "check", "--database", "default", "--fail-level", "WARNING"],
         "manual": [*MANAGE, "manual", "--check"],
@@ -61,6 +63,18 @@ def run(check: tuple[str, list[str]]) -> int:
     return int(done.returncode != 0)
 
 
+def long_template_lines() -> list[str]:
+    """Return path, number and length of each line of a template that is longer than LONGEST_TEMPLATE_LINE."""
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {len(line)} characters"
+        for path in sorted(path for path in ROOT.glob("templates/**/*") if path.is_file())
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > LONGEST_TEMPLATE_LINE
+    ]
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["lines"]:
+        sys.exit("\n".join(long_template_lines()) or 0)
     assert environment.VAR_DIR  # importing it took `.env` and `var/` out of the environment
     sys.exit(main())

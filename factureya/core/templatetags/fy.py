@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from django import template
 from django.forms import BaseForm, BoundField
+from django.template.base import Parser, TextNode, Token
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +25,7 @@ from factureya.core.words import MONTHS, WEEKDAYS
 register = template.Library()
 
 PICTURE_WIDTH = 256  # pixels of a page
+BREAKABLE = "\0"  # stands for white space of a template inside {% line %}; no value can hold this character
 DAYS = {0: "hoy", -1: "ayer", 1: "mañana"}
 STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "ok", "bad": "bad"}
 
@@ -148,6 +151,33 @@ def state_class(status: str) -> str:
 def chip(status: str, label: str) -> SafeString:
     """Return the HTML of partials/state.html; in the rows of a list an include would cost too much."""
     return format_html('<span class="fy-state {}">{}</span>', state_class(status), label)
+
+
+@register.simple_block_tag
+def fill(content: str, partial: str, **inputs: Any) -> SafeString:
+    """Render a partial whose input `text` is what stands inside this tag, for a text too long for one line."""
+    return render_to_string(partial, {**inputs, "text": SafeString(" ".join(content.split()))})
+
+
+@register.tag
+def line(parser: Parser, _token: Token) -> "LineNode":
+    """Print what stands inside this tag as one line of a mail; the template may break that line at its spaces."""
+    nodes = parser.parse(("endline",))
+    parser.delete_first_token()
+    for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
+        text.s = re.sub(r"\s+", BREAKABLE, text.s)
+    return LineNode(nodes)
+
+
+class LineNode(template.Node):
+    """Prints its nodes; the white space of the template becomes single spaces, that of values stays as it is."""
+
+    def __init__(self, nodelist: template.NodeList) -> None:
+        self.nodelist = nodelist
+
+    def render(self, context: template.Context) -> SafeString:
+        """Return the text without a break of the template at its beginning, its end or inside."""
+        return SafeString(re.sub(f"{BREAKABLE}+", " ", self.nodelist.render(context).strip(BREAKABLE)))
 
 
 @register.filter
