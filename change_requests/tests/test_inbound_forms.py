@@ -268,7 +268,7 @@ def company_of(*names: str, **columns: str) -> list[User]:
 
 
 def change_form(draft: FormalRequest, phone: str) -> bytes:
-    blank = form_draw.render(CHANGE, form_draw.data_of(draft))
+    blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     return pdfs.fill(blank, {"new_phone": phone, "reason": "Cambió el número de la oficina.", "oath": "/Yes"})
 
 

@@ -112,9 +112,9 @@ def test_h13_a_waiver_of_before_with_a_partial_checker_is_not_carried_out():
     request.refresh_from_db()
     request.waiver.checker = cast.fabian  # as a row of before the rule would say
     with pytest.raises(operations.Refused, match="tomó parte"):
-        operations.implementing.require_independent_checker(request)
+        operations.executing._require_independent_checker(request)
     request.waiver = None
-    operations.implementing.require_independent_checker(request)
+    operations.executing._require_independent_checker(request)
 
 
 def test_h13_who_granted_an_earlier_waiver_does_not_check_the_next():
