@@ -9,14 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from change_requests.models import (
-    ACCESS,
-    Decision,
-    Execution,
-    FormalRequest,
-    InformationAsset,
-    Waiver,
-)
+from change_requests.models import ACCESS, Decision, Execution, FormalRequest, InformationAsset, Waiver
 from factureya.core.admin import ReadOnlyAdmin
 
 
@@ -58,15 +51,7 @@ class FormalRequestAdmin(ShownAdmin):
 class DecisionAdmin(ShownAdmin):
     """Decisions: who decided which content, without reasons."""
 
-    list_display = (
-        "request",
-        "revision_no",
-        "office",
-        "verdict",
-        "decider_name",
-        "decided_at",
-        "sha256",
-    )
+    list_display = ("request", "revision_no", "office", "verdict", "decider_name", "decided_at", "sha256")
     list_filter = ("verdict", "office")
     list_select_related = ("request",)
 

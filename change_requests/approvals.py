@@ -9,10 +9,7 @@ from change_requests.kinds import content
 from change_requests.models import ACCESS, Decision, DecisionSlot, FormalRequest, InformationAsset
 
 Form = FormalRequest.Form
-OFFICE_OF = {
-    Decision.Office.OWNER: Office.INFORMATION_OWNER,
-    Decision.Office.SECURITY: Office.SECURITY_OFFICER,
-}
+OFFICE_OF = {Decision.Office.OWNER: Office.INFORMATION_OWNER, Decision.Office.SECURITY: Office.SECURITY_OFFICER}
 _NEEDED_OFFICES = (Office.SUPERVISOR, Office.INFORMATION_OWNER, Office.SECURITY_OFFICER, Office.IMPLEMENTER)
 
 
@@ -133,9 +130,7 @@ def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None]
 
 
 def _group_by_owner(
-    assets: list[InformationAsset],
-    owners: frozenset[int],
-    decisions: dict[tuple[str, int | None], Decision],
+    assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
 ) -> list[NeededApproval]:
     """Return one approval for all assets that the same people may decide and the same decision covers."""
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}

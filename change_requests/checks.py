@@ -25,9 +25,5 @@ def check_lawful_people(databases: Any = None, **_options: Any) -> list[Error]:
         return []
     hint = "Otorgue el cargo en el admin, o nombre al propietario del activo."
     return [
-        Error(
-            f"Nobody could lawfully decide and execute a request: {missing}.",
-            hint=hint,
-            id="change_requests.E001",
-        )
+        Error(f"Nobody could lawfully decide and execute a request: {missing}.", hint=hint, id="change_requests.E001")
     ]

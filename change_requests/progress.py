@@ -15,14 +15,7 @@ from change_requests.models import Decision, DecisionSlot, FormalRequest, Reques
 from factureya.core import clock
 
 Status, Form = FormalRequest.Status, FormalRequest.Form
-ENDED = (
-    Status.EXECUTED,
-    Status.CLOSED,
-    Status.REVERTED,
-    Status.REJECTED,
-    Status.CANCELLED,
-    Status.EXPIRED,
-)
+ENDED = (Status.EXECUTED, Status.CLOSED, Status.REVERTED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED)
 # The look of each status's mark (core.templatetags.fy.state_class).
 STATUS_LOOKS = {
     Status.DRAFT: "waiting",

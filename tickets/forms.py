@@ -26,11 +26,7 @@ WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 def _by_kind(problem: str, question: str) -> SafeString:
     """Return both wordings; the stylesheet shows the one that fits what was chosen, without a script."""
-    return format_html(
-        '<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>',
-        problem,
-        question,
-    )
+    return format_html('<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>', problem, question)
 
 
 class TicketForm(FilesMixin):
@@ -84,22 +80,14 @@ class TicketForm(FilesMixin):
         help_text="Uno por renglón, desde que entró hasta que falló. Con esto lo reproducimos sin llamarle.",
         required=False,
     )
-    expected = Text(
-        label="¿Qué esperaba que pasara? (opcional)",
-        required=False,
-        rows=2,
-    )
+    expected = Text(label="¿Qué esperaba que pasara? (opcional)", required=False, rows=2)
     cfdi_uuid = forms.CharField(
         label="Folio fiscal (opcional)",
         help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
         required=False,
         validators=[MaxLengthValidator(MAX_PASTED, WRONG_UUID_LENGTH)],
         widget=forms.TextInput(
-            attrs={
-                "class": "textinput form-control fy-mono",
-                "autocomplete": "off",
-                "spellcheck": "false",
-            }
+            attrs={"class": "textinput form-control fy-mono", "autocomplete": "off", "spellcheck": "false"}
         ),
         error_messages={
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"

@@ -50,13 +50,7 @@ GUARDS = [
             _and(
                 "OLD.status = 'closed'",
                 _changed(
-                    "status",
-                    "closed_at",
-                    "closed_reason",
-                    "wait_reason",
-                    "waiting_since",
-                    "closes_at",
-                    "reminder_id",
+                    "status", "closed_at", "closed_reason", "wait_reason", "waiting_since", "closes_at", "reminder_id"
                 ),
             )
         ),

@@ -39,9 +39,7 @@ def token_for(user: User, ticket: Ticket) -> str:
     """Return the token of a link for this contact and ticket."""
     expires_at = int((clock.now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     return signing.dumps(
-        [user.pk, ticket.number, core_signing.digest(SALT, user.email.lower()), expires_at],
-        salt=SALT,
-        compress=True,
+        [user.pk, ticket.number, core_signing.digest(SALT, user.email.lower()), expires_at], salt=SALT, compress=True
     )
 
 

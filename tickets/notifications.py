@@ -57,11 +57,7 @@ def new_message(ticket: Ticket, event: Event, message: Message) -> None:
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
     outbox.enqueue(
-        NEW_MESSAGE,
-        key=f"{event.hash}:assignee",
-        to=ticket.assignee.email,
-        about=ticket.chain,
-        context=context,
+        NEW_MESSAGE, key=f"{event.hash}:assignee", to=ticket.assignee.email, about=ticket.chain, context=context
     )
 
 

@@ -4,15 +4,7 @@ from accounts.models import Customer, Office, User
 from factureya.core.refusals import NotAllowed
 from tickets.models import Ticket
 
-__all__ = [
-    "NotAllowed",
-    "may_hand_over",
-    "may_open",
-    "may_take_calls",
-    "may_work",
-    "may_write_as_customer",
-    "require",
-]
+__all__ = ["NotAllowed", "may_hand_over", "may_open", "may_take_calls", "may_work", "may_write_as_customer", "require"]
 
 
 def may_open(user: User, customer: Customer) -> bool:

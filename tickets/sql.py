@@ -73,8 +73,5 @@ def match_words(found: Sequence[str]) -> Q | Func:
             condition &= Q(search_words__contains=word)
         return condition
     vector = Func(F("search_words"), template="to_tsvector('simple', %(expressions)s)")
-    query = Func(
-        Value(" & ".join(f"{word}:*" for word in found)),
-        template="to_tsquery('simple', %(expressions)s)",
-    )
+    query = Func(Value(" & ".join(f"{word}:*" for word in found)), template="to_tsquery('simple', %(expressions)s)")
     return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())

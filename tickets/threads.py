@@ -21,11 +21,7 @@ _PLUS = "tickets.reply-to"
 _SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.make_message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
-OUR_PREFIXES = (
-    NUMBER_PREFIX,
-    "SA",
-    "SC",
-)  # a ticket's number and a request's folios, which are text here
+OUR_PREFIXES = (NUMBER_PREFIX, "SA", "SC")  # a ticket's number and a request's folios, which are text here
 _NUMBERS_IN_TEXT = {
     prefix: re.compile(
         rf"(?<![0-9A-Za-z]){prefix}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}[-‐‑‒–—―− ]?[0-9A-Za-z]{{4}}(?![0-9A-Za-z])",
@@ -34,8 +30,7 @@ _NUMBERS_IN_TEXT = {
     for prefix in OUR_PREFIXES
 }
 _PREFIXES = re.compile(
-    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+",
-    re.IGNORECASE,
+    r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+", re.IGNORECASE
 )
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 MAX_SUBJECT_NUMBERS = 5

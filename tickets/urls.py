@@ -23,17 +23,9 @@ urlpatterns = [
     path("tickets/consultar/", views_public.LookUp.as_view(), name="lookup"),
     path("tickets/<ticket_number:number>/", views_ticket.Detail.as_view(), name="detail"),
     path("tickets/<ticket_number:number>/creado/", views_ticket.Created.as_view(), name="created"),
-    path(
-        "tickets/<ticket_number:number>/informacion/",
-        views_ticket.AddInformation.as_view(),
-        name="add_information",
-    ),
+    path("tickets/<ticket_number:number>/informacion/", views_ticket.AddInformation.as_view(), name="add_information"),
     path("tickets/<ticket_number:number>/confirmar/", views_ticket.Confirm.as_view(), name="confirm"),
-    path(
-        "tickets/<ticket_number:number>/continuar/",
-        views_ticket.FollowUp.as_view(),
-        name="follow_up",
-    ),
+    path("tickets/<ticket_number:number>/continuar/", views_ticket.FollowUp.as_view(), name="follow_up"),
     path("enlace/<str:token>/", views_public.OpenLink.as_view(), name="link"),
     path("archivos/<slug:token>/", views_public.Download.as_view(), name="file"),
 ]

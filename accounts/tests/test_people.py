@@ -160,12 +160,7 @@ def test_only_the_representative_of_a_verified_company_has_the_page(client):
     ana = make_ana()
     contact = make_contact(ana.contact.customer)
     unverified = make_contact(make_customer(verified=False), representative=True)
-    urls = [
-        PEOPLE,
-        "accounts:limit_person",
-        "accounts:resend_invitation",
-        "accounts:cancel_invitation",
-    ]
+    urls = [PEOPLE, "accounts:limit_person", "accounts:resend_invitation", "accounts:cancel_invitation"]
     for person in (contact, unverified, make_agent()):
         client.force_login(person)
         assert client.get(reverse(PEOPLE)).status_code == 403

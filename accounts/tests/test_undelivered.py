@@ -46,11 +46,7 @@ def invited(kind: str) -> tuple[User, OutboxMessage]:
         inviter = make_representative(customer)
         with transaction.atomic():
             operations.invite_by_request(
-                inviter.contact.customer,
-                email=NEW,
-                folio="SA-0000-0000",
-                invited_by=inviter,
-                actor=make_agent(),
+                inviter.contact.customer, email=NEW, folio="SA-0000-0000", invited_by=inviter, actor=make_agent()
             )
     return inviter, OutboxMessage.objects.filter(to=NEW).latest("pk")
 

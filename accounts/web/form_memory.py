@@ -95,13 +95,7 @@ def keep_draft(session: MutableMapping[str, Any], key: FormKey, fields: dict[str
     """Keep the fields of this form for its owner, in place of an older draft of the same form."""
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
-    draft = {
-        "key": key.key,
-        "form": key.form,
-        "owner": key.owner,
-        "why": why,
-        "fields": dict(filled[:MAX_FIELDS]),
-    }
+    draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": why, "fields": dict(filled[:MAX_FIELDS])}
     session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])
 
 

@@ -33,15 +33,7 @@ def _make_choice(words: str, consequence: str) -> str:
 class Reason(Text):
     """A written reason with a least and a greatest length; spaces at its ends do not count."""
 
-    def __init__(
-        self,
-        *,
-        least: int = MIN_REASON,
-        most: int = MAX_REASON,
-        missing: str,
-        rows: int = 3,
-        **options: Any,
-    ):
+    def __init__(self, *, least: int = MIN_REASON, most: int = MAX_REASON, missing: str, rows: int = 3, **options: Any):
         super().__init__(missing=missing, rows=rows, most=most, **options)
         self.least = least
 
@@ -74,10 +66,7 @@ class ActForm(RefusableForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
-        error_messages={
-            "max_length": stepup.WRONG,
-            "null_characters_not_allowed": stepup.WRONG,
-        },
+        error_messages={"max_length": stepup.WRONG, "null_characters_not_allowed": stepup.WRONG},
     )
     STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
 
@@ -138,10 +127,7 @@ class VerifyForm(ActForm):
         choices=[
             (VERIFY, _make_choice("Está en orden", "Pasa a aprobación")),
             (CLARIFY, _make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
-            (
-                RETURN,
-                _make_choice("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),
-            ),
+            (RETURN, _make_choice("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo")),
         ],
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está en orden o se devuelve"),
@@ -167,10 +153,7 @@ class DecideForm(ActForm):
         label="Decisión",
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
         choices=[
-            (
-                APPROVE,
-                _make_choice("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones"),
-            ),
+            (APPROVE, _make_choice("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones")),
             (CLARIFY, _make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (REJECT, _make_choice("Rechazar", "Se cierra; el cliente recibe la razón")),
         ],
@@ -201,9 +184,7 @@ class DesignateForm(ActForm):
     """Who applies the request (M24)."""
 
     implementer = PersonField(
-        label="Quién implementa",
-        help_text="Solo aparece personal ajeno a Desarrollo.",
-        wrong=WRONG_IMPLEMENTER,
+        label="Quién implementa", help_text="Solo aparece personal ajeno a Desarrollo.", wrong=WRONG_IMPLEMENTER
     )
 
     def __init__(self, *args: Any, people: Iterable[User] = (), **options: Any) -> None:

@@ -26,11 +26,7 @@ COUNT_CAP = 99
 MAX_QUERY = 120
 MINE, OPEN, DONE = "mias", "en-curso", "terminadas"
 VIEWS = {MINE: "Me toca", OPEN: "En curso", DONE: "Terminadas"}
-KINDS = (
-    ("", "Todas las solicitudes"),
-    ("acceso", "Control de acceso"),
-    ("cambio", "Baja o cambio"),
-)
+KINDS = (("", "Todas las solicitudes"), ("acceso", "Control de acceso"), ("cambio", "Baja o cambio"))
 FORMS = {"acceso": FormalRequest.Form.ACCESS, "cambio": FormalRequest.Form.CHANGE}
 NOTHING = {
     MINE: ("Nada le toca por ahora", "Aquí aparece lo que espera su decisión, lo que vence primero arriba."),

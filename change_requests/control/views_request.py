@@ -43,10 +43,7 @@ class ExpedientePage(FolioView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Show the page."""
-        context = {
-            "dossier": self.make_page(),
-            "record": history_page.read_history(self.formal_request),
-        }
+        context = {"dossier": self.make_page(), "record": history_page.read_history(self.formal_request)}
         return render(request, "control/expediente.html", context)
 
 

@@ -31,8 +31,7 @@ MAX_FORMS = 4  # PDFs of one mail that are read in search of forms; its sender i
 _FOLIO_IN_NAME = re.compile(r"\bS[AC][-_ ]?[0-9A-Z]{4}[-_ ]?[0-9A-Z]{4}(?![0-9A-Za-z])", re.IGNORECASE)
 # The names under which our forms are saved. A folio with more words may name anything that belongs to the request.
 _FORM_NAME = re.compile(
-    r"control-de-acceso|baja-o-cambio|^S[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}( ?\(\d{1,3}\))?\.pdf$",
-    re.IGNORECASE,
+    r"control-de-acceso|baja-o-cambio|^S[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}( ?\(\d{1,3}\))?\.pdf$", re.IGNORECASE
 )
 _FORM_OR_FOLIO = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE)
 # Faults of what is certainly one of our forms; a PDF with another fault may be any PDF.
@@ -187,11 +186,7 @@ def _find_colleague(customer: Customer, email: str) -> int:
 
 
 def _gather_forms(
-    inbound: InboundMessage,
-    mail: InboundMail,
-    forms: list[Form],
-    faults: list[FaultyFile],
-    unread: list[MailFile],
+    inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[FaultyFile], unread: list[MailFile]
 ) -> MailedForms:
     """Store the files of a mail that are no forms, and return them with its forms.
 

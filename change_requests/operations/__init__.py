@@ -7,29 +7,11 @@ Status is written here and nowhere else. Times come from `core.clock`.
 
 from change_requests.operations.assets import set_asset_owner
 from change_requests.operations.deciding import approve, reject
-from change_requests.operations.drafting import (
-    add_evidence,
-    create_draft,
-    remove_evidence,
-    reopen_draft,
-    save_draft,
-)
-from change_requests.operations.ending import (
-    close,
-    mark_alarm_seen,
-    not_me,
-    resume,
-    revert,
-    withdraw,
-)
+from change_requests.operations.drafting import add_evidence, create_draft, remove_evidence, reopen_draft, save_draft
+from change_requests.operations.ending import close, mark_alarm_seen, not_me, resume, revert, withdraw
 from change_requests.operations.errors import AlteredEvidence, NoPeople, SentBack, StaleContent
 from change_requests.operations.executing import execute
-from change_requests.operations.implementing import (
-    check_waiver,
-    designate,
-    grant_waiver,
-    overdue_checks,
-)
+from change_requests.operations.implementing import check_waiver, designate, grant_waiver, overdue_checks
 from change_requests.operations.integrity import report_altered_evidence
 from change_requests.operations.mailing import keep_mail_text
 from change_requests.operations.passwords import password_link_undelivered, set_password
@@ -40,12 +22,7 @@ from change_requests.operations.submitting import (
     submit,
 )
 from change_requests.operations.sweeping import expire_due, remind_due
-from change_requests.operations.verifying import (
-    answer_clarification,
-    ask_clarification,
-    return_to_requester,
-    verify,
-)
+from change_requests.operations.verifying import answer_clarification, ask_clarification, return_to_requester, verify
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
 
 __all__ = [

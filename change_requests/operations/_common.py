@@ -32,15 +32,7 @@ APPROVAL_EXPIRED = "La aprobación venció sin aplicarse."
 TURN_COLUMNS = ("turn_since", "due_at", "due_minutes_left", "reminded")
 # Nothing more will be applied: other requests may touch the same assets.
 ENDED = frozenset(
-    {
-        Status.EXECUTED,
-        Status.CLOSED,
-        Status.REJECTED,
-        Status.CANCELLED,
-        Status.EXPIRED,
-        Status.FAILED,
-        Status.REVERTED,
-    }
+    {Status.EXECUTED, Status.CLOSED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.REVERTED}
 )
 _JOINED = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
 

@@ -137,11 +137,7 @@ def _write_decision(
 
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record the approval; if it was the last one, approve the request and tell who is concerned."""
-    data = {
-        "office": str(decision.office),
-        "sha256": decision.sha256,
-        "text_sha256": hash_text(decision.reason),
-    }
+    data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):
         audit.record("request.approved_by", request, actor=actor, revision=decision.revision_no, **data)
         return

@@ -30,13 +30,7 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 
 
 def create_draft(
-    *,
-    actor: User,
-    customer: Customer,
-    form: str,
-    kind: str,
-    key: str = "",
-    channel: str = FormalRequest.Channel.PORTAL,
+    *, actor: User, customer: Customer, form: str, kind: str, key: str = "", channel: str = FormalRequest.Channel.PORTAL
 ) -> FormalRequest:
     """Begin a request of `customer` with a new folio, and return it; only its representative may (M8).
 

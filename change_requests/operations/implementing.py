@@ -5,14 +5,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from change_requests import notifications, policy
 from change_requests.models import FormalRequest, Waiver
-from change_requests.operations._common import (
-    Status,
-    clean_text,
-    hash_text,
-    lock_request,
-    require_none,
-    reread_person,
-)
+from change_requests.operations._common import Status, clean_text, hash_text, lock_request, require_none, reread_person
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, Refused
@@ -36,13 +29,7 @@ def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
 
 
 def grant_waiver(
-    pk: int,
-    *,
-    actor: User,
-    implementer: User,
-    reason: str,
-    controls: str,
-    checker: User,
+    pk: int, *, actor: User, implementer: User, reason: str, controls: str, checker: User
 ) -> FormalRequest:
     """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 

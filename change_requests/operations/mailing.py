@@ -30,12 +30,7 @@ def keep_mail_text(
         actor = reread_person(actor)
         require_none(policy.why_not_request(actor, request.customer))
         text = MailText.objects.create(
-            request=request,
-            author=actor,
-            author_name=actor.get_full_name(),
-            body=body,
-            is_shared=is_shared,
-            at=now(),
+            request=request, author=actor, author_name=actor.get_full_name(), body=body, is_shared=is_shared, at=now()
         )
         Attachment.objects.filter(pk__in=[file.pk for file in files]).update(draft="")
         MailTextFile.objects.bulk_create(MailTextFile(text=text, attachment=file, sha256=file.sha256) for file in files)

@@ -35,11 +35,7 @@ SPENT_CODE = "Ese código ya no sirve. Pida otro."
 
 
 def submit(
-    pk: int,
-    *,
-    actor: User,
-    channel: str = FormalRequest.Channel.PORTAL,
-    seen: str | None = None,
+    pk: int, *, actor: User, channel: str = FormalRequest.Channel.PORTAL, seen: str | None = None
 ) -> FormalRequest:
     """Send the draft as a new revision; it waits for the link that goes to the registered mail (M8, M19, M20).
 

@@ -45,11 +45,7 @@ def answers(form: str, cast: request_histories.Cast, **values: str) -> dict[str,
 
 
 def letter(
-    sender: User | str,
-    *files: tuple[str, bytes],
-    to: str = DESK,
-    verdict: str = "pass",
-    text: str = "",
+    sender: User | str, *files: tuple[str, bytes], to: str = DESK, verdict: str = "pass", text: str = ""
 ) -> bytes:
     """A mail with files that our mail server vouches for."""
     address = sender if isinstance(sender, str) else sender.email
@@ -83,16 +79,8 @@ def test_a_change_form_at_mesa_de_control_is_a_request_that_waits_for_its_confir
     outcome = deliver(letter(cast.ana, ("solicitud.pdf", content)))
 
     request = only_request()
-    assert (outcome.disposition, outcome.about, outcome.accepted) == (
-        "accept-request",
-        request.chain,
-        (True,),
-    )
-    assert (request.status, request.channel, request.requester) == (
-        Status.SUBMITTED,
-        "email",
-        cast.ana,
-    )
+    assert (outcome.disposition, outcome.about, outcome.accepted) == ("accept-request", request.chain, (True,))
+    assert (request.status, request.channel, request.requester) == (Status.SUBMITTED, "email", cast.ana)
     said = json.loads(request.revisions.get().payload)
     assert {item["field"]: item["new"] for item in said["items"]} == {
         "fiscal_address": " ".join(pdfs.ADDRESS.split()),
@@ -129,10 +117,7 @@ def test_a_baja_and_a_clave_name_the_person_by_mail(cast, kind):
 
 @pytest.mark.clause("M19")
 def test_a_baja_of_the_service_by_mail(cast):
-    content = pdfs.filled(
-        CHANGE,
-        {**answers(CHANGE, cast), "kind": "/Baja", "new_phone": "", "new_fiscal_address": ""},
-    )
+    content = pdfs.filled(CHANGE, {**answers(CHANGE, cast), "kind": "/Baja", "new_phone": "", "new_fiscal_address": ""})
 
     deliver(letter(cast.ana, ("f.pdf", content)))
 
@@ -144,8 +129,7 @@ def test_a_drafts_form_sends_that_draft_and_the_other_files_are_its_evidence(cas
     draft = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
     blank = form_draw.render_form(CHANGE, form_draw.read_form_data(draft))
     content = pdfs.fill(
-        blank,
-        {"new_phone": "222 555 0178", "reason": "Cambió el número de la oficina.", "oath": "/Yes"},
+        blank, {"new_phone": "222 555 0178", "reason": "Cambió el número de la oficina.", "oath": "/Yes"}
     )
     proof = b"%PDF-1.4 recibo %%EOF"
 
@@ -185,11 +169,7 @@ def test_receive_email_says_the_folio(cast, monkeypatch, capsys):
     call_command("receive_email", as_json=True)
 
     said = json.loads(capsys.readouterr().out)
-    assert (said["disposition"], said["folio"], said["ticket"]) == (
-        "accept-request",
-        only_request().folio,
-        None,
-    )
+    assert (said["disposition"], said["folio"], said["ticket"]) == ("accept-request", only_request().folio, None)
 
 
 @pytest.mark.clause("M8", "M20", "M21")
@@ -203,21 +183,12 @@ def test_a_request_by_mail_lives_as_one_of_the_portal_and_ends_the_same(cast):
     deliver(letter(cast.ana, ("f.pdf", pdfs.filled(CHANGE, answers(CHANGE, cast)))))
     mailed = FormalRequest.objects.get(channel="email")
     by_mail = json.loads(mailed.revisions.get().payload)
-    for status in (
-        Status.VERIFYING,
-        Status.IN_APPROVAL,
-        Status.APPROVED,
-        Status.EXECUTED,
-        Status.CLOSED,
-    ):
+    for status in (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED):
         mailed = request_histories.step(cast, mailed, status)
 
     assert by_mail == by_web | {"folio": mailed.folio}
     cast.customer.refresh_from_db()
-    assert (cast.customer.phone, cast.customer.fiscal_address) == (
-        "222 555 0178",
-        " ".join(pdfs.ADDRESS.split()),
-    )
+    assert (cast.customer.phone, cast.customer.fiscal_address) == ("222 555 0178", " ".join(pdfs.ADDRESS.split()))
 
 
 # -- Once --------------------------------------------------------------------------------------------
@@ -231,11 +202,7 @@ def test_the_same_folio_by_web_and_then_by_mail_is_one_request_and_the_second_is
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))
 
-    assert (outcome.disposition, outcome.reason, outcome.about) == (
-        "accept-request",
-        "form-already",
-        request.chain,
-    )
+    assert (outcome.disposition, outcome.reason, outcome.about) == ("accept-request", "form-already", request.chain)
     assert request.revisions.count() == 1
     assert answered(cast.ana.email)[-1] == "form_already"
     assert "Ya recibida" in OutboxMessage.objects.latest("pk").subject
@@ -455,8 +422,7 @@ def test_a_scanned_access_form_at_soporte_is_known_by_its_name(cast):
 @pytest.mark.clause("M19")
 def test_answers_that_cannot_be_sent_are_kept_as_a_draft_and_told_field_by_field(cast):
     content = pdfs.filled(
-        CHANGE,
-        answers(CHANGE, cast, reason="Porque sí", new_registered_email=cast.customer.registered_email),
+        CHANGE, answers(CHANGE, cast, reason="Porque sí", new_registered_email=cast.customer.registered_email)
     )
 
     outcome = deliver(letter(cast.ana, ("f.pdf", content)))

@@ -93,10 +93,7 @@ def test_r4_an_alta_and_a_baja_in_one_mail(cast):
     baja = pdfs.filled(ACCESS, answers(ACCESS, cast, kind="/Baja", person_email="beto@ejemplo.mx"))
     outcome = deliver(letter(cast.ana, alta(cast, "Jimena"), ("otra.pdf", baja)))
     assert outcome.accepted == (True, True)
-    assert set(FormalRequest.objects.values_list("kind", "status")) == {
-        ("alta", "submitted"),
-        ("baja", "submitted"),
-    }
+    assert set(FormalRequest.objects.values_list("kind", "status")) == {("alta", "submitted"), ("baja", "submitted")}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -123,12 +120,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
     assert deliver(raw).accepted == (True, True, True)
     assert not Evidence.objects.exists()
     (answer,) = mails("form_left_out")
-    for words in (
-        "- acta.pdf",
-        by_mail("Jimena").folio,
-        by_mail("Rodrigo").folio,
-        "mesa de control",
-    ):
+    for words in ("- acta.pdf", by_mail("Jimena").folio, by_mail("Rodrigo").folio, "mesa de control"):
         assert words in answer.body
     for request in (by_mail("Jimena"), by_mail("Rodrigo")):
         kept = MailTextFile.objects.get(text__request=request).attachment

@@ -33,15 +33,7 @@ ACTS = {
 
 @pytest.mark.clause("M21", "M24")
 @pytest.mark.parametrize(
-    "status",
-    [
-        Status.DRAFT,
-        Status.SUBMITTED,
-        Status.VERIFYING,
-        Status.IN_APPROVAL,
-        Status.APPROVED,
-        Status.EXECUTED,
-    ],
+    "status", [Status.DRAFT, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED]
 )
 def test_what_may_be_done_in_each_status_and_by_whom(status):
     cast = Cast()
@@ -113,10 +105,7 @@ def test_another_representative_neither_edits_nor_sends_but_may_withdraw():
     cast = Cast()
     beto = second_representative(cast)
     request = request_histories.draft(cast)
-    for act in (
-        operations.submit,
-        lambda pk, actor: operations.save_draft(pk, actor=actor, draft={}),
-    ):
+    for act in (operations.submit, lambda pk, actor: operations.save_draft(pk, actor=actor, draft={})):
         with pytest.raises(operations.NotAllowed, match="quien la comenzó"):
             act(request.pk, actor=beto)
     assert operations.withdraw(request.pk, actor=beto, reason="Ya no hace falta.").status == Status.CANCELLED

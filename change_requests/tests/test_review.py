@@ -64,12 +64,7 @@ def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
     with pytest.raises(operations.Invalid, match="Quien la preparó no implementa"):
         operations.designate(undoing.pk, actor=cast.elsa, implementer=cast.laura)
     with refused_by("request_implementer_is_no_author"):
-        update(
-            undoing,
-            implementer_id=cast.laura.pk,
-            designated_by_id=cast.elsa.pk,
-            designated_at=now(),
-        )
+        update(undoing, implementer_id=cast.laura.pk, designated_by_id=cast.elsa.pk, designated_at=now())
 
 
 @pytest.mark.clause("M21", "M24")
@@ -245,11 +240,7 @@ def test_the_link_of_an_alta_lets_one_person_in_once(cast: Cast):
 
     rosa = accept_invitation(token, full_name="Rosa Nueva", password="Clave-larga-de-Rosa-2026")
 
-    assert (rosa.email, rosa.contact.customer, rosa.contact.role) == (
-        mail.to,
-        cast.customer,
-        "contact",
-    )
+    assert (rosa.email, rosa.contact.customer, rosa.contact.role) == (mail.to, cast.customer, "contact")
     with pytest.raises(Refused):
         accept_invitation(token, full_name="Otra", password="Otra-clave-larga-2026")
 
@@ -366,11 +357,7 @@ def test_a_draft_begun_with_powers_that_were_replaced_since_is_not_sent(cast: Ca
     renewal = request_histories.add_file(
         cast,
         request_histories.draft(
-            cast,
-            items={
-                "representative_rfc": "VECJ880326XXX",
-                "representative_instrument": "Escritura 6",
-            },
+            cast, items={"representative_rfc": "VECJ880326XXX", "representative_instrument": "Escritura 6"}
         ),
     )
     for reached in request_histories.ORDER[1:5]:

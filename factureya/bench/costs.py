@@ -34,12 +34,7 @@ class Cost:
 
 def measure(environment: dict[str, str]) -> dict[str, list[Cost]]:
     """Run each kind of mail a few times, each time another mail, and return the costs."""
-    makes: dict[str, Callable[[int], bytes]] = {
-        ORDINARY: _ordinary,
-        LARGE: _large,
-        PARTS: _parts,
-        DEEP: _deep,
-    }
+    makes: dict[str, Callable[[int], bytes]] = {ORDINARY: _ordinary, LARGE: _large, PARTS: _parts, DEEP: _deep}
     return {what: [_cost(make(number), environment) for number in range(TIMES[what])] for what, make in makes.items()}
 
 

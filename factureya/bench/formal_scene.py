@@ -39,10 +39,7 @@ class Scene:
     def make(self, person: User, status: str) -> FormalRequest:
         """Make a request of this representative in `status`, for another address and telephone than today's."""
         number = next(self.serial)
-        new = {
-            "fiscal_address": f"Calle {number}, 72000 Puebla, Pue.",
-            "phone": f"222 555 {number:04d}",
-        }
+        new = {"fiscal_address": f"Calle {number}, 72000 Puebla, Pue.", "phone": f"222 555 {number:04d}"}
         return request_histories.make(replace(self.cast, ana=person), status, items=new, declares=True)
 
     def waits(self, person: User) -> FormalRequest:

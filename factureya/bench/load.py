@@ -245,16 +245,7 @@ class Writer:
         ticket.message_count += 1
         ticket.touched_at, ticket.last_excerpt = at, " ".join(body.split())[:100]
         self.rows.messages.append(
-            (
-                ticket.pk,
-                ticket.message_count,
-                side,
-                author.pk,
-                author.full_name,
-                ticket.channel,
-                body,
-                at,
-            )
+            (ticket.pk, ticket.message_count, side, author.pk, author.full_name, ticket.channel, body, at)
         )
 
     def _event(self, verb: str, actor: User | None, at: datetime, **data: Any) -> str:
@@ -264,17 +255,7 @@ class Writer:
         happened = EventContent(self.chain, self.seq, self.prev, verb, at, pk, name, data)
         link = compute_hash(cast(Event, happened))
         self.rows.events.append(
-            (
-                self.chain,
-                self.seq,
-                self.prev,
-                link,
-                verb,
-                at,
-                pk,
-                name,
-                json.dumps(data, ensure_ascii=False),
-            )
+            (self.chain, self.seq, self.prev, link, verb, at, pk, name, json.dumps(data, ensure_ascii=False))
         )
         self.prev = link
         return link

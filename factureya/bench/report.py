@@ -29,10 +29,7 @@ TARGETS = {
     "workspace": ("auth (agent)", 30.0),
 }
 GROWTH, RAW = 1.3, 4.0
-LOAD_RATE, LOAD_SIZE = (
-    1_000,
-    10_000,
-)  # tickets a second on PostgreSQL; fewer tickets are over before they count
+LOAD_RATE, LOAD_SIZE = (1_000, 10_000)  # tickets a second on PostgreSQL; fewer tickets are over before they count
 MAIL_RATIO, PIPE_SECONDS, HOSTILE_SECONDS, HOSTILE_MEGABYTES = 8.0, 1.0, 2.0, 200.0
 FORMAL_HEADING, MAIL_HEADING = "## Formal requests (M21)", "## Mail in (M5, M6)"
 HEADINGS = (
@@ -138,17 +135,7 @@ def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
 
 
 def _pages(found: Findings) -> str:
-    head = [
-        "engine",
-        "tickets",
-        "page",
-        "median ms",
-        "p95 ms",
-        "statements",
-        "× auth",
-        "target",
-        "",
-    ]
+    head = ["engine", "tickets", "page", "median ms", "p95 ms", "statements", "× auth", "target", ""]
     rows = []
     for (key, page), times in found.times.items():
         target = TARGETS[page][1] if page in TARGETS else None
@@ -289,10 +276,7 @@ def _mail_rates(mail: MailFindings) -> str:
         ratio = ours / peer if peer else None
         told = ["", ""]
         if key[1] >= LOAD_SIZE:
-            told = [
-                f"≥ {MAIL_RATIO:g}",
-                verdict(ratio >= MAIL_RATIO) if ratio else "not measured",
-            ]
+            told = [f"≥ {MAIL_RATIO:g}", verdict(ratio >= MAIL_RATIO) if ratio else "not measured"]
         work = [mail.work.get((key, who)) for who in ("ours", "peer")]
         rows.append(
             [
@@ -305,17 +289,7 @@ def _mail_rates(mail: MailFindings) -> str:
                 *(f"{median(each):.1f}" if each else "" for each in work),
             ]
         )
-    head = [
-        "engine",
-        "tickets",
-        "ours ÷ peer",
-        "target",
-        "",
-        "our mails/s",
-        "its mails/s",
-        "our ms",
-        "its ms",
-    ]
+    head = ["engine", "tickets", "ours ÷ peer", "target", "", "our mails/s", "its mails/s", "our ms", "its ms"]
     return table(head, rows)
 
 
@@ -340,15 +314,7 @@ def _mail_costs(mail: MailFindings) -> str:
                 f"{median(each.work for each in spent):.2f} s",
             ]
         )
-    head = [
-        "engine",
-        "one `receive_email` of",
-        "median, by the clock",
-        "peak RSS",
-        "target",
-        "",
-        "its own work",
-    ]
+    head = ["engine", "one `receive_email` of", "median, by the clock", "peak RSS", "target", "", "its own work"]
     return table(head, rows)
 
 

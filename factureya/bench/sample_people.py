@@ -10,15 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import (
-    Contact,
-    Customer,
-    Office,
-    Provider,
-    Representative,
-    RoleAssignment,
-    User,
-)
+from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
 from factureya.core import clock
 
 DOMAIN = "carga.example"
@@ -112,11 +104,7 @@ def _companies(count: int, encoded: str, root: User) -> list[User]:
         )
         for place in range(count)
     )
-    people = _users(
-        [f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)],
-        encoded,
-        is_staff=False,
-    )
+    people = _users([f"contacto{place}" for place in range(count * CONTACTS_PER_COMPANY)], encoded, is_staff=False)
     role = Contact.Role
     Contact.objects.bulk_create(
         Contact(

@@ -26,13 +26,7 @@ SUBJECTS = [
     ("other", 2, "La addenda de {who} sale sin número de proveedor"),
     ("other", 2, "No llega el correo con la factura {n} a {who}"),
 ]
-NAMES = [
-    "Ferretería Lupita",
-    "Grupo Lindavista",
-    "Abarrotes El Sol",
-    "Clínica San Juan",
-    "Muebles Cholula",
-]
+NAMES = ["Ferretería Lupita", "Grupo Lindavista", "Abarrotes El Sol", "Clínica San Juan", "Muebles Cholula"]
 QUESTION = """Desde la mañana me aparece el mismo mensaje y no avanza. Ya probé con otro navegador.
 
 Pasos que siguió:

@@ -77,11 +77,7 @@ class Worker:
         """Return how the sweep looks for what is due: statements on tickets, all statements, the plan."""
         statements = sweep.nothing_due()[1]
         on_tickets = [text for text, _ in statements if "tickets_ticket" in text]
-        return {
-            "tickets": len(on_tickets),
-            "all": len(statements),
-            "plan": sweep.plan_of_nothing_due(),
-        }
+        return {"tickets": len(on_tickets), "all": len(statements), "plan": sweep.plan_of_nothing_due()}
 
     def entries(self) -> int:
         """Return how many things have happened to all tickets."""

@@ -73,10 +73,7 @@ def _staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
     provider = third_party if office == Office.THIRD_PARTY_AGENT else own
     email = mail_of(entry["key"])
     operations.invite_staff(
-        email=email,
-        office=office,
-        provider=provider if office in DESK_OFFICES else None,
-        actor=root,
+        email=email, office=office, provider=provider if office in DESK_OFFICES else None, actor=root
     )
     return _accept(email, entry["name"])
 

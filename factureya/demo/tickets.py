@@ -116,20 +116,13 @@ class Player:
 
     def _write(self, pk: int, verb: str, step: Step, who: User) -> None:
         """Do the steps that carry a text and files."""
-        written = {
-            "body": step.get("text", "").strip(),
-            "files": [files.store(spec) for spec in step.get("files", ())],
-        }
+        written = {"body": step.get("text", "").strip(), "files": [files.store(spec) for spec in step.get("files", ())]}
         match verb:
             case "note":
                 operations.add_note(pk, agent=who, **written)
             case "answer":
                 operations.answer(
-                    pk,
-                    agent=who,
-                    wait_reason=step.get("wait"),
-                    proposes_solution=step.get("solves", False),
-                    **written,
+                    pk, agent=who, wait_reason=step.get("wait"), proposes_solution=step.get("solves", False), **written
                 )
             case "info":
                 operations.add_information(pk, author=who, **written)

@@ -24,10 +24,7 @@ def checks() -> dict[str, list[str]]:
         "types": [str(BIN / "mypy")],
         "deploy check": [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
         "migrations": [*MANAGE, "makemigrations", "--check", "--dry-run"],
-        "templates": [
-            str(BIN / "djlint"),
-            *"--lint --quiet --configuration .djlintrc templates".split(),
-        ],
+        "templates": [str(BIN / "djlint"), *"--lint --quiet --configuration .djlintrc templates".split()],
         "template lines": [sys.executable, "-m", "factureya.dev.lint", "lines"],
         "template format": [str(BIN / "djade"), "--target-version", "5.2", "--check", *templates],
         "guards": [*MANAGE, "check", "--database", "default", "--fail-level", "WARNING"],

@@ -46,12 +46,7 @@ class World:
 
 def codes(everybody: int, **others: int) -> dict[str, int]:
     """The expected code of each role: one for everybody but the named roles or groups."""
-    groups = {
-        "customers": CUSTOMERS,
-        "desk": DESK,
-        "officers": OFFICERS,
-        "staff": (*DESK, *OFFICERS, "hugo", "root"),
-    }
+    groups = {"customers": CUSTOMERS, "desk": DESK, "officers": OFFICERS, "staff": (*DESK, *OFFICERS, "hugo", "root")}
     expected = dict.fromkeys(ROLES, everybody)
     for name in [n for n in others if n in groups] + [n for n in others if n not in groups]:
         expected |= dict.fromkeys(groups.get(name, (name,)), others[name])

@@ -50,12 +50,7 @@ class Authority:
         return files
 
     def _signed(
-        self,
-        subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        *,
-        is_authority: bool = False,
-        days: int = 2,
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool = False, days: int = 2
     ) -> bytes:
         until = timezone.now() + timedelta(days=days)
         built = (

@@ -32,10 +32,7 @@ def proven(body: str | bytes = "No puedo timbrar", **headers: Any) -> bytes:
     """A mail that our mail server vouches for."""
     sender = str(headers.get("From", ANA))
     domain = sender.strip("<> ").rpartition("@")[2]
-    return mail(
-        body,
-        **{"From": ANA, "Message-ID": None, "Authentication-Results": passed(domain)} | headers,
-    )
+    return mail(body, **{"From": ANA, "Message-ID": None, "Authentication-Results": passed(domain)} | headers)
 
 
 def deliver(raw: bytes, *, received_at: datetime | None = None, to: tuple[str, ...] = ()) -> Outcome:

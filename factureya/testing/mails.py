@@ -8,12 +8,7 @@ SUPPORT = "soporte@factureya.com"
 
 def mail(body: str | bytes = "Buenas tardes", **headers: Any) -> bytes:
     """A mail from Ana to soporte@; a header of None is left out, a list is written several times."""
-    given = {
-        "From": ANA,
-        "To": SUPPORT,
-        "Subject": "No puedo timbrar",
-        "Message-ID": "<m1@ejemplo.mx>",
-    }
+    given = {"From": ANA, "To": SUPPORT, "Subject": "No puedo timbrar", "Message-ID": "<m1@ejemplo.mx>"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [
         f"{name}: {value}"
@@ -29,10 +24,7 @@ def multipart(*parts: str | bytes, kind: str = "mixed", boundary: str = "limite"
     """A mail of several parts, each given whole with its own head."""
     body = b"".join(
         b"--%s\r\n%s\r\n"
-        % (
-            boundary.encode(),
-            part if isinstance(part, bytes) else part.replace("\n", "\r\n").encode(),
-        )
+        % (boundary.encode(), part if isinstance(part, bytes) else part.replace("\n", "\r\n").encode())
         for part in parts
     )
     closing = b"--%s--\r\n" % boundary.encode()

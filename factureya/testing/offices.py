@@ -21,10 +21,7 @@ from factureya.testing.people import make_contact, make_customer, make_represent
 from factureya.testing.requests import own_assets
 
 REASON = "Nos mudamos de oficinas y cambiamos de conmutador."
-ITEMS = {
-    "phone": "222 555 0178",
-    "fiscal_address": "Blvd. Atlixco 3505, Col. Las Ánimas, 72190 Puebla",
-}
+ITEMS = {"phone": "222 555 0178", "fiscal_address": "Blvd. Atlixco 3505, Col. Las Ánimas, 72190 Puebla"}
 
 
 @dataclass
@@ -52,12 +49,7 @@ def make_cast() -> Cast:
         registered_email="contacto@ocaso.mx",
     )
     dana = make_contact(ocaso, representative=True, email="dana@ocaso.mx", full_name="Dana Poder")
-    represent(
-        ocaso,
-        dana,
-        power_kind="attorney",
-        valid_until=timezone.localdate(now()) + timedelta(days=10),
-    )
+    represent(ocaso, dana, power_kind="attorney", valid_until=timezone.localdate(now()) + timedelta(days=10))
     ana = make_representative(ocaso, email="ana@ocaso.mx", full_name="Ana Robles")
     fabian = make_staff(Office.INFORMATION_OWNER, full_name="Fabián Dueño")
     own_assets(fabian)

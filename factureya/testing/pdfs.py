@@ -101,10 +101,7 @@ def saved(writer: PdfWriter) -> bytes:
 
 def with_javascript(writer: PdfWriter) -> None:
     """A script that runs when the document opens."""
-    action = {
-        NameObject("/S"): NameObject("/JavaScript"),
-        NameObject("/JS"): TextStringObject("app.alert(1)"),
-    }
+    action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("app.alert(1)")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
@@ -117,19 +114,13 @@ def with_field_script(writer: PdfWriter) -> None:
 
 def with_launch(writer: PdfWriter) -> None:
     """An action that starts a program."""
-    action = {
-        NameObject("/S"): NameObject("/Launch"),
-        NameObject("/F"): TextStringObject("calc.exe"),
-    }
+    action = {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject("calc.exe")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
 def with_remote(writer: PdfWriter) -> None:
     """A button that sends the form to somebody."""
-    action = {
-        NameObject("/S"): NameObject("/SubmitForm"),
-        NameObject("/F"): TextStringObject("http://x.example/"),
-    }
+    action = {NameObject("/S"): NameObject("/SubmitForm"), NameObject("/F"): TextStringObject("http://x.example/")}
     writer.pages[0]["/Annots"][0].get_object()[NameObject("/A")] = DictionaryObject(action)
 
 
@@ -225,11 +216,7 @@ def field_bomb() -> bytes:
 
 def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -> bytes:
     """A PDF written by hand; with `in_stream`, object 9 lies in object 5 (a cross-reference stream says so)."""
-    objects = {
-        1: catalog,
-        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        3: b"<</Type/Page/Parent 2 0 R>>",
-    }
+    objects = {1: catalog, 2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>", 3: b"<</Type/Page/Parent 2 0 R>>"}
     if stream:
         objects[5] = stream
     out, at = b"%PDF-1.7\n", {}

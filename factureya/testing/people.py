@@ -8,15 +8,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
-from accounts.models import (
-    Contact,
-    Customer,
-    Office,
-    Provider,
-    Representative,
-    RoleAssignment,
-    User,
-)
+from accounts.models import Contact, Customer, Office, Provider, Representative, RoleAssignment, User
 from factureya.core.clock import now
 
 PASSWORD = "Factureya-demo-2026"
@@ -53,11 +45,7 @@ def make_customer(rfc: str = "", legal_name: str = "", *, verified: bool = True,
 
 
 def make_contact(
-    customer: Customer | None = None,
-    *,
-    representative: bool = False,
-    own_tickets_only: bool = False,
-    **user: Any,
+    customer: Customer | None = None, *, representative: bool = False, own_tickets_only: bool = False, **user: Any
 ) -> User:
     """A contact's user; `.contact.customer` is the company. A representative of a new company has powers in force."""
     if representative and customer is None:
@@ -82,10 +70,7 @@ def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, 
     person = make_user(is_staff=True, **user)
     desk = office in {Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR}
     RoleAssignment.objects.create(
-        user=person,
-        office=office,
-        provider=(provider or own_provider()) if desk else None,
-        granted_by=make_superuser(),
+        user=person, office=office, provider=(provider or own_provider()) if desk else None, granted_by=make_superuser()
     )
     return person
 

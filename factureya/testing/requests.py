@@ -90,12 +90,7 @@ def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> Reque
     customer = request.customer
     assets = {field: asset for asset in _assets(request) for field in asset.fields}
     items = [
-        {
-            "asset": assets[field].code,
-            "field": field,
-            "new": value,
-            "old": _on_file(request, field),
-        }
+        {"asset": assets[field].code, "field": field, "new": value, "old": _on_file(request, field)}
         for field, value in new.items()
     ]
     revision = write_revision(request, items=items, **content)

@@ -212,9 +212,7 @@ SAMPLES: dict[str, Sample] = {
         files=1,
     ),
     "mails inside mails": Sample(
-        without(parts(f"{PLAIN}Tercer asunto\n", nested(3), Message_ID=None), b"Date"),
-        text="Tercer asunto",
-        files=1,
+        without(parts(f"{PLAIN}Tercer asunto\n", nested(3), Message_ID=None), b"Date"), text="Tercer asunto", files=1
     ),
     # -- Replies -------------------------------------------------------------------------------------
     "a reply of Gmail": Sample(

@@ -28,10 +28,7 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
     ticket = operations.open_ticket(author=author, customer=author.contact.customer, **fields)
     if status == Ticket.Status.WAITING:
         ticket = operations.answer(
-            ticket.pk,
-            agent=make_agent(),
-            body="¿Nos comparte el XML?",
-            wait_reason=Ticket.WaitReason.DETAIL,
+            ticket.pk, agent=make_agent(), body="¿Nos comparte el XML?", wait_reason=Ticket.WaitReason.DETAIL
         )
     elif status == Ticket.Status.CLOSED:
         ticket = operations.confirm_resolved(ticket.pk, author=author)

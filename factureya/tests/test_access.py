@@ -194,10 +194,7 @@ TABLE: dict[str, list[Row]] = {
     "tickets:link": [Row(codes(404), FORGED)],
     "tickets:file": [
         Row(HER_COMPANY_AND_DESK, lambda world: [world.file.attachment.token]),
-        Row(
-            codes(404, anonymous=302, dario=200, laura=200),
-            lambda world: [world.note_file.attachment.token],
-        ),
+        Row(codes(404, anonymous=302, dario=200, laura=200), lambda world: [world.note_file.attachment.token]),
     ],
     **access_control.ROWS,
     **access_requests.ROWS,
@@ -215,10 +212,7 @@ TABLE: dict[str, list[Row]] = {
     "admin:accounts_customertoverify_change": [Row(codes(403, anonymous=302, dario=404, laura=404), key(1))],
     "admin:accounts_customer_changelist": [Row(codes(403, anonymous=302, dario=200, laura=200, root=200))],
     "admin:accounts_customer_change": [
-        Row(
-            codes(403, anonymous=302, dario=200, laura=200, root=200),
-            lambda world: [world.ticket.customer_id],
-        )
+        Row(codes(403, anonymous=302, dario=200, laura=200, root=200), lambda world: [world.ticket.customer_id])
     ],
     "admin:accounts_user_changelist": [Row(ROOT_ONLY)],
     "admin:accounts_user_invite": [Row(ROOT_ONLY)],
@@ -248,21 +242,11 @@ TABLE: dict[str, list[Row]] = {
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound),  # without a ticket's number: back
         Row(MAIL_DESK | {"dario": 302, "laura": 302}, inbound, method="post"),
     ],
-    "admin:tickets_ticket_mail_open": [
-        Row(MAIL_DESK, inbound),
-        Row(MAIL_DESK, inbound, method="post"),
-    ],
-    "admin:tickets_ticket_mail_discard": [
-        Row(POST_IN_ADMIN, inbound),
-        Row(MAIL_DESK, inbound, method="post"),
-    ],
+    "admin:tickets_ticket_mail_open": [Row(MAIL_DESK, inbound), Row(MAIL_DESK, inbound, method="post")],
+    "admin:tickets_ticket_mail_discard": [Row(POST_IN_ADMIN, inbound), Row(MAIL_DESK, inbound, method="post")],
     "admin:tickets_ticket_retry_mail": [
         Row(POST_IN_ADMIN, lambda world: [world.ticket.pk, 1]),
-        Row(
-            OWN_DESK | {"dario": 302, "laura": 302},
-            lambda world: [world.ticket.pk, 1],
-            method="post",
-        ),
+        Row(OWN_DESK | {"dario": 302, "laura": 302}, lambda world: [world.ticket.pk, 1], method="post"),
     ],
     "admin:tickets_ticket_release_close": [
         Row(POST_IN_ADMIN, pk),
@@ -281,21 +265,9 @@ for button in ("verify", "join", "refuse"):
         Row(POST_IN_ADMIN, key(999)),
         Row(VERIFIERS, key(999), method="post"),
     ]
-for button in (
-    "grant",
-    "end",
-    "close",
-    "request_reset",
-    "approve_reset",
-    "decline_reset",
-    "resend",
-    "cancel",
-):
+for button in ("grant", "end", "close", "request_reset", "approve_reset", "decline_reset", "resend", "cancel"):
     keys = key(999, 999) if button in {"end", "approve_reset", "decline_reset"} else key(999)
-    TABLE[f"admin:accounts_user_{button}"] = [
-        Row(POST_IN_ADMIN, keys),
-        Row(ROOT_POSTS, keys, method="post"),
-    ]
+    TABLE[f"admin:accounts_user_{button}"] = [Row(POST_IN_ADMIN, keys), Row(ROOT_POSTS, keys, method="post")]
 # Mails and events are neither added nor deleted, and the stock history is not there; a holiday may be taken back.
 for model in ("event", "outboxmessage", "holiday"):
     TABLE[f"admin:core_{model}_history"] = [Row(IN_ADMIN | dict.fromkeys((*DESK, "root"), 404), key(1))]

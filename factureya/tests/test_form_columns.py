@@ -133,17 +133,9 @@ def form_classes() -> list[type[Any]]:
     while waiting:
         for child in waiting.pop().__subclasses__():
             waiting.append(child)
-            if child.__module__.partition(".")[0] in {
-                "accounts",
-                "tickets",
-                "change_requests",
-                "factureya",
-            }:
+            if child.__module__.partition(".")[0] in {"accounts", "tickets", "change_requests", "factureya"}:
                 found.add(child)
-    return sorted(
-        (f for f in found if "tests" not in f.__module__),
-        key=lambda f: f"{f.__module__}{f.__name__}",
-    )
+    return sorted((f for f in found if "tests" not in f.__module__), key=lambda f: f"{f.__module__}{f.__name__}")
 
 
 def fields_of(cls: type[Any], request: Any) -> dict[str, forms.Field]:
@@ -243,13 +235,7 @@ def test_no_page_fails_on_texts_that_are_one_character_too_long(request, request
         called = name.partition(".")[2]
         limits[called] = min(limits.get(called, 10_000), limit_of(field) or 0)
     long = {name: "x" * (limit + 1) for name, limit in limits.items()}
-    chosen = {
-        "outcome": "return",
-        "decision": "reject",
-        "kind": "respuesta",
-        "category": "other",
-        "impact": "1",
-    }
+    chosen = {"outcome": "return", "decision": "reject", "kind": "respuesta", "category": "other", "impact": "1"}
     for role in ("anonymous", "ana", "dario", "laura", "elsa", "root"):
         for name, rows in TABLE.items():
             client = here.client(role)

@@ -107,10 +107,7 @@ def test_servers_a_customer_who_withdraws_is_told_too(cast):
 
 def test_servers_the_operations_refuse_a_reason_that_no_column_holds(cast):
     request = make(cast, Status.VERIFYING)
-    for act, actor in (
-        (operations.return_to_requester, cast.laura),
-        (operations.withdraw, cast.ana),
-    ):
+    for act, actor in ((operations.return_to_requester, cast.laura), (operations.withdraw, cast.ana)):
         with pytest.raises(operations.Invalid) as refusal:
             act(request.pk, actor=actor, reason="x" * 1001)
         assert "escribió 1001" in refusal.value.errors["reason"]
@@ -149,11 +146,7 @@ def test_people_operations_refuse_what_no_column_holds():
         lambda: people.refuse_company(ana.contact.customer_id, reason="x" * 301, actor=agent),
         lambda: people.invite_staff(email=long_mail, office=Office.AGENT, actor=root),
         lambda: people.register_company(
-            email="b@x.mx",
-            password=PASSWORD,
-            full_name="B",
-            rfc=rfc("ÑAÑ010203AB1"),
-            legal_name=LONGER * 128,
+            email="b@x.mx", password=PASSWORD, full_name="B", rfc=rfc("ÑAÑ010203AB1"), legal_name=LONGER * 128
         ),
     ]
     for call in calls:
@@ -206,10 +199,7 @@ def test_a_subject_that_is_too_long_is_refused():
 def test_a_mail_to_an_address_that_no_column_holds_is_not_queued():
     with pytest.raises(ValidationError):
         outbox.enqueue(
-            "account/email/account_already_exists",
-            key="k",
-            to=f"{'x' * 60}@{'.'.join(['y' * 60] * 4)}.mx",
-            context={},
+            "account/email/account_already_exists", key="k", to=f"{'x' * 60}@{'.'.join(['y' * 60] * 4)}.mx", context={}
         )
     assert not OutboxMessage.objects.exists()
 
@@ -224,10 +214,7 @@ LONG_HEADERS: list[dict[str, Any]] = [
     {"Subject": LONG},
     {"Subject": LIGATURE * 300},
     {"Message_ID": f"<{LONG}@x>"},
-    {
-        "References": " ".join(f"<{n}{'y' * 300}@x>" for n in range(50)),
-        "In_Reply_To": f"<{LONG}@x>",
-    },
+    {"References": " ".join(f"<{n}{'y' * 300}@x>" for n in range(50)), "In_Reply_To": f"<{LONG}@x>"},
     {"From": f"{LONG} <ana@ejemplo.mx>"},
     {"From": f"<{'x' * 300}@ejemplo.mx>"},
     {"From": f"<ana@{'.'.join(['y' * 60] * 6)}.mx>"},

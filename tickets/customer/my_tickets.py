@@ -19,13 +19,7 @@ from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
 
 COUNT_CAP = 99
 MAX_QUERY = 120
-ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = (
-    "vigentes",
-    "turno",
-    "cerrados",
-    "empresa",
-    "empresa-cerrados",
-)
+ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = ("vigentes", "turno", "cerrados", "empresa", "empresa-cerrados")
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
 # No primary key leaves: an address holds the number of a ticket.
 NEWEST_FIRST = keyset.Order(

@@ -92,12 +92,7 @@ class TicketView(PrivateView):
 
     def context(self, **more: Any) -> dict[str, Any]:
         """Return what the template of every page of a ticket needs."""
-        return {
-            "ticket": self.ticket,
-            "reader": self.user,
-            "by_link": self.actor.grant is not None,
-            **more,
-        }
+        return {"ticket": self.ticket, "reader": self.user, "by_link": self.actor.grant is not None, **more}
 
 
 class TicketForms(PostingForm, TicketView):

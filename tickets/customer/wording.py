@@ -47,10 +47,7 @@ def _describe_our_turn(ticket: Ticket) -> Turn:
     name = ticket.assignee.get_full_name()
     if ticket.customer_replied or ticket.first_replied_at is None:
         return Turn(f"Nos toca a nosotros: lo tiene {name}", usual)
-    return Turn(
-        f"Nos toca a nosotros: lo tiene {name}",
-        "Ya le respondimos y seguimos trabajando en su caso.",
-    )
+    return Turn(f"Nos toca a nosotros: lo tiene {name}", "Ya le respondimos y seguimos trabajando en su caso.")
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
@@ -67,14 +64,8 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
             f"{who} le envió una solución. Si funcionó, confírmelo; si no, respóndanos y seguimos.",
         )
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
-        return Turn(
-            "Le toca a usted: díganos si lo autoriza",
-            f"{who} necesita su autorización para continuar.",
-        )
-    return Turn(
-        "Le toca a usted: denos más detalle",
-        f"{who} necesita más información para poder continuar.",
-    )
+        return Turn("Le toca a usted: díganos si lo autoriza", f"{who} necesita su autorización para continuar.")
+    return Turn("Le toca a usted: denos más detalle", f"{who} necesita más información para poder continuar.")
 
 
 def _describe_end(ticket: Ticket) -> Turn:

@@ -33,11 +33,7 @@ AFTER: dict[str, tuple[str | None, bool]] = {
     "confirmacion": (Ticket.WaitReason.AUTHORIZATION, True),
     "abierto": (None, False),
 }
-_WAITS = (
-    ("detalle", "pedir detalle"),
-    ("autorizacion", "pedir autorización"),
-    ("confirmacion", "pedir confirmación"),
-)
+_WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"), ("confirmacion", "pedir confirmación"))
 
 
 class ComposerForm(FilesMixin):
@@ -259,11 +255,7 @@ class Composer:
         """Write the note and return its place on the page."""
         key = self.note.key.key
         operations.add_note(
-            self.ticket.pk,
-            agent=self.agent,
-            body=self.form.cleaned_data["note"],
-            files=self.note.files,
-            form_key=key,
+            self.ticket.pk, agent=self.agent, body=self.form.cleaned_data["note"], files=self.note.files, form_key=key
         )
         note = Note.objects.filter(form_key=key).only("pk").first()
         return f"#{note_anchor(note.pk)}" if note else "#escribir"

@@ -31,11 +31,7 @@ def read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
 def _describe_delivery(mail: OutboxMessage) -> Delivery:
     """Return the state of one mail in the agent's words."""
     if mail.bounced_at is not None:
-        return Delivery(
-            mail.pk,
-            f"No entregado: el otro servidor lo devolvió {when(mail.bounced_at)}",
-            is_bad=True,
-        )
+        return Delivery(mail.pk, f"No entregado: el otro servidor lo devolvió {when(mail.bounced_at)}", is_bad=True)
     if mail.status == Status.FAILED:
         text = f"No entregado: {_shorten_error(mail)}"
         return Delivery(mail.pk, text, is_bad=True, may_retry=True)

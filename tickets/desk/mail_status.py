@@ -36,10 +36,7 @@ class MailState:
 
 def build_questions() -> list[sql.Question]:
     """Return the questions that the line needs answered, for `sql.ask_all`."""
-    return [
-        sql.capped_count(health.find_tray(), health.TRAY_CAP),
-        sql.capped_count(health.find_overdue(), 1),
-    ]
+    return [sql.capped_count(health.find_tray(), health.TRAY_CAP), sql.capped_count(health.find_overdue(), 1)]
 
 
 def read_state(answers: Sequence[int]) -> MailState:

@@ -86,11 +86,7 @@ VIEWS = {
             is_urgent=True,
         ),
         View(
-            "abiertos",
-            "Abiertos",
-            TEAM,
-            "Ningún ticket abierto.",
-            lambda tickets, _user: tickets.filter(status=OPEN),
+            "abiertos", "Abiertos", TEAM, "Ningún ticket abierto.", lambda tickets, _user: tickets.filter(status=OPEN)
         ),
         View(
             "en-espera",

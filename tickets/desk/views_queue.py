@@ -147,8 +147,5 @@ def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any
         if count and slug != place.view.slug:
             shown = "99+" if count >= queue.COUNT_CAP else str(count)
             view = queue.VIEWS[slug]
-            return {
-                "next_view": f"{view.label} ({shown})",
-                "next_view_url": queue_url(queue.Place(view=view)),
-            }
+            return {"next_view": f"{view.label} ({shown})", "next_view_url": queue_url(queue.Place(view=view))}
     return {"next_view": "", "next_view_url": ""}

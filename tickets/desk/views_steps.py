@@ -116,11 +116,6 @@ def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: st
     """Show the page with the choice."""
     place = _read_place(request)
     context = page_context(
-        request,
-        title,
-        ticket=ticket,
-        form=form,
-        place=place,
-        back_url=workspace_url(ticket.pk, place),
+        request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
     )
     return TemplateResponse(request, template, context)

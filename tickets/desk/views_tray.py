@@ -265,12 +265,7 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
     """Return what every page of a mail shows."""
     context = page_context(
-        request,
-        title,
-        inbound=inbound,
-        mail_url=_mail_url(inbound.pk),
-        spot=Spot.of_mail(inbound),
-        **more,
+        request, title, inbound=inbound, mail_url=_mail_url(inbound.pk), spot=Spot.of_mail(inbound), **more
     )
     return {**context, "list_url": _tray_url(Spot.of_mail(inbound))}
 

@@ -38,10 +38,7 @@ def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
 def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
     """Return the goal as a sentence for the head of the ticket's page; a failed reminder keeps it open (M15)."""
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
-        return Goal(
-            "No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo",
-            css="fy-late",
-        )
+        return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
     due = describe_goal(ticket, instant)
     if ticket.close_held_at is not None:
         return Goal(due.text, css=due.css)

@@ -28,12 +28,7 @@ class Message(models.Model):
     created_at = models.DateTimeField("cuándo", default=clock.now)
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     inbound = models.OneToOneField(
-        InboundMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="entry",
-        verbose_name="correo del que viene",
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="entry", verbose_name="correo del que viene"
     )
 
     class Meta:
@@ -89,7 +84,7 @@ class TicketFile(models.Model):
             models.CheckConstraint(
                 name="file_of_one_message_or_note",
                 condition=Q(message__isnull=False, note__isnull=True) | Q(message__isnull=True, note__isnull=False),
-            ),
+            )
         ]
 
     def __str__(self) -> str:

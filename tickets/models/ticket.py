@@ -92,12 +92,7 @@ class Ticket(Chained):
     requester = models.ForeignKey(User, models.PROTECT, related_name="requested_tickets", verbose_name="solicitante")
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="+", verbose_name="prestador")
     assignee = models.ForeignKey(
-        User,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="assigned_tickets",
-        verbose_name="lo atiende",
+        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", verbose_name="lo atiende"
     )
     subject = models.CharField("asunto", max_length=120)
     category = models.CharField("categoría", max_length=20, choices=Category)
@@ -105,12 +100,7 @@ class Ticket(Chained):
     channel = models.CharField("canal", max_length=10, choices=Channel)
     cfdi_uuid = models.CharField("folio fiscal", max_length=36, blank=True)
     follows = models.ForeignKey(
-        "self",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="followed_by",
-        verbose_name="continúa a",
+        "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="continúa a"
     )
 
     status = models.CharField("estado", max_length=10, choices=Status, default=Status.OPEN)
@@ -120,23 +110,13 @@ class Ticket(Chained):
     waiting_since = models.DateTimeField("en espera desde", null=True, blank=True)
     closes_at = models.DateTimeField("se cierra si no hay respuesta", null=True, blank=True)
     reminder = models.OneToOneField(
-        OutboxMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="recordatorio",
+        OutboxMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="recordatorio"
     )
     closed_at = models.DateTimeField("cerrado", null=True, blank=True)
     closed_reason = models.CharField("por qué se cerró", max_length=12, choices=ClosedReason, null=True, blank=True)
     # The mail that was received in time and read late: the only way out of Cerrado (M15).
     voided_by = models.ForeignKey(
-        InboundMessage,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name="cierre anulado por",
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="cierre anulado por"
     )
     close_held_at = models.DateTimeField("cierre detenido", null=True, blank=True)
     close_held_reason = models.CharField("por qué se detuvo", max_length=10, choices=HoldReason, null=True, blank=True)

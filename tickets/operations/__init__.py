@@ -6,13 +6,7 @@ Times come from `core.clock`. `form_key` is the one-time key of a form: the seco
 """
 
 from tickets.operations._common import reminder_before, reminder_lookahead
-from tickets.operations.by_mail import (
-    mail_bounced,
-    release_close,
-    retry_mail,
-    robot_answered,
-    void_silence_close,
-)
+from tickets.operations.by_mail import mail_bounced, release_close, retry_mail, robot_answered, void_silence_close
 from tickets.operations.closing import (
     close_unanswered,
     confirm_by_phone,
@@ -22,14 +16,7 @@ from tickets.operations.closing import (
 )
 from tickets.operations.conversation import add_information, add_note, answer
 from tickets.operations.desk import assign, classify, hand_over, move_to_customer, take
-from tickets.operations.errors import (
-    FilesGone,
-    FormUsed,
-    Incomplete,
-    NewerMessage,
-    TicketClosed,
-    WrongStatus,
-)
+from tickets.operations.errors import FilesGone, FormUsed, Incomplete, NewerMessage, TicketClosed, WrongStatus
 from tickets.operations.opening import follow_up, open_ticket
 from tickets.operations.tray import discard_mail, link_mail, open_from_mail
 

@@ -74,8 +74,7 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         policy.require(
-            policy.may_write_as_customer(contact, ticket),
-            "Esa persona no es contacto activo de la empresa.",
+            policy.may_write_as_customer(contact, ticket), "Esa persona no es contacto activo de la empresa."
         )
         _close_ticket(
             ticket,

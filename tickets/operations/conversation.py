@@ -91,12 +91,7 @@ def add_information(
 
 
 def add_note(
-    pk: int,
-    *,
-    agent: User,
-    body: str,
-    files: Sequence[Attachment] = (),
-    form_key: str | None = None,
+    pk: int, *, agent: User, body: str, files: Sequence[Attachment] = (), form_key: str | None = None
 ) -> Ticket:
     """Write an internal note, which the customer never sees; neither status nor clock moves (M15, M16).
 

@@ -50,14 +50,8 @@ def open_ticket(
     second call with the same `form_key` by the same person returns the ticket of the first. Raises NotAllowed for a
     contact of another company, Incomplete, FormUsed, FilesGone.
     """
-    policy.require(
-        policy.may_open(author, customer),
-        "Solo un contacto activo de la empresa levanta sus tickets.",
-    )
-    policy.require(
-        agent is None or policy.may_take_calls(agent),
-        "Solo un agente levanta tickets por teléfono.",
-    )
+    policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
+    policy.require(agent is None or policy.may_take_calls(agent), "Solo un agente levanta tickets por teléfono.")
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     return _open_under_free_number(
         new_message,

@@ -25,13 +25,7 @@ Resolution = InboundMessage.Resolution
 
 
 def link_mail(
-    pk: int,
-    *,
-    agent: User,
-    inbound_pk: int,
-    body: str,
-    contact: User | None = None,
-    files: Sequence[Attachment] = (),
+    pk: int, *, agent: User, inbound_pk: int, body: str, contact: User | None = None, files: Sequence[Attachment] = ()
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
@@ -48,13 +42,7 @@ def link_mail(
             if ticket.is_closed:
                 void_silence_close(pk, inbound=inbound, agent=agent)
             ticket = add_information(
-                pk,
-                author=contact,
-                body=body,
-                files=files,
-                channel=Channel.MAIL,
-                inbound=inbound,
-                agent=agent,
+                pk, author=contact, body=body, files=files, channel=Channel.MAIL, inbound=inbound, agent=agent
             )
         _resolve_mail(inbound, agent, Resolution.LINKED, ticket, contact=contact.pk if contact else None)
     return ticket

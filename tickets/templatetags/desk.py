@@ -15,20 +15,13 @@ register = template.Library()
 @register.inclusion_tag("admin/tickets/side_bar.html", takes_context=True)
 def side_bar(context: template.Context) -> dict[str, Any]:
     """Show the queue's views to who holds a desk office, with the counts that the page has; then other pages."""
-    request, counts, place = (
-        context["request"],
-        context.get("view_counts") or {},
-        context.get("place"),
-    )
+    request, counts, place = (context["request"], context.get("view_counts") or {}, context.get("place"))
     is_desk = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
     groups = _build_groups(counts, place.view.slug if place else "") if is_desk else []
     if is_desk and policy.may_take_calls(request.user):
         groups.append(("Correo", [_build_tray_entry(request.path)]))
-    return {
-        "groups": groups,
-        "apps": [_build_app(app, request.path) for app in apps if app["app_label"] != "tickets"],
-    }
+    return {"groups": groups, "apps": [_build_app(app, request.path) for app in apps if app["app_label"] != "tickets"]}
 
 
 def _build_groups(counts: dict[str, int], current: str) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -67,15 +67,7 @@ def budget(few: list[str], many: list[str], most: int) -> None:
     assert len(many) <= most, "\n".join(many)
 
 
-LISTS = [
-    "",
-    "?vista=turno",
-    "?vista=cerrados",
-    "?vista=empresa",
-    "?vista=empresa-cerrados",
-    "?q=factura",
-    "?q=nada",
-]
+LISTS = ["", "?vista=turno", "?vista=cerrados", "?vista=empresa", "?vista=empresa-cerrados", "?q=factura", "?q=nada"]
 QUEUES = [
     "",
     "?vista=respondio",

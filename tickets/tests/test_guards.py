@@ -341,12 +341,7 @@ def history() -> dict[str, tuple[type[models.Model], int]]:
     return {model._meta.db_table: (model, model._default_manager.latest("pk").pk) for model in rows}
 
 
-TEXTS = {
-    "tickets_message": "body",
-    "tickets_note": "body",
-    "tickets_ticketfile": "note_id",
-    "core_event": "verb",
-}
+TEXTS = {"tickets_message": "body", "tickets_note": "body", "tickets_ticketfile": "note_id", "core_event": "verb"}
 
 
 @pytest.mark.clause("M16", "M26")
@@ -388,13 +383,7 @@ REPLACED = {
     "event by place": ("core_event", ("chain", "seq")),
 }
 # Keys that are made fresh, so that the row collides by the key under test alone.
-FRESH = {
-    "number": "FY-0000-0000",
-    "form_key": "fresh",
-    "seq": 999,
-    "attachment_id": None,
-    "hash": "f" * 64,
-}
+FRESH = {"number": "FY-0000-0000", "form_key": "fresh", "seq": 999, "attachment_id": None, "hash": "f" * 64}
 
 
 def replacement(name: str, verb: str) -> tuple[str, list[Any]]:

@@ -53,11 +53,7 @@ def test_what_is_no_heading_and_no_list_is_a_paragraph(body, kinds):
     [
         ("No puedo timbrar: error CFDI40147", "Error CFDI40147 al timbrar", True),
         ("CFDI40147", "Sale el código cfdi40147 otra vez", True),
-        (
-            "No puedo timbrar con complemento de pago",
-            "No puedo timbrar: complemento de pagos",
-            True,
-        ),
+        ("No puedo timbrar con complemento de pago", "No puedo timbrar: complemento de pagos", True),
         ("Cancelación sigue en proceso", "La cancelacion está en proceso desde ayer", True),
         ("No puedo timbrar", "No puedo entrar al sistema", False),
         ("Quiero comprar más créditos", "No llega el correo al cliente", False),
@@ -80,10 +76,7 @@ def test_closed_tickets_are_not_offered_and_the_best_come_first():
     code = make_ticket(requester=ana, subject="CFDI40147 en la factura")
     loose = make_ticket(requester=ana, subject="La factura del cliente nuevo")
     found = similar_tickets.find_similar(ana, "Factura del cliente nuevo con CFDI40147")
-    assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [
-        code.pk,
-        loose.pk,
-    ]
+    assert [ticket.pk for ticket in found] == [loose.pk, code.pk] or [t.pk for t in found] == [code.pk, loose.pk]
     assert similar_tickets.find_similar(ana, "de la") == []
 
 

@@ -252,10 +252,7 @@ def test_one_address_trying_many_accounts_is_slowed(client):
 
 
 def test_everybody_failing_together_is_slowed_and_success_does_not_count(settings):
-    settings.ACCOUNT_RATE_LIMITS = {
-        **settings.ACCOUNT_RATE_LIMITS,
-        "login_failed_everybody": "3/m/key",
-    }
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login_failed_everybody": "3/m/key"}
     ana = make_contact()
     for n in range(5):
         assert sign_in(Client(REMOTE_ADDR=f"10.1.0.{n}"), ana.email).status_code == 302

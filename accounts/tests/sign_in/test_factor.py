@@ -154,10 +154,7 @@ def test_every_page_of_the_admin_asks_the_factor(client, required):
 def test_the_portals_ticket_pages_are_no_way_round(client, required):
     ticket, person = make_ticket(), make_agent()
     client.force_login(person)
-    for path in (
-        reverse("tickets:detail", args=[ticket.number]),
-        reverse("tickets:file", args=["x"]),
-    ):
+    for path in (reverse("tickets:detail", args=[ticket.number]), reverse("tickets:file", args=["x"])):
         assert client.get(path).url.startswith(reverse("mfa_activate_totp"))
 
 
@@ -221,11 +218,7 @@ def second_superuser():
 
 
 def test_one_asks_another_approves_and_the_person_starts_anew(client):
-    dario, root, elsa = (
-        enrolled(make_agent()),
-        make_superuser(),
-        make_staff(Office.SECURITY_OFFICER),
-    )
+    dario, root, elsa = (enrolled(make_agent()), make_superuser(), make_staff(Office.SECURITY_OFFICER))
     session = Client()
     session.force_login(dario)
     assert session.get(reverse("accounts:home")).status_code == 200
@@ -311,10 +304,7 @@ def test_who_may_not_ask_or_decide():
             "factor_reset_takes_two_people",
         ),
         ("requested_by_id = user_id", "factor_reset_by_others"),
-        (
-            "decided_by_id = user_id, decided_at = requested_at, approved = true",
-            "factor_reset_by_others",
-        ),
+        ("decided_by_id = user_id, decided_at = requested_at, approved = true", "factor_reset_by_others"),
         ("approved = true", "factor_reset_decided_whole"),
         ("reason = ''", "factor_reset_has_reason"),
     ],

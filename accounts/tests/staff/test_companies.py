@@ -125,10 +125,7 @@ def test_a_refused_company_keeps_its_tickets_and_reads_the_reason(client):
         ({"verified_at": now()}, "verified_company_names_who"),
         ({"refused_at": now()}, "refused_company_has_reason"),
         ({"joined_to": "self"}, "company_not_joined_to_itself"),
-        (
-            {"verified": True, "refused_at": now(), "refusal_reason": "x"},
-            "verified_company_is_not_refused_or_joined",
-        ),
+        ({"verified": True, "refused_at": now(), "refusal_reason": "x"}, "verified_company_is_not_refused_or_joined"),
     ],
 )
 def test_half_decisions_are_refused_by_the_database(fields, name):
@@ -190,10 +187,7 @@ def test_an_agent_verifies_joins_and_refuses_in_the_admin(client):
 @pytest.mark.clause("M3")
 def test_a_third_party_and_a_superuser_decide_nothing_in_the_admin(client):
     ana = signed_up()
-    for person, sees_customers in (
-        (make_staff(Office.THIRD_PARTY_AGENT), 403),
-        (make_superuser(), 200),
-    ):
+    for person, sees_customers in ((make_staff(Office.THIRD_PARTY_AGENT), 403), (make_superuser(), 200)):
         client.force_login(person)
         assert client.get(reverse(LIST)).status_code == 403
         assert client.get(at("change", ana)).status_code == 403

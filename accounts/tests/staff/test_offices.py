@@ -74,12 +74,7 @@ def test_an_office_with_days_holds_on_those_days_and_nothing_needs_to_run(client
     dario, start = make_user(), now() + timedelta(days=2)
     end = start + timedelta(days=3)
     grant(dario, starts_at=start, ends_at=end)
-    moments = {
-        start - timedelta(seconds=1): 403,
-        start: 200,
-        end - timedelta(seconds=1): 200,
-        end: 403,
-    }
+    moments = {start - timedelta(seconds=1): 403, start: 200, end - timedelta(seconds=1): 200, end: 403}
     for moment, code in moments.items():
         with time_machine.travel(moment, tick=False):
             client.force_login(dario)
@@ -119,11 +114,7 @@ def test_what_is_not_granted():
         (dario, {"office": Office.SUPERVISOR, "provider": third}, "trabaja en Factureya"),
         (dario, {"office": Office.THIRD_PARTY_AGENT, "provider": own_provider()}, "otro prestador"),
         (dario, {"office": Office.IT_HEAD, "provider": third}, "no lleva prestador"),
-        (
-            dario,
-            {"office": Office.IT_HEAD, "ends_at": now() - timedelta(days=1)},
-            "después de empezar",
-        ),
+        (dario, {"office": Office.IT_HEAD, "ends_at": now() - timedelta(days=1)}, "después de empezar"),
     ]
     for person, terms, says in refused:
         with pytest.raises(operations.Refused, match=says):
@@ -235,12 +226,7 @@ def test_a_superuser_works_on_people_in_the_admin(client):
     assert client.get(at("changelist")).status_code == 200
     assert "Dario Paz" in client.get(at("changelist"), {"q": "dario"}).content.decode()
     assert client.get(at("change", dario.pk)).status_code == 200
-    data = {
-        "office": "agent",
-        "provider": own_provider().pk,
-        "first_day": "",
-        "last_day": "2030-01-31",
-    }
+    data = {"office": "agent", "provider": own_provider().pk, "first_day": "", "last_day": "2030-01-31"}
     assert client.post(at("grant", dario.pk), data).url == at("change", dario.pk)
     assignment = RoleAssignment.objects.get(user=dario)
     assert assignment.ends_at.isoformat() == "2030-02-01T06:00:00+00:00"

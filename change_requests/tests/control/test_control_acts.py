@@ -97,12 +97,7 @@ def test_drift_is_explained_and_nothing_is_written(cast):
 def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
     request = make(cast, Status.APPROVED)
     jorge = cast.jorge
-    waiver = {
-        "implementer": hugo.pk,
-        "reason": NO_SEGREGATION,
-        "controls": CONTROLS,
-        "checker": jorge.pk,
-    }
+    waiver = {"implementer": hugo.pk, "reason": NO_SEGREGATION, "controls": CONTROLS, "checker": jorge.pk}
     page = browser(cast.elsa).get(reverse("control:waive", args=[request.folio]))
     assert "Hugo Desarrolla" in text_of(page)
     assert "Gina Aplica" not in text_of(page).partition("Quién implementa")[2].partition("Por qué")[0]

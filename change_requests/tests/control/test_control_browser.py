@@ -9,12 +9,7 @@ from django.urls import reverse
 from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from change_requests.tests.customer.test_customer_browser import (
-    cookie_of,
-    fill_address_and_mail,
-    go_on,
-    good,
-)
+from change_requests.tests.customer.test_customer_browser import cookie_of, fill_address_and_mail, go_on, good
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing import offices as people

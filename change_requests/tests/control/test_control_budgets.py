@@ -52,15 +52,7 @@ def fill(cast: Cast, count: int) -> None:
         make_request(Status.IN_APPROVAL, requester=make_representative())
 
 
-VIEWS = (
-    "",
-    "?vista=en-curso",
-    "?vista=terminadas",
-    "?q=empresa",
-    "?q=nada",
-    "?q=SC-0000-0000",
-    "?tipo=cambio",
-)
+VIEWS = ("", "?vista=en-curso", "?vista=terminadas", "?q=empresa", "?q=nada", "?q=SC-0000-0000", "?tipo=cambio")
 
 
 @pytest.mark.clause("M21")
@@ -78,26 +70,13 @@ def test_inbox(client: Client, cast: Cast, name: str) -> None:
         assert len(statements(lambda: client.get(path + following))) <= INBOX
 
 
-KINDS = [
-    ("change", "change"),
-    ("change", "baja"),
-    ("access", "alta"),
-    ("access", "baja"),
-    ("access", "clave"),
-]
+KINDS = [("change", "change"), ("change", "baja"), ("access", "alta"), ("access", "baja"), ("access", "clave")]
 
 
 @pytest.mark.clause("M21")
 @pytest.mark.parametrize(("form", "kind"), KINDS)
 @pytest.mark.parametrize(
-    "status",
-    [
-        Status.VERIFYING,
-        Status.IN_APPROVAL,
-        Status.APPROVED,
-        Status.EXECUTED,
-        Status.CLOSED,
-    ],
+    "status", [Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED, Status.CLOSED]
 )
 def test_approval_page(client: Client, cast: Cast, form: str, kind: str, status: str) -> None:
     request = make(cast, status, form, kind)

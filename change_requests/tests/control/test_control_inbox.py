@@ -43,11 +43,7 @@ def mine(person: User) -> set[str]:
 def test_each_step_waits_for_its_people(cast):
     request = make(cast, Status.SUBMITTED)
     everybody = (cast.laura, cast.fabian, cast.elsa, cast.gina)
-    waits = {
-        Status.SUBMITTED: set(),
-        Status.VERIFYING: {cast.laura},
-        Status.IN_APPROVAL: {cast.fabian, cast.elsa},
-    }
+    waits = {Status.SUBMITTED: set(), Status.VERIFYING: {cast.laura}, Status.IN_APPROVAL: {cast.fabian, cast.elsa}}
 
     def turns() -> set[User]:
         return {person for person in everybody if request.folio in mine(person)}

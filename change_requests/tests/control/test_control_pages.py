@@ -99,13 +99,7 @@ def test_who_has_no_say_reads_whose_turn_it_is(cast):
 )
 @pytest.mark.parametrize(
     ("form", "kind"),
-    [
-        ("change", "change"),
-        ("change", "baja"),
-        ("access", "alta"),
-        ("access", "baja"),
-        ("access", "clave"),
-    ],
+    [("change", "change"), ("change", "baja"), ("access", "alta"), ("access", "baja"), ("access", "clave")],
 )
 def test_every_state_of_every_kind_has_its_page(cast, status, form, kind):
     request = make(cast, status, form, kind)

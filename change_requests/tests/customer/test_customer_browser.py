@@ -58,12 +58,7 @@ def go_on(page):
 
 def fill_address_and_mail(page):
     page.check("#id_c_address")
-    address = {
-        "street": "Blvd. Atlixco 3505",
-        "zip": "72190",
-        "suburb": "Las Ánimas",
-        "city": "Puebla",
-    }
+    address = {"street": "Blvd. Atlixco 3505", "zip": "72190", "suburb": "Las Ánimas", "city": "Puebla"}
     for name, text in address.items():
         page.fill(f"#id_{name}", text)
     page.check("#id_c_email")
@@ -216,13 +211,7 @@ def test_links_of_the_mails_and_ends_pass_axe(page, live_server, enter, cast):
     page.goto(f"{live_server.url}/solicitudes/clave/x/")
     good(page)
     enter(cast.ana)
-    for path in (
-        "",
-        "?vista=terminadas",
-        f"{stopped.folio}/",
-        f"{stopped.folio}/retirar/",
-        "acceso/nueva/",
-    ):
+    for path in ("", "?vista=terminadas", f"{stopped.folio}/", f"{stopped.folio}/retirar/", "acceso/nueva/"):
         page.goto(f"{live_server.url}/solicitudes/{path}")
         good(page)
     enter(cast.beto)

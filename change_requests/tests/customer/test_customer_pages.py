@@ -70,14 +70,7 @@ def test_the_list_tells_what_each_asks_and_whose_turn_it_is(ana, cast):
     begun, sent = people.draft(cast, items={"phone": "1"}), people.submitted(cast)
     ended = operations.withdraw(people.draft(cast).pk, actor=cast.ana, reason="Ya no hace falta")
     page = text_of(ana.get("/solicitudes/"))
-    for told in (
-        "Cambio de teléfono",
-        "Borrador",
-        "Enviada",
-        "le toca a usted",
-        begun.folio,
-        sent.folio,
-    ):
+    for told in ("Cambio de teléfono", "Borrador", "Enviada", "le toca a usted", begun.folio, sent.folio):
         assert told in page
     assert ended.folio not in page
     assert ended.folio in text_of(ana.get("/solicitudes/?vista=terminadas"))
@@ -553,12 +546,7 @@ def test_the_portal_of_a_suspended_company_is_read_only_and_says_why(client, cas
     ticket = make_ticket(requester=cast.ana)
     formal = people.executed(cast, kind="baja", items={"status": "suspended"})
     log_in(client, User.objects.get(pk=cast.ana.pk))
-    for page in (
-        reverse("tickets:list"),
-        f"/tickets/{ticket.number}/",
-        "/solicitudes/",
-        detail(formal),
-    ):
+    for page in (reverse("tickets:list"), f"/tickets/{ticket.number}/", "/solicitudes/", detail(formal)):
         assert client.get(page).status_code == 200
     told = text_of(client.get(f"/tickets/{ticket.number}/"))
     assert "está suspendido desde el" in told

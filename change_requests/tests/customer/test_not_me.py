@@ -94,10 +94,7 @@ def test_h1_not_me_after_the_execution_reports_it_to_everybody_who_must_act(cast
     assert "Recibimos su aviso" in page or "Recibimos el aviso" in page
     assert objections(formal) == [(OLD, "old_mail")]
     expected = sorted(p.email for p in (cast.elsa, second, cast.laura, make_superuser()))
-    assert told(formal, "disowned", "alarm_received") == {
-        "disowned": expected,
-        "alarm_received": [OLD],
-    }
+    assert told(formal, "disowned", "alarm_received") == {"disowned": expected, "alarm_received": [OLD]}
     assert "a más tardar el" in last_mail(cast.elsa.email, "disowned").body
     assert "a más tardar el" in last_mail(OLD, "alarm_received").body
     assert fresh(formal).alarmed_at is not None
@@ -153,11 +150,7 @@ def test_h1_each_mailbox_that_objects_is_recorded_once(cast, client):
     for _ in range(2):
         for address in (OLD, "dana@ocaso.mx", "ana@ocaso.mx"):
             client.post(people.link_in_mail(address, "no-fui-yo"))
-    assert objections(formal) == [
-        (OLD, "old_mail"),
-        ("dana@ocaso.mx", "representative"),
-        ("ana@ocaso.mx", "requester"),
-    ]
+    assert objections(formal) == [(OLD, "old_mail"), ("dana@ocaso.mx", "representative"), ("ana@ocaso.mx", "requester")]
     assert told(formal, "alarm_received")["alarm_received"] == sorted([OLD, "dana@ocaso.mx", "ana@ocaso.mx"])
 
 

@@ -18,13 +18,7 @@ from factureya.testing.offices import REASON, make_cast
 from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
 
 pytestmark = pytest.mark.django_db
-ADDRESS = {
-    "c_address": "on",
-    "street": "Blvd. Atlixco 3505",
-    "zip": "72190",
-    "suburb": "Las Ánimas",
-    "city": "Puebla",
-}
+ADDRESS = {"c_address": "on", "street": "Blvd. Atlixco 3505", "zip": "72190", "suburb": "Las Ánimas", "city": "Puebla"}
 PHONE = {"c_phone": "on", "phone": "222 555 0178"}
 
 

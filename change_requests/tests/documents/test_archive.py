@@ -142,8 +142,7 @@ def test_it_holds_everything_and_the_same_request_gives_the_same_bytes():
 
 @pytest.mark.clause("M20")
 @pytest.mark.parametrize(
-    "status",
-    [Status.SUBMITTED, Status.IN_APPROVAL, Status.APPROVED, Status.REJECTED, Status.CANCELLED],
+    "status", [Status.SUBMITTED, Status.IN_APPROVAL, Status.APPROVED, Status.REJECTED, Status.CANCELLED]
 )
 def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
     request = request_histories.make(request_histories.Cast(), status)
@@ -155,8 +154,7 @@ def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
 
 @pytest.mark.clause("M20")
 @pytest.mark.parametrize(
-    ("form", "kind"),
-    [("access", "alta"), ("access", "baja"), ("access", "clave"), ("change", "baja")],
+    ("form", "kind"), [("access", "alta"), ("access", "baja"), ("access", "clave"), ("change", "baja")]
 )
 def test_every_kind_passes(form, kind, tmp_path):
     request = request_histories.make(request_histories.Cast(), Status.EXECUTED, form, kind)
@@ -251,11 +249,7 @@ def the_hash_of_a_decision(files: Files) -> str:
 
 
 def no_decision_of_security(files: Files) -> str:
-    rewritten(
-        files,
-        DECISIONS,
-        lambda decisions: [one for one in decisions if one["office"] != "security"],
-    )
+    rewritten(files, DECISIONS, lambda decisions: [one for one in decisions if one["office"] != "security"])
     return DECISIONS
 
 

@@ -17,10 +17,7 @@ from factureya.testing.request_histories import WHY, Cast, add_file, draft, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21")]
 Status = FormalRequest.Status
-GOOD, BAD = (
-    "La evidencia es la que se envió",
-    "La evidencia no es la que se envió: «constancia.txt»",
-)
+GOOD, BAD = ("La evidencia es la que se envió", "La evidencia no es la que se envió: «constancia.txt»")
 
 
 def flip(path: Path) -> None:
@@ -114,10 +111,7 @@ def test_h9_an_altered_file_is_not_downloaded_and_the_officers_hear(cast, alter)
     request, path = brought(cast, Status.IN_APPROVAL)
     token = Evidence.objects.get(request=request).attachment.token
     staff, hers = browser(cast.elsa), browser(cast.ana)
-    places = (
-        (staff, f"/control/{request.folio}/archivos/{token}/"),
-        (hers, evidence_url(token)),
-    )
+    places = ((staff, f"/control/{request.folio}/archivos/{token}/"), (hers, evidence_url(token)))
     for client, url in places:
         answer = client.get(url)
         assert answer.status_code == 200

@@ -36,10 +36,7 @@ def test_a_change_form_comes_back_as_it_was_written():
     assert (read.form, read.folio, read.seal) == (CHANGE, "", "")
     assert len(pdfs.ADDRESS) == 300
     assert answers.kind == "change"
-    assert answers.draft["items"] == {
-        "fiscal_address": pdfs.ADDRESS.strip(),
-        "phone": "222 555 0178",
-    }
+    assert answers.draft["items"] == {"fiscal_address": pdfs.ADDRESS.strip(), "phone": "222 555 0178"}
     assert answers.draft["reason"] == pdfs.CHANGE_ANSWERS["reason"].strip()
 
 
@@ -203,11 +200,7 @@ def test_a_folio_that_is_not_the_senders_is_refused(folio, owner, sealed_for, fa
         ({"oath": ""}, Fault.INCOMPLETE, "oath"),
         ({"new_fiscal_address": "x" * 301}, Fault.INCOMPLETE, "new_fiscal_address"),
         ({"effective_date": "31/02/2026"}, Fault.INCOMPLETE, "effective_date"),
-        (
-            {"new_representative_valid_from": "mañana"},
-            Fault.INCOMPLETE,
-            "new_representative_valid_from",
-        ),
+        ({"new_representative_valid_from": "mañana"}, Fault.INCOMPLETE, "new_representative_valid_from"),
     ],
 )
 def test_a_form_that_does_not_agree_with_what_is_on_file_is_refused(values, fault, where):

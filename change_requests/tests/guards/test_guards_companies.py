@@ -144,13 +144,7 @@ def test_no_other_company_takes_its_place(key: str, run: Callable[..., None]):
     root = make_superuser()
     sql = f"UPDATE OR REPLACE accounts_customer SET {key} = %s, verified_at = %s, verified_by_id = %s WHERE id = %s"
     with refused_by("customer_update_replaces_none", "customer_verified_is_final"):
-        run(
-            sql,
-            getattr(customer, key),
-            other.verified_at or now(),
-            other.verified_by_id or root.pk,
-            other.pk,
-        )
+        run(sql, getattr(customer, key), other.verified_at or now(), other.verified_by_id or root.pk, other.pk)
 
 
 @postgres_only
@@ -321,8 +315,7 @@ def baja(effective: str) -> FormalRequest:
 
 @pytest.mark.time_machine("2026-11-24 18:00:00+00:00")
 @pytest.mark.parametrize(
-    ("day", "refused"),
-    [("2026-11-30 05:59:00+00:00", True), ("2026-11-30 06:00:00+00:00", False)],
+    ("day", "refused"), [("2026-11-30 05:59:00+00:00", True), ("2026-11-30 06:00:00+00:00", False)]
 )
 def test_a_service_is_not_suspended_before_its_day(day: str, refused: bool):
     formal = baja("2026-11-30")
@@ -433,9 +426,7 @@ def test_no_representative_outside_an_execution():
 
 @pytest.mark.clause("M8")
 @pytest.mark.parametrize(
-    "columns",
-    [{"name": "Otra"}, {"valid_until": "2036-01-01"}, {"rfc": "X"}, {"power_kind": "attorney"}],
-    ids=named,
+    "columns", [{"name": "Otra"}, {"valid_until": "2036-01-01"}, {"rfc": "X"}, {"power_kind": "attorney"}], ids=named
 )
 @pytest.mark.parametrize("verified", [True, False])
 def test_a_representative_is_only_revoked(columns: dict[str, Any], verified: bool):
@@ -494,9 +485,7 @@ def test_a_representative_is_not_replaced(key: str, run: Callable[..., None]):
     columns = {key: getattr(row, key), "valid_until": "2036-01-01"}
     sql, params = copy_statement(Representative, row.pk, "REPLACE", **columns)
     with refused_by(
-        "accounts_representative_no_replace",
-        "representative_insert_replaces_none",
-        "representative_by_execution",
+        "accounts_representative_no_replace", "representative_insert_replaces_none", "representative_by_execution"
     ):
         run(sql, *params)
 

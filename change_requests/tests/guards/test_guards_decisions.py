@@ -228,9 +228,7 @@ def test_an_alternate_decides_inside_his_dates(formal: FormalRequest, since: int
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"revision_no": 2}, {"office": "security", "asset": None}, {"voided_at": now()}],
-    ids=named,
+    "change", [{"revision_no": 2}, {"office": "security", "asset": None}, {"voided_at": now()}], ids=named
 )
 def test_a_place_is_of_its_decision(formal: FormalRequest, fabian: User, change: dict[str, Any]):
     decision = decide(formal, fabian, "owner")
@@ -412,12 +410,7 @@ def test_the_pin_is_a_foreign_key():
         there = connection.introspection.get_constraints(cursor, Decision._meta.db_table)
         cursor.execute("SELECT contype, convalidated FROM pg_constraint WHERE conname = 'decision_pins_its_revision'")
         assert cursor.fetchall() == [("f", True)]
-    assert there["decision_pins_its_revision"]["columns"] == [
-        "request_id",
-        "revision_no",
-        "requester_id",
-        "sha256",
-    ]
+    assert there["decision_pins_its_revision"]["columns"] == ["request_id", "revision_no", "requester_id", "sha256"]
 
 
 @sqlite_only

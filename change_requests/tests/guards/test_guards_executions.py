@@ -192,11 +192,7 @@ def test_a_waiver_is_approved_and_checked_by_others(formal: FormalRequest):
 def test_a_waiver_is_checked_once(formal: FormalRequest):
     waiver = waive(formal, officer(Office.DEVELOPER))
     update(waiver, check_due=now())
-    for change in (
-        {"check_due": now() + timedelta(1)},
-        {"reason": REASON * 3},
-        {"checker_id": make_staff().pk},
-    ):
+    for change in ({"check_due": now() + timedelta(1)}, {"reason": REASON * 3}, {"checker_id": make_staff().pk}):
         with refused_by("waiver_never_changes"):
             update(waiver, **change)
     with refused_by("waiver_checked_whole"):

@@ -226,10 +226,7 @@ def test_any_refusal_ends_it_and_its_reason_is_told():
     request = request_histories.make(cast, Status.IN_APPROVAL)
     approve(request, cast.fabian)
     request = operations.reject(
-        request.pk,
-        actor=cast.elsa,
-        reason="La constancia es de otra empresa.",
-        seen_hash=seen(request),
+        request.pk, actor=cast.elsa, reason="La constancia es de otra empresa.", seen_hash=seen(request)
     )
     assert request.status == Status.REJECTED
     mail = OutboxMessage.objects.filter(kind="change_requests/rejected").first()
@@ -353,9 +350,6 @@ def test_slots_are_told_in_a_fixed_number_of_queries(django_assert_max_num_queri
     request = request_histories.make(Cast(), Status.IN_APPROVAL)
     with django_assert_max_num_queries(6):
         slots = find_needed_approvals(request)
-    assert [slot.label for slot in slots] == [
-        "Propietario de la Información",
-        "Responsable de Seguridad Informática",
-    ]
+    assert [slot.label for slot in slots] == ["Propietario de la Información", "Responsable de Seguridad Informática"]
     assert not DecisionSlot.objects.exists()
     assert content.payload_of(request)["version"] == 1

@@ -8,15 +8,7 @@ import pytest
 from django.test import Client
 from time_machine import travel
 
-from accounts.models import (
-    Contact,
-    Customer,
-    Invitation,
-    Office,
-    Representative,
-    RoleAssignment,
-    User,
-)
+from accounts.models import Contact, Customer, Invitation, Office, Representative, RoleAssignment, User
 from accounts.operations import deactivate_user, end_office
 from change_requests import links, operations, policy
 from change_requests.kinds import content
@@ -216,10 +208,7 @@ def test_the_freeze_holds_to_the_second(what, settings):
             else request_histories.make(cast, Status.APPROVED, items={what: "facturas@kemper.mx", "phone": "222"})
         )
     assert request.execute_after == FRIDAY + timedelta(hours=72)
-    with (
-        travel(FRIDAY + timedelta(hours=72) - MICROSECOND, tick=False),
-        pytest.raises(operations.WrongStatus),
-    ):
+    with travel(FRIDAY + timedelta(hours=72) - MICROSECOND, tick=False), pytest.raises(operations.WrongStatus):
         operations.execute(request.pk, actor=cast.gina)
     with travel(FRIDAY + timedelta(hours=72), tick=False):
         assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.OK
@@ -244,10 +233,7 @@ def test_an_approval_expires_at_use_too():
         cast = Cast()
         request = request_histories.make(cast, Status.APPROVED)
     assert request.execute_before == FRIDAY + timedelta(days=7)  # five business days
-    with (
-        travel(request.execute_before, tick=False),
-        pytest.raises(operations.WrongStatus, match="venció"),
-    ):
+    with travel(request.execute_before, tick=False), pytest.raises(operations.WrongStatus, match="venció"):
         operations.execute(request.pk, actor=cast.gina)
     request.refresh_from_db()
     assert request.status == Status.EXPIRED

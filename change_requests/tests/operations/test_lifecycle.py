@@ -22,12 +22,7 @@ pytestmark = pytest.mark.django_db
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 DRAFT, SUBMITTED, VERIFYING = Status.DRAFT, Status.SUBMITTED, Status.VERIFYING
 IN_APPROVAL, APPROVED, EXECUTED = Status.IN_APPROVAL, Status.APPROVED, Status.EXECUTED
-CLOSED, RETURNED, CANCELLED, FAILED = (
-    Status.CLOSED,
-    Status.RETURNED,
-    Status.CANCELLED,
-    Status.FAILED,
-)
+CLOSED, RETURNED, CANCELLED, FAILED = (Status.CLOSED, Status.RETURNED, Status.CANCELLED, Status.FAILED)
 KINDS = [(kind.form, kind.code) for kind in registry.KINDS]
 
 
@@ -94,8 +89,7 @@ MATRIX = {
         {DRAFT: DRAFT, RETURNED: RETURNED},
     ),
     "add_evidence": Row(
-        lambda c, r: operations.add_evidence(r.pk, actor=c.ana, files=[stored()]),
-        {DRAFT: DRAFT, RETURNED: RETURNED},
+        lambda c, r: operations.add_evidence(r.pk, actor=c.ana, files=[stored()]), {DRAFT: DRAFT, RETURNED: RETURNED}
     ),
     "remove_evidence": Row(
         lambda c, r: operations.remove_evidence(
@@ -145,8 +139,7 @@ MATRIX = {
     "execute": Row(execute, {APPROVED: EXECUTED}),
     "close": Row(lambda c, r: operations.close(r.pk, actor=c.laura), {EXECUTED: CLOSED}),
     "withdraw": Row(
-        lambda c, r: operations.withdraw(r.pk, actor=c.ana, reason="Ya no hace falta."),
-        dict.fromkeys(OPEN, CANCELLED),
+        lambda c, r: operations.withdraw(r.pk, actor=c.ana, reason="Ya no hace falta."), dict.fromkeys(OPEN, CANCELLED)
     ),
     "resume": Row(
         lambda c, r: operations.resume(r.pk, actor=c.elsa, reason="La empresa lo confirmó por teléfono."),
@@ -221,12 +214,7 @@ def test_each_kind_lives_to_its_end(form, kind):
     cast = Cast()
     request = request_histories.make(cast, CLOSED, form, kind)
     verbs = [event.verb for event in request.events()]
-    assert verbs[:4] == [
-        "request.created",
-        "request.saved",
-        "request.submitted",
-        "request.confirmed",
-    ]
+    assert verbs[:4] == ["request.created", "request.saved", "request.submitted", "request.confirmed"]
     assert verbs[-3:] == ["request.approved", "request.executed", "request.closed"]
     revision, done = request_histories.revision(request), request.executions.get()
     assert {d.sha256 for d in request.decisions.all()} == {revision.sha256} == {done.sha256}

@@ -45,20 +45,11 @@ def test_each_step_tells_whom_it_concerns():
     cast = Cast()
     request = request_histories.make(cast, Status.CLOSED)
     registered = cast.customer.registered_email
-    assert set(sent(request, "confirm", "submitted")) == {
-        ("confirm", registered),
-        ("submitted", cast.ana.email),
-    }
+    assert set(sent(request, "confirm", "submitted")) == {("confirm", registered), ("submitted", cast.ana.email)}
     for verb in ("confirmed", "verified", "approved", "executed", "closed"):
         assert set(sent(request, verb)) == to_company(cast, verb)
     turns = [to for _, to in sent(request, "your_turn")]
-    assert turns == [
-        cast.laura.email,
-        cast.fabian.email,
-        cast.elsa.email,
-        cast.gina.email,
-        cast.laura.email,
-    ]
+    assert turns == [cast.laura.email, cast.fabian.email, cast.elsa.email, cast.gina.email, cast.laura.email]
 
 
 @pytest.mark.clause("M21")
@@ -214,10 +205,7 @@ def test_who_is_late_is_told_and_people_are_added():
         with travel(instant, tick=False):
             assert tasks.remind_due() == bool(people)
         request.refresh_from_db()
-        assert (request.reminded, request.status) == (
-            level,
-            Status.IN_APPROVAL,
-        )  # silence never approves
+        assert (request.reminded, request.status) == (level, Status.IN_APPROVAL)  # silence never approves
         now_told = Counter(to for _, to in sent(request, "deadline"))
         assert set((now_told - told).elements()) == {person.email for person in people}
         told = now_told

@@ -130,10 +130,7 @@ def test_h13_who_granted_an_earlier_waiver_does_not_check_the_next():
 def test_h13_who_verified_or_designated_before_does_not_check():
     cast = Cast()
     request = request_histories.make(cast, Status.IN_APPROVAL)  # Laura verified the first version
-    second, officers = (
-        make_staff(Office.SUPERVISOR),
-        [make_staff(Office.SECURITY_OFFICER) for _ in "ab"],
-    )
+    second, officers = (make_staff(Office.SUPERVISOR), [make_staff(Office.SECURITY_OFFICER) for _ in "ab"])
     operations.reopen_draft(request, actor=cast.ana)
     operations.save_draft(request, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
     for status in (Status.SUBMITTED, Status.VERIFYING):

@@ -73,10 +73,7 @@ def test_the_page_says_ratios_first_and_what_was_missed() -> None:
     for rate in (90.0, 80.0, 100.0):
         found.note("ours", key, rate, 9.0)
     found.note("peer", key, 10.0, 80.0)
-    found.costs = {
-        ("sqlite", costs.ORDINARY): [Cost(0.5, 300, 0.4)],
-        ("sqlite", costs.LARGE): [Cost(1.0, 300, 0.9)],
-    }
+    found.costs = {("sqlite", costs.ORDINARY): [Cost(0.5, 300, 0.4)], ("sqlite", costs.LARGE): [Cost(1.0, 300, 0.9)]}
     page = report.render(Findings(mail=found), 1, 1.0, "# Benchmarks\n\n## Loading\n\nx\n")
     assert "| SQLite | 100,000 | 9.0 | ≥ 8 | met | 90.0 | 10.0 | 9.0 | 80.0 |" in page
     assert "| SQLite | an ordinary mail | 0.50 s | 300 MB | ≤ 1 s | met | 0.40 s |" in page

@@ -141,13 +141,7 @@ def _is_outdone(refused: InboundMessage, verdict: Verdict) -> bool:
     return not InboundReading.objects.filter(message=refused, verdict=Verdict.PASS).exists()
 
 
-def receive(
-    raw: bytes,
-    *,
-    source: str,
-    received_at: datetime | None = None,
-    recipients: Sequence[str] = (),
-) -> Outcome:
+def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
     """Store a mail, handle it, and return what became of it. Raises TooLarge, Postponed and DatabaseError."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
     return finish(inbound, is_new)

@@ -118,13 +118,7 @@ def test_only_what_both_databases_give_back_as_written(value):
 
 @pytest.mark.django_db
 def test_what_is_written_comes_back_with_the_same_hash():
-    write(
-        valor={
-            "b": [1, -(2**53), None, True, "\u2028 ñ 😀"],
-            "a": {"": "", "z": [], "y": {}},
-            "10": 10**30,
-        }
-    )
+    write(valor={"b": [1, -(2**53), None, True, "\u2028 ñ 😀"], "a": {"": "", "z": [], "y": {}}, "10": 10**30})
     assert flaws() == []
 
 
@@ -184,10 +178,7 @@ CHANGED = [(3, "el contenido no corresponde a su hash")]
         ),
         (
             [COPY.format(seq=6, hash="1" * 64)],
-            [
-                (6, "el contenido no corresponde a su hash"),
-                (6, "hay eventos después del final, que es 5"),
-            ],
+            [(6, "el contenido no corresponde a su hash"), (6, "hay eventos después del final, que es 5")],
         ),
     ],
 )
@@ -262,11 +253,7 @@ def test_the_command_names_the_place_and_fails(capsys):
     with pytest.raises(CommandError):
         call_command("verify_audit", "--json")
     (flaw,) = json.loads(capsys.readouterr().out)["flaws"]
-    assert flaw == {
-        "chain": "cosa:1",
-        "seq": 2,
-        "problem": "el contenido no corresponde a su hash",
-    }
+    assert flaw == {"chain": "cosa:1", "seq": 2, "problem": "el contenido no corresponde a su hash"}
 
 
 # -- Races -------------------------------------------------------------------------------------------

@@ -81,8 +81,7 @@ def test_every_constraint_and_index_of_the_models_is_there_by_name():
 
 
 @pytest.mark.parametrize(
-    "change",
-    ["verb = 'x'", "data = '{}'", "actor_name = 'x'", "seq = 9", "hash = 'x'", "verb = verb"],
+    "change", ["verb = 'x'", "data = '{}'", "actor_name = 'x'", "seq = 9", "hash = 'x'", "verb = verb"]
 )
 def test_an_event_is_not_changed(events, change):
     refused(f"UPDATE core_event SET {change} WHERE seq = 2", "core_event_no_update")

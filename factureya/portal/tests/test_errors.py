@@ -154,13 +154,7 @@ def test_a_lapsed_form_gives_back_what_was_typed():
     text = "Al timbrar la factura de hoy dice <CFDI40147> y ayer no. " * 2
     response = visitor.post(
         "/falla/403-csrf/",
-        {
-            "body": text,
-            "subject": "corto",
-            "impact": "3",
-            "password": "p" * 60,
-            "csrfmiddlewaretoken": "t" * 64,
-        },
+        {"body": text, "subject": "corto", "impact": "3", "password": "p" * 60, "csrfmiddlewaretoken": "t" * 64},
         headers={"referer": "http://testserver/tickets/nuevo/"},
     )
     html = response.content.decode()
@@ -189,10 +183,7 @@ def test_a_lapsed_form_links_to_no_other_site():
 @pytest.mark.django_db
 def test_a_body_that_fills_the_disk_is_refused_unread(visitor):
     answer = visitor.post(
-        "/falla/403-csrf/",
-        b"x",
-        content_type="multipart/form-data; boundary=b",
-        CONTENT_LENGTH="9" * 12,
+        "/falla/403-csrf/", b"x", content_type="multipart/form-data; boundary=b", CONTENT_LENGTH="9" * 12
     )
     assert answer.status_code == 400
     assert "No entendimos la solicitud" in answer.content.decode()

@@ -15,9 +15,7 @@ from factureya.urls import (  # noqa: F401
     handler429,
     handler500,
 )
-from factureya.urls import (
-    urlpatterns as site,
-)
+from factureya.urls import urlpatterns as site
 
 
 def _raises(error):

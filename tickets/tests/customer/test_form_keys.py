@@ -26,12 +26,7 @@ def traces() -> list[int]:
 def upload(draft: str = "k") -> Attachment:
     number = Attachment.objects.count()
     return Attachment.objects.create(
-        token=f"t{number}",
-        file="x",
-        name=f"{number}.png",
-        content_type="image/png",
-        size=1,
-        draft=draft,
+        token=f"t{number}", file="x", name=f"{number}.png", content_type="image/png", size=1, draft=draft
     )
 
 

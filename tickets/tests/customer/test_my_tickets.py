@@ -51,10 +51,7 @@ def link(response, rel):
 def test_tabs_show_whose_turn_mine_and_my_companys(client, ana, beto):
     waiting = make_ticket(Ticket.Status.WAITING, requester=ana)
     mine, closed = make_ticket(requester=ana), make_ticket(Ticket.Status.CLOSED, requester=ana)
-    theirs, their_closed = (
-        make_ticket(requester=beto),
-        make_ticket(Ticket.Status.CLOSED, requester=beto),
-    )
+    theirs, their_closed = (make_ticket(requester=beto), make_ticket(Ticket.Status.CLOSED, requester=beto))
     make_ticket()  # a stranger's
     log_in(client, ana)
     seen = {view: set(numbers_in(client.get(f"{LIST}?vista={view}"))) for view in my_tickets.VIEWS}
@@ -76,12 +73,7 @@ def test_a_person_limited_to_his_own_has_no_company_tab(client, ana, beto):
     ana.contact.own_tickets_only = True
     ana.contact.save()
     log_in(client, ana)
-    for path in (
-        LIST,
-        f"{LIST}?vista=empresa",
-        f"{LIST}?vista=empresa-cerrados",
-        f"{LIST}?q=timbrar",
-    ):
+    for path in (LIST, f"{LIST}?vista=empresa", f"{LIST}?vista=empresa-cerrados", f"{LIST}?q=timbrar"):
         response = client.get(path)
         assert "De mi empresa" not in text_of(response)
         assert theirs.number not in response.content.decode()
@@ -127,8 +119,7 @@ def test_an_empty_list_and_empty_tabs_say_what_to_do(client, ana, beto):
 
 @pytest.mark.clause("M16")
 @pytest.mark.parametrize(
-    "query",
-    ["facturación", "FACTURACION carta", "facturacion", UUID, UUID.lower(), UUID.replace("-", "")],
+    "query", ["facturación", "FACTURACION carta", "facturacion", UUID, UUID.lower(), UUID.replace("-", "")]
 )
 def test_search_finds_words_without_accents_and_fiscal_folios(client, ana, beto, query):
     found = make_ticket(requester=beto, subject="La Facturación con Carta Porte falla", cfdi_uuid=UUID)
@@ -248,11 +239,7 @@ def bulk(person, count):
     model = {status: make_ticket(status, requester=person) for status in Ticket.Status}
     for n in range(count // 3):
         for status, ticket in model.items():
-            ticket.pk, ticket.number, ticket.reminder = (
-                None,
-                f"FY-{status[0]}{Ticket.objects.count():08d}"[:12],
-                None,
-            )
+            ticket.pk, ticket.number, ticket.reminder = (None, f"FY-{status[0]}{Ticket.objects.count():08d}"[:12], None)
             ticket._state.adding = True
             ticket.touched_at += timedelta(seconds=n)
             Ticket.objects.bulk_create([ticket])

@@ -43,17 +43,9 @@ def send(client, ana):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        (
-            "subject",
-            "  ",
-            "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema",
-        ),
+        ("subject", "  ", "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema"),
         ("subject", "x" * 121, "El problema va en una frase de hasta 120 caracteres; escribió 121"),
-        (
-            "subject",
-            "a\0b",
-            "La frase trae un carácter que no se puede guardar; escríbala de nuevo",
-        ),
+        ("subject", "a\0b", "La frase trae un carácter que no se puede guardar; escríbala de nuevo"),
         ("category", "", "Elija sobre qué es el problema"),
         ("category", "hacking", "Elija sobre qué es el problema, de la lista"),
         ("impact", "", "Elija cómo le afecta"),
@@ -63,11 +55,7 @@ def send(client, ana):
         ("description", "a\0b", "El texto trae un carácter que no se puede guardar."),
         ("steps", "", "Escriba los pasos que siguió, para que podamos reproducir el problema"),
         ("expected", "x" * 10_001, "Son hasta 10000 caracteres y escribió 10001."),
-        (
-            "cfdi_uuid",
-            "6F1C2A90-7B3E-4D52",
-            "El folio fiscal debe tener 36 caracteres; escribió 18",
-        ),
+        ("cfdi_uuid", "6F1C2A90-7B3E-4D52", "El folio fiscal debe tener 36 caracteres; escribió 18"),
         ("cfdi_uuid", "Z" * 36, "El folio fiscal lleva números, letras de la A a la F y guiones"),
         ("cfdi_uuid", "a\0b", "El folio fiscal trae un carácter que no se puede guardar"),
     ],

@@ -49,12 +49,7 @@ def accessible(page):
 
 
 def fill(page, **changes):
-    fields = {
-        "subject": "No timbra CFDI40147",
-        "description": "Dice error.",
-        "steps": "Entré\nTimbré",
-        **changes,
-    }
+    fields = {"subject": "No timbra CFDI40147", "description": "Dice error.", "steps": "Entré\nTimbré", **changes}
     for name, text in fields.items():
         page.fill(f"#id_{name}", text)
     page.select_option("#id_category", "stamping")
@@ -143,13 +138,7 @@ def test_without_javascript_the_question_and_the_kept_file_are_there(browser, li
 @pytest.mark.clause("M15")
 def test_the_wait_counts_down_and_a_click_confirms(page, live_server, enter, ana):
     ticket = make_ticket(requester=ana)
-    operations.answer(
-        ticket.pk,
-        agent=make_agent(),
-        body="Listo.",
-        wait_reason="authorization",
-        proposes_solution=True,
-    )
+    operations.answer(ticket.pk, agent=make_agent(), body="Listo.", wait_reason="authorization", proposes_solution=True)
     enter(ana)
     page.goto(f"{live_server.url}/tickets/{ticket.number}/")
     assert page.locator(".fy-count__n").inner_text().startswith(("2 d 23 h", "3 d"))

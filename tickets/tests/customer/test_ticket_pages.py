@@ -236,12 +236,7 @@ def test_confirming_twice_is_harmless(client, ana):
 def test_what_is_written_to_a_ticket_that_closed_opens_a_linked_one(client, ana, monkeypatch, moment, click):
     ticket = make_ticket(Ticket.Status.WAITING, requester=ana)
     log_in(client, ana)
-    data = {
-        "body": "Sigue fallando.",
-        "key": composer_key(client, ticket),
-        "files": [png("otra.png")],
-        **click,
-    }
+    data = {"body": "Sigue fallando.", "key": composer_key(client, ticket), "files": [png("otra.png")], **click}
     if moment == "before":
         let_it_close(ticket)
     else:
@@ -341,12 +336,7 @@ def test_internal_notes_and_private_events_are_on_no_page(client, ana, status):
     if status == Ticket.Status.CLOSED:
         operations.confirm_resolved(ticket.pk, author=ana)
     log_in(client, ana)
-    for path in (
-        *(at(name, ticket) for name in PAGES),
-        "/tickets/",
-        "/tickets/?vista=cerrados",
-        "/tickets/?q=timbrar",
-    ):
+    for path in (*(at(name, ticket) for name in PAGES), "/tickets/", "/tickets/?vista=cerrados", "/tickets/?q=timbrar"):
         html = client.get(path, follow=True).content.decode()
         assert "SECRETO" not in html
         assert "nota.png" not in html
@@ -359,12 +349,7 @@ def timeline_in(html):
 
 def _draft_file():
     return Attachment.objects.create(
-        token="n" * 43,
-        name="nota.png",
-        content_type="image/png",
-        size=1,
-        draft="nota",
-        sha256="0" * 64,
+        token="n" * 43, name="nota.png", content_type="image/png", size=1, draft="nota", sha256="0" * 64
     )
 
 
@@ -376,19 +361,9 @@ def test_hostile_text_is_shown_as_text(client, ana):
     ticket = make_ticket(requester=ana, subject=HOSTILE[:120], body=f"{HOSTILE}\n\nPasos que siguió:\n1. {HOSTILE}")
     client.post(
         at("add_information", ticket),
-        {
-            "body": HOSTILE,
-            "key": composer_key(client, ticket),
-            "files": [png("<img src=x onerror=a>.png")],
-        },
+        {"body": HOSTILE, "key": composer_key(client, ticket), "files": [png("<img src=x onerror=a>.png")]},
     )
-    paths = (
-        at("detail", ticket),
-        at("created", ticket),
-        at("confirm", ticket),
-        "/tickets/",
-        "/tickets/?q=<b>",
-    )
+    paths = (at("detail", ticket), at("created", ticket), at("confirm", ticket), "/tickets/", "/tickets/?q=<b>")
     for path in paths:
         html = client.get(path).content.decode()
         assert not [bad for bad in ("<script>", "<img src=x", "<b>") if bad in html]

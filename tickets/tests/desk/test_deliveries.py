@@ -206,11 +206,7 @@ def test_the_queue_says_how_mail_does(client, settings, ana):
     OutboxMessage.objects.filter(pk=mail.pk).update(due_at=old)
     settings.MAIL_TRUSTED_AUTHSERV = ""
     text = text_of(client.get(QUEUE))
-    for words in (
-        "Bandeja de correo: 1",
-        "Hay correos que no salen",
-        "Falta configurar la comprobación de remitentes",
-    ):
+    for words in ("Bandeja de correo: 1", "Hay correos que no salen", "Falta configurar la comprobación de remitentes"):
         assert words in text
     third_party_in(client)
     assert "Bandeja de correo" not in text_of(client.get(QUEUE))

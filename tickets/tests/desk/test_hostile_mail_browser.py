@@ -19,11 +19,7 @@ from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M16", "M17"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.clause("M16", "M17")]
 STRANGER = "extrano@otro.example"
 RUN = "window.corrio=1"
 HTML = """<html><head><base href="{away}/base/"><meta http-equiv="refresh" content="0;url={away}/refresh">

@@ -184,8 +184,7 @@ def test_who_works_for_two_providers_sees_both_in_one_order(client):
 
 
 @pytest.mark.parametrize(
-    "cursor",
-    ["x", "1-", "-1", "1.5-2", "9" * 60, f"{10**22}-1", "²-1", "1-2-3", "1709251200000000-99"],
+    "cursor", ["x", "1-", "-1", "1.5-2", "9" * 60, f"{10**22}-1", "²-1", "1-2-3", "1709251200000000-99"]
 )
 def test_a_cursor_that_is_none_of_ours_does_no_harm(client, cursor):
     agent_in(client)
@@ -203,11 +202,7 @@ def searched(client):
     agent_in(client)
     company = make_customer("EKU9003173C9", "Escuela Kémper Urgáte SA de CV", registered_email="eku@ejemplo.mx")
     found = make_ticket(requester=make_contact(company), subject="El sello aparece revocado: cancelación")
-    make_ticket(
-        requester=make_contact(make_customer("XIA190128J61", "Xenón")),
-        subject="Otra cosa",
-        body="sello",
-    )
+    make_ticket(requester=make_contact(make_customer("XIA190128J61", "Xenón")), subject="Otra cosa", body="sello")
     operations.confirm_resolved(found.pk, author=found.requester)
     return found
 
@@ -239,17 +234,7 @@ def test_search_finds_by_number_subject_rfc_mail_and_customer_in_any_state(clien
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "zzzz",
-        "' OR 1=1 --",
-        "%",
-        "_",
-        "sello:*|!xyz",
-        "\0",
-        "<script>alert(1)</script>",
-        "FY-0000-0001",
-    ],
+    "text", ["zzzz", "' OR 1=1 --", "%", "_", "sello:*|!xyz", "\0", "<script>alert(1)</script>", "FY-0000-0001"]
 )
 def test_search_takes_any_text(client, searched, text):
     page = client.get(QUEUE, {"q": text})
@@ -269,10 +254,7 @@ def test_filters_by_category_and_agent(client, desk):
     sales = make_ticket(category=Ticket.Category.SALES)
     assert numbers_on(client.get(QUEUE, {"categoria": "sales"})) == {sales.number}
     mine = Ticket.objects.get(pk=desk["mine"].pk).assignee
-    assert numbers_on(client.get(QUEUE, {"agente": mine.pk})) == {
-        desk["mine"].number,
-        desk["replied"].number,
-    }
+    assert numbers_on(client.get(QUEUE, {"agente": mine.pk})) == {desk["mine"].number, desk["replied"].number}
     assert numbers_on(client.get(QUEUE, {"agente": "nadie"})) == {desk["free"].number, sales.number}
     for text in ("-1", "x", "1e9", "²"):
         assert client.get(QUEUE, {"agente": text, "categoria": text}).status_code == 200
@@ -363,10 +345,7 @@ def test_an_empty_view_names_the_next_one(client):
 @pytest.mark.clause("M16")
 def test_what_people_write_is_escaped(client):
     agent_in(client)
-    make_ticket(
-        subject="<b>negritas</b>",
-        requester=make_contact(make_customer(legal_name="<i>Empresa</i>")),
-    )
+    make_ticket(subject="<b>negritas</b>", requester=make_contact(make_customer(legal_name="<i>Empresa</i>")))
     html = client.get(QUEUE).content.decode()
     assert "&lt;b&gt;negritas" in html
     assert "<b>negritas" not in html
@@ -377,11 +356,7 @@ def test_what_people_write_is_escaped(client):
 
 
 def assign(client, *tickets, to="yo", **place):
-    return client.post(
-        f"{QUEUE}asignar/",
-        {"elegido": [t.pk for t in tickets], "a_quien": to, **place},
-        follow=True,
-    )
+    return client.post(f"{QUEUE}asignar/", {"elegido": [t.pk for t in tickets], "a_quien": to, **place}, follow=True)
 
 
 @pytest.mark.clause("M3", "M15")
@@ -435,9 +410,7 @@ def test_get_never_assigns(client, desk):
 def test_a_third_party_sees_its_own_tickets_only(client, desk):
     outsider = third_party_in(client)
     operations.hand_over(
-        desk["free"].pk,
-        supervisor=make_staff(Office.SUPERVISOR),
-        provider=outsider.assignments[0].provider,
+        desk["free"].pk, supervisor=make_staff(Office.SUPERVISOR), provider=outsider.assignments[0].provider
     )
     for view in queue.VIEWS:
         assert numbers_on(client.get(QUEUE, {"vista": view})) <= {desk["free"].number}
@@ -468,12 +441,7 @@ def test_the_admins_index_is_the_queue_for_agents(client):
 
 def test_no_add_delete_or_history_page(client, desk):
     agent_in(client)
-    for tail in (
-        "add/",
-        f"{desk['free'].pk}/delete/",
-        f"{desk['free'].pk}/history/",
-        f"{desk['free'].pk}/",
-    ):
+    for tail in ("add/", f"{desk['free'].pk}/delete/", f"{desk['free'].pk}/history/", f"{desk['free'].pk}/"):
         assert client.get(QUEUE + tail).status_code == 404, tail
 
 

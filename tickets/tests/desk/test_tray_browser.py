@@ -13,11 +13,7 @@ from tickets import operations
 from tickets.tests.desk.test_desk_browser import accessible, agent, desk
 
 __all__ = ["agent", "desk"]  # the fixtures
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M5", "M6"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.clause("M5", "M6")]
 TRAY = "/admin/tickets/ticket/bandeja/"
 
 

@@ -209,11 +209,7 @@ def test_discarded_once_with_a_reason_and_never_deleted(client, ana):
     again = act(client, mail, "discard", reason="Otra vez")
     assert "Otra persona ya atendió ese correo" in text_of(again)
     event = Event.objects.get(chain=f"mail:{mail.pk}")
-    assert (event.verb, event.actor, event.data["reason"]) == (
-        "mail.discarded",
-        agent,
-        "Publicidad",
-    )
+    assert (event.verb, event.actor, event.data["reason"]) == ("mail.discarded", agent, "Publicidad")
     assert not list(audit.find_flaws())
     assert client.get(TRAY).context["rows"] == []
     handled = client.get(TRAY, {"vista": "atendidos"})
@@ -227,8 +223,7 @@ def test_added_as_the_words_of_a_contact(client, ana):
     ticket = make_ticket("waiting", requester=ana)
     mail = quarantined("El XML va aquí\n\n> cita")
     ask = client.get(
-        reverse("admin:tickets_ticket_mail_link", args=[mail.pk]),
-        {"numero": ticket.number.lower().replace("-", "")},
+        reverse("admin:tickets_ticket_mail_link", args=[mail.pk]), {"numero": ticket.number.lower().replace("-", "")}
     )
     assert ana.email in text_of(ask)
     nobody = act(client, mail, "link", numero=ticket.number)
@@ -236,19 +231,11 @@ def test_added_as_the_words_of_a_contact(client, ana):
     sent = act(client, mail, "link", numero=ticket.number, chosen=str(ana.pk))
     assert sent.status_code == 302
     message = Message.objects.get(inbound=mail)
-    assert (message.author, message.body, message.ticket) == (
-        ana,
-        "El XML va aquí\n\n> cita",
-        ticket,
-    )
+    assert (message.author, message.body, message.ticket) == (ana, "El XML va aquí\n\n> cita", ticket)
     ticket.refresh_from_db()
     assert ticket.status == Ticket.Status.OPEN
     event = ticket.events().last()
-    assert (event.verb, event.actor, event.data["inbound"]) == (
-        "ticket.information_added",
-        agent,
-        mail.pk,
-    )
+    assert (event.verb, event.actor, event.data["inbound"]) == ("ticket.information_added", agent, mail.pk)
     again = act(client, mail, "link", numero=ticket.number, chosen=str(ana.pk))
     assert "Otra persona ya atendió ese correo" in text_of(again)
     assert Message.objects.filter(ticket=ticket).count() == 3

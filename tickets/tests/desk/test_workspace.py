@@ -29,13 +29,7 @@ def test_the_page_tells_the_whole_story(client):
     operations.take(ticket.pk, agent=agent)
     operations.add_note(ticket.pk, agent=agent, body="El SAT lo reporta vigente.")
     operations.classify(ticket.pk, agent=agent, category="sales", impact=1)
-    operations.answer(
-        ticket.pk,
-        agent=agent,
-        body="¿Ya puede?",
-        wait_reason="authorization",
-        proposes_solution=True,
-    )
+    operations.answer(ticket.pk, agent=agent, body="¿Ya puede?", wait_reason="authorization", proposes_solution=True)
     operations.add_information(ticket.pk, author=contact, body="Todavía no.")
     operations.assign(ticket.pk, agent=agent, assignee=make_agent(full_name="Julio Tapia"))
     operations.assign(ticket.pk, agent=agent, assignee=None)
@@ -238,10 +232,7 @@ def test_people_h3_after_an_answer_next_is_the_next_of_the_list(client, place):
         make_ticket(subject=f"No puedo timbrar {number}")
     rows = opened_from(client, place)
     here = client.get(rows[1])
-    assert (pk_in(here.context["previous_url"]), pk_in(here.context["next_url"])) == (
-        pk_in(rows[0]),
-        pk_in(rows[2]),
-    )
+    assert (pk_in(here.context["previous_url"]), pk_in(here.context["next_url"])) == (pk_in(rows[0]), pk_in(rows[2]))
     action = re.search(r'id="f-escribir"[^>]*action="([^"]+)"', here.content.decode()).group(1)
     form = here.context["form"]
     data = {
@@ -285,8 +276,4 @@ def test_people_h3_who_came_from_no_list_has_no_neighbours(client):
     agent_in(client)
     ticket, _other = make_ticket(), make_ticket()
     page = client.get(page_of(ticket) + "?lugar=1-1")
-    assert (page.context["previous_url"], page.context["next_url"], page.context["list_url"]) == (
-        "",
-        "",
-        "",
-    )
+    assert (page.context["previous_url"], page.context["next_url"], page.context["list_url"]) == ("", "", "")

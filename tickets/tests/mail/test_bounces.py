@@ -60,11 +60,7 @@ def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User
     assert (ticket.status, ticket.close_held_reason) == (WAITING, "bounce")
     assert ticket.close_held_at is not None
     event = ticket.events().last()
-    assert (event.verb, event.data["to"], event.data["is_held"]) == (
-        "ticket.mail_bounced",
-        ana.email,
-        True,
-    )
+    assert (event.verb, event.data["to"], event.data["is_held"]) == ("ticket.mail_bounced", ana.email, True)
     assert [e.verb for e in ana.events()] == ["person.mail_bounced"]
     assert last_inbound().is_in_tray
     # The same bounce again, and another one for the same mail, say nothing new.
@@ -150,11 +146,7 @@ def test_a_delay_is_only_stored(ana: User, action: str):
     ticket = make_ticket(WAITING, requester=ana)
     outcome = deliver(bounce_of(mails_about(ticket)[-1], action))
     ticket.refresh_from_db()
-    assert (outcome.disposition, outcome.reason, ticket.close_held_at) == (
-        "ignore-bounce",
-        "delayed",
-        None,
-    )
+    assert (outcome.disposition, outcome.reason, ticket.close_held_at) == ("ignore-bounce", "delayed", None)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +211,7 @@ def test_an_agents_mail_that_bounces_holds_nothing_and_flags_no_customer(ana: Us
     deliver(bounce_of(mail))
     mail.refresh_from_db()
     ticket.refresh_from_db()
-    assert (mail.bounced_at is None, ticket.close_held_at, ticket.events().count()) == (
-        False,
-        None,
-        events,
-    )
+    assert (mail.bounced_at is None, ticket.close_held_at, ticket.events().count()) == (False, None, events)
 
 
 def test_a_mail_about_no_ticket_bounces_too(ana: User):
@@ -247,9 +235,7 @@ def remind(ticket: Ticket) -> Ticket:
 
 
 @pytest.mark.parametrize(
-    ("read_until", "closes"),
-    [(None, False), (timedelta(seconds=-1), False), (timedelta(0), True)],
-    ids=str,
+    ("read_until", "closes"), [(None, False), (timedelta(seconds=-1), False), (timedelta(0), True)], ids=str
 )
 def test_no_silence_while_the_mailbox_is_read_behind_the_due_instant(
     settings: Any, read_until: timedelta | None, closes: bool
@@ -260,9 +246,7 @@ def test_no_silence_while_the_mailbox_is_read_behind_the_due_instant(
     until = ticket.closes_at + read_until if read_until is not None else None
     MailFolder.objects.create(name="so@porte@imap.ejemplo.mx/INBOX", uid_validity=1, read_until=until)
     MailFolder.objects.create(
-        name="otro@x/INBOX",
-        uid_validity=1,
-        read_until=clock.now().astimezone(UTC).replace(year=2100),
+        name="otro@x/INBOX", uid_validity=1, read_until=clock.now().astimezone(UTC).replace(year=2100)
     )
     with clock.at(ticket.closes_at + timedelta(hours=1)):
         assert tasks.close_unanswered() == closes

@@ -115,11 +115,7 @@ def test_a1_no_page_parses_a_mail(client, ana: User, monkeypatch):
     """Every page of the tray, and what an agent does there, with a parser that fails."""
     ticket = make_ticket(requester=ana)
     part = "Content-Type: text/plain; name=nota.txt\nContent-Disposition: attachment\n\nadjunto\n"
-    head = {
-        "From": "extrano@otro.example",
-        "Message_ID": None,
-        "Authentication_Results": passed("otro.example"),
-    }
+    head = {"From": "extrano@otro.example", "Message_ID": None, "Authentication_Results": passed("otro.example")}
     mails = []
     for number in range(3):
         deliver(multipart(f"\ncuerpo {number}\n", part, **head))

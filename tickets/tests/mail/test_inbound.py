@@ -53,21 +53,13 @@ def test_a_mail_opens_a_ticket_and_is_answered_with_its_number_at_once(ana: User
     assert (ticket.subject, ticket.channel, ticket.status) == ("No puedo timbrar", "mail", OPEN)
     assert (ticket.category, ticket.impact) == (Ticket.Category.OTHER, Ticket.Impact.DIFFICULT)
     message = ticket.messages.get()
-    assert (message.body, message.author, message.inbound) == (
-        "Dice que el sello no es válido.",
-        ana,
-        last_inbound(),
-    )
+    assert (message.body, message.author, message.inbound) == ("Dice que el sello no es válido.", ana, last_inbound())
     (ack,) = to_customers()
     assert (ack.kind, ack.to, ack.about) == ("tickets/opened", ANA, ticket.chain)
     assert ticket.number in ack.subject
     assert ack.headers["Auto-Submitted"] == "auto-replied"
     (event,) = ticket.events()
-    assert (event.verb, event.actor, event.data["inbound"]) == (
-        "ticket.opened",
-        ana,
-        last_inbound().pk,
-    )
+    assert (event.verb, event.actor, event.data["inbound"]) == ("ticket.opened", ana, last_inbound().pk)
     assert event.data["sender"] == ANA
 
 
@@ -94,10 +86,7 @@ def test_mail_to_the_control_desk_is_a_request(ana: User, how: str):
 @pytest.mark.clause("M17")
 def test_what_is_missing_is_said_and_what_is_too_long_is_cut(ana: User):
     ticket = became(deliver(proven("", Subject=None)))
-    assert (ticket.subject, ticket.messages.get().body) == (
-        "Correo sin asunto",
-        "(El correo no traía texto.)",
-    )
+    assert (ticket.subject, ticket.messages.get().body) == ("Correo sin asunto", "(El correo no traía texto.)")
     ticket = became(deliver(proven(Subject="x" * 300)))
     assert len(ticket.subject) == 120
     again = deliver(proven("Y además…", Subject="x" * 300))
@@ -164,13 +153,7 @@ def test_files_without_words_name_themselves_and_too_many_are_named(ana: User, s
 def test_a_nameless_picture_within_the_text_is_a_file(ana: User):
     inline = b"Content-Type: image/png\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: binary\r\n\r\n"
     text = b"Content-Type: text/plain\r\n\r\nMire:\r\n"
-    raw = multipart(
-        text,
-        inline + picture() + b"\r\n",
-        From=ANA,
-        Message_ID=None,
-        Authentication_Results=passed(),
-    )
+    raw = multipart(text, inline + picture() + b"\r\n", From=ANA, Message_ID=None, Authentication_Results=passed())
     (file,) = became(deliver(raw)).files.all()
     assert file.attachment.content_type == "image/png"
 
@@ -194,11 +177,7 @@ def test_a_reply_finds_its_ticket(ana: User, way: str):
     to = (mail.headers["Reply-To"],) if way == "envelope" else ()
     outcome = deliver(proven("Aquí está el XML", **{"Subject": "Otra cosa"} | headers), to=to)
     reason = "number" if way == "number" else "reference"
-    assert (outcome.disposition, outcome.reason, became(outcome)) == (
-        "accept-reply",
-        reason,
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, became(outcome)) == ("accept-reply", reason, ticket)
     ticket.refresh_from_db()
     assert (ticket.status, ticket.message_count) == (OPEN, 3)
     last = ticket.messages.get(seq=3)
@@ -289,11 +268,7 @@ def test_a_reply_to_a_closed_ticket_opens_one_that_continues_it(ana: User, way: 
     headers = {"In-Reply-To": f"<{mail.message_id}>"} if by_id else {"Subject": f"RE: {mail.subject}"}
     outcome = deliver(proven("Volvió a fallar", **headers))
     follow = became(outcome)
-    assert (outcome.disposition, outcome.reason, follow.follows) == (
-        "accept-new",
-        "follow-up",
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, follow.follows) == ("accept-new", "follow-up", ticket)
     assert (follow.channel, follow.messages.get().body) == ("mail", "Volvió a fallar")
     assert Ticket.objects.filter(pk=ticket.pk).values().get() == before
     assert to_customers()[-1].kind == "tickets/follow_up"
@@ -330,18 +305,11 @@ def test_a_reply_received_in_time_and_read_late_voids_the_close(ana: User):
     with clock.at(ticket.closed_at + timedelta(hours=5)):
         raw = proven("Aquí está", Subject=f"RE: {ticket.number}")
         outcome = deliver(raw, received_at=ticket.closed_at)
-    assert (outcome.disposition, outcome.reason, became(outcome)) == (
-        "accept-reply",
-        "void",
-        ticket,
-    )
+    assert (outcome.disposition, outcome.reason, became(outcome)) == ("accept-reply", "void", ticket)
     ticket.refresh_from_db()
     assert (ticket.status, ticket.closed_at, ticket.closed_reason) == (OPEN, None, None)
     assert (ticket.closes_at, ticket.reminder, ticket.voided_by) == (None, None, last_inbound())
-    assert [event.verb for event in ticket.events()][-2:] == [
-        "ticket.close_voided",
-        "ticket.information_added",
-    ]
+    assert [event.verb for event in ticket.events()][-2:] == ["ticket.close_voided", "ticket.information_added"]
     kinds = [(mail.kind, mail.status) for mail in mails_about(ticket)]
     assert ("tickets/closed", "dropped") in kinds  # it had not left yet
     assert kinds[-2:] == [("tickets/void", "queued"), ("tickets/new_message", "queued")]

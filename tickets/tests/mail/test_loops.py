@@ -84,11 +84,7 @@ def test_a_robot_of_a_stranger_who_knows_an_id_is_not_shown_in_the_ticket(ana: U
     events = ticket.events().count()
     reply = {"In-Reply-To": f"<{mails_about(ticket)[-1].message_id}>"}
     outcome = deliver(proven(From="x@otra.mx", Auto_Submitted="auto-replied", **reply))
-    assert (outcome.disposition, outcome.about, ticket.events().count()) == (
-        "ignore-auto",
-        "",
-        events,
-    )
+    assert (outcome.disposition, outcome.about, ticket.events().count()) == ("ignore-auto", "", events)
 
 
 @pytest.mark.parametrize("subject", ["different", "same", "of the ticket"])
@@ -97,11 +93,7 @@ def test_an_unmarked_robot_sending_sixty_mails_gets_ten_answers_at_most(ana: Use
     ticket = make_ticket(requester=ana)
     before = len(to_customers())
     for turn in range(60):
-        texts = {
-            "different": f"Falla {turn}",
-            "same": "Falla",
-            "of the ticket": f"RE: {ticket.number}",
-        }
+        texts = {"different": f"Falla {turn}", "same": "Falla", "of the ticket": f"RE: {ticket.number}"}
         with clock.at(start + timedelta(seconds=50 * turn)):
             assert deliver(proven(f"turno {turn}", Subject=texts[subject])).disposition.startswith("accept")
     answers = len(to_customers()) - before
@@ -189,7 +181,4 @@ def test_what_strangers_leave_in_the_quotas_is_forgotten_when_it_counts_no_more(
     with clock.at(clock.now() + timedelta(days=1)):
         deliver(proven("Hola otra vez", From="extrano0@otro.example"))
         assert tasks.forget_quotas() == 2
-        assert {quota.name for quota in MailQuota.objects.all()} == {
-            "notice:extrano0@otro.example",
-            "notices",
-        }
+        assert {quota.name for quota in MailQuota.objects.all()} == {"notice:extrano0@otro.example", "notices"}

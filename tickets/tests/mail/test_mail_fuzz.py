@@ -148,10 +148,7 @@ def test_mutations_of_our_own_mails(bring: Bring, seed: int):
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # one database for all is meant
 )
 @given(
-    pieces=st.lists(
-        st.one_of(st.sampled_from(INSERTS), st.binary(max_size=20), st.sampled_from(SEEDS)),
-        max_size=12,
-    )
+    pieces=st.lists(st.one_of(st.sampled_from(INSERTS), st.binary(max_size=20), st.sampled_from(SEEDS)), max_size=12)
 )
 @example(pieces=[b'Content-Type: multipart/mixed; boundary="=?utf-8?q?=00?="\r\n\r\n--x'])
 @example(pieces=[b"Content-Type: text/plain; charset*=x'y'z; charset*0=a\r\n\r\nhola"])

@@ -144,9 +144,5 @@ def test_the_flips_of_an_hour_are_counted_once(rounds: range, settings: Any):
         raws = [proven(f"{turn} otra {place}", Subject=f"RE: {ticket.number}") for place in range(2)]
         assert kinds(race(*[partial(deliver, raw) for raw in raws])) == {"ok": 2}
         ticket.refresh_from_db()
-        assert (ticket.status, ticket.close_held_reason, ticket.message_count) == (
-            WAITING,
-            "flips",
-            7,
-        )
+        assert (ticket.status, ticket.close_held_reason, ticket.message_count) == (WAITING, "flips", 7)
     assert not InboundMessage.objects.filter(disposition="").exists()

@@ -80,10 +80,7 @@ def silent() -> Ticket:
 
 def replied() -> OutboxMessage:
     ticket = make_ticket(WAITING, requester=ana())
-    return last(
-        operations.add_information(ticket.pk, author=ticket.requester, body="Va el XML"),
-        "new_message",
-    )
+    return last(operations.add_information(ticket.pk, author=ticket.requester, body="Va el XML"), "new_message")
 
 
 def link_asked() -> OutboxMessage:
@@ -193,11 +190,7 @@ def test_opened_gives_the_number():
     [
         ("detail", False, "le toca a usted. Envíenos el detalle que le pedimos."),
         ("authorization", False, "le toca a usted. Díganos si autoriza lo que le proponemos."),
-        (
-            "authorization",
-            True,
-            "le toca a usted. Confirme si quedó resuelto, o díganos qué falta.",
-        ),
+        ("authorization", True, "le toca a usted. Confirme si quedó resuelto, o díganos qué falta."),
         (None, False, "nos toca a nosotros."),
     ],
 )

@@ -179,10 +179,7 @@ def test_a2a_codes_do_not_come_back_either(client: Client, kind: str):
 
 def reply(ana: User, mail: OutboxMessage, shape: str, encoding: str) -> bytes:
     """Ana's answer to a mail of ours, as programs write it."""
-    body, html = (
-        quoted(mail.body),
-        f"<p>Sigo igual</p><blockquote type=cite>{mail.body}</blockquote>",
-    )
+    body, html = (quoted(mail.body), f"<p>Sigo igual</p><blockquote type=cite>{mail.body}</blockquote>")
     inline = f"Sigo igual\n\nEl lun, 2 nov 2026 a las 10:00, Soporte <soporte@factureya.com> escribió:\n{body}\n"
     if shape == "attached":
         attached = b"Content-Type: message/rfc822\r\n\r\n" + sent(mail, encoding)
@@ -270,11 +267,7 @@ def test_a2_the_untouched_bytes_stay_and_leave_by_a_command_that_is_recorded(ana
 def test_a2_the_tray_and_the_search_find_no_token(client: Client, ana: User):
     token = token_in(mails_about(make_ticket(requester=ana))[0])
     deliver(
-        proven(
-            f"{own_links.make_url(own_links.TICKET, token)}",
-            From="extrano@otro.example",
-            Subject=f"Fwd: {token}",
-        )
+        proven(f"{own_links.make_url(own_links.TICKET, token)}", From="extrano@otro.example", Subject=f"Fwd: {token}")
     )
     inbound = last_inbound()
     dario = make_agent()

@@ -91,21 +91,12 @@ def test_row_4_in_copy_gives_nothing_and_reply_addresses_are_not_guessed(ana: Us
     assert len(token) * 5 >= 128  # bits
 
 
-def test_row_5_a_thousand_forged_senders_get_a_receipt_each_at_most_without_a_word_of_theirs(
-    settings: Any,
-):
+def test_row_5_a_thousand_forged_senders_get_a_receipt_each_at_most_without_a_word_of_theirs(settings: Any):
     """«Ticket Trick», Zendesk 2025: automatic receipts repeated an attacker's text to thousands of victims."""
     settings.MAIL_NOTICES_PER_HOUR = 100_000  # the cap of all is proven in test_spoof
     for number in range(1000):
         for _ in range(1 + number % 2):
-            deliver(
-                mail(
-                    f"COMPRE-{number}-{_}",
-                    From=f"v{number}@victima.mx",
-                    Subject="COMPRE",
-                    Message_ID=None,
-                )
-            )
+            deliver(mail(f"COMPRE-{number}-{_}", From=f"v{number}@victima.mx", Subject="COMPRE", Message_ID=None))
     told = OutboxMessage.objects.all()
     assert told.count() == told.values("to").distinct().count() == 1000
     assert not told.filter(body__contains="COMPRE").exists()
@@ -121,19 +112,7 @@ def test_row_6_reply_to_names_no_author(ana: User):
     assert {m.to for m in mails_about(ticket)} == {beto.email}
 
 
-OWN_HEADERS = [
-    "Ticket",
-    "Number",
-    "User",
-    "Author",
-    "Agent",
-    "Staff",
-    "Verdict",
-    "Inbound",
-    "Token",
-    "Trusted",
-    "Role",
-]
+OWN_HEADERS = ["Ticket", "Number", "User", "Author", "Agent", "Staff", "Verdict", "Inbound", "Token", "Trusted", "Role"]
 
 
 @pytest.mark.parametrize("header", OWN_HEADERS)
@@ -157,11 +136,7 @@ def test_row_8_a_loop_stops_at_the_first_mark_and_at_the_cap(ana: User):
         marked = {"Subject": f"RE: {ticket.number}", "Auto-Submitted": "auto-replied"}
         assert deliver(proven(f"Estoy fuera {turn}", **marked)).disposition == "ignore-auto"
     ticket.refresh_from_db()
-    assert (ticket.status, ticket.closes_at, OutboxMessage.objects.count()) == (
-        "waiting",
-        closes_at,
-        told,
-    )
+    assert (ticket.status, ticket.closes_at, OutboxMessage.objects.count()) == ("waiting", closes_at, told)
     for turn in range(60):
         deliver(proven(f"Gracias por su mensaje {turn}", Subject=f"Aviso {turn}"))
     assert OutboxMessage.objects.count() - told <= 10
@@ -298,8 +273,5 @@ def tray_pages(client: Client, payload: str) -> list[Any]:
     """The tray and a mail in it that says the payload everywhere."""
     deliver(proven(payload, From=f'"{payload}" <{STRANGER}>', Subject=payload))
     letter = InboundMessage.objects.latest("pk")
-    addresses = [
-        reverse("admin:tickets_ticket_tray"),
-        reverse("admin:tickets_ticket_mail", args=[letter.pk]),
-    ]
+    addresses = [reverse("admin:tickets_ticket_tray"), reverse("admin:tickets_ticket_mail", args=[letter.pk])]
     return [client.get(address) for address in addresses]

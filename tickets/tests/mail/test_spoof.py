@@ -91,11 +91,7 @@ def test_the_spoof_table(ana: User, name: str):
     raw, reason = spoofs(ticket)[name]
     before = everything()
     outcome = deliver(raw)
-    assert (outcome.disposition, outcome.reason, outcome.about) == (
-        "reject-unregistered",
-        reason,
-        "",
-    )
+    assert (outcome.disposition, outcome.reason, outcome.about) == ("reject-unregistered", reason, "")
     assert everything() == before
     kept = last_inbound()
     assert kept.raw == raw
@@ -236,9 +232,7 @@ def test_one_notice_a_day_to_each(ana: User):
     assert len(notices()) == 3
 
 
-def test_a_thousand_forged_senders_get_a_hundred_notices_an_hour_and_no_word_of_theirs(
-    settings: Any,
-):
+def test_a_thousand_forged_senders_get_a_hundred_notices_an_hour_and_no_word_of_theirs(settings: Any):
     settings.MAIL_NOTICES_PER_HOUR = 20
     for number in range(60):
         deliver(mail(f"compre {number}", From=f"v{number}@victima.mx", Subject="compre", Message_ID=None))
@@ -256,13 +250,7 @@ def test_nobody_is_told_where_nobody_can_be(ana: User, sender: str):
 def test_the_registered_address_hears_of_a_forgery_once_a_day(ana: User):
     company = ana.contact.customer
     for turn in range(3):
-        deliver(
-            proven(
-                f"Deme acceso {turn}",
-                Authentication_Results=passed(result="fail"),
-                Subject="Urgente",
-            )
-        )
+        deliver(proven(f"Deme acceso {turn}", Authentication_Results=passed(result="fail"), Subject="Urgente"))
     (warning,) = OutboxMessage.objects.filter(kind="tickets/forged")
     assert warning.to == company.registered_email
     assert ANA in warning.subject

@@ -128,11 +128,7 @@ def sweeps_and_reply(turn: int, ana: User) -> str:
     message = Message.objects.select_related("ticket").get(body=body)
     assert message.ticket.status == OPEN, "the reply lies on a ticket closed in the same instant"
     if ticket.status == OPEN:
-        assert (closed, message.ticket, verbs(ticket)[-1]) == (
-            0,
-            ticket,
-            "ticket.information_added",
-        )
+        assert (closed, message.ticket, verbs(ticket)[-1]) == (0, ticket, "ticket.information_added")
         assert "ticket.closed_unanswered" not in verbs(ticket)
         return "reply"
     assert (closed, ticket.closed_reason) == (1, Ticket.ClosedReason.UNANSWERED)
@@ -214,11 +210,7 @@ def test_a_double_click_opens_one_ticket_with_its_files(rounds: range):
         assert kinds(results) == {"ok": 4}, results
         ticket = Ticket.objects.get(requester=author)
         assert set(results) == {ticket}
-        assert (ticket.messages.count(), ticket.files.count(), len(mails_about(ticket))) == (
-            1,
-            1,
-            1,
-        )
+        assert (ticket.messages.count(), ticket.files.count(), len(mails_about(ticket))) == (1, 1, 1)
 
 
 @pytest.mark.clause("M11")

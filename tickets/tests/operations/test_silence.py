@@ -191,15 +191,7 @@ def take_over(ticket: Ticket) -> None:
     operations.take(ticket.pk, agent=agent)
 
 
-CLOCK = (
-    "status",
-    "wait_reason",
-    "waiting_since",
-    "closes_at",
-    "reminder_id",
-    "queue_at",
-    "solution_proposed_at",
-)
+CLOCK = ("status", "wait_reason", "waiting_since", "closes_at", "reminder_id", "queue_at", "solution_proposed_at")
 SILENT: dict[str, Callable[[Ticket], Any]] = {
     "note": lambda t: operations.add_note(t.pk, agent=make_agent(), body="Ojo"),
     "classify": lambda t: operations.classify(t.pk, agent=make_agent(), category="access", impact=1),

@@ -167,10 +167,7 @@ def test_an_instant_that_sqlite_would_compare_as_text_is_no_evidence(silent: Tic
 def test_a_held_close_has_its_instant_and_one_of_two_reasons(columns: dict[str, Any]):
     ticket = make_ticket(WAITING)
     with refused_by("only_a_wait_is_held"):
-        update(
-            ticket,
-            **{name: clock.now() if value == "now" else value for name, value in columns.items()},
-        )
+        update(ticket, **{name: clock.now() if value == "now" else value for name, value in columns.items()})
 
 
 @pytest.mark.parametrize("status", ["open", CLOSED])

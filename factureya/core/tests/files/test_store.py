@@ -91,18 +91,8 @@ def png_header(width: int, height: int) -> bytes:
         ("acuse.pdf", b"\r\n" + PDF + b"\0" * 100, "acuse.pdf", "application/pdf"),
         ("cfdi.xml", XML.encode(), "cfdi.xml", "application/xml"),
         ("cfdi.xml", b"\xef\xbb\xbf" + XML.encode(), "cfdi.xml", "application/xml"),
-        (
-            "cfdi.xml",
-            XML.replace("UTF-8", "ISO-8859-1").encode("latin-1"),
-            "cfdi.xml",
-            "application/xml",
-        ),
-        (
-            "cfdi.xml",
-            b"<c><x:addenda/></c>",
-            "cfdi.xml",
-            "application/xml",
-        ),  # a prefix nobody declared
+        ("cfdi.xml", XML.replace("UTF-8", "ISO-8859-1").encode("latin-1"), "cfdi.xml", "application/xml"),
+        ("cfdi.xml", b"<c><x:addenda/></c>", "cfdi.xml", "application/xml"),  # a prefix nobody declared
         ("error.txt", "Código 301: el sello no es válido\r\n".encode(), "error.txt", "text/plain"),
         ("error.txt", "Código 301".encode("cp1252"), "error.txt", "text/plain"),
         ("error.txt", "Código 301".encode("utf-16"), "error.txt", "text/plain"),
@@ -110,11 +100,7 @@ def png_header(width: int, height: int) -> bytes:
 )
 def test_good_files_are_kept(name, content, as_name, content_type):
     attachment = kept(name, content)
-    assert (attachment.name, attachment.content_type, attachment.draft) == (
-        as_name,
-        content_type,
-        DRAFT,
-    )
+    assert (attachment.name, attachment.content_type, attachment.draft) == (as_name, content_type, DRAFT)
     stored = Path(attachment.file.path).read_bytes()
     assert attachment.size == len(stored)
     assert attachment.sha256 == hashlib.sha256(stored).hexdigest()
@@ -187,8 +173,7 @@ def test_alpha_is_kept(form, mode, color, how):
 
 
 @pytest.mark.parametrize(
-    ("form", "mode"),
-    [("PNG", "1"), ("PNG", "L"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "L"), ("JPEG", "CMYK")],
+    ("form", "mode"), [("PNG", "1"), ("PNG", "L"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "L"), ("JPEG", "CMYK")]
 )
 def test_every_mode_of_pixels_is_written(form, mode):
     assert reopened(kept("captura", picture(form, mode))).size == (40, 30)
@@ -219,11 +204,7 @@ def test_the_pixel_limit_itself_is_allowed(settings):
         ("dibujo.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no es una imagen, aunque"),
         ("dibujo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "captura en PNG o JPG"),
         ("dibujo.xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "página web o un dibujo"),
-        (
-            "pagina.xml",
-            b"<h:html xmlns:h='http://www.w3.org/1999/xhtml'/>",
-            "página web o un dibujo",
-        ),
+        ("pagina.xml", b"<h:html xmlns:h='http://www.w3.org/1999/xhtml'/>", "página web o un dibujo"),
         ("pagina.html", b"<p>", "página web o un dibujo"),
         ("programa.exe", b"MZ\x90\0", "es un programa"),
         ("programa.bin", b"\x7fELF\x02", "es un programa"),
@@ -399,10 +380,7 @@ def test_orphans_are_purged_after_24_hours(django_capture_on_commit_callbacks, m
     for path in (stray, Path(taken.file.path)):
         os.utime(path, (start.timestamp(), start.timestamp()))
     for age, removed in ((timedelta(hours=24), 0), (timedelta(hours=24, seconds=1), 2)):
-        with (
-            time_machine.travel(start + age, tick=False),
-            django_capture_on_commit_callbacks(execute=True),
-        ):
+        with time_machine.travel(start + age, tick=False), django_capture_on_commit_callbacks(execute=True):
             assert tasks.purge_orphan_attachments() == removed
     assert not stray.exists()
     assert not Path(abandoned.file.path).exists()

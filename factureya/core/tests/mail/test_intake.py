@@ -89,17 +89,8 @@ def test_a_mail_is_kept_as_it_came_and_disposed_of():
         assert receive(raw, recipients=["soporte@factureya.com"]) == Outcome(NEW, about=OURS)
     kept = only()
     assert kept.raw == raw
-    assert (kept.source, kept.received_at, kept.kept_at, kept.disposed_at) == (
-        "pipe",
-        NOON,
-        NOON,
-        NOON,
-    )
-    assert (kept.sender, kept.subject, kept.message_id) == (
-        "ana@ejemplo.mx",
-        "Señor",
-        "m1@ejemplo.mx",
-    )
+    assert (kept.source, kept.received_at, kept.kept_at, kept.disposed_at) == ("pipe", NOON, NOON, NOON)
+    assert (kept.sender, kept.subject, kept.message_id) == ("ana@ejemplo.mx", "Señor", "m1@ejemplo.mx")
     assert (kept.disposition, kept.about, kept.attempts, kept.is_in_tray) == (NEW, OURS, 1, False)
     assert (str(kept), kept.chain) == ("Señor (ana@ejemplo.mx)", f"mail:{kept.pk}")
 
@@ -166,11 +157,7 @@ def test_a_mail_that_nobody_claims_lies_in_the_tray(route):
 def test_the_address_says_which_handlers_are_asked(settings, envelope, to):
     settings.MAIL_ROUTES = {
         settings.SUPPORT_EMAIL: [f"{__name__}.refuse_to_read"],
-        settings.CONTROL_DESK_EMAIL: [
-            f"{__name__}.pass_on",
-            f"{__name__}.pass_on",
-            f"{__name__}.accept",
-        ],
+        settings.CONTROL_DESK_EMAIL: [f"{__name__}.pass_on", f"{__name__}.pass_on", f"{__name__}.accept"],
     }
     assert receive(mail(To=to), recipients=envelope).disposition == NEW
     assert calls == ["pass_on", "No puedo timbrar"]
@@ -198,11 +185,7 @@ def test_beyond_the_limits_is_quarantined_with_its_sender():
     raw = multipart(*["\nx\n"] * 300)
     assert receive(raw) == Outcome("reject-malformed", "limits")
     kept = only()
-    assert (kept.raw, kept.sender, kept.subject) == (
-        raw,
-        "ana@ejemplo.mx",
-        "No puedo timbrar",
-    )
+    assert (kept.raw, kept.sender, kept.subject) == (raw, "ana@ejemplo.mx", "No puedo timbrar")
     assert (kept.is_in_tray, calls) == (True, [])
 
 
@@ -219,11 +202,7 @@ def test_a_handler_that_fails_is_asked_three_times_and_then_an_agent(route):
         assert intake.sweep() == 0
     assert calls == ["tried"] * 3
     kept = only()
-    assert (kept.disposition, kept.reason, kept.sender) == (
-        "reject-malformed",
-        "error",
-        "ana@ejemplo.mx",
-    )
+    assert (kept.disposition, kept.reason, kept.sender) == ("reject-malformed", "error", "ana@ejemplo.mx")
 
 
 def test_what_fails_half_way_leaves_nothing():
@@ -274,8 +253,7 @@ def test_security_row_10_two_hundred_broken_mails_do_not_stop_two_hundred_good_o
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"received_at": NOON}, {"digest": "x"}, {"recipients": ["x"]}, {"source": "smtp"}, {"message_id": ""}],
+    "change", [{"received_at": NOON}, {"digest": "x"}, {"recipients": ["x"]}, {"source": "smtp"}, {"message_id": ""}]
 )
 def test_what_came_never_changes(change):
     receive(mail())
@@ -306,13 +284,7 @@ def test_no_mail_is_deleted_or_replaced(model):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"disposition": "accept-new"},
-        {"disposed_at": NOON},
-        {"resolution": "linked"},
-        {"resolved_at": NOON},
-    ],
+    "wrong", [{"disposition": "accept-new"}, {"disposed_at": NOON}, {"resolution": "linked"}, {"resolved_at": NOON}]
 )
 def test_a_disposition_has_its_instant(wrong):
     intake.keep(mail(), source="pipe")

@@ -18,11 +18,7 @@ from factureya.testing.people import make_contact, own_provider
 from factureya.testing.pg_relay import PLAIN, Relay
 from tickets.models import Message, Ticket
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M6"),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.clause("M6")]
 
 
 def accept(inbound: InboundMessage, _mail: Any) -> Any:
@@ -36,12 +32,7 @@ def accept(inbound: InboundMessage, _mail: Any) -> Any:
 @contextmanager
 def through(port: int) -> Iterator[None]:
     """This thread's connection goes to another port, without a pool and without encryption."""
-    connection.settings_dict = {
-        **connection.settings_dict,
-        "HOST": "127.0.0.1",
-        "PORT": port,
-        "OPTIONS": PLAIN,
-    }
+    connection.settings_dict = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": port, "OPTIONS": PLAIN}
     try:
         yield
     finally:

@@ -25,11 +25,7 @@ from factureya.testing.people import make_contact, own_provider
 from factureya.testing.pg_relay import Relay
 from tickets.models import Message, Ticket
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.clause("M6"),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.clause("M6")]
 KEPT, AGAIN, NOTHING = "kept", "again", "nothing"  # 0 or 250; 75 or 451; killed
 
 

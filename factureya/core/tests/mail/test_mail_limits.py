@@ -124,12 +124,7 @@ def test_a_mail_that_takes_too_long_is_given_up(monkeypatch):
     [
         ("MAX_BYTES", 100, mail("x" * 200), "bytes"),
         ("MAX_DEPTH", 2, nested(3, MULTIPART), "depth"),
-        (
-            "MAX_DELIMITERS",
-            2,
-            mail("--bx\n" * 9, Content_Type="multipart/mixed; boundary=b"),
-            "parts",
-        ),
+        ("MAX_DELIMITERS", 2, mail("--bx\n" * 9, Content_Type="multipart/mixed; boundary=b"), "parts"),
         ("MAX_PARTS", 2, multipart("\na\n", "\nb\n"), "parts"),
         ("MAX_PARTS", 200, b"X-A: 1\r\n" * 3000, "head"),
     ],

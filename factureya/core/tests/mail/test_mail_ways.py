@@ -53,11 +53,7 @@ def ana() -> User:
 @pytest.fixture
 def scratch(tmp_path: Path, ana: User) -> Environment:
     """The environment of a process with a database that this test can look into."""
-    given = os.environ | {
-        "VAR_DIR": str(tmp_path),
-        "MAIL_IN_REQUIRE_VERDICT": "off",
-        "LOG_LEVEL": "WARNING",
-    }
+    given = os.environ | {"VAR_DIR": str(tmp_path), "MAIL_IN_REQUIRE_VERDICT": "off", "LOG_LEVEL": "WARNING"}
     if connection.vendor == "sqlite":  # the test's own database lives in memory
         file = tmp_path / "scratch.sqlite3"
         with sqlite3.connect(file) as copy:
@@ -85,12 +81,7 @@ def rows(environment: Environment, statement: str) -> list[tuple[Any, ...]]:
 
 def run(environment: Environment, *arguments: str, raw: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*MANAGE, *arguments],
-        input=raw,
-        env=environment,
-        capture_output=True,
-        timeout=60,
-        check=False,
+        [*MANAGE, *arguments], input=raw, env=environment, capture_output=True, timeout=60, check=False
     )
 
 
@@ -173,12 +164,7 @@ def test_servers_h8_a_mail_that_was_taken_says_nothing_whatever_is_logged(scratc
         "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
         "MAIL_ANSWERS_PER_SENDER": "0",
     }
-    for raw in (
-        mail(),
-        mail(From="x@nadie.example", Message_ID="<2@x>"),
-        b"",
-        mail(Return_Path="<>"),
-    ):
+    for raw in (mail(), mail(From="x@nadie.example", Message_ID="<2@x>"), b"", mail(Return_Path="<>")):
         done = run(loud, "receive_email", "--to", "soporte@factureya.com", raw=raw)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -258,11 +244,7 @@ def test_security_row_9_the_same_mail_a_hundred_times_over_two_processes(scratch
     """Row 9: 100 deliveries, 20 at once, two processes: one entry, one acknowledgement; on both engines."""
     working = [
         subprocess.Popen(
-            [*BRING, "10", "5"],
-            env=scratch,
-            cwd=live.BASE_DIR,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [*BRING, "10", "5"], env=scratch, cwd=live.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         for _ in range(2)
     ]
@@ -298,10 +280,7 @@ def listen(scratch: Environment) -> Iterator[Callable[..., tuple[int, subprocess
         port = port or free_port()
         environment = scratch | {"MAIL_IN_LISTEN": f"127.0.0.1:{port}", "LOG_LEVEL": "INFO"}
         process = subprocess.Popen(
-            [*MANAGE, "receive_smtp", *arguments],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            [*MANAGE, "receive_smtp", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         running.append(process)
         assert process.stderr is not None

@@ -178,11 +178,7 @@ def test_what_leaves(template):
     assert parsed["From"] == "Factureya Soporte <soporte@factureya.com>"
     message = state(message)
     assert (message.status, message.sent_at) == (Status.SENT, NOON + timedelta(hours=1))
-    assert (message.attempts, message.claimed_at, message.body) == (
-        1,
-        None,
-        "Hola, Ana & <Beto>.\n",
-    )
+    assert (message.attempts, message.claimed_at, message.body) == (1, None, "Hola, Ana & <Beto>.\n")
     assert outbox.deliver(message.pk) is False
     assert len(mail.outbox) == 1
 

@@ -106,24 +106,8 @@ def test_a2_the_codes_that_our_mails_announce_are_cut_out():
     assert "123456" not in own_links.cut_links(text)
 
 
-SIGNS = [
-    *":>|=%&\\<-_a/ .\n\t?;#Zé\u200b",
-    "%3A",
-    "=3A",
-    "&#58;",
-    ":a",
-    "<a",
-    "=?a?b?",
-    "\n> ",
-    "A" * 75 + "\n",
-]
-PIECES = [
-    "http://x/enlace/",
-    ":" + "a" * 43,
-    "a" * 43 + ":",
-    "este código ",
-    f"enlace/a:{'b' * 43}/",
-]
+SIGNS = [*":>|=%&\\<-_a/ .\n\t?;#Zé\u200b", "%3A", "=3A", "&#58;", ":a", "<a", "=?a?b?", "\n> ", "A" * 75 + "\n"]
+PIECES = ["http://x/enlace/", ":" + "a" * 43, "a" * 43 + ":", "este código ", f"enlace/a:{'b' * 43}/"]
 
 
 @pytest.mark.parametrize("piece", [*SIGNS, *PIECES], ids=repr)
@@ -264,11 +248,7 @@ RETURNED = f"Message-ID: <x@factureya.com>\nSubject: Su código\n\nVea {URL}\n\n
 @pytest.mark.clause("M6")
 @pytest.mark.parametrize(
     "announced",
-    [
-        "",
-        "--- Below this line is a copy of the message.\n\n",
-        "------ This is a copy of the message ------\n\n",
-    ],
+    ["", "--- Below this line is a copy of the message.\n\n", "------ This is a copy of the message ------\n\n"],
 )
 def test_a2_a_report_keeps_its_words_and_the_head_of_what_it_returns(announced: str):
     text = copies.cut_report(f"550 User unknown\n\n{announced}{RETURNED}")

@@ -67,11 +67,7 @@ def test_1_an_unknown_charset_never_loses_the_text(charset):
         ("shift_jis", "①".encode("cp932"), "①"),
         ("shift_jis", "①".encode("cp932") + b"\x81", "①\ufffd"),
         ("iso-2022-jp", "まみ".encode("iso2022_jp"), "まみ"),
-        (
-            "iso-2022-jp",
-            b"\x1b$B-!\x1b(B ok",
-            "① ok",
-        ),  # NEC's row 13: CP932 that calls itself ISO-2022-JP
+        ("iso-2022-jp", b"\x1b$B-!\x1b(B ok", "① ok"),  # NEC's row 13: CP932 that calls itself ISO-2022-JP
         ("iso-2022-jp", b"\x1b$B-!\x1b(I1\x1b(B\xb1", "①ｱｱ"),
         ("iso-2022-jp", b"\x1b$B-!\n-\x1b(Bx", "①\n-x"),
         ("utf-16-le", "Señor".encode("utf-16-le"), "Señor"),
@@ -144,11 +140,7 @@ def test_4_several_senders_are_none(value):
 )
 def test_5_a_broken_head_is_read_all_the_same(head):
     read = parse.parse(head + mail())
-    assert (read.sender, read.subject, read.text) == (
-        "ana@ejemplo.mx",
-        "No puedo timbrar",
-        "Buenas tardes",
-    )
+    assert (read.sender, read.subject, read.text) == ("ana@ejemplo.mx", "No puedo timbrar", "Buenas tardes")
     assert read.message_id == "m1@ejemplo.mx"
 
 
@@ -189,16 +181,8 @@ def test_6_line_ends_in_addresses_and_names_neither_raise_nor_go_on():
         ("Ana@Ejemplo.MX", "", "ana@ejemplo.mx"),
         ("agente@factureya.com <ana@ejemplo.mx>", "agente@factureya.com", "ana@ejemplo.mx"),
         ('"agente@factureya.com" <ana@ejemplo.mx>', "agente@factureya.com", "ana@ejemplo.mx"),
-        (
-            "=?utf-8?q?agente=40factureya.com?= <ana@ejemplo.mx>",
-            "agente@factureya.com",
-            "ana@ejemplo.mx",
-        ),
-        (
-            "=?utf-8?q?=3Cagente=40factureya.com=3E?= <ana@ejemplo.mx>",
-            "<agente@factureya.com>",
-            "ana@ejemplo.mx",
-        ),
+        ("=?utf-8?q?agente=40factureya.com?= <ana@ejemplo.mx>", "agente@factureya.com", "ana@ejemplo.mx"),
+        ("=?utf-8?q?=3Cagente=40factureya.com=3E?= <ana@ejemplo.mx>", "<agente@factureya.com>", "ana@ejemplo.mx"),
         ("ana@ejemplo.mx (agente@factureya.com)", "", "ana@ejemplo.mx"),
         ('"López, Ana \\"la jefa\\"" <ana@ejemplo.mx>', 'López, Ana "la jefa"', "ana@ejemplo.mx"),
         ("López, Ana <ana@ejemplo.mx>", "Ana", "ana@ejemplo.mx"),
@@ -381,19 +365,10 @@ def test_11_line_ends_between_two_pieces_are_one():
     ("head", "name"),
     [
         ("Content-Type: application/pdf; name=factura.pdf", "factura.pdf"),
-        (
-            'Content-Type: application/pdf\nContent-Disposition: attachment; filename="factura 1.pdf"',
-            "factura 1.pdf",
-        ),
+        ('Content-Type: application/pdf\nContent-Disposition: attachment; filename="factura 1.pdf"', "factura 1.pdf"),
         ("Content-Disposition: attachment; filename*0=fac; filename*1=tura.pdf", "factura.pdf"),
-        (
-            "Content-Disposition: attachment; filename*=utf-8''facturaci%C3%B3n.pdf",
-            "facturación.pdf",
-        ),
-        (
-            "Content-Disposition: attachment; filename*0*=iso-8859-1''a%F1; filename*1*=o.pdf",
-            "año.pdf",
-        ),
+        ("Content-Disposition: attachment; filename*=utf-8''facturaci%C3%B3n.pdf", "facturación.pdf"),
+        ("Content-Disposition: attachment; filename*0*=iso-8859-1''a%F1; filename*1*=o.pdf", "año.pdf"),
         ("Content-Disposition: attachment; filename==?utf-8?q?a=C3=B1o.pdf?=", "año.pdf"),
         ("Content-Disposition: attachment; filename=año.pdf", "año.pdf"),
         ("Content-Disposition: attachment; filename*=x-no''a%F1o.pdf", "año.pdf"),
@@ -423,18 +398,8 @@ def test_19_files_of_every_sort_stay_files():
         "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeA0KDQp5\n",
     )
     read = parse.parse(raw)
-    assert [file.name for file in read.files] == [
-        "Su factura  3.eml",
-        *["a.pdf"] * 4,
-        "adjunto-1.eml",
-    ]
-    assert [file.content for file in read.files[1:]] == [
-        b"%PDF",
-        b"%PDF",
-        b"",
-        b"%PDF",
-        b"Subject: x\r\n\r\ny",
-    ]
+    assert [file.name for file in read.files] == ["Su factura  3.eml", *["a.pdf"] * 4, "adjunto-1.eml"]
+    assert [file.content for file in read.files[1:]] == [b"%PDF", b"%PDF", b"", b"%PDF", b"Subject: x\r\n\r\ny"]
     assert read.files[0].content == b"Subject: Su factura / 3\r\n\r\nTexto\r\n"
     assert read.text == "hola"
 
@@ -498,11 +463,7 @@ def test_a_digest_holds_messages():
 
 def test_identifiers_and_dates():
     read = parse.parse(
-        mail(
-            In_Reply_To="<a@x>",
-            References="<b@x>\r\n <a@x> basura <c@x>",
-            Date="Tue, 24 Nov 2026 10:00:00 -0600",
-        )
+        mail(In_Reply_To="<a@x>", References="<b@x>\r\n <a@x> basura <c@x>", Date="Tue, 24 Nov 2026 10:00:00 -0600")
     )
     assert read.references == ("a@x", "b@x", "c@x")
     assert read.date == datetime(2026, 11, 24, 16, tzinfo=UTC)

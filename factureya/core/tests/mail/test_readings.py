@@ -60,11 +60,7 @@ def test_a_reading_holds_what_the_mail_said(settings):
     reading = InboundReading.objects.get()
     assert (reading.senders, reading.date, reading.verdict) == (["ana@ejemplo.mx"], NOON, "pass")
     assert reading.recipients == ["soporte@factureya.com", "x@y.mx"]
-    assert (reading.text, reading.new_text, reading.own_words) == (
-        "Hola\n-- \nAna",
-        "",
-        "Hola\n-- \nAna",
-    )
+    assert (reading.text, reading.new_text, reading.own_words) == ("Hola\n-- \nAna", "", "Hola\n-- \nAna")
     assert (reading.was_cut, reading.is_id_reused, reading.files) == (False, False, [])
     assert (reading.subject, len(InboundMessage.objects.get().subject)) == ("a" * 400, 300)
     assert str(reading) == f"lectura de {reading.pk}"
@@ -77,32 +73,17 @@ FILES = {
         + "\n",
         ["señal\0".encode()],
     ),
-    "broken base64": (
-        "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n",
-        [b"%PDF"],
-    ),
-    "quoted": (
-        "Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n",
-        [b"a=b"],
-    ),
+    "broken base64": ("Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVB*ERg\n", [b"%PDF"]),
+    "quoted": ("Content-Type: application/x\nContent-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n", [b"a=b"]),
     "plain": ("Content-Type: application/x\n\nuno\ndos\n", [b"uno\r\ndos"]),
-    "message": (
-        "Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n",
-        [b"Subject: x\r\n\r\nadentro"],
-    ),
-    "uuencoded part": (
-        f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}",
-        [b"Cat"],
-    ),
+    "message": ("Content-Type: message/rfc822\n\nSubject: x\n\nadentro\n", [b"Subject: x\r\n\r\nadentro"]),
+    "uuencoded part": (f"Content-Type: application/x; name=n\nContent-Transfer-Encoding: x-uuencode\n\n{UU}", [b"Cat"]),
     "in a text": (f"{TEXT}\nHola\n{UU}y\n{UU}fin\n", [b"Cat", b"Cat"]),
     "in an encoded text": (
         f"{TEXT}Content-Transfer-Encoding: base64\n\n" + base64.b64encode(f"Hola\n{UU}fin".encode()).decode() + "\n",
         [b"Cat"],
     ),
-    "in a quoted text": (
-        f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n",
-        [b"Cat"],
-    ),
+    "in a quoted text": (f"{TEXT}Content-Transfer-Encoding: quoted-printable\n\nse=C3=B1al\n{UU}fin\n", [b"Cat"]),
 }
 
 
@@ -164,11 +145,7 @@ BODY = "Señores: aún no puedo timbrar.\nLínea " + "muy " * 400 + "larga.\n"
 def encoded(encoding: str) -> bytes:
     """The same mail in a transfer encoding."""
     text = BODY.encode()
-    written = {
-        "8bit": text,
-        "quoted-printable": binascii.b2a_qp(text),
-        "base64": base64.encodebytes(text),
-    }[encoding]
+    written = {"8bit": text, "quoted-printable": binascii.b2a_qp(text), "base64": base64.encodebytes(text)}[encoding]
     head = {"Content_Type": "text/plain; charset=utf-8", "Content_Transfer_Encoding": encoding}
     return mail(written.replace(b"\n", b"\r\n"), **head)
 
@@ -206,11 +183,7 @@ def test_reports_2_files_make_it_another_mail_and_the_second_is_flagged():
     receive(multipart("\nhola\n", part.format("uno")))
     assert receive(multipart("\nhola\n", part.format("dos"))).disposition == NEW
     assert receive(multipart("\nhola\n", part.format("uno"), From="otra@ejemplo.mx")).disposition == NEW
-    assert list(InboundReading.objects.order_by("pk").values_list("is_id_reused", flat=True)) == [
-        False,
-        True,
-        True,
-    ]
+    assert list(InboundReading.objects.order_by("pk").values_list("is_id_reused", flat=True)) == [False, True, True]
     assert entries() == 3
 
 

@@ -122,11 +122,7 @@ def test_a_quoted_forward_below_an_answer_is_a_quote():
     ],
 )
 def test_f1_a_sentence_that_begins_like_a_telephones_line_stays(line):
-    for text in (
-        f"No puedo timbrar.\n\n{line}",
-        line,
-        f"No puedo timbrar.\n\n{line}\n\n{SAID}\n> hola",
-    ):
+    for text in (f"No puedo timbrar.\n\n{line}", line, f"No puedo timbrar.\n\n{line}\n\n{SAID}\n> hola"):
         assert line in extract_reply(text)
 
 
@@ -255,10 +251,7 @@ def test_hostile_html_costs_little(html):
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        (
-            "<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>",
-            "Uno  Dos\n\nTres",
-        ),
+        ("<table><tr><td><p>Uno</p></td><td><p>Dos</p></td></tr><tr><td>Tres</td></tr></table>", "Uno  Dos\n\nTres"),
         ("<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a\nb\nc"),
         ("<div>Uno</div><div><br></div><div>Dos<br>tres</div>", "Uno\n\nDos\ntres"),
         ("<ul><li>a<li><p>b</p><ol><li>x<li>y</ol></ul>z", "* a\n\n* b\n\n  1. x\n  2. y\nz"),
