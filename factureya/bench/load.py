@@ -17,7 +17,7 @@ from django.db.models import F
 
 from accounts.models import Provider, User
 from factureya.bench import sql, ticket_histories
-from factureya.bench.sample_people import SamplePeople
+from factureya.bench.sample_people import DOMAIN, SamplePeople
 from factureya.core import calendar, clock, numbers
 from factureya.core.audit import GENESIS, compute_hash
 from factureya.core.models import ChainHead, Event, OutboxMessage
@@ -40,6 +40,7 @@ _HEAD = ["chain", "seq", "hash"]
 _MAIL = [
     "id",
     "key",
+    "message_id",
     "kind",
     "about",
     "to",
@@ -267,6 +268,7 @@ class Writer:
             (
                 pk,
                 f"{event}:{'assignee' if to else 'customer'}",
+                f"{pk}@{DOMAIN}",
                 f"tickets/{kind}",
                 self.chain,
                 (to or self.requester).email,

@@ -385,7 +385,7 @@ def test_each_state_says_whose_turn_it_is_and_until_when(client, ana):
     html = client.get(url).content.decode()
     assert "Le toca a usted: díganos si lo autoriza" in html
     assert "data-fy-until=" in html
-    assert "Le recordaremos por correo 24 h antes." in html
+    assert "Le recordaremos por correo 24 h antes." in " ".join(html.split())
     operations.answer(ticket.pk, agent=agent, body="¿Y ahora?", wait_reason="detail")
     assert "Sigue En espera: necesitamos más detalle. El plazo volvió a empezar" in text_of(client.get(url))
 
