@@ -24,7 +24,7 @@ LEFT_OUT = {
     "postgres": "PostgreSQL (set DATABASE_URL, or let `make test` find it)",
     "redis": f"Redis at {REDIS_URL}",
     "browser": "Chromium",
-    "mailserver": "root, Postfix, Dovecot (imapd, lmtpd) and swaks",
+    "mailserver": "root, Postfix and Dovecot (imapd, lmtpd)",
 }
 _left_out = pytest.StashKey[dict[str, int]]()
 

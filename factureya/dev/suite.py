@@ -62,7 +62,7 @@ def services() -> dict[str, bool]:
         f"PostgreSQL at {address.hostname}:{address.port or 5432} (TEST_DATABASE_URL)": has_postgresql(),
         f"Redis at {redis.hostname}:{redis.port or 6379} (TEST_REDIS_URL)": has_redis(),
         "Chromium (browser tests)": any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-        "root, Postfix, Dovecot and swaks (mailserver tests)": not mail_servers.absent(),
+        "root, Postfix and Dovecot (mailserver tests)": not mail_servers.absent(),
     }
 
 
