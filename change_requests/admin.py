@@ -4,6 +4,8 @@ A superuser decides nothing and reads no request by that alone, so neither what 
 done under /control/ by the offices. No form, no bulk action, no delete.
 """
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -18,7 +20,7 @@ class ShownAdmin(ReadOnlyAdmin):
 
     actions = None
 
-    def get_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: object = None) -> tuple[Any, ...]:
         """Return the columns of the list."""
         return tuple(self.list_display)
 

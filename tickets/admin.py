@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.web.mixins import get_person
 from accounts.web.returning import post_only, set_form_page
 from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
@@ -46,7 +47,7 @@ class TicketAdmin(admin.ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Return whether the person holds a desk office; to be a superuser is not enough."""
-        return bool(request.user.desk_provider_ids)
+        return bool(get_person(request).desk_provider_ids)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return the same as for the module; `visible_to` decides about one ticket."""

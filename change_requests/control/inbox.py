@@ -121,6 +121,7 @@ def read_page(user: User, asked: InboxQuery) -> Page:
     place = Coalesce("submitted_at", "created_at") if newest else keyset.late_when_null("due_at")
     order = NEWEST_FIRST if newest else FIRST_DUE
     found_page = keyset.page(order, asked.cursor, _select_columns(found.annotate(place=place)))
+    links = found_page.links(asked.base)
     is_mine = asked.view == MINE and not asked.query
     return Page(
         asked.view,
@@ -130,7 +131,8 @@ def read_page(user: User, asked: InboxQuery) -> Page:
         _make_tabs(asked, mine, current),
         [_make_row(formal, is_mine) for formal in found_page.rows],
         _explain_emptiness(asked),
-        **found_page.links(asked.base),
+        previous_url=links["previous_url"],
+        next_url=links["next_url"],
     )
 
 

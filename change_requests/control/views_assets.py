@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Office
 from accounts.web import returning
-from accounts.web.mixins import PrivateView
+from accounts.web.mixins import PrivateView, get_person
 from change_requests import operations
 from change_requests.control import people
 from change_requests.control.forms import OwnerForm
@@ -78,7 +78,7 @@ class NameOwner(AssetsView):
         form = OwnerForm(request.POST, people=list(people.list_owners()))
         if form.is_valid():
             try:
-                operations.set_asset_owner(asset.pk, actor=request.user, **form.arguments())
+                operations.set_asset_owner(asset.pk, actor=get_person(request), **form.arguments())
             except operations.Refused as refusal:
                 form.refuse(refusal)
             else:

@@ -12,7 +12,7 @@ from django.views.generic import TemplateView
 
 from accounts import operations, policy
 from accounts.models import FactorReset, Office
-from accounts.web.mixins import ControlMixin
+from accounts.web.mixins import ControlMixin, get_person
 from change_requests.control import inbox
 
 
@@ -64,13 +64,13 @@ class DecideFactorReset(ControlMixin, View):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Approve or decline the reset; the operation asks again, under the lock."""
-        if not policy.may_decide_factor_reset(request.user):
+        if not policy.may_decide_factor_reset(get_person(request)):
             raise PermissionDenied
         reset = get_object_or_404(FactorReset, pk=pk)
         approve = request.POST.get("decision") == "approve"
         decide = operations.approve_factor_reset if approve else operations.decline_factor_reset
         try:
-            decide(reset.pk, actor=request.user)
+            decide(reset.pk, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:

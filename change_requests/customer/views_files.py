@@ -6,7 +6,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header
 
-from accounts.web.mixins import PrivateView
+from accounts.web.mixins import PrivateView, get_person
 from change_requests import policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
@@ -36,7 +36,7 @@ class FormPdf(PrivateView):
 
     def find(self, typed: str) -> FormalRequest:
         """Return the draft with this folio. Raise Http404 when the person may not ask for its company."""
-        user = self.request.user
+        user = get_person(self.request)
         folio = find_folio(typed)
         membership = None if user.is_staff else user.membership
         if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:

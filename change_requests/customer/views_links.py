@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.web.mixins import PrivateView
+from accounts.web.mixins import PrivateView, get_person
 from change_requests import links, operations, policy
 from change_requests.customer import request_page, wording
 from change_requests.customer.forms import NewPasswordForm
@@ -68,7 +68,9 @@ class Confirm(LinkView):
         if elsewhere := self._not_for(formal):
             return elsewhere
         try:
-            operations.confirm_from_registered_email(formal.pk, actor=request.user, revision_no=formal.revision_no)
+            operations.confirm_from_registered_email(
+                formal.pk, actor=get_person(request), revision_no=formal.revision_no
+            )
         except REFUSALS as refusal:
             messages.warning(request, str(refusal))
         else:

@@ -286,7 +286,8 @@ class ReviewStep(StepView):
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form with the confirmation and the hash of the draft that is shown."""
         seen = content.draft_digest(self.formal, self.kept)
-        return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
+        options["initial"] = {**options.get("initial", {}), "seen": seen}
+        return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm) -> HttpResponse:
         """Send the request; or return the page with what is wrong by now."""

@@ -87,7 +87,7 @@ class ColleagueKind(AccessKind):
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
         """Return the person of the draft."""
         mails = {key: mail for key, _, mail in self.find_people(request)}
-        return {"person": mails.get((request.draft.get("person") or {}).get("user"))}
+        return {"person": mails.get(self._find_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
         """Return key, name and mail of the people who may be named, by name."""
@@ -99,13 +99,17 @@ class ColleagueKind(AccessKind):
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
         """Return the item that names the person; an error when it is nobody of the company."""
-        pk = (request.draft.get("person") or {}).get("user")
-        person = people.active_people(request.customer).filter(pk=pk).first() if str(pk).isdigit() else None
+        person = people.active_people(request.customer).filter(pk=self._find_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
             return []
         self.check_person(request, person, errors)
         return [make_item(self.field.asset, self.field.code, person.email, "")]
+
+    def _find_key(self, request: FormalRequest) -> int:
+        """Return the primary key of the person whom the draft names; 0, which is nobody's, for anything else."""
+        key = str((request.draft.get("person") or {}).get("user"))
+        return int(key) if key.isdecimal() and len(key) < 19 else 0
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
         """Add to `errors` why this person cannot be named."""

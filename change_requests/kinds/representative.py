@@ -241,7 +241,8 @@ def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
     """
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
-    leaver, newcomer = leaving and leaving.user_id, coming and coming.user_id
+    leaver = leaving.user_id if leaving else None
+    newcomer = coming.user_id if coming else None
     if leaver is not None and leaver != newcomer:
         _change_role(leaver, Contact.Role.CONTACT, request, actor)
     if newcomer is not None and newcomer != leaver:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 PROGRAMS = ("postfix", "dovecot")  # Debian's postfix, dovecot-imapd and dovecot-lmtpd
@@ -171,7 +172,7 @@ class Server:
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         for port in self.ports:
-            wait_until(lambda port=port: answers(port), 20, self._why)
+            wait_until(partial(answers, port), 20, self._why)
 
     def _why(self) -> str:
         return f"{(self.folder / 'out').read_text()}{self.log}"

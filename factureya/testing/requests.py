@@ -192,6 +192,7 @@ def designate(request: FormalRequest, implementer: User | None = None, **changes
 def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execution:
     """The row that opens an execution of the current revision by the designated implementer."""
     revision = current_revision(request)
+    assert request.implementer is not None
     return Execution.objects.create(
         **{
             "request": request,

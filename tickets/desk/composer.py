@@ -127,8 +127,8 @@ class Composer:
         key, fields, why = found
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
         kept = {name: text for name, text in fields.items() if name != "seen"}
-        tabs = [Tab(one, store.list_draft_files(one.key)) for one in (key, note_key)]
-        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), *tabs, why=why)
+        reply, note = (Tab(one, store.list_draft_files(one.key)) for one in (key, note_key))
+        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), reply, note, why)
         composer.beside = {
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
@@ -152,19 +152,19 @@ class Composer:
         keys = [_read_key(data.get(name, ""), ticket, agent) for name in ("key", "note_key")]
         refusals = []
         for key, name in zip(keys, ("files", "note_files"), strict=True):
-            if REMOVE in data:
-                store.discard_file(key.key, data[REMOVE])
+            if token := data.get(REMOVE):
+                store.discard_file(key.key, token)
             refusals.append(store.store_uploads(files.getlist(name), key.key)[1])
-        tabs = [Tab(key, store.list_draft_files(key.key)) for key in keys]
+        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in keys)
         if REMOVE in data:
-            return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), *tabs)
+            return cls(ticket, agent, ComposerForm(ticket, initial=data.dict()), reply, note)
         form = ComposerForm(ticket, data)
-        form.take_files(tabs[0].files, refusals[0])
+        form.take_files(reply.files, refusals[0])
         for refusal in refusals[1]:
             form.add_error("note_files", str(refusal))
         if not is_ours:
             form.add_error(None, STALE_FORM)
-        return cls(ticket, agent, form, *tabs)
+        return cls(ticket, agent, form, reply, note)
 
     def send(self) -> str:
         """Do it; the anchor of what was written, or empty with the reason among the form's errors."""
@@ -268,7 +268,7 @@ def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
     composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
     for name in ("files", "note_files"):
         for refusal in composer.form.errors.get(name, ()):
-            messages.warning(request, refusal)
+            messages.warning(request, str(refusal))
     composer.keep(request.session)
 
 

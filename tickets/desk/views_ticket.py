@@ -138,7 +138,7 @@ def _build_property_choices(ticket: Ticket, agent: User, beside: dict[str, str])
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
-    names = [
+    names: list[tuple[int | None, str]] = [
         (pk, f"{name} (yo)" if pk == agent.pk else name) for pk, name in queue.find_colleagues([ticket.provider_id])
     ]
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
