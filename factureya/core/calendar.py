@@ -14,6 +14,10 @@ from django.conf import settings
 from factureya.core.models import Holiday
 
 RANGES = ((time(9), time(14)), (time(15), time(19)))
+# Spanish names as the pages write them, whatever the locale of the machine.
+MONTHS_LONG = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
+WEEKDAYS_LONG = "lunes martes miércoles jueves viernes sábado domingo".split()
+MONTHS, WEEKDAYS = [name[:3] for name in MONTHS_LONG], [name[:3] for name in WEEKDAYS_LONG]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from factureya.core.typed import choose_kept_fields, list_texts
+from factureya.core.forms import choose_kept_fields, list_texts
 
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from factureya.core.calendar import RANGES, AttentionHours
-from factureya.core.words import MONTHS_LONG, WEEKDAYS_LONG
+from factureya.core.calendar import MONTHS_LONG, RANGES, WEEKDAYS_LONG, AttentionHours
 
 BAR_FROM, BAR_TO, BAR_PER_HOUR = 8, 20, 20  # the bar shows 8:00 to 20:00, 240 units wide
 
