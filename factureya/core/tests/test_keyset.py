@@ -24,7 +24,9 @@ ORDERS = {
 def mails() -> list[OutboxMessage]:
     """Eleven mails of four instants, so that ties stand at the ends of pages."""
     return [
-        OutboxMessage.objects.create(key=f"k{n:02}", to="a@b.mx", due_at=NOON + n % 4 * timedelta(minutes=1))
+        OutboxMessage.objects.create(
+            key=f"k{n:02}", message_id=f"k{n:02}", to="a@b.mx", due_at=NOON + n % 4 * timedelta(minutes=1)
+        )
         for n in range(11)
     ]
 
