@@ -29,7 +29,6 @@ class PortalForm(forms.Form):
     use_required_attribute = False
 
     def full_clean(self) -> None:
-        """Validate the form, and mark the controls of the wrong fields."""
         super().full_clean()
         for name in self.errors if self.is_bound else ():
             if name in self.fields:
@@ -102,7 +101,6 @@ class FilesField(forms.Field):
 
     def clean(self, value: Any) -> None:
         """Return nothing: this field has nothing to validate."""
-        return
 
 
 def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:

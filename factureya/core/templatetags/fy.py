@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, TypedDict, cast
 
 from django import template
-from django.forms import BaseForm, BoundField
+from django.forms import BaseForm
 from django.template.base import Parser, TextNode, Token
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -77,24 +77,22 @@ def file_type(file: Attachment) -> SafeString:
 @register.simple_tag
 def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
     """Return the files in two lists: `pictures` are shown in place, `others` by their type."""
-    every = list(files)
-    return {
-        "pictures": [file for file in every if file.is_picture],
-        "others": [file for file in every if not file.is_picture],
-    }
+    sorted_files: dict[str, list[Attachment]] = {"pictures": [], "others": []}
+    for file in files:
+        sorted_files["pictures" if file.is_picture else "others"].append(file)
+    return sorted_files
 
 
 @register.simple_tag
 def picture(file: Attachment, url: str) -> SafeString:
     """Return an <img> of the small copy of a picture, with its size if that is known."""
-    room = SafeString("")
+    size = SafeString("")
     if file.width and file.height:
         scale = min(1, PICTURE_WIDTH / file.width)
-        width, height = max(1, round(file.width * scale)), max(1, round(file.height * scale))
-        room = format_html(' width="{}" height="{}"', width, height)
-    return format_html(
-        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">', url, room, file.name
-    )
+        width, height = (max(1, round(side * scale)) for side in (file.width, file.height))
+        size = format_html(' width="{}" height="{}"', width, height)
+    html = '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">'
+    return format_html(html, url, size, file.name)
 
 
 @register.simple_tag
@@ -200,13 +198,12 @@ def line(parser: Parser, _token: Token) -> "LineNode":
 
 
 class LineNode(template.Node):
-    """Prints its nodes; the white space of the template becomes single spaces, that of values stays as it is."""
+    """Print nodes on one line; the white space of the template becomes single spaces, that of values stays as it is."""
 
     def __init__(self, nodelist: template.NodeList) -> None:
         self.nodelist = nodelist
 
     def render(self, context: template.Context) -> SafeString:
-        """Return the text without a break of the template at its beginning, its end or inside."""
         return SafeString(re.sub(f"{BREAKABLE}+", " ", self.nodelist.render(context).strip(BREAKABLE)))
 
 
@@ -233,30 +230,19 @@ class ErrorList(TypedDict):
 @register.simple_tag
 def error_list(form: BaseForm) -> ErrorList:
     """Return the error summary: the errors of the whole form first, then each field's in the form's order."""
-    wide = [FormError(text=str(text), target="") for text in form.non_field_errors()]
-    for field in form.hidden_fields():
-        wide += [FormError(text=str(text), target="") for text in field.errors]
-    fields = [
-        FormError(text=str(text), target=_find_target(field))
-        for field in form.visible_fields()
-        for text in field.errors
-    ]
-    wrong = sum(bool(field.errors) for field in form.visible_fields())
-    heading = f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}" if wrong else "Hay un problema"
-    return ErrorList(heading=heading, items=wide + fields)
-
-
-def _find_target(field: BoundField) -> str:
-    """Return the id that an error links to: the control's, or the first choice of radios and checkboxes."""
-    return field.id_for_label or f"{field.auto_id}_0"
+    texts = [*form.non_field_errors(), *(text for field in form.hidden_fields() for text in field.errors)]
+    items = [FormError(text=str(text), target="") for text in texts]
+    wrong = [field for field in form.visible_fields() if field.errors]
+    for field in wrong:
+        target = field.id_for_label or f"{field.auto_id}_0"  # the control, or the first of its radios or checkboxes
+        items += [FormError(text=str(text), target=target) for text in field.errors]
+    heading = f"Falta corregir {len(wrong)} {'dato' if len(wrong) == 1 else 'datos'}" if wrong else "Hay un problema"
+    return ErrorList(heading=heading, items=items)
 
 
 def _get_local_and_today(instant: datetime) -> tuple[datetime, date]:
-    """Return the instant and today's date in local time.
-
-    The zone is asked for once, because lists call this for every row.
-    """
-    zone = timezone.get_current_timezone()
+    """Return the instant and today's date in local time."""
+    zone = timezone.get_current_timezone()  # asked for once, because lists call this for every row
     return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
