@@ -1,4 +1,4 @@
-"""Every address of the site (spec: interfaces.md)."""
+"""Route every address of the site (spec: interfaces.md)."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -31,15 +31,13 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
     """Return the words and the bar of the card at the instant `at`, in local time."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
+    ranges = RANGES if hours.is_business_day(local.date()) else ()
+    detail = " ".join([f"Son las {_format_time(local)}.", *_describe_details(hours, local, closing)])
     return Today(
         is_open=closing is not None,
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
-        detail=" ".join([f"Son las {_format_time(local)}.", *_describe_details(hours, local, closing)]).replace(
-            "Son las 1:", "Es la 1:"
-        ),
-        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in RANGES]
-        if hours.is_business_day(local.date())
-        else [],
+        detail=detail.replace("Son las 1:", "Es la 1:"),
+        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in ranges],
         marker=_get_bar_place(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
@@ -61,9 +59,8 @@ def _describe_details(hours: AttentionHours, local: datetime, closing: datetime 
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
     again = hours.next_opening(closing)
-    if again.date() == local.date():
-        return [f"Atendemos hasta las {_format_time(closing)} y regresamos a las {_format_time(again)}."]
-    return [f"Atendemos hasta las {_format_time(closing)}."]
+    return_text = f" y regresamos a las {_format_time(again)}" if again.date() == local.date() else ""
+    return [f"Atendemos hasta las {_format_time(closing)}{return_text}."]
 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:

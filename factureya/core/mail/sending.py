@@ -42,7 +42,7 @@ class Line:
 def only_sender() -> Iterator[bool]:
     """Yield True if this process is the one sender of the machine until the block ends, else False.
 
-    So a mail server that hangs holds one thread of the worker, and the others go on with incoming mail and sweeps.
+    So a mail server that hangs holds only one thread of the worker.
     """
     try:
         file = (settings.VAR_DIR / "outbox.lock").open("w")
