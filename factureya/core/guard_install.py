@@ -92,10 +92,7 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Return a warning if the database holds other guards than the program's (`check --database default`).
-
-    It is no error, because `migrate` runs this check too and repairs the guards; it also applies what is pending.
-    """
+    """Return a warning if the database holds other guards than the program's; no error, as `migrate` repairs them."""
     warnings: list[CheckMessage] = []
     for connection in (connections[alias] for alias in databases or ()):
         if not _has_pending(connection) and (rows := differences(connection)):
@@ -105,10 +102,7 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program must not start on this database, or an empty text if it may.
-
-    A database that does not answer is no reason: the processes wait for it.
-    """
+    """Return why the program must not start on this database; empty if it may, or if the database does not answer."""
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import fontpkg_atkinson_hyperlegible
@@ -44,7 +45,7 @@ def _draw_screen(spec: dict[str, Any]) -> bytes:
         draw.text((70, top + 8), label, font=regular, fill="#3e4c59")
         draw.rectangle((260, top, 880, top + 42), outline="#9aa5b1", fill="#f8fafc")
     draw.rectangle((70, 320, 890, 420), fill="#fde8e8", outline="#b42318", width=2)
-    for row, line in enumerate(_wrap_text(spec["text"], 76)):
+    for row, line in enumerate(wrap(" ".join(spec["text"].split()), 76, break_on_hyphens=False)):
         draw.text((90, 340 + 28 * row), line, font=regular, fill="#7a271a")
     draw.rectangle((740, 446, 890, 490), fill="#20435c")
     draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
@@ -77,12 +78,3 @@ def _write_pdf(spec: dict[str, Any]) -> bytes:
 
 def _load_font(weight: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(next(_FONTS.glob(f"*{weight}*.ttf"))), size)
-
-
-def _wrap_text(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines

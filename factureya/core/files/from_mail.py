@@ -55,10 +55,7 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
 
 
 def _store_file(file: MailFile, draft: str) -> Attachment:
-    """Store one file of a mail and return its row; an embedded message and TNEF stay as they are.
-
-    Raises RefusedFile and Unstorable.
-    """
+    """Store one file of a mail and return its row; an embedded message and TNEF stay as they are."""
     upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
     if file.content_type == types.EML.content_type:
         return files_store.store_as(upload, types.EML, draft=draft)

@@ -78,10 +78,7 @@ def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> At
 
 
 def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Store the files of a form, and return the rows of the good ones and the refusals of the others.
-
-    A form has at most ATTACHMENT_MAX_FILES, with those that it had before.
-    """
+    """Store the files of a form, and return the rows of the good ones and the refusals of the others."""
     kept: list[Attachment] = []
     refusals: list[RefusedFile] = []
     most = settings.ATTACHMENT_MAX_FILES
@@ -245,10 +242,7 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
 
 
 def _delete_untaken(**which: Any) -> int:
-    """Delete the files that match `which` and that no message has taken, in batches, and return how many.
-
-    A file leaves the store only after the deletion of its row is committed.
-    """
+    """Delete a batch of the files that match `which` and that no message has taken, and return how many."""
     with transaction.atomic():
         waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.

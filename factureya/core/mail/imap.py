@@ -104,10 +104,7 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 
 
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
-    """Return what is stored about the folder; at the first poll, choose the unread mails.
-
-    A mail that somebody read before the first poll was answered before it.
-    """
+    """Return what is stored about the folder; at the first poll, choose its unread mails as those to take."""
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
     folder = MailFolder.objects.filter(pk=name).first()
@@ -234,10 +231,7 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 
 
 def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
-    """Return, by UID, the literal of each answer and the text around it.
-
-    The server may tell of other mails in between; each of those has a UID of its own.
-    """
+    """Return, by UID, the literal of each answer and the text around it; answers about other mails come in between."""
     status, data = box.client.uid("FETCH", uids, what)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")

@@ -220,10 +220,7 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
 
 
 def _count_attempt(pk: int) -> int:
-    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail.
-
-    The count comes first, so that a mail that kills its process does not do so for ever.
-    """
+    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail."""
     now = clock.now()
     waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
     return waiting.update(attempts=F("attempts") + 1, attempted_at=now)

@@ -215,10 +215,7 @@ def _drop_signature(lines: list[str], kept: list[int]) -> list[int]:
 
 
 def is_device_line(line: str) -> bool:
-    """Return True if the line is a telephone's «Enviado desde mi iPhone»: only names of devices and programs.
-
-    With any other word it is the customer's sentence and stays.
-    """
+    """Return True if the line is like «Enviado desde mi iPhone»: it has only names of devices and mail programs."""
     bare = line.strip(" \t*_.•-").lower()
     start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")
     if not start or len(bare) > MAX_DEVICE_LINE:

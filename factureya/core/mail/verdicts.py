@@ -56,10 +56,7 @@ def _judge_result(section: str, domain: str) -> Verdict:
 
 
 def _split_results(header: str, authserv: str) -> list[str]:
-    """Return the results in an Authentication-Results header if our server `authserv` wrote it, else none.
-
-    Comments are removed; quoted text is not split.
-    """
+    """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
     depth = 0
     for piece in _PIECES.findall(header):

@@ -115,9 +115,6 @@ class InboundOriginal(models.Model):
         verbose_name = "original de un correo"
         verbose_name_plural = "originales de correos"
 
-    def __str__(self) -> str:
-        return f"original de {self.message_id}"
-
 
 class InboundReading(models.Model):
     """Store what a mail said when it was handled, as values that never change (M6, M17).
@@ -167,9 +164,6 @@ class InboundCopy(models.Model):
         verbose_name = "copia de un correo"
         verbose_name_plural = "copias de correos"
 
-    def __str__(self) -> str:
-        return f"copia de {self.message_id}"
-
 
 class MailFolder(models.Model):
     """Store how far a polled IMAP folder was read, by the UIDs of one UIDVALIDITY.
@@ -185,6 +179,3 @@ class MailFolder(models.Model):
     wanted = models.JSONField(default=list, blank=True)
     last_uid = models.BigIntegerField(default=0)
     read_until = models.DateTimeField(null=True, blank=True)  # all that came before it was kept
-
-    def __str__(self) -> str:
-        return self.name

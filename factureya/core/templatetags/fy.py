@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from django import template
 from django.forms import BaseForm
@@ -116,7 +116,7 @@ def when(instant: datetime | None) -> str:
         return ""
     local, today = _get_local_and_today(instant)
     day = DAYS.get((local.date() - today).days) or _format_day(local, today.year)
-    return f"{day}, {_format_time(local)}"
+    return f"{day}, {format_time(local)}"
 
 
 @register.filter
@@ -126,7 +126,7 @@ def when_long(instant: datetime | None) -> str:
         return ""
     local, today = _get_local_and_today(instant)
     article = "a la" if local.hour == 1 else "a las"
-    return f"{WEEKDAYS[local.weekday()]} {_format_day(local, today.year)} {article} {_format_time(local)}"
+    return f"{WEEKDAYS[local.weekday()]} {_format_day(local, today.year)} {article} {format_time(local)}"
 
 
 @register.filter
@@ -213,31 +213,20 @@ def paragraphs(text: str) -> SafeString:
     return SafeString(linebreaks(text, autoescape=True))
 
 
-class FormError(TypedDict):
-    """Hold a line of the error summary."""
-
-    text: str
-    target: str  # id of the field, "" for what belongs to no field a person sees
-
-
-class ErrorList(TypedDict):
-    """Hold the error summary."""
-
-    heading: str
-    items: list[FormError]
-
-
 @register.simple_tag
-def error_list(form: BaseForm) -> ErrorList:
-    """Return the error summary: the errors of the whole form first, then each field's in the form's order."""
+def error_list(form: BaseForm) -> dict[str, Any]:
+    """Return the error summary: its heading, and the text of each error with the id of its field, if a person sees it.
+
+    The errors of the whole form come first, then each field's in the form's order.
+    """
     texts = [*form.non_field_errors(), *(text for field in form.hidden_fields() for text in field.errors)]
-    items = [FormError(text=str(text), target="") for text in texts]
+    items = [{"text": str(text), "target": ""} for text in texts]
     wrong = [field for field in form.visible_fields() if field.errors]
     for field in wrong:
         target = field.id_for_label or f"{field.auto_id}_0"  # the control, or the first of its radios or checkboxes
-        items += [FormError(text=str(text), target=target) for text in field.errors]
+        items += [{"text": str(text), "target": target} for text in field.errors]
     heading = f"Falta corregir {len(wrong)} {'dato' if len(wrong) == 1 else 'datos'}" if wrong else "Hay un problema"
-    return ErrorList(heading=heading, items=items)
+    return {"heading": heading, "items": items}
 
 
 def _get_local_and_today(instant: datetime) -> tuple[datetime, date]:
@@ -252,6 +241,6 @@ def _format_day(local: datetime, this_year: int) -> str:
     return f"{local.day} {MONTHS[local.month - 1]}{year}"
 
 
-def _format_time(local: Any) -> str:
+def format_time(local: datetime) -> str:
     """Return a local time as «9:05»."""
     return f"{local.hour}:{local.minute:02d}"

@@ -35,10 +35,7 @@ class Command(BaseCommand):
 
 
 def _give_back_large_blocks() -> None:
-    """Tell the C library (glibc) to use one arena, and to give large blocks of memory back to the system at once.
-
-    By default it keeps ever larger blocks for each thread, so a process never gets small again after a large mail.
-    """
+    """Make the C library (glibc) give large blocks of memory back at once, so that large mails do not keep them."""
     if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
         set_option(M_ARENA_MAX, 1)
         set_option(M_MMAP_THRESHOLD, 256 * 1024)

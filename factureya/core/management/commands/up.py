@@ -36,11 +36,7 @@ class Command(BaseCommand):
 
 
 def children(bind: str) -> list[dict[str, Any]]:
-    """Return the processes that the supervisor keeps running.
-
-    Web and worker use threads and not processes, to save memory. There is no access log, because the addresses of
-    signed links are secret.
-    """
+    """Return the processes that the supervisor runs; no log of addresses is kept, because signed links are secret."""
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
     worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"
