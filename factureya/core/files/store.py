@@ -1,7 +1,7 @@
 """Store the files that people send (M17): each is checked, images are re-encoded, and it gets a random name on disk.
 
-A form keeps its files under its one-time key (`draft`), which must be unguessable: whoever knows it can add and remove
-them. The operation that stores the message takes the files by emptying `draft`; others are deleted after 24 h ⚙.
+A form keeps its files under its one-time key (`draft`), unguessable and of one person: whoever knows it can add and
+remove them. The operation that stores the message empties `draft`; files with a draft are deleted after 24 h ⚙.
 """
 
 import hashlib
