@@ -1,6 +1,7 @@
 """One settings file, driven by the environment; `.env.example` explains each variable in a line.
 
-The safe thing is the default: DEBUG off, HTTPS on, second factor for staff on, no start without SECRET_KEY.
+The safe thing is the default: DEBUG off, HTTPS on, second factor for staff on, no start without SECRET_KEY. What is not
+named here keeps Django's and allauth's safe default: JSON tasks, X-Frame-Options DENY, nosniff, same-origin, Lax.
 """
 
 import os
@@ -40,9 +41,7 @@ MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 MEDIA_URL = "media/"  # never served: files leave only through /archivos/<token>/
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-# Bytes of a whole request with its files; far above the limit of a message, so that a person with one huge file is told
-# which file it is.
+# Bytes of a whole request; far above the limit of a message, so that a person is told which file is too large.
 REQUEST_MAX_BYTES = 256 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -165,8 +164,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
@@ -217,16 +214,13 @@ MAIL_UNDELIVERED = {
     "change_requests/set_password": "change_requests.operations.password_link_undelivered",
 }
 # Called for the files of a mail when it is sent: kind of mail -> callable(message) -> [(name, bytes, type)].
-OUTBOX_FILES = {
-    "change_requests/confirm": "change_requests.documents.receipt.attach_receipt",
-    "change_requests/submitted": "change_requests.documents.receipt.attach_receipt",
-}
+OUTBOX_FILES = dict.fromkeys(
+    ("change_requests/confirm", "change_requests/submitted"), "change_requests.documents.receipt.attach_receipt"
+)
 
 # -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
-MAIL_ROUTES = {
-    SUPPORT_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
-    CONTROL_DESK_EMAIL: ["change_requests.inbound.receive", "tickets.inbound.receive"],
-}
+MAIL_HANDLERS = ["change_requests.inbound.receive", "tickets.inbound.receive"]
+MAIL_ROUTES = {SUPPORT_EMAIL: MAIL_HANDLERS, CONTROL_DESK_EMAIL: MAIL_HANDLERS}
 # Tells whether a mail answers one of ours; if not, all its words are new (M17).
 MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"
 # Gives the folio of a request's chain, for receive_email --json.
@@ -235,7 +229,6 @@ MAIL_IN_REQUIRE_VERDICT = env.bool("MAIL_IN_REQUIRE_VERDICT", default=True)  # M
 MAIL_TRUSTED_AUTHSERV = env("MAIL_TRUSTED_AUTHSERV", default="")
 MAIL_IN_LISTEN = env("MAIL_IN_LISTEN", default="127.0.0.1:8025")
 MAIL_IN_IMAP_URL = env("MAIL_IN_IMAP_URL", default="")
-
 MAIL_IN_MAX_FILES = 20  # in one mail: nobody can be asked to send the others again
 # Limits of automatic mails that answer mails, the second line against loops.
 MAIL_ANSWERS_PER_SENDER = env.int("MAIL_ANSWERS_PER_SENDER", default=10)  # to one registered sender, in an hour
@@ -245,7 +238,6 @@ MAIL_FLIPS_PER_HOUR = env.int("MAIL_FLIPS_PER_HOUR", default=3)  # of one ticket
 
 # -- The manual's times (spec: manual-clauses.md) ----------------------------------------------------
 TIME_ZONE = env("TIME_ZONE", default="America/Mexico_City")
-USE_TZ = True
 CUSTOMER_REPLY_DAYS = env.int("CUSTOMER_REPLY_DAYS", default=3)  # M15
 CUSTOMER_REPLY_CALENDAR = env("CUSTOMER_REPLY_CALENDAR", default="natural")  # M15: natural | business
 REMINDER_HOURS = env.int("REMINDER_HOURS", default=24)  # M15: before closes_at
@@ -298,13 +290,9 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = 3
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
-ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # tells the owner that a password or a factor changed
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
-ACCOUNT_CHANGE_EMAIL = False
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_FORMS = {
     "login": "accounts.forms.LoginForm",
@@ -348,17 +336,10 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Factureya"
 
 # -- Browser -----------------------------------------------------------------------------------------
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "factureya.portal.errors.csrf_failure"
 LANGUAGE_COOKIE_HTTPONLY = True
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 if HTTPS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -372,15 +353,8 @@ if HTTPS:
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-        "object-src": [NONE],
+        **{name: [SELF] for name in "script-src style-src img-src font-src connect-src form-action".split()},
+        **{name: [NONE] for name in "base-uri frame-ancestors object-src".split()},
     }
 }
 PERMISSIONS_POLICY: dict[str, list[str]] = {"camera": [], "geolocation": [], "microphone": [], "payment": [], "usb": []}
@@ -388,7 +362,6 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {"camera": [], "geolocation": [], "mi
 # -- Language ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)")]
-USE_I18N = True
 
 # -- Static files ------------------------------------------------------------------------------------
 STATIC_URL = "static/"
@@ -405,7 +378,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"tokens": {"()": "factureya.core.running.log_filters.WithoutTokens"}},
+    "filters": {"tokens": {"()": "factureya.core.mail.own_links.WithoutTokens"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
 }

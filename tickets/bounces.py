@@ -8,7 +8,8 @@ from accounts import operations as accounts
 from factureya.core.clock import now
 from factureya.core.mail import answer_limits, outbox
 from factureya.core.mail.intake import Outcome
-from factureya.core.mail.parse import Bounce, InboundMail
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.robots import Bounce
 from factureya.core.models import InboundMessage, OutboxMessage
 from tickets import notifications, operations, threads
 from tickets.models import Ticket, chain_of

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from accounts.web import returning
-from factureya.core.typed import list_texts
+from factureya.core.forms import list_texts
 
 register = template.Library()
 

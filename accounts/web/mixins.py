@@ -17,8 +17,8 @@ from accounts.models import User
 from accounts.web import form_memory, returning
 from accounts.web.form_memory import FormKey
 from factureya.core.files import store
+from factureya.core.forms import choose_kept_fields
 from factureya.core.models import Attachment
-from factureya.core.typed import choose_kept_fields
 
 
 def get_person(request: HttpRequest) -> User:

@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from factureya.core.files import store
-from factureya.core.typed import choose_kept_fields, list_texts
+from factureya.core.forms import choose_kept_fields, list_texts
 
 COOKIE = "__Host-quien" if settings.HTTPS else "quien"
 SALT = "accounts.web.returning"

@@ -26,8 +26,8 @@ from change_requests.kinds.values import show_day
 from change_requests.models import Clarification, Execution, FormalRequest, MailText, RequestRevision
 from change_requests.recipients import Role
 from factureya.core import clock
+from factureya.core.calendar import MONTHS_LONG
 from factureya.core.templatetags.fy import when
-from factureya.core.words import MONTHS_LONG
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365

@@ -17,9 +17,8 @@ from change_requests.kinds.fields import RISKY_ASSETS, find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import Item, show_day
 from change_requests.models import FormalRequest, RequestRevision
-from factureya.core.calendar import load_attention_hours
+from factureya.core.calendar import MONTHS_LONG, load_attention_hours
 from factureya.core.models import Event, OutboxMessage
-from factureya.core.words import MONTHS_LONG
 
 
 @dataclass(frozen=True)

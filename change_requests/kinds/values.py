@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts import mail_sender, rfc
+from factureya.core.calendar import MONTHS_LONG
 from factureya.core.mail import own_links
-from factureya.core.words import MONTHS_LONG
 
 Item = dict[str, str]  # one change of a payload: asset, field, old and new
 Errors = dict[str, str]  # what is wrong, by the field's code

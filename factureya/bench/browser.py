@@ -74,6 +74,7 @@ class Browser:
         return content.decode()
 
     def _head(self, status: str, headers: list[tuple[str, str]], _info: Any = None) -> None:
+        """Store the status and the cookies of an answer."""
         self.status = status
         for name, value in headers:
             if name == "Set-Cookie":

@@ -128,6 +128,7 @@ class Peer:
         return {what: number - self.before[what] for what, number in self._count().items()}
 
     def _count(self) -> dict[str, int]:
+        """Return how many tickets, messages, files and mails there are."""
         return {
             "tickets": Ticket.objects.count(),
             "messages": FollowUp.objects.count(),
@@ -147,6 +148,7 @@ class Peer:
 
     @transaction.atomic
     def _open(self, senders: list[str], word: str) -> list[tuple[Ticket, FollowUp]]:
+        """Make a ticket with a first message for each sender, and return both."""
         now = datetime.now(UTC)
         tickets = Ticket.objects.bulk_create(
             Ticket(

@@ -71,6 +71,7 @@ def places(engines: list[str], sizes: list[int], folder: Path, label: str = "") 
 
 @contextmanager
 def _place(engine: str, size: int, folder: Path, label: str) -> Iterator[Place]:
+    """Yield a database of this size with a process that measures on it; end both afterwards."""
     with database(engine, f"{label}{size}", folder) as url:
         broker = {"CELERY_BROKER_URL": REDIS} if engine == "postgresql" else {}
         env = environment(folder, DATABASE_URL=url, **broker)

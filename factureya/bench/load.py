@@ -147,6 +147,7 @@ class Writer:
         self.ticket.reply_due_at = self.ticket.queue_at = hours.add_hours(since, 4)
 
     def _take(self, _step: str, at: datetime) -> None:
+        """Assign the ticket to the agent, and record the event."""
         self.ticket.assignee = self.agent
         self._event(
             "ticket.taken", self.agent, at, before=None, after=self.agent.pk, assignee_name=self.agent.full_name
@@ -158,6 +159,7 @@ class Writer:
         self._event("ticket.note_added", self.agent, at, note=None)
 
     def _answer(self, step: str, at: datetime) -> None:
+        """Let the agent answer; then the ticket waits for its customer."""
         ticket, before, solves = self.ticket, self.ticket.status, step == "s"
         reason = Ticket.WaitReason.AUTHORIZATION if solves else Ticket.WaitReason.DETAIL
         self._say(self.agent, Message.Side.STAFF, self.history.text(step), at)
@@ -180,6 +182,7 @@ class Writer:
         self._mail("answered", event, at)
 
     def _inform(self, step: str, at: datetime) -> None:
+        """Let the customer add information; then the ticket is open again."""
         ticket, before = self.ticket, self.ticket.status
         self._say(self.requester, Message.Side.CUSTOMER, self.history.text(step), at)
         ticket.status, ticket.customer_replied = Status.OPEN, True
@@ -196,6 +199,7 @@ class Writer:
         self._mail("new_message", event, at, to=self.agent)
 
     def _confirm(self, step: str, at: datetime) -> None:
+        """Let the customer confirm the solution; then the ticket is closed."""
         ticket, before = self.ticket, self.ticket.status
         self._say(self.requester, Message.Side.CUSTOMER, self.history.text(step), at)
         ticket.status, ticket.closed_reason = Status.CLOSED, Ticket.ClosedReason.CONFIRMED

@@ -257,6 +257,7 @@ def _processor_seconds(pid: int) -> float:
 
 
 def _wait_for(port: int) -> None:
+    """Wait until a program listens at the port. Raises RuntimeError after PATIENCE seconds."""
     until = time.perf_counter() + PATIENCE
     while time.perf_counter() < until:
         with socket.socket() as probe:

@@ -105,6 +105,7 @@ def _sections(found: Findings) -> dict[str, str]:
 
 
 def _head(found: Findings, rounds: int, seconds: float) -> str:
+    """Return the beginning of the report: what was measured, where and how."""
     return "\n\n".join(
         [
             "# Benchmarks",
@@ -120,6 +121,7 @@ def _head(found: Findings, rounds: int, seconds: float) -> str:
 
 
 def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
+    """Return the list of the machine, engines and packages of the measurement."""
     engines = sorted(found.engines)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
@@ -135,6 +137,7 @@ def _surroundings(found: Findings, rounds: int, seconds: float) -> str:
 
 
 def _pages(found: Findings) -> str:
+    """Return the table of the times and statements of each page."""
     head = ["engine", "tickets", "page", "median ms", "p95 ms", "statements", "× auth", "target", ""]
     rows = []
     for (key, page), times in found.times.items():
@@ -157,6 +160,7 @@ def _pages(found: Findings) -> str:
 
 
 def _growth(found: Findings) -> str:
+    """Return the table of how much slower each page is with the most tickets than with the fewest."""
     sizes = sorted({size for _, size in found.loaded})
     if len(sizes) < 2:
         return "One size only."
@@ -171,6 +175,7 @@ def _growth(found: Findings) -> str:
 
 
 def _sweep(found: Findings) -> str:
+    """Return the table of the sweep that closes unanswered tickets."""
     head = ["engine", "tickets", "close ms", "raw ms", "ratio", "target", "", "nothing due ms"]
     rows = []
     for key, pairs in found.closing.items():
@@ -218,6 +223,7 @@ def _formal(formal: FormalFindings, left_out: str) -> str:
 
 
 def _formal_table(formal: FormalFindings) -> str:
+    """Return the table of the pages of formal requests."""
     sizes = sorted({size for _, size in formal.keys})
     head = [
         "engine",
@@ -270,6 +276,7 @@ def _mail(mail: MailFindings) -> str:
 
 
 def _mail_rates(mail: MailFindings) -> str:
+    """Return the table of the mails that are taken in per second."""
     rows = []
     for key, rates in mail.ours.items():
         ours, peer = median(rates), median(mail.peer.get(key) or [0.0])
@@ -319,6 +326,7 @@ def _mail_costs(mail: MailFindings) -> str:
 
 
 def _loading(found: Findings) -> str:
+    """Return the table of the tickets that are made per second."""
     rows = []
     for (engine, size), loaded in found.loaded.items():
         is_goal = engine == "postgresql" and size >= LOAD_SIZE
@@ -328,6 +336,7 @@ def _loading(found: Findings) -> str:
 
 
 def _start(start: Start) -> str:
+    """Return the table of the time to the first page and of the memory at rest."""
     rows = [
         _within("first page on an empty folder (migrate, static files, demo)", start.first, 5, "s"),
         _within("first page, run again", start.again, 5, "s"),
@@ -342,6 +351,7 @@ def _within(what: str, measured: float, limit: float, unit: str) -> list[str]:
 
 
 def _processor() -> str:
+    """Return the name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

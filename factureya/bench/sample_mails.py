@@ -93,6 +93,7 @@ def write(planned: PlannedMail, seeds: list[Seed]) -> bytes:
 
 
 def _fill(mail: EmailMessage, planned: PlannedMail) -> None:
+    """Give the mail its text or HTML, its quote and its image, as planned."""
     own = [f"Serie {planned.serial:05d}.", *WORDS]
     quoted = QUOTED if planned.seed is not None else []
     if planned.is_html:
@@ -107,6 +108,7 @@ def _fill(mail: EmailMessage, planned: PlannedMail) -> None:
 
 
 def _page(own: list[str], quoted: list[str]) -> str:
+    """Return an HTML page with these lines, and with the quoted ones below."""
     said = "".join(f"<p>{line}</p>\n" for line in own)
     quote = "<br>\n".join(quoted)
     quote = f'<p>{INTRODUCTION}</p>\n<blockquote type="cite">{quote}</blockquote>' if quoted else ""

@@ -60,6 +60,7 @@ def gather(tickets: int, password: str | None = None) -> SamplePeople:
 
 
 def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
+    """Make a user for each key, and return them."""
     people = User.objects.bulk_create(
         User(
             email=f"{key}@{DOMAIN}",
@@ -76,6 +77,7 @@ def _users(keys: list[str], encoded: str, *, is_staff: bool) -> list[User]:
 
 
 def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
+    """Make agents with their offices, and return the provider of each."""
     own = Provider.objects.get(is_own=True)
     other = Provider.objects.get_or_create(name="Mesa Externa de Carga")[0]
     people = _users([f"agente{place}" for place in range(count)], encoded, is_staff=True)
@@ -95,6 +97,7 @@ def _agents(count: int, encoded: str, root: User) -> dict[User, Provider]:
 
 
 def _companies(count: int, encoded: str, root: User) -> list[User]:
+    """Make verified companies with their contacts, and return the users of the contacts."""
     companies = Customer.objects.bulk_create(
         Customer(
             rfc=f"CAR{place % 1_000_000:06d}{place // 1_000_000:02d}A",

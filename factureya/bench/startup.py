@@ -65,6 +65,7 @@ def _once(folder: Path, *, rest: float) -> tuple[float, list[tuple[int, int]]]:
 
 
 def _free_port() -> int:
+    """Return a port that no program uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -72,6 +73,7 @@ def _free_port() -> int:
 
 
 def _wait_for_page(url: str) -> None:
+    """Wait until the page answers 200. Raises RuntimeError after PATIENCE seconds."""
     end = time.perf_counter() + PATIENCE
     while time.perf_counter() < end:
         try:

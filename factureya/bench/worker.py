@@ -101,6 +101,7 @@ class Worker:
 
 
 def _engine() -> str:
+    """Return the name and version of the database engine."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT version()" if connection.vendor == "postgresql" else "SELECT sqlite_version()")
         version = str(cursor.fetchone()[0])

@@ -29,28 +29,23 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at
 
     @cached_property
     def count(self) -> int:
-        """Return the number of rows, or MOST_ROWS if there are more."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
         return len(rows.values_list("pk")[:MOST_ROWS])
 
 
-class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
+class ClosedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at run time
     """Close two side doors of Django's admin: the history page, and filters that a visitor writes into the address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Return True only for the filters that the page shows, with one plain value.
-
-        `?body__startswith=` would disclose text that is not shown, and a regular expression or a NUL would be a
-        database error.
-        """
+        """Return True only for the filters that the page shows: others would disclose text or break the query."""
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
         """Run the action on the selected rows; a posted key that is no number selects nothing."""
         posted = request.POST.copy()
-        keys = posted.getlist(ACTION_CHECKBOX_NAME)
-        posted.setlist(ACTION_CHECKBOX_NAME, [key for key in keys if _KEY.fullmatch(key)])
+        keys = [key for key in posted.getlist(ACTION_CHECKBOX_NAME) if _KEY.fullmatch(key)]
+        posted.setlist(ACTION_CHECKBOX_NAME, keys)
         request.POST = posted  # type: ignore[assignment]  # only ever read from here on
         return super().response_action(request, queryset, *where)
 
@@ -59,7 +54,7 @@ class Closed(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic at ru
         raise Http404
 
 
-class ReadOnlyAdmin(Closed):
+class ReadOnlyAdmin(ClosedAdmin):
     """Show a list and a page for each row, without any form that adds, changes or deletes."""
 
     paginator = BoundedPaginator
@@ -68,17 +63,11 @@ class ReadOnlyAdmin(Closed):
     ordering = ("-pk",)
     sortable_by = ()
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: nobody adds a row here."""
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: nobody adds, changes or deletes a row here."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: nobody changes a row here."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: nobody deletes a row here."""
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 @admin.register(OutboxMessage)
@@ -97,11 +86,9 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[OutboxMessage], bool]:
         """Return the mails whose address or ticket is exactly what was typed, found by an index."""
         term = search_term.strip()
-        if not term:
-            return queryset, False
-        if "@" in term:
-            return queryset.filter(to=term.lower()), False
-        return queryset.filter(about=_parse_chain(term)), False
+        if term:
+            queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
+        return queryset, False
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
@@ -141,16 +128,11 @@ class EventAdmin(ReadOnlyAdmin):
         """Return True for an active superuser."""
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return True for an active superuser."""
-        return self.has_view_permission(request)
+    has_module_permission = has_view_permission
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the data of the event as text.
-
-        The data of a ticket's event is left out, because its agents read it elsewhere.
-        """
+        """Return the data of the event as text, except a ticket's, which its agents read elsewhere."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
@@ -179,11 +161,8 @@ class HolidayForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic a
 
 
 @admin.register(Holiday)
-class HolidayAdmin(Closed):
-    """Let staff add, change and delete days without attention.
-
-    Deleting is safe here: no row refers to a holiday, and instants that were computed with it are stored.
-    """
+class HolidayAdmin(ClosedAdmin):
+    """Let staff add, change and delete days without attention; no row refers to one, so deleting is safe."""
 
     list_display = ("day", "name")
     form = HolidayForm

@@ -8,7 +8,6 @@ from factureya.core import guard_install
 
 class CoreConfig(AppConfig):
     name = "factureya.core"
-    label = "core"
     verbose_name = "Bitácora y correo"
 
     def ready(self) -> None:

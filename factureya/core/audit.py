@@ -1,15 +1,14 @@
 """Write the events, and check that nobody changed them. This module alone writes Event.
 
 Each subject has a chain of its own, so two subjects never wait for each other. The row at the head of a chain is locked
-while an event is appended. Inside a ticket's operation nobody else waits for that lock, because the ticket's own row is
-locked first.
+while an event is appended.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -56,8 +55,7 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 def record_first(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     """Write and return the first event of a subject that was made in this same transaction.
 
-    It takes two statements where `record` takes three and a savepoint. Raises IntegrityError if the chain exists
-    already.
+    It takes two statements where `record` takes three and a savepoint. Raises IntegrityError if the chain exists.
     """
     event = _build_event(verb, subject, actor, data)
     _set_place(event, 1, GENESIS)
@@ -68,16 +66,8 @@ def record_first(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Eve
 
 def compute_hash(event: Event) -> str:
     """Return the SHA-256 (hex) of an event's content and of the hash before it, over canonical JSON."""
-    content = [
-        event.chain,
-        event.seq,
-        event.prev,
-        event.verb,
-        _format_instant(event.at),
-        event.actor_id,
-        event.actor_name,
-        event.data,
-    ]
+    at = event.at.astimezone(UTC).isoformat(timespec="microseconds")
+    content = [event.chain, event.seq, event.prev, event.verb, at, event.actor_id, event.actor_name, event.data]
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -97,31 +87,17 @@ def find_flaws() -> Iterator[Flaw]:
         yield Flaw(chain, 0, "la cadena no tiene cabeza")
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
     """Return a new event that has no place in its chain yet. Raises RuntimeError outside a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("record() must run inside the transaction of its operation")
-    _require_no_float(data)
-    return Event(
-        chain=subject.chain,
-        verb=verb,
-        at=clock.now(),
-        actor=actor,
-        data=data,
-        actor_name=actor.get_full_name() if actor else "",
-    )
-
-
-def _require_no_float(data: dict[str, Any]) -> None:
-    """Raise TypeError if the data holds a float, which the two databases do not give back in the same way."""
     json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)
+    name = actor.get_full_name() if actor else ""
+    return Event(chain=subject.chain, verb=verb, at=clock.now(), actor=actor, actor_name=name, data=data)
 
 
 def _refuse_float(text: str) -> None:
-    """Raise TypeError for a float that the JSON reader found."""
+    """Raise TypeError for a float in an event's data, which the two databases do not give back in the same way."""
     raise TypeError(f"an event holds no float: {text}")
 
 
@@ -152,15 +128,15 @@ def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
     """Yield the flaws of these chains, whose events are read in one stream."""
     events = Event.objects.filter(chain__in=heads).order_by("chain", "seq")
     stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
-    for chain, of_chain in groupby(stream, key=attrgetter("chain")):
-        yield from _check_chain(heads.pop(chain), of_chain)
+    for chain, events_of_chain in groupby(stream, key=attrgetter("chain")):
+        yield from _check_chain(heads.pop(chain), events_of_chain)
     for head in heads.values():
         yield Flaw(head.chain, head.seq, "faltan todos los eventos")
 
 
 def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
     """Yield the flaws of one chain: compare each event with the one before it, and the last one with the head."""
-    seq, last, at_head = 0, GENESIS, ""
+    seq, last, hash_at_head = 0, GENESIS, ""
     for event in events:
         if event.seq != seq + 1:
             yield Flaw(head.chain, event.seq, f"falta el evento {seq + 1}")
@@ -169,22 +145,11 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
         if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
         seq, last = event.seq, event.hash
-        at_head = last if seq == head.seq else at_head
+        hash_at_head = last if seq == head.seq else hash_at_head
     if seq < head.seq:
         yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
-    elif at_head and at_head != head.hash:
+    elif hash_at_head and hash_at_head != head.hash:
         yield Flaw(head.chain, head.seq, "la cabeza no corresponde al último evento")
-    if seq > head.seq:
-        yield from _check_newer(head, seq)
-
-
-def _check_newer(head: ChainHead, seq: int) -> Iterator[Flaw]:
-    """Yield a flaw for each event after the head that was forged; an event appended meanwhile is none."""
-    current = ChainHead.objects.get(chain=head.chain)
-    if current.seq < seq:
+    # An event that was appended meanwhile has moved the head.
+    if seq > head.seq and (current := ChainHead.objects.get(chain=head.chain)).seq < seq:
         yield Flaw(head.chain, current.seq + 1, f"hay eventos después del final, que es {current.seq}")
-
-
-def _format_instant(at: datetime) -> str:
-    """Return an instant as the text that is hashed: UTC, with microseconds."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")

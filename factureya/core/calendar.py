@@ -1,7 +1,6 @@
 """Compute attention hours (manual 01): Monday to Friday 9:00–14:00 and 15:00–19:00, Mexico City, without holidays.
 
-A day has two ranges of hours. All functions are pure and take aware datetimes; `load_attention_hours` alone reads the
-holidays from the database.
+All functions take aware datetimes; `load_attention_hours` alone reads the database.
 """
 
 from collections.abc import Iterator
@@ -14,6 +13,10 @@ from django.conf import settings
 from factureya.core.models import Holiday
 
 RANGES = ((time(9), time(14)), (time(15), time(19)))
+# Spanish names as the pages write them, whatever the locale of the machine.
+MONTHS_LONG = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
+WEEKDAYS_LONG = "lunes martes miércoles jueves viernes sábado domingo".split()
+MONTHS, WEEKDAYS = [name[:3] for name in MONTHS_LONG], [name[:3] for name in WEEKDAYS_LONG]
 
 
 @dataclass(frozen=True)
@@ -48,26 +51,20 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_hours(self, at: datetime, hours: float) -> datetime:
-        """Return the instant that is `hours` attention hours after `at`.
-
-        Outside attention hours it counts from the next opening.
-        """
+        """Return the instant `hours` attention hours after `at`, or after the next opening if `at` is outside them."""
         left = timedelta(hours=hours)
         local = at.astimezone(self.zone)
         for start, end in self._iterate_ranges(local.date()):
             begin = max(local, start)
-            if begin >= end:
-                continue
-            if begin + left <= end:
+            if begin < end and begin + left <= end:
                 return begin + left
-            left -= end - begin
+            left -= max(end - begin, timedelta())
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
         """Return the same local time `days` business days later (M15).
 
-        Outside attention hours it counts from the next opening. Daylight saving moves the instant, and not the hour on
-        the clock.
+        Outside attention hours it counts from the next opening. Daylight saving does not move the hour on the clock.
         """
         begin = self.next_opening(at)
         day = begin.date()
@@ -114,7 +111,5 @@ def compute_reply_deadline(at: datetime) -> datetime:
 def describe_reply_time() -> str:
     """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
-    is_business = settings.CUSTOMER_REPLY_CALENDAR == "business"
-    if days == 1:
-        return "1 día hábil" if is_business else "1 día"
-    return f"{days} días hábiles" if is_business else f"{days} días"
+    words = "día hábil" if days == 1 else "días hábiles"
+    return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"

@@ -11,11 +11,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 @register(Tags.staticfiles, deploy=True)
 def check_static_files(**_options: Any) -> list[CheckMessage]:
-    """Return a warning if the web process cannot read the static files.
-
-    Somebody else ran `collectstatic`, or nobody did. Root can read everything, so for root a folder is wrong if it is
-    closed to others and belongs to another user than VAR_DIR does.
-    """
+    """Return a warning if the web process cannot read the static files: nobody or somebody else collected them."""
     folder = Path(settings.STATIC_ROOT)
     if not folder.is_dir():
         problem = f"{folder} is missing."
@@ -28,6 +24,6 @@ def check_static_files(**_options: Any) -> list[CheckMessage]:
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:
-    """Return True if the folder is closed to others and belongs to another user than VAR_DIR does."""
-    of_folder, of_var = folder.stat(), Path(settings.VAR_DIR).stat()
-    return of_folder.st_uid != of_var.st_uid and not of_folder.st_mode & stat.S_IXOTH
+    """Return True if the folder is closed to others and belongs to another user than VAR_DIR: root reads it anyway."""
+    status = folder.stat()
+    return status.st_uid != Path(settings.VAR_DIR).stat().st_uid and not status.st_mode & stat.S_IXOTH

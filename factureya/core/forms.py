@@ -1,6 +1,6 @@
-"""Define what every form of the portal shares: the look of wrong fields, long texts, and files (M16, M17)."""
+"""Define what every form of the portal shares: wrong fields, long texts, files, and what is kept of it (M16, M17)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -12,6 +12,14 @@ from factureya.core.files import store
 from factureya.core.models import Attachment
 
 MAX_TEXT = 10_000
+# A field with one of these words in its name is not kept: it may hold a secret, or what only the page itself may say.
+_SECRET_WORDS = "csrf password token code secret hash otp".split()
+_BUTTONS = frozenset("key quitar agregar_a otro resolved seen next".split())  # the page has them anew
+# Chosen from a list: kept, but not a text that a person wrote.
+_CHOICES = frozenset(
+    "a_quien action after agente assignee categoria category chosen contacto decision elegido impact implementer kind "
+    "note_key outcome vista".split()
+)
 STALE_FORM = "El formulario perdió su validez. Conservamos lo que escribió: revíselo y envíelo de nuevo."
 
 
@@ -21,7 +29,6 @@ class PortalForm(forms.Form):
     use_required_attribute = False
 
     def full_clean(self) -> None:
-        """Validate the form, and mark the controls of the wrong fields."""
         super().full_clean()
         for name in self.errors if self.is_bound else ():
             if name in self.fields:
@@ -94,4 +101,21 @@ class FilesField(forms.Field):
 
     def clean(self, value: Any) -> None:
         """Return nothing: this field has nothing to validate."""
-        return
+
+
+def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a posted form that may be kept: no secret, no one-time key, no button."""
+    return {
+        name: str(value)
+        for name, value in posted.items()
+        if name not in _BUTTONS and not any(word in name.lower() for word in _SECRET_WORDS)
+    }
+
+
+def list_texts(fields: dict[str, str]) -> list[str]:
+    """Return the values that a person wrote: those with a letter that were not chosen from a list."""
+    return [
+        value
+        for name, value in fields.items()
+        if name not in _CHOICES and not name.endswith("_was") and any(character.isalpha() for character in value)
+    ]

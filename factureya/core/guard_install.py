@@ -17,13 +17,13 @@ from django.db.migrations.executor import MigrationExecutor
 
 from factureya.core.triggers import Guard
 
-_HELD = {
+# For each engine: name, table, statement, body of the function, and O for enabled (the last two are PostgreSQL's).
+_SELECT_TRIGGERS = {
     "sqlite": "SELECT name, tbl_name, sql, '', 'O' FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": """SELECT t.tgname, c.relname, pg_get_triggerdef(t.oid, true), p.prosrc, t.tgenabled
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace""",
 }
-Text = tuple[str, str, str]  # the trigger's statement, its function's body, and O for enabled (PostgreSQL)
 
 
 def guards(vendor: str) -> list[Guard]:
@@ -34,22 +34,21 @@ def guards(vendor: str) -> list[Guard]:
 
 def install(connection: BaseDatabaseWrapper) -> None:
     """Replace all triggers of the database by today's guards, in one transaction."""
-    with transaction.atomic(using=connection.alias):
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lift(connection)
-        with connection.cursor() as cursor:
-            for guard in guards(connection.vendor):
-                for statement in guard.statements(connection.vendor):
-                    cursor.execute(statement)
+        for guard in guards(connection.vendor):
+            for statement in guard.statements(connection.vendor):
+                cursor.execute(statement)
 
 
 def lift(connection: BaseDatabaseWrapper) -> None:
     """Drop all triggers of the database, also those whose guard was renamed or removed since."""
     with connection.cursor() as cursor:
-        held = [(row[0], row[1]) for row in _read_triggers(connection)]
-        for name, table in held:
+        triggers = _read_triggers(connection)
+        for name, table, *_texts in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
         if connection.vendor == "postgresql":  # when no trigger calls one any more, its own or another
-            for name, _table in held:
+            for name, *_texts in triggers:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
 
 
@@ -65,12 +64,16 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
     """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
-    expected = {guard.name: _make_expected_text(guard, connection.vendor) for guard in guards(connection.vendor)}
-    held = {row[0]: (row[2], row[3], row[4]) for row in _read_triggers(connection)}
+    vendor = connection.vendor
+    expected = {
+        guard.name: [guard.trigger(vendor), guard.function_body() if vendor == "postgresql" else "", "O"]
+        for guard in guards(vendor)
+    }
+    actual = {name: texts for name, _table, *texts in _read_triggers(connection)}
     return sorted(
-        [f"missing: {name}" for name in expected.keys() - held.keys()]
-        + [f"unknown: {name}" for name in held.keys() - expected.keys()]
-        + [f"changed: {name}" for name in expected.keys() & held.keys() if expected[name] != held[name]]
+        [f"missing: {name}" for name in expected.keys() - actual.keys()]
+        + [f"unknown: {name}" for name in actual.keys() - expected.keys()]
+        + [f"changed: {name}" for name in expected.keys() & actual.keys() if expected[name] != actual[name]]
     )
 
 
@@ -89,26 +92,17 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Return a warning if the database holds other guards than the program's (`check --database default`).
-
-    It is a warning and no error, because `migrate` runs this check itself and is the command that repairs the guards.
-    """
-    found: list[CheckMessage] = []
-    for alias in databases or ():
-        connection = connections[alias]
-        if _has_pending(connection):
-            continue  # migrations are another matter, and bring the guards with them
-        if rows := differences(connection):
+    """Return a warning if the database holds other guards than the program's; no error, as `migrate` repairs them."""
+    warnings: list[CheckMessage] = []
+    for connection in (connections[alias] for alias in databases or ()):
+        if not _has_pending(connection) and (rows := differences(connection)):
             text = f"{len(rows)} guards differ in the database: {', '.join(rows[:5])}."
-            found.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
-    return found
+            warnings.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
+    return warnings
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program must not start on this database, or an empty text if it may.
-
-    A database that does not answer is no reason: the processes wait for it.
-    """
+    """Return why the program must not start on this database; empty if it may, or if the database does not answer."""
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"
@@ -121,14 +115,8 @@ def why_not_ready(connection: BaseDatabaseWrapper) -> str:
 def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
     """Return one row for each trigger that the database holds: its name, table and texts."""
     with connection.cursor() as cursor:
-        cursor.execute(_HELD[connection.vendor])
+        cursor.execute(_SELECT_TRIGGERS[connection.vendor])
         return list(cursor.fetchall())
-
-
-def _make_expected_text(guard: Guard, vendor: str) -> Text:
-    """Return the text that the database must hold for a guard: its trigger, its function, and that it is enabled."""
-    body = guard.function_body() if vendor == "postgresql" else ""
-    return guard.trigger(vendor), body, "O"
 
 
 def _has_pending(connection: BaseDatabaseWrapper) -> bool:

@@ -18,12 +18,8 @@ logger = logging.getLogger(__name__)
 MIN_FREE_BYTES = 100 * 1024 * 1024  # of the disk of attachments; one mail brings up to 25 MB
 OUTBOX_MAX_AGE = timedelta(minutes=10)  # sweeps come every minute and take what is overdue
 SWEEP_MAX_AGE = {
-    "sweep_outbox": timedelta(minutes=5),
-    "sweep_inbound": timedelta(minutes=5),
-    "warn_before_close": timedelta(minutes=15),
-    "close_unanswered": timedelta(minutes=15),
-    "expire_due": timedelta(minutes=15),
-    "remind_due": timedelta(minutes=15),
+    **dict.fromkeys(("sweep_outbox", "sweep_inbound"), timedelta(minutes=5)),
+    **dict.fromkeys(("warn_before_close", "close_unanswered", "expire_due", "remind_due"), timedelta(minutes=15)),
 }
 _started_at = clock.now()
 
@@ -78,25 +74,18 @@ def check_media() -> Check:
 
 def check_outbox() -> Check:
     """Return a check with the age of the oldest overdue mail; a mail that waits for its next try is not overdue."""
-    now = clock.now()
-    overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=now)
+    overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=clock.now())
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
-    if oldest is None:
-        return Check(ok=True, age=timedelta())
-    return Check(ok=is_within(oldest, OUTBOX_MAX_AGE), age=now - oldest)
+    return check_age(oldest, OUTBOX_MAX_AGE) if oldest else Check(ok=True, age=timedelta())
 
 
 def check_sweeps() -> dict[str, Check]:
     """Return a check for each sweep with the time since it ran; after a start every sweep has time to run first."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
-    return {name: _check_sweep(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
+    return {name: check_age(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
-def _check_sweep(last: datetime | None, limit: timedelta) -> Check:
-    """Return the check of one sweep that ran last at `last`."""
-    return Check(ok=is_within(last, limit), age=clock.now() - last if last else None)
-
-
-def is_within(since: datetime | None, limit: timedelta) -> bool:
-    """Return True if `since` is at most `limit` ago; it counts from the start of this process at the earliest."""
-    return clock.now() - max(since or _started_at, _started_at) <= limit
+def check_age(last: datetime | None, limit: timedelta) -> Check:
+    """Return a check that is ok if `last`, or the start of this process if that is later, is at most `limit` ago."""
+    now = clock.now()
+    return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

@@ -1,4 +1,4 @@
-"""Pages of a list without COUNT or OFFSET: an order, a cursor that stands at a row, and the page beyond the cursor.
+"""Read a list page by page without COUNT or OFFSET: an order, a cursor that stands at a row, and the rows beyond it.
 
 A cursor travels in the address as `despues` (the page starts after its row) or `antes` (the page ends before it).
 """
@@ -38,7 +38,7 @@ def late_when_null(column: str) -> Coalesce:
 
 @dataclass(frozen=True)
 class Order:
-    """How a list is sorted: by the instant `at` (never NULL; "" sorts by the key alone), then by the unique `key`.
+    """Describe how a list is sorted: by the instant `at` (never NULL; "" for none), then by the unique `key`.
 
     `name` is the column that stands for the row in an address, when its primary key must not leave; `read_key` reads
     the value of `name` from an address and raises ValueError for what cannot be one.
@@ -82,19 +82,19 @@ class Order:
         side = "lt" if self.is_descending != cursor.is_back else "gt"
         key = cursor.key
         if self.name and self.name != self.key:
-            named = rows.model._default_manager.filter(**{self.name: cursor.key})
-            key = Subquery(named.values(self.key)[:1])
+            same_name = rows.model._default_manager.filter(**{self.name: cursor.key})
+            key = Subquery(same_name.values(self.key)[:1])
         condition = Q(**{f"{self.key}__{side}": key})
         if self.at:
             past = Q(**{f"{self.at}__{side}": cursor.at})
-            # The bound that says nothing new lets the database start in its index at the cursor.
+            # The first bound follows from the second; with it the database starts in its index at the cursor.
             condition = Q(**{f"{self.at}__{side}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
         return self.sort(rows.filter(condition), is_back=cursor.is_back)
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in a list: the key and the instant of a row; `is_back` says that the page ends before that row."""
+    """Hold a place in a list: the key and the instant of a row; `is_back` says that the page ends before that row."""
 
     key: Any
     at: datetime | None = None
@@ -105,13 +105,13 @@ class Cursor:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """The parameter of an address that carries the cursor, and its value."""
+        """Return the parameter of an address that carries the cursor, and its value."""
         return BEFORE if self.is_back else AFTER, str(self)
 
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """The rows of a page, and the cursors of the pages around it; None where there is no page."""
+    """Hold the rows of a page, and the cursors of the pages around it; None where there is no page."""
 
     rows: list[Row]
     previous: Cursor | None = None
@@ -132,7 +132,7 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
     A step back that reaches the beginning and finds less than a whole page shows the whole first page instead.
     """
     is_back = cursor is not None and cursor.is_back
-    rows = _merge(order, [list(order.beyond(one, cursor)[: size + 1]) for one in lists], is_back=is_back)
+    rows = _merge(order, [list(order.beyond(queryset, cursor)[: size + 1]) for queryset in lists], is_back=is_back)
     has_more, rows = len(rows) > size, rows[:size]
     if is_back:
         if len(rows) < size:
@@ -145,9 +145,9 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
     )
 
 
-def _merge(order: Order, taken: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
+def _merge(order: Order, lists: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
     """Return the rows of sorted lists as one sorted list."""
-    if len(taken) == 1:
-        return taken[0]
+    if len(lists) == 1:
+        return lists[0]
     columns = [column for column in (order.at, order.key) if column]
-    return sorted(chain(*taken), key=attrgetter(*columns), reverse=order.is_descending != is_back)
+    return sorted(chain(*lists), key=attrgetter(*columns), reverse=order.is_descending != is_back)

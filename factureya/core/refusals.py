@@ -1,7 +1,4 @@
-"""Define the one tree of refusals: why an operation did nothing.
-
-The text of each refusal is Spanish and is shown to the person who asked. An app adds kinds of its own as subclasses.
-"""
+"""Define the refusals: why an operation did nothing, in Spanish for the person who asked. Apps add subclasses."""
 
 from collections.abc import Mapping
 

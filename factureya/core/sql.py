@@ -9,11 +9,7 @@ from factureya.core.clock import now
 
 
 def insert_original(message_pk: int, raw: bytes) -> None:
-    """Store the bytes of the mail `message_pk`.
-
-    PostgreSQL gets the bytes as they are. The ORM would write them into the statement as hexadecimal digits, several
-    times over, and a mail of 25 MB would take 200 MB of memory.
-    """
+    """Store the bytes of a mail; the ORM would write them as hexadecimal digits and take 200 MB of memory for 25 MB."""
     table = "INSERT INTO core_inboundoriginal (message_id, raw) VALUES"
     if connection.vendor == "postgresql":
         wrapper: Any = connection
@@ -28,8 +24,7 @@ def insert_original(message_pk: int, raw: bytes) -> None:
 def count_one_more(name: str, limit: int, period: timedelta) -> bool:
     """Add one to the mail counter `name` and return True, unless `limit` was reached in the last `period`.
 
-    One statement does it, so that a mail does not pay a read, a lock and a write for each of its counters. The row
-    stays locked until the commit.
+    It is one statement, so that a mail does not pay three for each counter; the row stays locked until the commit.
     """
     at = now()
     old, new = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))

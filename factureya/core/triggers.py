@@ -48,11 +48,8 @@ class Guard:
         """Return the SQL statements that create the guard on this engine."""
         if vendor == "sqlite":
             return [self.trigger(vendor)]
-        function = (
-            f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$ "
-            "LANGUAGE plpgsql"
-        )
-        return [function, self.trigger(vendor)]
+        function = f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$"
+        return [f"{function} LANGUAGE plpgsql", self.trigger(vendor)]
 
     @property
     def _refusal(self) -> str:
@@ -60,17 +57,21 @@ class Guard:
         return f"{self.name}: {self.message}".replace("'", "''")
 
 
-def append_only(table: str, *unique: str) -> list[Guard]:
+def append_only(
+    table: str, *unique: str, key: str = "id", update: str = "append-only", delete: str = "append-only"
+) -> list[Guard]:
     """Return the guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE or INSERT OR REPLACE.
 
-    `unique` lists the unique keys besides `id`, each as comma-separated columns ("chain, seq").
+    `unique` lists the unique keys besides `key`, each as comma-separated columns ("chain, seq").
     """
-    return [
-        Guard(f"{table}_no_update", table, "UPDATE", message="append-only"),
-        Guard(f"{table}_no_delete", table, "DELETE", message="append-only"),
-        no_truncate(table),
-        no_replace(table, "id", *unique),
-    ]
+    no_update = Guard(f"{table}_no_update", table, "UPDATE", message=update)
+    return [no_update, *never_deleted(table, key, *unique, message=delete)]
+
+
+def never_deleted(table: str, *keys: str, message: str) -> list[Guard]:
+    """Return the guards of a table whose rows stay: no DELETE, TRUNCATE or INSERT OR REPLACE."""
+    no_delete = Guard(f"{table}_no_delete", table, "DELETE", message=message)
+    return [no_delete, no_truncate(table), no_replace(table, *keys)]
 
 
 def no_truncate(table: str) -> Guard:
@@ -83,8 +84,7 @@ def no_replace(table: str, *unique: str) -> Guard:
 
     That is a statement of SQLite. PostgreSQL needs no such guard: its ON CONFLICT DO UPDATE meets the UPDATE triggers.
     """
-    # One EXISTS for each key: with one OR over all of them SQLite may scan the table (a nullable key that is
-    # nearly always empty looks useless to it), and an insert would grow with the table.
+    # One EXISTS for each key: with one OR over all keys SQLite may scan the table at each insert.
     taken = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_match_key(key)})" for key in unique)
     return Guard(f"{table}_no_replace", table, "INSERT", when=taken, message="row exists", engines=("sqlite",))
 

@@ -19,10 +19,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer which parts that the program depends on work, but not why one does not.
-
-    The number of mails in the tray and the settings that are missing (`warnings`) do not change the status.
-    """
+    """Answer which parts that the program depends on work; the mails in the tray and `warnings` change no status."""
     checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}
     try:

@@ -1,4 +1,4 @@
-"""`make check`: lint, types, contracts, templates, migrations and the deploy check; all run, each failure is shown."""
+"""Run `make check`: lint, types, contracts, templates, migrations and the deploy check; each failure is shown."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""`make test`: the suite on SQLite, and again on PostgreSQL with Redis when they are reachable.
+"""Run `make test`: the suite on SQLite, and again on PostgreSQL with Redis when they are reachable.
 
 What needs a service that is not there is left out and named in the last lines; with REQUIRE_SERVICES=1 it fails.
 Further arguments go to pytest.

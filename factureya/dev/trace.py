@@ -15,7 +15,7 @@ NOT_COUNTED = {"tests", "testing", "dev", "migrations"}
 
 @dataclass
 class Trace:
-    """What one act ran through: the names of our files and of the functions in them."""
+    """Hold what one act ran through: the names of our files and of the functions in them."""
 
     files: set[str] = field(default_factory=set)
     functions: set[tuple[str, str]] = field(default_factory=set)

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from factureya.core.typed import choose_kept_fields, list_texts
+from factureya.core.forms import choose_kept_fields, list_texts
 
 RETRY_SECONDS = 30  # Retry-After while the database does not answer
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -44,11 +44,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 if the database did not answer or a disk is full.
-
-    Django calls this while the exception is handled. A full disk stops an upload before any view, while Django reads
-    the request into its temporary folder.
-    """
+    """Answer 500, or 503 if the database did not answer or a disk is full; Django calls it inside the exception."""
     error = sys.exc_info()[1]
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     if is_full or isinstance(error, OperationalError | InterfaceError):
@@ -76,11 +72,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403 to a form whose protection expired, and show the typed text again, so that it can be copied."""
     came_from = request.headers.get("Referer", "")
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
-    context = {
-        "no_cookie": reason == REASON_NO_CSRF_COOKIE,
-        "kept": list_texts(choose_kept_fields(request.POST)),
-        "back": back,
-    }
+    kept = list_texts(choose_kept_fields(request.POST))
+    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": kept, "back": back}
     return render(request, "403_csrf.html", context, status=403)
 
 

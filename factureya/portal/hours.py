@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from factureya.core.calendar import RANGES, AttentionHours
-from factureya.core.words import MONTHS_LONG, WEEKDAYS_LONG
+from factureya.core.calendar import MONTHS_LONG, RANGES, WEEKDAYS_LONG, AttentionHours
+from factureya.core.templatetags.fy import format_time
 
 BAR_FROM, BAR_TO, BAR_PER_HOUR = 8, 20, 20  # the bar shows 8:00 to 20:00, 240 units wide
 
@@ -32,15 +32,13 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
     """Return the words and the bar of the card at the instant `at`, in local time."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
+    ranges = RANGES if hours.is_business_day(local.date()) else ()
+    detail = " ".join([f"Son las {format_time(local)}.", *_describe_details(hours, local, closing)])
     return Today(
         is_open=closing is not None,
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
-        detail=" ".join([f"Son las {_format_time(local)}.", *_describe_details(hours, local, closing)]).replace(
-            "Son las 1:", "Es la 1:"
-        ),
-        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in RANGES]
-        if hours.is_business_day(local.date())
-        else [],
+        detail=detail.replace("Son las 1:", "Es la 1:"),
+        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in ranges],
         marker=_get_bar_place(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
@@ -53,7 +51,7 @@ def _describe_opening(hours: AttentionHours, local: datetime) -> str:
     if day is None:
         month = "" if opening.month == local.month else f" de {MONTHS_LONG[opening.month - 1]}"
         day = f"el {WEEKDAYS_LONG[opening.weekday()]} {opening.day}{month}"
-    return f"{day} a las {_format_time(opening)}"
+    return f"{day} a las {format_time(opening)}"
 
 
 def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
@@ -62,9 +60,8 @@ def _describe_details(hours: AttentionHours, local: datetime, closing: datetime 
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
     again = hours.next_opening(closing)
-    if again.date() == local.date():
-        return [f"Atendemos hasta las {_format_time(closing)} y regresamos a las {_format_time(again)}."]
-    return [f"Atendemos hasta las {_format_time(closing)}."]
+    return_text = f" y regresamos a las {format_time(again)}" if again.date() == local.date() else ""
+    return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
@@ -81,8 +78,3 @@ def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[st
 def _get_bar_place(hour: float) -> int:
     """Return the place of an hour on the bar."""
     return round((hour - BAR_FROM) * BAR_PER_HOUR)
-
-
-def _format_time(at: datetime) -> str:
-    """Return a local time as «9:05»."""
-    return f"{at.hour}:{at.minute:02d}"

@@ -14,12 +14,12 @@ BAD_LINK = codes(410)
 
 
 def folio(world: World) -> list[Any]:
-    """Ana's request."""
+    """Return Ana's request."""
     return [world.formal.folio]
 
 
 def token(world: World) -> list[Any]:
-    """Its evidence."""
+    """Return its evidence."""
     return [world.evidence.attachment.token]
 
 

@@ -17,7 +17,7 @@ print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of processor, so that a busy machine does not decide it; megabytes at the most; what it printed."""
+    """Hold the seconds of processor (not of a busy machine), megabytes at the most; what it printed."""
 
     seconds: float
     megabytes: float

@@ -24,12 +24,12 @@ def make_ana(**company: Any) -> User:
 
 
 def passed(domain: str = "ejemplo.mx", result: str = "pass") -> str:
-    """What our mail server writes about a sender of the domain."""
+    """Return what our mail server writes about a sender of the domain."""
     return f"{AUTHSERV}; dmarc={result} (p=none) header.from={domain}"
 
 
 def proven(body: str | bytes = "No puedo timbrar", **headers: Any) -> bytes:
-    """A mail that our mail server vouches for."""
+    """Return a mail that our mail server vouches for."""
     sender = str(headers.get("From", ANA))
     domain = sender.strip("<> ").rpartition("@")[2]
     return mail(body, **{"From": ANA, "Message-ID": None, "Authentication-Results": passed(domain)} | headers)
@@ -41,18 +41,18 @@ def deliver(raw: bytes, *, received_at: datetime | None = None, to: tuple[str, .
 
 
 def became(outcome: Outcome) -> Ticket:
-    """The ticket that a mail opened or joined."""
+    """Return the ticket that a mail opened or joined."""
     assert outcome.about.startswith("ticket:"), outcome
     return Ticket.objects.get(number=outcome.about.removeprefix("ticket:"))
 
 
 def last_inbound() -> InboundMessage:
-    """The mail that was kept last."""
+    """Return the mail that was kept last."""
     return InboundMessage.objects.latest("pk")
 
 
 def to_customers() -> list[OutboxMessage]:
-    """Every mail that went to somebody outside."""
+    """Return every mail that went to customers and strangers."""
     return list(OutboxMessage.objects.exclude(kind="tickets/new_message").order_by("pk"))
 
 

@@ -127,7 +127,7 @@ namespace inbox {{
 
 
 def absent() -> list[str]:
-    """What is missing on this machine for tests with real mail servers; empty where they can run."""
+    """Return what is missing on this machine for tests with real mail servers; empty where they can run."""
     missing = [name for name in PROGRAMS if not shutil.which(name, path=_PATH)]
     return missing if os.geteuid() == 0 else [*missing, "root"]
 
@@ -136,7 +136,7 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 def documented(first_line: str) -> str:
-    """The block of docs/operations.md that begins with this line, without that line."""
+    """Return the block of docs/operations.md that begins with this line, without that line."""
     blocks = re.findall(r"^```\w*\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
     (found,) = [block for block in blocks if block.startswith(f"{first_line}\n")]
     return str(found).partition("\n")[2]
@@ -144,7 +144,7 @@ def documented(first_line: str) -> str:
 
 @dataclass
 class Server:
-    """A running server: its folder, its ports, its log since the last `forget()`."""
+    """Run a mail server: its folder, its ports, its log since the last `forget()`."""
 
     folder: Path
     ports: list[int]
@@ -180,7 +180,7 @@ class Server:
 
 @dataclass
 class Postfix(Server):
-    """A private Postfix."""
+    """Run a private Postfix."""
 
     @property
     def port(self) -> int:
@@ -201,7 +201,7 @@ class Postfix(Server):
         return done.stdout
 
     def queued(self) -> int:
-        """How many mails it still has."""
+        """Return how many mails wait in its queue."""
         return len(re.findall(r"^[0-9A-F]{6,}", self.run("postqueue", "-p"), re.MULTILINE))
 
     def wait_until_empty(self, seconds: float = 30) -> None:
@@ -222,14 +222,14 @@ class Postfix(Server):
 
 @dataclass
 class Dovecot(Server):
-    """A private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
+    """Run a private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
 
     imap: int = 0
     imaps: int = 0
     lmtp: int = 0
 
     def maildir(self, name: str) -> Path:
-        """The folder with `cur`, `new` and Dovecot's own lists of a user."""
+        """Return the folder with `cur`, `new` and Dovecot's own lists of a user."""
         return self.folder / "mail" / name
 
 
@@ -237,7 +237,7 @@ class Dovecot(Server):
 def postfix(
     *, main: str = "", master: str = "", maps: Mapping[str, str] | None = None, port: int = 0
 ) -> Iterator[Postfix]:
-    """A Postfix with these settings beyond POSTFIX_MAIN, further services, and maps (name in its folder -> text).
+    """Yield a Postfix with these settings beyond POSTFIX_MAIN, further services, and maps (name in its folder -> text).
 
     `{conf}` in `main` stands for the folder of its configuration.
     """
@@ -258,7 +258,7 @@ def postfix(
 
 @contextmanager
 def dovecot(*, users: Mapping[str, str], extra: str = "", is_tls: bool = False) -> Iterator[Dovecot]:
-    """A Dovecot with these users (name -> password, the name before the @) and further settings.
+    """Yield a Dovecot with these users (name -> password, the name before the @) and further settings.
 
     `is_tls` opens a port for IMAP over TLS; `extra` then says `ssl = yes`, `ssl_cert = <FILE` and `ssl_key = <FILE`.
     """
@@ -281,7 +281,7 @@ def dovecot(*, users: Mapping[str, str], extra: str = "", is_tls: bool = False) 
 
 
 def unprivileged_python() -> list[str] | None:
-    """How USER runs Python with what the suite's own has installed; None where nothing of it can be read by others."""
+    """Return how USER runs Python with the suite's packages; None where nothing of it can be read by others."""
     packages = sysconfig.get_paths()["purelib"]
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):
@@ -302,14 +302,14 @@ def why_not_as_user(checkout: Path) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Return True if a program listens at the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -324,7 +324,7 @@ def wait_until(holds: Callable[[], bool], seconds: float, why: Callable[[], str]
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """A folder that other users can enter, which pytest's own are not; removed at the end."""
+    """Yield a folder that other users can enter, which pytest's own are not; removed at the end."""
     folder = Path(tempfile.gettempdir()) / f"factureya-{name}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o755)
     try:

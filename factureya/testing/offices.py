@@ -26,7 +26,7 @@ ITEMS = {"phone": "222 555 0178", "fiscal_address": "Blvd. Atlixco 3505, Col. La
 
 @dataclass
 class Cast:
-    """Who is there."""
+    """Hold the people of the tests of formal requests, by name."""
 
     ana: User
     dana: User
@@ -39,7 +39,7 @@ class Cast:
 
 
 def make_cast() -> Cast:
-    """Two companies and the offices that a request needs."""
+    """Make and return two companies and the offices that a request needs."""
     ocaso = make_customer(
         "POC930314QX7",
         "Papelería Ocaso SA de CV",
@@ -66,7 +66,7 @@ def make_cast() -> Cast:
 
 
 def draft(cast: Cast, form: str = "change", kind: str = "change", **answers: Any) -> FormalRequest:
-    """Ana's complete draft."""
+    """Return Ana's complete draft."""
     formal = operations.create_draft(actor=cast.ana, customer=cast.ana.contact.customer, form=form, kind=kind)
     whole = {"reason": REASON, "effective_date": "", "declares": True, **answers}
     if form == "change" and kind == "change":
@@ -75,7 +75,7 @@ def draft(cast: Cast, form: str = "change", kind: str = "change", **answers: Any
 
 
 def submitted(cast: Cast, **answers: Any) -> FormalRequest:
-    """Ana's request, on its way to be confirmed."""
+    """Return Ana's request, on its way to be confirmed."""
     return operations.submit(draft(cast, **answers).pk, actor=cast.ana)
 
 
@@ -91,7 +91,7 @@ def in_approval(cast: Cast, **answers: Any) -> FormalRequest:
 
 
 def seen(formal: FormalRequest) -> str:
-    """The hash of the content that is decided."""
+    """Return the hash of the version of a request that is decided."""
     return formal.revisions.get(no=formal.revision_no).sha256
 
 
@@ -111,7 +111,7 @@ def executed(cast: Cast, **answers: Any) -> FormalRequest:
 
 
 def link_in_mail(to: str, page: str) -> str:
-    """The path of the newest link to /solicitudes/<page>/ in the mails to this address."""
+    """Return the path of the newest link to /solicitudes/<page>/ in the mails to this address."""
     for mail in OutboxMessage.objects.filter(to=to).order_by("-pk"):
         if found := re.search(rf"(/solicitudes/{page}/\S+/)", mail.body):
             return found.group(1)
@@ -119,6 +119,6 @@ def link_in_mail(to: str, page: str) -> str:
 
 
 def code_in_mail(to: str) -> str:
-    """The six digits of the newest mail to this address."""
+    """Return the six digits of the newest mail to this address."""
     body = OutboxMessage.objects.filter(to=to).latest("pk").body
     return re.search(r"\b\d{6}\b", body).group()

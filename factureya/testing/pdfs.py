@@ -43,7 +43,7 @@ ANSWERS = {form_fields.ACCESS: ACCESS_ANSWERS, form_fields.CHANGE: CHANGE_ANSWER
 
 
 def filled(form: str, answers: Mapping[str, str] | None = None, data: FormData = form_draw.BLANK) -> bytes:
-    """The form as a customer saves it."""
+    """Return the form as a customer saves it."""
     if answers is None and data is form_draw.BLANK:
         return _usual(form)
     return fill(form_draw.render_form(form, data), ANSWERS[form] if answers is None else answers)
@@ -55,7 +55,7 @@ def _usual(form: str) -> bytes:
 
 
 def fill(content: bytes, answers: Mapping[str, str]) -> bytes:
-    """A PDF form with these values, also in its read-only fields."""
+    """Return a PDF form with these values, also in its read-only fields."""
     writer = PdfWriter(clone_from=BytesIO(content))
     for page in writer.pages:
         if "/Annots" in page:
@@ -76,14 +76,14 @@ def _choose(writer: PdfWriter, choice: str) -> None:
 
 
 def changed(content: bytes, change: Callable[[PdfWriter], None]) -> bytes:
-    """The same PDF after `change`."""
+    """Return the same PDF after `change`."""
     writer = PdfWriter(clone_from=BytesIO(content))
     change(writer)
     return saved(writer)
 
 
 def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
-    """The same form saved as Acrobat does: the changes behind the original, text in UTF-16."""
+    """Return the same form saved as Acrobat does: the changes behind the original, text in UTF-16."""
     writer = PdfWriter(BytesIO(content), incremental=True)
     for field in writer.root_object["/AcroForm"]["/Fields"]:
         field = field.get_object()
@@ -93,7 +93,7 @@ def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
 
 
 def saved(writer: PdfWriter) -> bytes:
-    """The bytes of a writer."""
+    """Return the bytes of a writer."""
     out = BytesIO()
     writer.write(out)
     return out.getvalue()
@@ -184,12 +184,12 @@ def many_objects(writer: PdfWriter) -> None:
 
 
 def nested(depth: int = 50_000) -> bytes:
-    """Arrays in arrays, deeper than a parser that recurses can go."""
+    """Return arrays in arrays, deeper than a parser that recurses can go."""
     return _document(b"<</Type/Catalog/Pages 2 0 R/X " + b"[" * depth + b"]" * depth + b">>")
 
 
 def bomb(size: int = 600 * 1024 * 1024) -> bytes:
-    """An object stream of a few megabytes that unpacks to what no process of ours may hold."""
+    """Return an object stream of a few megabytes that unpacks to what no process of ours may hold."""
     packer = zlib.compressobj(9)
     piece = b"0 " * (8 * 1024 * 1024)
     packed = b"".join(packer.compress(piece) for _ in range(size // len(piece))) + packer.flush()
@@ -215,7 +215,7 @@ def field_bomb() -> bytes:
 
 
 def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -> bytes:
-    """A PDF written by hand; with `in_stream`, object 9 lies in object 5 (a cross-reference stream says so)."""
+    """Return a PDF written by hand; with `in_stream`, object 9 lies in object 5 (a cross-reference stream says so)."""
     objects = {1: catalog, 2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>", 3: b"<</Type/Page/Parent 2 0 R>>"}
     if stream:
         objects[5] = stream
@@ -235,5 +235,5 @@ def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -
 
 
 def texts(content: bytes) -> str:
-    """The words of a PDF."""
+    """Return the words of a PDF."""
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(content)).pages)

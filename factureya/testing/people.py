@@ -16,7 +16,7 @@ _serial = count(1)
 
 
 def make_user(email: str = "", full_name: str = "", **extra: Any) -> User:
-    """A person with a verified address and PASSWORD."""
+    """Return a person with a verified address and PASSWORD."""
     email = email or f"persona{next(_serial)}@ejemplo.mx"
     user = User.objects.create_user(email, PASSWORD, full_name=full_name or email.split("@")[0].title(), **extra)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
@@ -24,14 +24,14 @@ def make_user(email: str = "", full_name: str = "", **extra: Any) -> User:
 
 
 def make_superuser(email: str = "root@factureya.com") -> User:
-    """The superuser who invites staff and grants offices."""
+    """Return the superuser who invites staff and grants offices."""
     return User.objects.filter(email=email).first() or make_user(
         email, "Superusuario", is_staff=True, is_superuser=True
     )
 
 
 def make_customer(rfc: str = "", legal_name: str = "", *, verified: bool = True, **extra: Any) -> Customer:
-    """A company, verified unless told otherwise."""
+    """Return a company, verified unless told otherwise."""
     number = next(_serial)
     if verified:
         extra.setdefault("verified_at", now())
@@ -47,7 +47,7 @@ def make_customer(rfc: str = "", legal_name: str = "", *, verified: bool = True,
 def make_contact(
     customer: Customer | None = None, *, representative: bool = False, own_tickets_only: bool = False, **user: Any
 ) -> User:
-    """A contact's user; `.contact.customer` is the company. A representative of a new company has powers in force."""
+    """Return a contact's user; `.contact.customer` is the company. A new one's representative has powers."""
     if representative and customer is None:
         return make_representative(own_tickets_only=own_tickets_only, **user)
     person = make_user(**user)
@@ -66,7 +66,7 @@ def own_provider() -> Provider:
 
 
 def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, **user: Any) -> User:
-    """A member of staff who holds one office."""
+    """Return a member of staff who holds one office."""
     person = make_user(is_staff=True, **user)
     desk = office in {Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR}
     RoleAssignment.objects.create(
@@ -76,12 +76,12 @@ def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, 
 
 
 def make_agent(**user: Any) -> User:
-    """An agent of our own."""
+    """Return an agent of our own."""
     return make_staff(Office.AGENT, **user)
 
 
 def make_representative(customer: Customer | None = None, **user: Any) -> User:
-    """The legal representative of a verified company, with his row; `customer` must not be verified yet.
+    """Return the legal representative of a verified company, with his row; `customer` must not be verified yet.
 
     Of a verified company only an execution writes a representative, so he comes first.
     """
@@ -93,7 +93,7 @@ def make_representative(customer: Customer | None = None, **user: Any) -> User:
 
 
 def represent(customer: Customer, person: User, **columns: Any) -> Representative:
-    """A representative's row of a company that isn't verified yet; powers from ten days ago, open."""
+    """Return a representative's row of a company that isn't verified yet; powers from ten days ago, open."""
     return Representative.objects.create(
         **{
             "customer": customer,

@@ -11,7 +11,7 @@ ANSWERED = {b"S", b"Q"}  # Sync and Query: after these the server answers
 
 
 class Relay:
-    """Listens on `port`; cuts once, at the message number `at` (from 1), and lets everything after that pass.
+    """Pass bytes from `port` to the database; cut once, at the message number `at` (from 1), and then pass all again.
 
     `is_after` hands the message on and waits for the server's answer, which it drops: the server has done what it was
     asked, and the client does not know. `steps` counts Sync and Query alone: one for each statement. A `victim` is the

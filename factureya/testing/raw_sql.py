@@ -20,14 +20,14 @@ postgres_only = pytest.mark.skipif(SQLITE, reason="only PostgreSQL has this")
 
 
 def named(value: object) -> str:
-    """A case's name, the same in every test process: an instant of collection is none."""
+    """Return the name of a test case, which must not depend on when the tests are collected."""
     columns = value if isinstance(value, dict) else {}
     instants = [key for key, each in columns.items() if isinstance(each, datetime)]
     return str({**columns, **dict.fromkeys(instants, "an instant")} if instants else value)
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """Every row of formal requests, and of the companies they are about."""
+    """Return every row of formal requests, and of the companies they are about."""
     kept: list[type[models.Model]] = [
         *apps.get_app_config("change_requests").get_models(),
         Customer,

@@ -62,7 +62,7 @@ class Cast:
 
 
 def representative_for(*, days: int) -> User:
-    """The representative of a verified company whose powers end so many days from today."""
+    """Return the representative of a verified company whose powers end so many days from today."""
     customer = make_customer(verified=False)
     person = make_contact(customer, representative=True, full_name="Ana Ocaso")
     represent(customer, person, valid_until=timezone.localdate(clock.now()) + timedelta(days=days))
@@ -71,7 +71,7 @@ def representative_for(*, days: int) -> User:
 
 
 def draft(cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any) -> FormalRequest:
-    """A draft of Ana's with valid answers for its kind."""
+    """Return a draft of Ana's with valid answers for its kind."""
     request = operations.create_draft(actor=cast.ana, customer=cast.customer, form=form, kind=kind)
     answers = {"reason": REASON, **_answers(cast, form, kind), **answers}
     return operations.save_draft(request.pk, actor=cast.ana, draft=answers)
@@ -93,7 +93,7 @@ def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
 
 
 def make(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any) -> FormalRequest:
-    """A request of Ana's in `status`, the real way."""
+    """Return a request of Ana's, brought to `status` by the real operations."""
     request = draft(cast, form, kind, **answers)
     if status in ORDER:
         return _bring(cast, request, status)
@@ -110,7 +110,7 @@ def seen(request: FormalRequest) -> str:
 
 
 def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
-    """One step of the way, into `status`."""
+    """Bring a request into its next `status` by the real operation."""
     if status == Status.SUBMITTED:
         return operations.submit(request.pk, actor=cast.ana)
     if status == Status.VERIFYING:
@@ -175,7 +175,7 @@ def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
 
 
 def undo(cast: Cast, request: FormalRequest) -> FormalRequest:
-    """The machine-made request that undoes it lives to its execution; the original is reverted."""
+    """Play the request of the system that reverts this one, up to its execution."""
     undoing = operations.revert(request.pk, actor=cast.laura, reason="Se pidió por error, según la empresa.")
     for reached in ORDER[2:6]:
         undoing = step(cast, undoing, reached)

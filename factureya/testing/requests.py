@@ -33,7 +33,7 @@ WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
 
 
 def officer(office: str, name: str = "") -> User:
-    """A member of staff who holds that office."""
+    """Return a member of staff who holds that office."""
     return make_staff(office, full_name=name)
 
 
@@ -57,7 +57,7 @@ def make_request(
     freeze: timedelta = timedelta(0),
     **columns: Any,
 ) -> FormalRequest:
-    """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
+    """Return a request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
 
     Approved means decided by the owner of the assets and a security officer, with an implementer designated, and
     executable after `freeze`.
@@ -83,7 +83,7 @@ def make_request(
 
 
 def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> RequestRevision:
-    """The next revision, of a draft or returned request, and the assets it touches.
+    """Return the next revision, of a draft or returned request, and the assets it touches.
 
     The representative's old value is the line of whoever asks; `content` replaces parts of the payload.
     """
@@ -131,12 +131,12 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
 
 
 def current_revision(request: FormalRequest) -> RequestRevision:
-    """The revision that is being decided."""
+    """Return the revision that is being decided."""
     return request.revisions.get(no=request.revision_no)
 
 
 def items_of(request: FormalRequest) -> list[dict[str, str]]:
-    """The current revision's items."""
+    """Return the current revision's items."""
     items: list[dict[str, str]] = json.loads(current_revision(request).payload)["items"]
     return items
 
@@ -150,7 +150,7 @@ def decide(
     assignment: RoleAssignment | None = None,
     **changes: Any,
 ) -> Decision:
-    """A decision on the current revision, with the slots it fills."""
+    """Return a decision on the current revision, with the slots it fills."""
     revision = current_revision(request)
     decision = Decision.objects.create(
         **{
@@ -190,7 +190,7 @@ def designate(request: FormalRequest, implementer: User | None = None, **changes
 
 
 def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execution:
-    """The row that opens an execution of the current revision by the designated implementer."""
+    """Return the row that opens an execution of the current revision by the designated implementer."""
     revision = current_revision(request)
     assert request.implementer is not None
     return Execution.objects.create(
@@ -223,7 +223,7 @@ def carry_out(request: FormalRequest) -> Customer:
 
 
 def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
-    """A waiver of segregation for this implementer, not yet designated."""
+    """Return a waiver of segregation for this implementer, not yet designated."""
     return Waiver.objects.create(
         **{
             "request": request,
@@ -241,7 +241,7 @@ def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
 
 
 def _assets(request: FormalRequest) -> list[InformationAsset]:
-    """The assets that this form may touch."""
+    """Return the assets that this form may touch."""
     return list(
         InformationAsset.objects.filter(code=ACCESS)
         if request.is_access
@@ -250,7 +250,7 @@ def _assets(request: FormalRequest) -> list[InformationAsset]:
 
 
 def _on_file(request: FormalRequest, field: str) -> str:
-    """Today's value of a field; of the fields of an alta there is none."""
+    """Return today's value of a field; of the fields of an alta there is none."""
     if request.is_access:
         return ""
     if field == "representative":

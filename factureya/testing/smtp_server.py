@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Mood(StrEnum):
-    """What it does with whoever comes; the place says at which step."""
+    """Name what the server does with its clients; the place says at which step."""
 
     TAKES = "takes"
     REFUSES = "refuses"  # nobody listens
@@ -24,7 +24,7 @@ SAYS = {"550": "550 5.1.1 No existe ese buzón", "451": "451 4.7.1 Intente más 
 
 
 class Session(socketserver.StreamRequestHandler):
-    """One client."""
+    """Answer one client."""
 
     server: "Server"
 
@@ -72,7 +72,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """`read` are the mails it had whole, `took` those it said 250 to; `met` is set when its mood was felt."""
+    """Serve SMTP; `read` are the mails it had whole, `took` those it said 250 to; `met` is set when its mood was met."""
 
     allow_reuse_address = True
     daemon_threads = True

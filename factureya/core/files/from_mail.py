@@ -34,8 +34,7 @@ class Kept:
 def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
     """Store the files of a mail that pass the limits under the key `draft`, and return what became of each file.
 
-    Each refusal says its reason, because nobody can send the file again. Raises Unstorable if the store is full or
-    cannot be written; then the whole mail waits (M17).
+    Raises Unstorable if the store is full or cannot be written; then the whole mail waits (M17).
     """
     kept: list[Attachment] = []
     refusals: list[str] = []
@@ -43,9 +42,8 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
     for file in files:
         try:
             if len(kept) >= settings.MAIL_IN_MAX_FILES:
-                raise files_store.RefusedFile(
-                    f"«{_make_clean_name(file)}» no cupo: el correo trae demasiados archivos.", ""
-                )
+                text = f"«{_make_clean_name(file)}» no cupo: el correo trae demasiados archivos."
+                raise files_store.RefusedFile(text, "")
             kept.append(_store_file(file, draft))
             accepted.append(True)
         except files_store.Unstorable:
@@ -57,17 +55,13 @@ def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
 
 
 def _store_file(file: MailFile, draft: str) -> Attachment:
-    """Store one file of a mail and return its row. Raises RefusedFile and Unstorable."""
+    """Store one file of a mail and return its row; an embedded message and TNEF stay as they are."""
     upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
-    kind = _get_mail_only_kind(file)
-    return files_store.store_as(upload, kind, draft=draft) if kind else files_store.store(upload, draft=draft)
-
-
-def _get_mail_only_kind(file: MailFile) -> types.Kind | None:
-    """Return the kind of a file that only mail brings (an embedded message or TNEF), or None for any other file."""
     if file.content_type == types.EML.content_type:
-        return types.EML
-    return types.TNEF if file.content.startswith(types.TNEF_SIGNATURE) else None
+        return files_store.store_as(upload, types.EML, draft=draft)
+    if file.content.startswith(types.TNEF_SIGNATURE):
+        return files_store.store_as(upload, types.TNEF, draft=draft)
+    return files_store.store(upload, draft=draft)
 
 
 def _make_clean_name(file: MailFile) -> str:

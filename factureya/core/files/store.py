@@ -1,8 +1,7 @@
 """Store the files that people send (M17): each is checked, images are re-encoded, and it gets a random name on disk.
 
-A form keeps its files under its one-time key (`draft`), so the files survive a wrong field or an expired session. The
-operation that stores the message takes the files by emptying `draft`. Files that nobody took are deleted after 24 h ⚙.
-A draft key must be unguessable and belong to one person: whoever knows it can add and remove the form's files.
+A form keeps its files under its one-time key (`draft`), unguessable and of one person: whoever knows it can add and
+remove them. The operation that stores the message empties `draft`; files with a draft are deleted after 24 h ⚙.
 """
 
 import hashlib
@@ -66,33 +65,29 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
     name = clean_name(upload.name or "")
     content = _read_upload(upload, name)
     try:
-        found = types.examine_file(_get_extension(name), content)
+        examined = types.examine_file(_get_extension(name), content)
     except types.Unacceptable as reason:
         raise _make_refusal(name, str(reason)) from reason
-    return _save_checked(set_true_extension(name, found.kind), found, draft)
+    return _save_checked(name, examined, draft)
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Store a file of a kind that only mail brings, unchanged, within the limit of bytes, and return its row.
-
-    Raises RefusedFile and Unstorable.
-    """
+    """Store a file of a kind that only mail brings, unchanged, and return its row. Raises RefusedFile, Unstorable."""
     name = clean_name(upload.name or "")
-    return _save_checked(set_true_extension(name, kind), types.Examined(kind, _read_upload(upload, name)), draft)
+    return _save_checked(name, types.Examined(kind, _read_upload(upload, name)), draft)
 
 
 def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Store the files of a form, and return the rows of the good ones and the refusals of the others.
-
-    A form has at most ATTACHMENT_MAX_FILES, with those that it had before.
-    """
+    """Store the files of a form, and return the rows of the good ones and the refusals of the others."""
     kept: list[Attachment] = []
     refusals: list[RefusedFile] = []
-    room = settings.ATTACHMENT_MAX_FILES - len(list_draft_files(draft))
+    most = settings.ATTACHMENT_MAX_FILES
+    room = most - len(list_draft_files(draft))
+    no_room = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
     for upload in uploads:
         try:
             if len(kept) >= room:
-                raise _make_no_room_refusal(upload)
+                raise _make_refusal(clean_name(upload.name or ""), no_room)
             kept.append(store(upload, draft=draft))
         except RefusedFile as refusal:
             refusals.append(refusal)
@@ -106,13 +101,14 @@ def list_draft_files(draft: str) -> list[Attachment]:
 
 def discard_file(draft: str, token: str) -> bool:
     """Delete one file of a form and return True; return False if the form does not have this file, or no longer."""
-    is_token = "\0" not in token  # which PostgreSQL would refuse to look for
-    return bool(draft) and is_token and bool(_delete_untaken(draft=draft, token=token))
+    if not draft or "\0" in token:  # PostgreSQL refuses to look for a NUL
+        return False
+    return bool(_delete_untaken(draft=draft, token=token))
 
 
 def move_files(draft: str, to: str) -> None:
     """Give the files of a form to the form that takes its place, because its one-time key was used already."""
-    if draft and to:  # without a key a file would count as taken, and never be purged
+    if draft and to:  # without a key a file counts as taken
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
@@ -136,10 +132,9 @@ def download_headers(attachment: Attachment) -> dict[str, str]:
 
 
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a picture that a page shows in place or in a tab of its own.
+    """Return the headers and the open file of a picture that a page shows, or of its small copy if there is one.
 
-    With `small` it is the small copy, if there is one. Raises FileNotFoundError for a file that we did not re-encode,
-    and for one that the store lost.
+    Raises FileNotFoundError for a file that we did not re-encode, and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
         raise FileNotFoundError(attachment.token)
@@ -181,25 +176,19 @@ def set_true_extension(name: str, kind: types.Kind) -> str:
     """Return the clean name with the extension of its real kind: `foto.gif` stored as PNG becomes `foto.png`."""
     extension = _get_extension(name)
     if extension in kind.extensions:
-        return f"{_get_stem(name)}.{extension}"
-    stem = _get_stem(name) if extension in types.EXTENSIONS else name
+        return f"{name.rpartition('.')[0]}.{extension}"
+    stem = name.rpartition(".")[0] if extension in types.EXTENSIONS else name
     return _shorten_name(f"{stem}.{kind.extensions[0]}")
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _save_checked(name: str, found: types.Examined, draft: str) -> Attachment:
-    """Write a checked file into the store and return its new row; a picture also gets its size and its small copy.
-
-    Our links are cut out of the file (M16).
-    """
-    kind, picture = found.kind, found.picture
-    stored = copies.cut_file(found.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
+def _save_checked(name: str, examined: types.Examined, draft: str) -> Attachment:
+    """Write a checked file into the store without our links (M16), with the small copy of a picture; return its row."""
+    kind, picture = examined.kind, examined.picture
+    stored = copies.cut_file(examined.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
     attachment = Attachment(
         token=secrets.token_urlsafe(TOKEN_BYTES),
-        name=name,
-        content_type=found.kind.content_type,
+        name=set_true_extension(name, kind),
+        content_type=kind.content_type,
         size=len(stored),
         sha256=hashlib.sha256(stored).hexdigest(),
         draft=draft,
@@ -220,28 +209,21 @@ def _make_small_path(path: str) -> str:
 
 
 def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """Return the content of an upload, which fits into memory because its size is limited.
-
-    Raises RefusedFile if the upload is empty or too big.
-    """
+    """Return the content of an upload, whose size is limited. Raises RefusedFile if it is empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
     if size > limit:
         weight = math.ceil(size * 10 / MEGABYTE) / 10
-        raise _make_refusal(
-            name, f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes."
-        )
+        text = f"pesa {weight} MB y el máximo es {limit // MEGABYTE} MB. Redúzcalo o envíelo por partes."
+        raise _make_refusal(name, text)
     if not content:
         raise _make_refusal(name, "está vacío. Ábralo para comprobarlo y elíjalo de nuevo.")
     return content
 
 
 def _write_to_storage(attachment: Attachment, content: bytes) -> str:
-    """Write the content into the store and return its path.
-
-    Raises Unstorable if the store is full or cannot be written.
-    """
+    """Write the content into the store and return its path. Raises Unstorable if the store is full or read-only."""
     storage = attachment.file.storage
     path = attachment.file.field.generate_filename(attachment, attachment.token)
     try:
@@ -259,18 +241,8 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
     return RefusedFile(f"«{name}» {reason}", name)
 
 
-def _make_no_room_refusal(upload: "UploadedFile[Any]") -> RefusedFile:
-    """Return the refusal of a file beyond the number of files that a message may have."""
-    most = settings.ATTACHMENT_MAX_FILES
-    reason = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
-    return _make_refusal(clean_name(upload.name or ""), reason)
-
-
 def _delete_untaken(**which: Any) -> int:
-    """Delete the files that match `which` and that no message has taken, in batches, and return how many.
-
-    A file leaves the store only after the deletion of its row is committed.
-    """
+    """Delete a batch of the files that match `which` and that no message has taken, and return how many."""
     with transaction.atomic():
         waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
@@ -313,11 +285,6 @@ def _get_storage() -> Storage:
 def _get_extension(name: str) -> str:
     """Return the extension of a file name in lower case, without its dot, or an empty text."""
     return name.rpartition(".")[2].lower() if "." in name else ""
-
-
-def _get_stem(name: str) -> str:
-    """Return a file name without its extension."""
-    return name.rpartition(".")[0] if "." in name else name
 
 
 def _shorten_name(name: str) -> str:

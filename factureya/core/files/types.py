@@ -1,14 +1,14 @@
 """Find out what a file really is by its content: the allow-list of M17, and the re-encoding of images.
 
-All functions are pure and take bytes; none uses the database or the storage. An image is decoded and written anew, so
-that nothing but its pixels stays: no EXIF, no position, no text, no second file hidden behind the first. Every other
-file stays unchanged.
+An image is decoded and written anew, so that nothing but its pixels stays: no EXIF, no position, no text, no second
+file hidden behind the first. Every other file stays unchanged.
 """
 
 import codecs
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -75,27 +75,22 @@ _WRITTEN: dict[str, tuple[Kind, dict[str, Any]]] = {
     "WEBP": (WEBP, {"format": "WEBP", "quality": 88}),
 }
 _IMAGE_EXTENSIONS = {"png", "jpg", "jpeg", "gif", "webp"}
-_PROGRAMS = {
-    "exe",
-    "com",
-    "bat",
-    "cmd",
-    "msi",
-    "scr",
-    "dll",
-    "ps1",
-    "vbs",
-    "js",
-    "jar",
-    "sh",
-    "apk",
-    "app",
-    "dmg",
-    "lnk",
+# Extension of a file outside the allow-list -> why it is refused, and what to send instead.
+_PROGRAM = "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
+_REASONS = {
+    **dict.fromkeys("exe com bat cmd msi scr dll ps1 vbs js jar sh apk app dmg lnk".split(), _PROGRAM),
+    **dict.fromkeys(
+        "key cer pfx p12 pem".split(), "puede ser su llave o certificado. No lo envíe a nadie: Factureya nunca lo pide."
+    ),
+    **dict.fromkeys(
+        "html htm xhtml mht svg svgz".split(),
+        "es una página web o un dibujo, que no se aceptan. Envíe una captura en PNG o JPG.",
+    ),
+    **dict.fromkeys(
+        "heic heif avif tif tiff bmp".split(),
+        "es una imagen de un tipo que no se acepta. Guárdela como JPG o PNG y súbala de nuevo.",
+    ),
 }
-_SECRETS = {"key", "cer", "pfx", "p12", "pem"}
-_PAGES = {"html", "htm", "xhtml", "mht", "svg", "svgz"}
-_PHOTOS = {"heic", "heif", "avif", "tif", "tiff", "bmp"}
 _DRAWN = {"html", "svg", "script"}
 _MODES = {"PNG": {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}, "JPEG": {"L", "RGB"}, "WEBP": {"RGB", "RGBA"}}
 _MAX_JPEG_SCANS = 100  # a progressive photo has about ten; each scan walks over all pixels again
@@ -117,7 +112,11 @@ def examine_file(extension: str, content: bytes) -> Examined:
         )
     if check := _CHECKS.get(extension):
         return Examined(check(content), content)
-    raise Unacceptable(_explain_refusal(extension, content))
+    if content.startswith((b"MZ", b"\x7fELF", b"#!")):
+        raise Unacceptable(_PROGRAM)
+    raise Unacceptable(
+        _REASONS.get(extension, "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT.")
+    )
 
 
 def _detect_picture_format(content: bytes) -> str:
@@ -142,9 +141,9 @@ def _reencode_picture(picture: str, content: bytes) -> Examined:
         raise damaged
     try:
         with _decoding, Image.open(BytesIO(content), formats=[picture]) as image:
-            _check_pixels(image.width, image.height)  # from the header: nothing is decoded yet
-            upright = ImageOps.exif_transpose(image)
-            plain = _convert_mode(upright, how["format"])
+            if image.width * image.height > settings.ATTACHMENT_MAX_PIXELS:  # by the header: nothing is decoded yet
+                raise _make_pixel_refusal(f"{image.width:,} × {image.height:,} puntos")
+            plain = _convert_mode(ImageOps.exif_transpose(image), how["format"])
             plain.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, transparency
             out = BytesIO()
             plain.save(out, **how)
@@ -169,18 +168,11 @@ def _make_small_copy(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _check_pixels(width: int, height: int) -> None:
-    """Raise Unacceptable if an image has more pixels than ATTACHMENT_MAX_PIXELS."""
-    if width * height > settings.ATTACHMENT_MAX_PIXELS:
-        raise _make_pixel_refusal(f"{width:,} × {height:,} puntos")
-
-
 def _make_pixel_refusal(how_many: str) -> Unacceptable:
     """Return the refusal of an image that has too many pixels; `how_many` is the Spanish text of its size."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
-    return Unacceptable(
-        f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
-    )
+    text = f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
+    return Unacceptable(text)
 
 
 def _convert_mode(image: Image.Image, written: str) -> Image.Image:
@@ -199,10 +191,7 @@ def _check_pdf(content: bytes) -> Kind:
 
 
 def _check_xml(content: bytes) -> Kind:
-    """Return XML for well-formed XML without DOCTYPE (so without entities) that is neither a page nor a drawing.
-
-    Raises Unacceptable for anything else.
-    """
+    """Return XML if it is well-formed, without DOCTYPE (so without entities), and no page or drawing; else raise."""
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = _refuse_drawing
@@ -227,10 +216,7 @@ def _refuse_drawing(name: str, _attributes: object) -> None:
 
 
 def _check_text(content: bytes) -> Kind:
-    """Return TXT for text in UTF-8, in UTF-16 with its mark, or in the Windows code page, without control characters.
-
-    Raises Unacceptable for anything else.
-    """
+    """Return TXT for text in an accepted charset without control characters. Raises Unacceptable for anything else."""
     text = _decode_text(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")
@@ -238,27 +224,12 @@ def _check_text(content: bytes) -> Kind:
 
 
 def _decode_text(content: bytes) -> str | None:
-    """Return the content as text, or None if it is in none of the three charsets that are accepted."""
+    """Return the content as text (UTF-8, UTF-16 with its mark, or the Windows code page), or None if it is neither."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
-        try:
+        with suppress(UnicodeDecodeError):
             return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
     return None
 
 
 _CHECKS: dict[str, Callable[[bytes], Kind]] = {"pdf": _check_pdf, "xml": _check_xml, "txt": _check_text}
-
-
-def _explain_refusal(extension: str, content: bytes) -> str:
-    """Return the Spanish text that says why a file outside the allow-list is refused, and what to send instead."""
-    if extension in _PROGRAMS or content.startswith((b"MZ", b"\x7fELF", b"#!")):
-        return "es un programa, y los programas no se aceptan. Envíe una captura de pantalla o un PDF."
-    if extension in _SECRETS:
-        return "puede ser su llave o certificado. No lo envíe a nadie: Factureya nunca lo pide."
-    if extension in _PAGES:
-        return "es una página web o un dibujo, que no se aceptan. Envíe una captura en PNG o JPG."
-    if extension in _PHOTOS:
-        return "es una imagen de un tipo que no se acepta. Guárdela como JPG o PNG y súbala de nuevo."
-    return "es de un tipo que no se acepta. Envíe PNG, JPG, WebP, GIF, PDF, XML o TXT."

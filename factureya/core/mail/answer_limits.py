@@ -1,7 +1,7 @@
 """Limit how many automatic mails answer mails: the second line against loops, after the marks of the robots (M6).
 
-Each mail is counted in the transaction that queues it, under the lock of the row that counts, so that two processes
-never both send the last one. The sender's row is always locked first, then the row of all senders.
+Each mail is counted in the transaction that queues it, under the lock of the counter. The sender's counter is always
+locked first, then that of all senders.
 """
 
 import logging
@@ -27,12 +27,12 @@ def may_answer(address: str, kind: str = ANSWERS) -> bool:
 
 def may_notify(address: str) -> bool:
     """Return True, and count it, if this unproven address has had no neutral notice in the last day."""
-    return _count_one_more(f"notice:{address}", 1, DAY) and _count_notice()
+    return _count_notice(f"notice:{address}")
 
 
 def may_warn(address: str) -> bool:
     """Return True, and count it, if this registered address has had no warning of a forgery in the last day."""
-    return _count_one_more(f"warning:{address}", 1, DAY) and _count_notice()
+    return _count_notice(f"warning:{address}")
 
 
 def forget_expired() -> int:
@@ -41,9 +41,9 @@ def forget_expired() -> int:
     return removed
 
 
-def _count_notice() -> bool:
-    """Return True, and count it, if the hour has room for one more mail to anybody who is not proven."""
-    return _count_one_more("notices", settings.MAIL_NOTICES_PER_HOUR, HOUR)
+def _count_notice(name: str) -> bool:
+    """Return True, and count it, if the day has room for one more mail `name`, and the hour for one to the unproven."""
+    return _count_one_more(name, 1, DAY) and _count_one_more("notices", settings.MAIL_NOTICES_PER_HOUR, HOUR)
 
 
 def _count_one_more(name: str, limit: int, period: timedelta) -> bool:

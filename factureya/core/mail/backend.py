@@ -18,11 +18,7 @@ _NUMBER = re.compile(r"\b[A-Z]{2}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 
 
 class EmlFileBackend(BaseEmailBackend):
-    """Write each mail to a file in EMAIL_FILE_PATH, whole or not at all; it has no state, so any thread may use it.
-
-    A name such as `20261124-101530-FY-7K3M-9QX1-5f0c2a9e.eml` has the local time, the ticket's number or the subject,
-    and random characters.
-    """
+    """Write each mail to a file in EMAIL_FILE_PATH, whole or not at all; it has no state, so any thread may use it."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Write the mails that have a recipient, and return how many. Raises OSError if the folder is not writable."""
@@ -30,19 +26,14 @@ class EmlFileBackend(BaseEmailBackend):
         for message in addressed:
             # Django's own message takes `linesep`, which the stubs of the class above it do not know.
             content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-            _write_file(_make_folder() / _make_name(str(message.subject)), content)
+            folder = Path(settings.EMAIL_FILE_PATH)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_file(folder / _make_name(str(message.subject)), content)
         return len(addressed)
 
 
-def _make_folder() -> Path:
-    """Return the folder of the mails, and make it if it does not exist."""
-    folder = Path(settings.EMAIL_FILE_PATH)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
 def _make_name(subject: str) -> str:
-    """Return the file name of a mail with this subject."""
+    """Return a file name with the local time, the ticket's number or the subject, and random characters."""
     moment = timezone.localtime(clock.now()).strftime("%Y%m%d-%H%M%S")
     number = _NUMBER.search(subject)
     about = number.group() if number else slugify(subject)[:40].strip("-_") or "correo"

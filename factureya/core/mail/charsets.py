@@ -2,32 +2,19 @@
 
 import codecs
 import re
+from contextlib import suppress
 
 # What senders mean when they name a charset: the superset that contains it.
 SUPERSETS = {
-    "": "utf-8",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "utf8": "utf-8",
-    "unknown-8bit": "utf-8",
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "x-user-defined": "cp1252",
+    **dict.fromkeys(("", "us-ascii", "ascii", "utf8", "unknown-8bit"), "utf-8"),
+    **dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "x-user-defined"), "cp1252"),
     "iso-8859-9": "cp1254",
-    "iso-8859-11": "cp874",
-    "tis-620": "cp874",
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
     "iso-8859-8-i": "iso-8859-8",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "x-gbk": "gb18030",
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
     "big5": "cp950",
-    "euc-kr": "cp949",
-    "ks_c_5601-1987": "cp949",
-    "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "sjis": "cp932",
-    "x-sjis": "cp932",
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
 }
 NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}  # codecs, no charsets
 # PostgreSQL refuses NUL, people the rest; and no database takes half a character, which UTF-7 can write.
@@ -46,14 +33,12 @@ def decode(raw: bytes, charset: str = "") -> str:
     return _decode_bytes(raw, SUPERSETS.get(claimed, claimed)).translate(CONTROLS)
 
 
-def _decode_bytes(raw: bytes, wanted: str) -> str:
-    """Return the bytes as text: by the charset `wanted`, else as UTF-8 or Windows-1252, with marks for errors."""
-    known = _find_codec(wanted)
+def _decode_bytes(raw: bytes, charset: str) -> str:
+    """Return the bytes as text: by the charset, else as UTF-8 or Windows-1252, with marks for errors."""
+    known = _find_codec(charset)
     for name in filter(None, (known, "utf-8")):
-        try:
+        with suppress(UnicodeError, ValueError):
             return raw.decode(name)
-        except (UnicodeError, ValueError):
-            continue
     if known and known not in {"utf-8", "cp1252"}:
         return raw.decode(known, "replace")
     text = raw.decode("utf-8", "replace")
@@ -66,19 +51,17 @@ def _decode_bytes(raw: bytes, wanted: str) -> str:
 def _find_codec(name: str) -> str:
     """Return the codec that Python knows by this name, or an empty text."""
     try:
-        found = codecs.lookup(name[:60])
+        codec = codecs.lookup(name[:60])
     except (LookupError, ValueError, UnicodeError):
         return ""
-    is_text = getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in NOT_TEXT
-    return found.name if is_text else ""
+    is_text = getattr(codec, "_is_text_encoding", True) and codec.name.replace("-", "_") not in NOT_TEXT
+    return codec.name if is_text else ""
 
 
 def _decode_japanese(raw: bytes) -> str:
     """Return ISO-2022-JP bytes as text, with the characters that Windows adds and Python's own codec refuses."""
-    try:
+    with suppress(UnicodeError):
         return raw.decode("iso2022_jp_ext")
-    except UnicodeError:
-        pass
     text: list[str] = []
     mode = b"(B"
     for number, piece in enumerate(ESCAPE.split(raw)):

@@ -1,8 +1,7 @@
 """Make the copy of a mail that a person may download: without our links, and without a mail that it returns (M16).
 
-The original stays as it came (`core.models.InboundOriginal`); only `manage.py export_mail` gives it out, and records an
-event. Only parts with a link of ours are decoded, cut and encoded again; all other bytes stay. The work is linear in
-the size of the mail, within the limits of `core.mail.parts`.
+Only parts with a link of ours are decoded, cut and encoded again; all other bytes stay. The work is linear in the size
+of the mail, within the limits of `core.mail.parts`.
 """
 
 import binascii
@@ -42,10 +41,7 @@ _SIGNED = re.compile(rb":[\w-]{20}")
 
 @dataclass
 class _Copy:
-    """Collect what replaces each body of a mail, in their order; the heads between the bodies stay.
-
-    None stands for a body that stays as it is, so that a large file is not in memory twice.
-    """
+    """Collect what replaces each body of a mail, in their order; None stands for a body that stays as it is."""
 
     raw: bytes
     is_report: bool
@@ -97,7 +93,7 @@ def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) ->
 
 
 def cut_to_head(raw: bytes) -> bytes:
-    """Return the head of a mail that was returned to us, without our links (M16); if there is only a head, it stays."""
+    """Return the head of a mail that was returned to us, without our links (M16); a mail that is only a head stays."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
     if not raw[end:].strip():
@@ -109,11 +105,10 @@ def cut_report(text: str) -> str:
     """Return a delivery report's own words and the head of the mail it returns, without that mail's text (M6, M16)."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if _ANNOUNCED.match(line[:200]):
-            head = _find_head_end(lines, number + 1)
-            return "\n".join([*lines[: head or number + 1], NOT_SHOWN])
-        if _HEAD_LINE.match(line[:200]):
-            return "\n".join([*lines[: _find_head_end(lines, number)], NOT_SHOWN])
+        is_announced = _ANNOUNCED.match(line[:200])
+        if is_announced or _HEAD_LINE.match(line[:200]):
+            end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1
+            return "\n".join([*lines[:end], NOT_SHOWN])
     return text
 
 
@@ -176,9 +171,9 @@ def _reduce_content(copy: _Copy, part: Part, content: bytes, depth: int) -> byte
 
 def _without_uuencoded(content: bytes) -> bytes:
     """Return a text without the files written into it, when one of them holds a link of ours."""
-    found, rest = find_uuencoded(content)
-    files = b"\n".join(file.content for file in found)[:MAX_READ]  # what is beyond is left out anyway
-    return rest + LEFT_OUT if len(found) > MAX_PARTS or _cut_text(files) != files else content
+    files, rest = find_uuencoded(content)
+    contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
+    return rest + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
 
 
 def _is_binary(part: Part) -> bool:
@@ -225,10 +220,7 @@ def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return text bytes without our links, in a charset without ASCII.
-
-    If the text cannot be encoded again, the characters that fail are replaced.
-    """
+    """Return text bytes in a charset without ASCII without our links, or a mark if they cannot be encoded again."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:
@@ -241,23 +233,17 @@ def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> by
 
 def cut_whole(raw: bytes) -> bytes:
     """Return the beginning of a mail that is beyond the limits, cut as one text."""
-    kept = _cut_text(raw[:MAX_READ])
-    return kept if len(raw) <= MAX_READ else kept + LEFT_OUT
+    return _cut_text(raw[:MAX_READ]) + (LEFT_OUT if len(raw) > MAX_READ else b"")
 
 
 def _mask_tokens(content: bytes) -> bytes:
-    """Return binary bytes with our tokens overwritten, so that no byte moves."""
-    return _WIDE_TOKEN.sub(_mask_wide_match, _TOKEN.sub(_mask_match, content))
+    """Return binary bytes with our tokens overwritten, in UTF-16 too, so that no byte moves."""
+    return _WIDE_TOKEN.sub(_mask_match, _TOKEN.sub(_mask_match, content))
 
 
 def _mask_match(found: re.Match[bytes]) -> bytes:
     """Return a found link with its token overwritten by x, if the token is one of ours."""
     link, token = found.group(), found.group(1)
-    return link[: -len(token)] + b"x" * len(token) if _SIGNED.search(token) else link
-
-
-def _mask_wide_match(found: re.Match[bytes]) -> bytes:
-    """Return a found link in UTF-16 with its token overwritten by x, if the token is one of ours."""
-    link, token = found.group(), found.group(1)
-    is_signed = _SIGNED.search(token.replace(b"\0", b""))
-    return link[: -len(token)] + b"x\0" * (len(token) // 2) if is_signed else link
+    if not _SIGNED.search(token.replace(b"\0", b"")):
+        return link
+    return link[: -len(token)] + (b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token))

@@ -16,9 +16,9 @@ MAX_HEAD = 256 * 1024  # bytes
 MAX_FIELDS = 2000
 MAX_JUNK = 20  # lines of a head that are no headers
 MAX_REFERENCES = 100
-# What its sender says. Whatever else stands in a head may be written or added on the way, by each hop another.
-SAID = frozenset(
-    {"from", "to", "cc", "date", "subject", "in-reply-to", "references", "content-type", "content-transfer-encoding"}
+# The fields that the sender writes; servers on the way may write or add all others.
+SENDER_FIELDS = frozenset(
+    "from to cc date subject in-reply-to references content-type content-transfer-encoding".split()
 )
 BLANK = b" \t\r\n"
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
@@ -98,9 +98,8 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
 def compute_fingerprint(raw: bytes) -> tuple[str, str]:
     """Return the Message-ID (without brackets, possibly empty) and the digest by which a mail is recognised again (M6).
 
-    The digest is the SHA-256 of the body and of the headers in SAID, so that a second delivery by another server, or to
-    both our mailboxes, is the same mail. If there is a Message-ID, blanks do not count, because servers fold long
-    lines. It never raises.
+    The digest is the SHA-256 of the body and of the SENDER_FIELDS, so that a second delivery by another server, or to
+    both our mailboxes, is the same mail. If there is a Message-ID, blanks do not count: servers fold long lines.
     """
     try:
         head, body_at = read_head(raw, is_top=True)
@@ -109,7 +108,7 @@ def compute_fingerprint(raw: bytes) -> tuple[str, str]:
     message_id = next(iter(head.ids("message-id")), "")
     digest = hashlib.sha256()
     for name, value in head.fields:
-        if name in SAID:
+        if name in SENDER_FIELDS:
             digest.update(name.encode() + b":" + value.translate(None, BLANK) + b"\n")
     body = memoryview(raw)[body_at : _find_text_end(raw, body_at)]
     for chunk in _iterate_chunks(body):
@@ -153,7 +152,7 @@ def parse_addresses(value: str) -> list[tuple[str, str]]:
 
 
 def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
-    """Yield, for each part between commas, its name and the text that stands for its address.
+    """Yield, for each part of an address list, its display name and the text that stands for its address.
 
     Text in quotes is never an address. A part with two pairs of brackets, or with text after them, has no address.
     """
@@ -179,9 +178,7 @@ def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
 def _decode_word(encoding: str, payload: str) -> bytes:
     """Return the bytes of one encoded word; `encoding` is "q" or "b"."""
     raw = payload.encode("utf-8", "replace")
-    if encoding == "q":
-        return binascii.a2b_qp(raw, header=True)
-    return decode_base64(raw)
+    return binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw)
 
 
 def decode_base64(raw: bytes | memoryview) -> bytes:
@@ -217,7 +214,6 @@ def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
 
 
 def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
-    """Return the fields as a Head."""
     return Head(tuple((name, bytes(value)) for name, value in fields))
 
 

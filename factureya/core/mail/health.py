@@ -1,7 +1,4 @@
-"""Check that mail comes in and goes out, for /readyz and for the warning on the agent's page (M6).
-
-The tray has no limit: a mail that waits there is an agent's work, and no fault of the program.
-"""
+"""Check that mail comes in and goes out, for /readyz and for the warning on the agent's page (M6)."""
 
 from datetime import datetime, timedelta
 
@@ -26,15 +23,10 @@ def find_last_fetch() -> datetime | None:
 
 
 def check_fetch() -> dict[str, Check]:
-    """Return a check with the time since the polled mailbox was read to its end; nothing if no mailbox is polled.
-
-    There is also a failed check `mail_certificate` as long as the certificate of the mail server is refused.
-    """
+    """Return a check of when the polled mailbox was last read to its end, and one of a refused certificate."""
     if not mailbox.get_mailbox_name():
         return {}
-    fetched = find_last_fetch()
-    age = clock.now() - fetched if fetched else None
-    checks = {"fetch_mail": Check(ok=health.is_within(fetched, FETCH_MAX_AGE), age=age)}
+    checks = {"fetch_mail": health.check_age(find_last_fetch(), FETCH_MAX_AGE)}
     if refused_at := mailbox.find_bad_certificate():
         checks["mail_certificate"] = Check(ok=False, age=clock.now() - refused_at)
     return checks
@@ -58,6 +50,5 @@ def count_tray() -> int:
 
 def list_warnings() -> list[str]:
     """Return a text for each setting that is missing; the program works, but every mail goes to quarantine (M5)."""
-    if settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV:
-        return ["mail_verdict"]
-    return []
+    is_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
+    return ["mail_verdict"] if is_missing else []

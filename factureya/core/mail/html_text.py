@@ -1,7 +1,6 @@
 """Turn the HTML of a mail into plain text; it is never rendered.
 
-Each element is visited once and each character written once, so the work is linear in the text. Nothing is laid out in
-columns, because such a row would cost its cells times the lines of the tallest cell (M6).
+Each element is visited once and each character written once, so the work is linear in the text (M6).
 """
 
 import re
@@ -15,7 +14,7 @@ TAG = re.compile(r"<[^<>]{0,2000}>")
 INVISIBLE = re.compile(r"<(script|style|head|title)\b", re.IGNORECASE)
 CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head", "title")}
 DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
-# A name, and what stands before the next «<»: the parser compares each attribute of a tag with all before it.
+# A name, and a long text before the next «<»: the parser compares each attribute of a tag with all before it.
 LONG = re.compile(r"<([A-Za-z!?][A-Za-z0-9-]{0,40})[^<]{4000,}+")
 UNREAD = frozenset({"style", "script"})  # whose content is no attribute, and often long
 BETWEEN_ATTRIBUTES = str.maketrans("/\"'=", "    ")
@@ -49,9 +48,8 @@ def html_to_text(page: str) -> str:
         tree = html.document_fromstring(page, parser=parser)
     except (etree.LxmlError, ValueError, AssertionError, LookupError, TypeError):
         return strip_tags(page)
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
-        return strip_tags(page)
-    return _Writer().read(tree)
+    is_incomplete = any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log)
+    return strip_tags(page) if is_incomplete else _Writer().read(tree)
 
 
 def strip_tags(page: str) -> str:
@@ -67,7 +65,7 @@ class _Writer:
         self.lines: list[str] = []
         self._line: list[str] = []  # what stands on the line that is being written
         self._mark = ""  # of a list's item whose first word is still to come
-        self._wanted = 0  # before the next word: nothing, LINE or BLANK_LINE
+        self._gap = 0  # before the next word: nothing, LINE or BLANK_LINE
         self._lists: list[int] = []  # of each list around: the number of its last item, or -1
         self._preserved = 0
         self._quotes = 0
@@ -130,11 +128,11 @@ class _Writer:
     def _open_cell(self) -> None:
         """Begin a table cell beside the one before if that one has a single line, else on a line of its own."""
         if self._line and self._cell_at == len(self.lines):
-            self._wanted = 0
+            self._gap = 0
             self._line.append("  ")
         else:
             self._ask_for_gap(LINE)
-        self._cell_at = len(self.lines) + bool(self._line and self._wanted)
+        self._cell_at = len(self.lines) + bool(self._line and self._gap)
         self._is_fresh = True
 
     def _make_item_mark(self) -> str:
@@ -150,19 +148,17 @@ class _Writer:
         self._end_line()
         self._quotes += by
 
-    def _ask_for_gap(self, what: int) -> None:
+    def _ask_for_gap(self, gap: int) -> None:
         """Ask for at least this gap before the next word: LINE or BLANK_LINE."""
-        self._wanted = max(self._wanted, what)
+        self._gap = max(self._gap, gap)
 
     def _write(self, text: str | None) -> None:
-        """Write the text of an element, with its lines as they are or as words that flow."""
-        if text and self._preserved:
-            self._write_lines(text.replace("\r\n", "\n").split("\n"))
-        elif text:
-            self._write_words(BLANKS.sub(" ", text))
-
-    def _write_lines(self, lines: list[str]) -> None:
-        """Write text whose lines stay as they are."""
+        """Write the text of an element: preserved lines as they are, other text as words with single blanks."""
+        if not text:
+            return
+        lines = text.replace("\r\n", "\n").split("\n") if self._preserved else [BLANKS.sub(" ", text)]
+        if not self._preserved and (not self._line or self._gap or self._line[-1].endswith(" ")):
+            lines = [lines[0].removeprefix(" ")]
         for number, line in enumerate(lines):
             if number:
                 self._end_line(is_forced=True)
@@ -170,22 +166,14 @@ class _Writer:
                 self._begin_line()
                 self._line.append(line)
 
-    def _write_words(self, words: str) -> None:
-        """Write text that flows; a blank counts only between two words of one line."""
-        if not self._line or self._wanted or self._line[-1].endswith(" "):
-            words = words.removeprefix(" ")
-        if words:
-            self._begin_line()
-            self._line.append(words)
-
     def _begin_line(self) -> None:
         """Write the gap that was asked for, and then the mark of the list item if there is one."""
         self._is_fresh = False
-        if self._wanted:
+        if self._gap:
             self._end_line()
-            if self._wanted == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
+            if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
                 self.lines.append(">" if self._quotes else "")
-            self._wanted = 0
+            self._gap = 0
         if self._mark and not self._line:
             self._line.append(self._mark)
             self._mark = ""
@@ -199,7 +187,7 @@ class _Writer:
 
 
 def _has_flood(page: str) -> bool:
-    """Tell whether a tag may have so many attributes that the parser takes seconds (M6)."""
+    """Return True if a tag may have so many attributes that the parser takes seconds (M6)."""
     for found in LONG.finditer(page):
         name, run = found.group(1).lower(), found.group()
         if name in UNREAD or name.startswith("!"):
@@ -217,25 +205,19 @@ def _get_gap(tag: str) -> int:
 
 def _is_hidden(element: html.HtmlElement) -> bool:
     """Return True if browsers do not show this element."""
-    if element.tag in HIDDEN:
-        return True
     style: str = element.get("style", "")
-    return "display" in style and "display:none" in style.replace(" ", "").lower()
+    return element.tag in HIDDEN or ("display" in style and "display:none" in style.replace(" ", "").lower())
 
 
 def _is_quote(element: html.HtmlElement) -> bool:
     """Return True if a mail program marked this element as the mail that is answered."""
     if element.tag != "blockquote":
         return False
-    kind = element.get("type") == "cite" or bool(element.get("cite"))
-    return kind or "quote" in element.get("class", "")
+    return element.get("type") == "cite" or bool(element.get("cite")) or "quote" in element.get("class", "")
 
 
 def _strip_invisible(page: str) -> str:
-    """Return the page without the elements that no browser shows.
-
-    One regular expression for all of them would take minutes on a page in which nothing closes.
-    """
+    """Return the page without the elements that no browser shows, in time linear in its length (M6)."""
     kept, at, unclosed = [], 0, set()
     for opening in INVISIBLE.finditer(page):
         name = opening.group(1).lower()

@@ -1,8 +1,8 @@
 r"""Poll a mailbox by IMAP (M6): each mail is stored, then marked as seen, then handled; nothing is removed.
 
 A stored mail is remembered by its UID (`MailFolder`) and not by \Seen, because anybody who opens the mailbox sets that.
-Of the mails that were there at the first poll only unread ones are taken. If UIDVALIDITY changes, all UIDs are void:
-mails that came since the first poll are read again, and those stored before count as duplicates.
+Of the mails that were there at the first poll only unread ones are taken. If UIDVALIDITY changes, mails that came since
+the first poll are read again, and those stored before count as duplicates.
 """
 
 import logging
@@ -45,10 +45,7 @@ class BadCertificate(Exception):
 
 
 def fetch() -> int:
-    """Read the mailbox of MAIL_IN_IMAP_URL once and return how many mails were looked at.
-
-    Raises the errors of the server and of the database.
-    """
+    """Read the mailbox of MAIL_IN_IMAP_URL once and return how many mails were looked at; raise the server's errors."""
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
     with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
         folder = _load_folder(box, began)
@@ -80,10 +77,7 @@ def _connect(url: SplitResult) -> Iterator[BaseMailBox]:
 
 
 def _open_verified(url: SplitResult) -> BaseMailBox:
-    """Return a connection whose certificate was verified, if it is encrypted.
-
-    Raises BadCertificate, and records it for /readyz.
-    """
+    """Return a connection to the mail server. A refused certificate raises BadCertificate and is shown in /readyz."""
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     try:
         box = _open_connection(url.scheme, host, port)
@@ -95,13 +89,9 @@ def _open_verified(url: SplitResult) -> BaseMailBox:
 
 
 def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
-    """Return a connection, encrypted unless the scheme is `imap`.
-
-    The context is needed: without one imaplib believes any certificate.
-    """
-    if scheme == "imaps":
-        context = ssl.create_default_context()
-        return MailBox(host, port, timeout=TIMEOUT, ssl_context=context)
+    """Return a connection, encrypted and with its certificate verified unless the scheme is `imap`."""
+    if scheme == "imaps":  # without the context imaplib believes any certificate
+        return MailBox(host, port, timeout=TIMEOUT, ssl_context=ssl.create_default_context())
     box = MailBoxUnencrypted(host, port, timeout=TIMEOUT)
     if scheme == "imap+tls":
         try:
@@ -114,18 +104,15 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 
 
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
-    """Return what is stored about the folder; at the first poll, choose the unread mails.
-
-    A mail that somebody read before the first poll was answered before it.
-    """
+    """Return what is stored about the folder; at the first poll, choose its unread mails as those to take."""
     _, (answer, *_) = box.client.response("UIDVALIDITY")
-    validity = int(answer or 0)
-    folder = MailFolder.objects.filter(pk=mailbox.get_mailbox_name()).first()
+    validity, name = int(answer or 0), mailbox.get_mailbox_name()
+    folder = MailFolder.objects.filter(pk=name).first()
     if folder is None:
         # The highest UID first: what comes between the two questions is new, not unread and old.
         highest, unread = _find_highest_uid(box), _search_uids(box, "UNSEEN")
         return MailFolder.objects.create(
-            name=mailbox.get_mailbox_name(),
+            name=name,
             uid_validity=validity,
             taken_over_at=began.replace(microsecond=0),
             old_uid=highest,
@@ -147,8 +134,8 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
     wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()
     for first in range(0, len(recent), ASKED_AT_ONCE):
-        asked = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
-        for uid, (literal, status) in _fetch_answers(box, asked, f"(INTERNALDATE {RECEIVED})").items():
+        uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
+        for uid, (literal, status) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
             if not _is_older(folder.taken_over_at, literal, status):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
@@ -199,9 +186,9 @@ def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
 
 
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
-    """Return the mail, when its server had it, and whether it is whole; None if it is gone or not ours to take.
+    """Return the mail (only the head if it is too large), its date of arrival, and whether it is whole.
 
-    Of a mail that is too large only the head is returned.
+    Returns None if the mail is gone, or was read before our first poll.
     """
     what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received, status = _fetch_answers(box, str(uid), what).get(uid, (b"", b""))
@@ -244,10 +231,7 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 
 
 def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
-    """Return, by UID, the literal of each answer and the text around it.
-
-    The server may tell of other mails in between; each of those has a UID of its own.
-    """
+    """Return, by UID, the literal of each answer and the text around it; answers about other mails come in between."""
     status, data = box.client.uid("FETCH", uids, what)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")

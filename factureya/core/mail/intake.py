@@ -3,11 +3,10 @@
 `keep` commits the raw bytes. `dispose` reads them and asks the handlers of `settings.MAIL_ROUTES` (address -> dotted
 paths, in order). A handler is `receive(inbound, mail) -> Plan | Aside | None`. It runs outside of any transaction,
 decides whether the mail is its own, and prepares slow work such as files. The Plan that it returns does the writing, in
-the one transaction that also stores the mail's disposition and its reading (`readings`), so that no page parses a mail.
+the one transaction that also stores the mail's disposition and its reading (`readings`).
 
-So a crash at any instant, a second delivery, or two processes at once leave one entry; `sweep` handles the mails of a
-process that died. Two deliveries with different bytes are one mail if Message-ID, sender, decoded text and files are
-the same.
+So a crash, a second delivery, or two processes at once leave one entry; `sweep` handles the mails of a process that
+died. Two deliveries with different bytes are one mail if Message-ID, sender, decoded text and files are the same.
 """
 
 import hashlib
@@ -26,7 +25,8 @@ from factureya.core import clock, sql
 from factureya.core.files.store import Unstorable
 from factureya.core.mail import parse, readings
 from factureya.core.mail.headers import compute_fingerprint
-from factureya.core.mail.parse import InboundMail, LimitExceeded
+from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.parts import LimitExceeded
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundCopy, InboundMessage, InboundReading
 
@@ -89,40 +89,43 @@ def keep(
         kept_at=now,
         message_id=message_id,
         digest=digest,
-        recipients=[_clean_address(address) for address in recipients],
+        # Without NUL and halves of characters, which no database takes.
+        recipients=[address.replace("\0", "").encode("utf-8", "replace").decode() for address in recipients],
         attempts=1,
         attempted_at=now,
     )
     try:
         _insert(inbound, raw)
     except IntegrityError:
-        known = _known(inbound)
+        known = _find_same(inbound)
         if known is None:
             raise
-        if not _is_refused(known) or not _is_outdone(known, _verdict_of(raw)):
+        if not _is_refused(known) or not _proves_sender_first(known, _read_verdict(raw)):
             return known, False
         # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
         inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
         try:
             _insert(inbound, raw)
         except IntegrityError:
-            return _known(inbound) or known, False
+            return _find_same(inbound) or known, False
     inbound.raw = raw  # so that it need not be read back
     return inbound, True
 
 
 def _insert(inbound: InboundMessage, raw: bytes) -> None:
+    """Commit the row of a new mail and its bytes."""
     with transaction.atomic(durable=True):
         inbound.save(force_insert=True)
         sql.insert_original(inbound.pk, raw)
 
 
-def _known(inbound: InboundMessage) -> InboundMessage | None:
-    kept = InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest)
-    return kept.first()
+def _find_same(inbound: InboundMessage) -> InboundMessage | None:
+    """Return the stored mail with the same Message-ID and digest, or None."""
+    return InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest).first()
 
 
-def _verdict_of(raw: bytes) -> Verdict:
+def _read_verdict(raw: bytes) -> Verdict:
+    """Return what our mail server found out about the sender of a mail that is not parsed yet."""
     try:
         return readings.find_sender_verdict(parse.parse(raw))
     except LimitExceeded:
@@ -130,15 +133,14 @@ def _verdict_of(raw: bytes) -> Verdict:
 
 
 def _is_refused(inbound: InboundMessage) -> bool:
-    """Whether it lies in the tray because of its sender, and no agent made anything of it."""
+    """Return True if a mail is in the tray because its sender was not proven, and no agent made anything of it."""
     return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
 
 
-def _is_outdone(refused: InboundMessage, verdict: Verdict) -> bool:
-    """Whether a delivery with this verdict proves a sender whom the refused one did not (M5)."""
-    if verdict != Verdict.PASS:
-        return False
-    return not InboundReading.objects.filter(message=refused, verdict=Verdict.PASS).exists()
+def _proves_sender_first(refused: InboundMessage, verdict: Verdict) -> bool:
+    """Return True if a delivery with this verdict proves the sender, and the refused delivery did not (M5)."""
+    proven = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
+    return verdict == Verdict.PASS and not proven.exists()
 
 
 def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
@@ -155,29 +157,33 @@ def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
 def dispose(pk: int) -> Outcome:
     """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    Raises Postponed, and DatabaseError if the database is down; then the mail stays stored, and `sweep` handles it
-    later.
+    Raises Postponed, and DatabaseError if the database is down; then `sweep` handles the stored mail later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
     inbound.attempts += _count_attempt(pk)
     if inbound.attempts > MAX_ATTEMPTS:
-        return _write_outcome(inbound, None, _make_failed_outcome)
+        return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
     """Put a stored mail into the tray without reading it, because only a part of it came."""
-    return _write_outcome(InboundMessage.objects.get(pk=pk), None, lambda: Outcome(Disposition.MALFORMED, reason))
+    return _put_in_tray(InboundMessage.objects.get(pk=pk), reason)
+
+
+def _put_in_tray(inbound: InboundMessage, reason: str) -> Outcome:
+    """Store that a mail cannot be read, for this reason; then it is in the tray."""
+    return _write_outcome(inbound, None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
 def sweep() -> int:
     """Handle the stored mails that a process left unfinished, and return how many."""
     before = clock.now() - SWEEP_AFTER
-    left = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
+    unfinished = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
     disposed = 0
-    for pk in list(left.values_list("pk", flat=True)[:SWEEP_MAILS]):
+    for pk in list(unfinished.values_list("pk", flat=True)[:SWEEP_MAILS]):
         try:
             dispose(pk)
             disposed += 1
@@ -190,16 +196,10 @@ def sweep() -> int:
     return disposed
 
 
-def _clean_address(address: str) -> str:
-    """Return an address of the envelope as any database takes it: without NUL and halves of characters."""
-    return address.replace("\0", "").encode("utf-8", "replace").decode()
-
-
 def _handle_mail(inbound: InboundMessage) -> Outcome:
-    """Read a mail and write what becomes of it.
+    """Read a mail and write what becomes of it; a mail that failed MAX_ATTEMPTS times goes to the tray.
 
-    Raises Postponed if it must be tried again, and DatabaseError if the database is down; after MAX_ATTEMPTS the mail
-    goes to the tray.
+    Raises Postponed if it must be tried again, and DatabaseError if the database is down.
     """
     try:
         mail, plan = _read_and_plan(inbound)
@@ -212,7 +212,7 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
         if inbound.attempts >= MAX_ATTEMPTS:
-            return _write_outcome(inbound, None, _make_failed_outcome)
+            return _put_in_tray(inbound, "error")
         raise Postponed(str(inbound.pk)) from error
     finally:
         # Rows that know each other live until the collector comes: the bytes must not wait for it (M6).
@@ -220,18 +220,10 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
 
 
 def _count_attempt(pk: int) -> int:
-    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail.
-
-    The count comes first, so that a mail that kills its process does not do so for ever.
-    """
+    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail."""
     now = clock.now()
-    left = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
-    return left.update(attempts=F("attempts") + 1, attempted_at=now)
-
-
-def _make_failed_outcome() -> Outcome:
-    """Return the outcome of a mail that failed too often."""
-    return Outcome(Disposition.MALFORMED, "error")
+    waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
+    return waiting.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
@@ -279,8 +271,8 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
         if locked.disposition:
             return _make_duplicate_outcome(locked)
         same = [other for other in others if content and other.content == content]
-        twin = next((other for other in same if not _is_void(other, mail)), None)
-        outcome = _make_duplicate_outcome(twin) if twin else plan()
+        first = next((other for other in same if not _is_replaced(other, mail)), None)
+        outcome = _make_duplicate_outcome(first) if first else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition,
@@ -298,16 +290,17 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
     return outcome
 
 
-def _is_void(earlier: InboundMessage, mail: InboundMail | None) -> bool:
-    """Whether the earlier delivery of the same mail was refused for want of the proof that this one has (M5, M6)."""
-    return mail is not None and _is_refused(earlier) and _is_outdone(earlier, readings.find_sender_verdict(mail))
+def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
+    """Return True if the earlier delivery of a mail lacked the proof of its sender that this delivery has (M5, M6)."""
+    if mail is None or not _is_refused(earlier):
+        return False
+    return _proves_sender_first(earlier, readings.find_sender_verdict(mail))
 
 
 def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
     """Lock the mail and the first mails under its Message-ID; return it, and those of them that were handled.
 
-    The locks are always taken in the order of the keys. So of two deliveries at once, one waits for the other and sees
-    its outcome.
+    The locks are taken in the order of the keys: of two deliveries at once, one waits for the other's outcome.
     """
     rows = InboundMessage.objects.select_for_update().only(*_SETTLED).order_by("pk")
     if not inbound.message_id:

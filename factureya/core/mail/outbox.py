@@ -1,9 +1,8 @@
 """Queue mails inside a transaction and send them after it: at least once, and recognisably.
 
 `enqueue` renders the mail at once and writes a row with a unique key. After the commit it wakes a worker through the
-broker; if that fails, the sweep finds the row. `deliver` claims a mail by a conditional UPDATE, so that any number of
-workers send it once. A mail goes out twice only if the process dies between the mail server's yes and our commit, and
-then with the same Message-ID.
+broker; if that fails, the sweep finds the row. `deliver` claims a mail by a conditional UPDATE. A mail goes out twice
+only if the process dies between the mail server's yes and our commit, and then with the same Message-ID.
 """
 
 import logging
@@ -69,7 +68,8 @@ def enqueue(
         about=about,
         to=to,
         is_secret=is_secret,
-        subject=_make_single_line(subject),
+        # A header holds one line of printable characters (RFC 5322).
+        subject="".join(c for c in " ".join(subject.split()) if c.isprintable())[:200],
         body=body.strip() + "\n",
         headers={"Auto-Submitted": "auto-generated" if automatic else "no", **(headers or {})},
     )
@@ -82,30 +82,25 @@ def drop_mail(pk: int) -> None:
 
     A mail that is being sent at this moment may still leave (then it is *sent*), but a failure does not queue it again.
     """
-    pending = [Status.QUEUED, Status.SENDING, Status.FAILED]
-    unsent = OutboxMessage.objects.filter(pk=pk, status__in=pending)
+    unsent = OutboxMessage.objects.filter(pk=pk, status__in=[Status.QUEUED, Status.SENDING, Status.FAILED])
     unsent.update(status=Status.DROPPED, claimed_at=None)
 
 
 def retry(pk: int) -> bool:
-    """Queue a failed mail again with all its tries and return True; return False if that is not possible.
-
-    It is not possible if the mail has not failed, or if its text was wiped.
-    """
+    """Queue a mail again and return True, or False if it has not failed or its text was wiped."""
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
-    again = failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error="")
-    if again:
+    is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
+    if is_queued:
         _wake_on_commit(pk)
-    return bool(again)
+    return is_queued
 
 
 def retry_by(actor: Any, pk: int) -> bool:
     """Queue a failed mail again for a member of staff, and record that as an event; return as `retry` does."""
     with transaction.atomic():
-        queued = retry(pk)
-        if queued:
+        if is_queued := retry(pk):
             audit.record("outbox.retried", OutboxMessage(pk=pk), actor=actor)
-    return queued
+    return is_queued
 
 
 def deliver(pk: int, line: sending.Line | None = None) -> bool:
@@ -160,8 +155,7 @@ def _list_due() -> list[int]:
 def _send_mails(due: list[int], until: float) -> int:
     """Send these mails over one connection until the time is over, and return how many were sent.
 
-    If no connection can be had, the one wait for it is a failed try of all of them, so that not each mail waits
-    EMAIL_TIMEOUT.
+    If no connection can be had, all of them count it as a failed try, so that not each mail waits EMAIL_TIMEOUT.
     """
     line, sent = sending.Line(), 0
     for pk in due:
@@ -178,13 +172,12 @@ def _send_mails(due: list[int], until: float) -> int:
 def requeue_stuck() -> int:
     """Queue the mails again that a process claimed before it died, and return how many.
 
-    A mail that was stuck OUTBOX_MAX_ATTEMPTS times is *failed*, so that a mail that kills its process does not do so
-    for ever.
+    A mail that was stuck OUTBOX_MAX_ATTEMPTS times is given up, because it may be what kills the process.
     """
     before = clock.now() - settings.OUTBOX_STUCK_AFTER
     stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=before)
-    hopeless = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
-    _give_up(hopeless, "el proceso que lo enviaba terminó sin avisar")
+    exhausted = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
+    _give_up(exhausted, "el proceso que lo enviaba terminó sin avisar")
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
@@ -221,11 +214,6 @@ class _Waker:
 _waker = _Waker()
 
 
-def _make_single_line(subject: str) -> str:
-    """Return a subject as a header may hold it: one line of at most 200 printable characters (RFC 5322)."""
-    return "".join(c for c in " ".join(subject.split()) if c.isprintable())[:200]
-
-
 def _wake_on_commit(pk: int) -> None:
     """Wake a worker once the transaction is committed."""
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
@@ -248,19 +236,19 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
 
 def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the files that go with a mail of this kind, made again at each try; none if that fails."""
-    hook = settings.OUTBOX_FILES.get(message.kind)
+    files: list[tuple[str, bytes, str]] = []
     try:
-        files: list[tuple[str, bytes, str]] = import_string(hook)(message) if hook else []
+        if hook := settings.OUTBOX_FILES.get(message.kind):
+            files = import_string(hook)(message)
     except Exception:
         logger.exception("mail %s leaves without its file", message.key)
-        return []
     return files
 
 
 def _encode_subject(text: str) -> str:
-    """Return the subject as its first word (the number) in plain text and the rest in encoded words where needed.
+    """Return the subject with its first word (the number) in plain text and the rest in encoded words where needed.
 
-    If all of it were encoded, a long subject would be folded before its first word, and some readers show a gap there.
+    If all were encoded, a long subject would be folded before its first word, and some programs show a gap there.
     """
     first, _, rest = text.partition(" ")
     if text.isascii() or not first.isascii():
@@ -277,7 +265,7 @@ def _claim_mail(pk: int) -> OutboxMessage | None:
 
 
 def _find_claimed(message: OutboxMessage) -> QuerySet[OutboxMessage]:
-    """Return a query of the mail that finds it only while no later try claimed it and it was not sent."""
+    """Return a queryset of the mail that is empty once a later try claimed it or it was sent."""
     return OutboxMessage.objects.filter(pk=message.pk, attempts=message.attempts, sent_at__isnull=True)
 
 
@@ -309,22 +297,17 @@ def _mark_failed(message: OutboxMessage, error: Exception) -> None:
 
 def _describe_error(error: Exception) -> str:
     """Return what the mail server answered (550 5.1.1 …) as text for a person, else the error with its name."""
-    answers: list[tuple[int, bytes]] = []
+    answers: list[tuple[int, bytes | str]] = []
     if isinstance(error, SMTPRecipientsRefused):
         answers = list(error.recipients.values())
     elif isinstance(error, SMTPResponseException):
-        text = error.smtp_error
-        answers = [(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())]
-    if not answers:
-        return f"{type(error).__name__}: {error}"
-    return "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in answers)
+        answers = [(error.smtp_code, error.smtp_error)]
+    texts = [f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers]
+    return "; ".join(texts) or f"{type(error).__name__}: {error}"
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
-    """Mark these mails as failed, which keeps them visible.
-
-    The text of a secret mail is wiped, so that it cannot be sent again: its code is no longer valid.
-    """
+    """Mark these mails as failed, which keeps them visible, and wipe the text of those with a code."""
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):

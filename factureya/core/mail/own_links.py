@@ -1,15 +1,17 @@
 """List our signed links, and cut their tokens out of every text that comes back to us.
 
-Whoever holds such a link may act with it (M3, M8, M15, M16). Mails bring these links to their people; bounces, replies
-and forwards bring them back to soporte@, where others read. `cut_links` finds a token in every form that mail programs
-give it: wrapped, quoted, percent-encoded, as entities, quoted-printable or base64, inside another link. Each step is
-linear in the length of the text, and no expression has two quantifiers that overlap.
+Whoever holds such a link may act with it (M3, M8, M15, M16), and bounces, replies and forwards bring them to soporte@.
+`cut_links` finds a token in every form that mail programs give it: wrapped, quoted, percent-encoded, as entities,
+quoted-printable or base64, inside another link. Each step is linear in the length of the text, and no expression has
+two quantifiers that overlap.
 """
 
 import binascii
+import logging
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 
@@ -68,18 +70,19 @@ _CODE_SAID = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{4}-?[A-Z]{4}|\d{3} ?\d{3})(?![A-Za-z0-9-])")
+_LONG_SEGMENT = re.compile(r"(?<=/)[\w\-:.=~%]{40,}")  # of an address: longer than our folios, numbers and names
 MAX_CHECKS = 2000  # signatures of one mail that are computed; what looks like one after them is cut unseen
 CODE_WITHIN = 400  # characters after the words that announce a code
 
 
 class Checks:
-    """How many more signatures are computed for one mail: each costs as much as a page of text (M6)."""
+    """Count how many more signatures are computed for one mail: each costs as much as a page of text (M6)."""
 
     def __init__(self) -> None:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Whether we signed the token; of the many of a mail that is made of them, whether it looks so."""
+        """Return True if we signed the token, or if it looks signed and no more signatures are computed."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:
             return False
         self.left -= 1
@@ -164,11 +167,9 @@ def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[in
 def _is_signed(token: str) -> bool:
     """Return True if we signed the token, with today's key or one that is being retired."""
     for kind in KINDS:
-        try:
+        with suppress(signing.BadSignature):
             signing.Signer(salt=kind.salt).unsign(token)
-        except signing.BadSignature:
-            continue
-        return True
+            return True
     return False
 
 
@@ -182,7 +183,7 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_run(run: str) -> Iterator[str]:
-    """Yield the decoded base64 for each of the four places at which a group may begin, where most of it is text."""
+    """Yield the base64 text decoded from each of the four places at which a group may begin, if most of it is text."""
     standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     for skipped in range(4):
         rest = standard[skipped:]
@@ -199,7 +200,7 @@ def _has_token(text: str, checks: Checks) -> bool:
 
 
 class _Reading:
-    """Hold a text without what mail programs put into it, and for each of its places the one in the source."""
+    """Hold a text whose escapes and line breaks were replaced, and where each of its characters stood before."""
 
     def __init__(self, text: str, before: "_Reading | None" = None) -> None:
         self.text, self.before = text, before
@@ -246,7 +247,7 @@ class _Reading:
         return after
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Return the place in the first text of these characters."""
+        """Return the place that these characters have in the text that was read first."""
         reading: _Reading = self
         while reading.before is not None:
             start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
@@ -254,7 +255,7 @@ class _Reading:
         return start, end
 
     def _find_source(self, at: int) -> tuple[int, int]:
-        """Return the place (start, end) in the first text of the character at `at`."""
+        """Return the place (start, end) that the character at `at` has in the text before the last replacement."""
         index = bisect_right(self.places, at) - 1
         source, size, length = self.pieces[index]
         if size != length:  # a character that stood for several
@@ -273,3 +274,14 @@ def _unescape(found: re.Match[str]) -> str:
         meant = unescape(value)
         return "" if re.fullmatch(f"[{_HIDDEN}]", meant) else meant
     return {"slash": "/", "folder": "/"}.get(name, "")
+
+
+class WithoutTokens(logging.Filter):
+    """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the tokens out of the text of a log record, and always let the record pass."""
+        text = record.getMessage()
+        if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
+            record.msg, record.args = short, ()
+        return True

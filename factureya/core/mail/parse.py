@@ -25,7 +25,6 @@ from factureya.core.mail.parts import (
 from factureya.core.mail.replies import extract_reply
 from factureya.core.mail.robots import HEADERS_TYPES, STATUS_TYPES, Bounce, find_robot_mark, read_bounce
 
-__all__ = ["Bounce", "InboundMail", "LimitExceeded", "MailFile", "parse", "peek"]
 MAX_TEXT = 400_000  # characters of a text that are read; the raw message keeps the rest
 RETURNED_TYPES = HEADERS_TYPES | {"message/rfc822", "message/global"}
 FORWARD_SUBJECTS = ("fwd:", "fw:", "rv:", "tr:", "wg:", "enc:", "reenv:", "reenvío:", "reenvio:")
@@ -45,13 +44,11 @@ class MailFile:
 
 @dataclass(frozen=True)
 class InboundMail:
-    """Hold what a mail says, as plain values.
+    """Hold what a mail says, as plain values; message ids have no brackets.
 
     `senders` are all usable addresses of all From fields; exactly one is a sender. `text` is the whole text, and so is
     `new_text` until `shortened` cuts quotes and signature out of it. `robot` names the mark of a machine.
-    `authentication` are the values of Authentication-Results, whoever wrote them, the last server's first: its
-    authserv-id must be compared with our own, and its header.from with the domain of `sender`. Message ids have no
-    brackets.
+    `authentication` are the values of Authentication-Results, whoever wrote them, the last server's first.
     """
 
     message_id: str

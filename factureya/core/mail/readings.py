@@ -64,18 +64,14 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
 
 
 def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
-    """Return the copy of the mail that may be given out, or None if that is the original itself (M16).
-
-    A mail beyond the limits was not read, so its copy is its beginning as one text.
-    """
+    """Return the copy of the mail that may be given out, or None if that is the original itself (M16)."""
     copy = copies.cut_mail(raw) if mail else copies.cut_whole(raw)
     return None if mail and copy is raw else copy
 
 
 def read_for_download(inbound: InboundMessage) -> bytes:
     """Return the bytes of the mail that a person may have; empty if only `export_mail` may give it out (M16)."""
-    copy = InboundCopy.objects.filter(message=inbound).first()
-    if copy is not None:
+    if copy := InboundCopy.objects.filter(message=inbound).first():
         return bytes(copy.raw)
     return inbound.raw if InboundReading.objects.filter(message=inbound).exists() else b""
 
@@ -83,15 +79,15 @@ def read_for_download(inbound: InboundMessage) -> bytes:
 def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
     """Return the files of a mail, taken from its bytes by the places in the reading."""
     source = with_line_feeds(raw)
-    found = []
+    files = []
     for file in reading.files:
         start, end, encoding, inner = file["place"]
         place = Place(start, end, encoding, tuple(inner) if inner else None)
         content = place.read(source)
         if file["is_returned"]:
             content = copies.cut_to_head(content)
-        found.append(MailFile(file["name"], file["type"], content, place, file["is_returned"]))
-    return found
+        files.append(MailFile(file["name"], file["type"], content, place, file["is_returned"]))
+    return files
 
 
 def _describe_file(file: MailFile) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Find the new words of a mail that answers one of ours: quotes and signatures are cut, a forward stays whole (M17).
 
 To lose the customer's words is the worst outcome, to keep too much a small fault. So a line is cut only if it is surely
-a quote, a signature or a mail program's line; if nothing would be left, everything stays. The parsers on PyPI lose
-words in one of seven public mails (background/mail.md). In a mail that answers nothing of ours all words are new, and
-this module is not used.
+a quote, a signature or a mail program's line; if nothing would be left, everything stays. In a mail that answers
+nothing of ours all words are new, and this module is not used.
 """
 
 import re
@@ -16,15 +15,10 @@ FORWARD = re.compile(
     r"(?: (?:por|from|de|by)\b.{0,150}|\W{0,100})$",
     re.IGNORECASE,
 )
-ORIGINALS = {
-    "original message",
-    "mensaje original",
-    "message d'origine",
-    "ursprüngliche nachricht",
-    "mensagem original",
-    "messaggio originale",
-    "oorspronkelijk bericht",
-}
+ORIGINALS = set(
+    "original message|mensaje original|message d'origine|ursprüngliche nachricht|mensagem original|messaggio originale|"
+    "oorspronkelijk bericht".split("|")
+)
 VERB = r"(?:escribi[óo]|ha escrito|wrote|a écrit|schrieb|schreef|escreveu|ha scritto|skrev|kirjoitti|napisał)"
 DATED = re.compile(r"^\W{0,3}(?:el|on|le|am|op|em|il|den)\b.{0,30}\d|^\W{0,3}\d{1,4}[-/.]\d{1,2}[-/.]\d", re.IGNORECASE)
 BRACKETED = r"<[^\s<>@]{1,64}@[^\s<>@]{1,255}>"
@@ -49,29 +43,9 @@ LABEL = re.compile(
 RULES = "-_=*#~+.•"  # signs of which a line is drawn
 HEADER_LINE = re.compile(r"^(?:[A-Za-z][A-Za-z-]*:|\s+\S)")
 SENT_FROM = (
-    "sent from",
-    "sent via",
-    "sent with",
-    "get outlook",
-    "get bluemail",
-    "enviado desde",
-    "enviado con",
-    "enviado de",
-    "enviado por",
-    "enviado do",
-    "obtén",
-    "obten",
-    "obtener",
-    "descarga",
-    "descargar",
-    "descargue",
-    "envoyé de",
-    "envoyé depuis",
-    "diese nachricht wurde von meinem",
-    "von meinem",
-    "gesendet von",
-    "inviato da",
-    "verzonden vanaf",
+    "sent from|sent via|sent with|get outlook|get bluemail|enviado desde|enviado con|enviado de|enviado por|enviado do|"
+    "obtén|obten|obtener|descarga|descargar|descargue|envoyé de|envoyé depuis|diese nachricht wurde von meinem|"
+    "von meinem|gesendet von|inviato da|verzonden vanaf".split("|")
 )
 # Names of devices and mail programs; the line of a telephone consists of them and of the words that join them.
 DEVICES = frozenset(
@@ -100,15 +74,15 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
     never a mark and stays whole.
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
-    seen = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
-    start = _count_stray_lines(seen)
-    lines, seen = lines[start:], seen[start:]
-    cut = _find_original(seen)
-    forward = next((n for n, line in enumerate(seen) if FORWARD.match(line)), len(seen))
-    if is_forward or forward < cut:
+    checked_lines = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
+    start = _count_stray_lines(checked_lines)
+    lines, checked_lines = lines[start:], checked_lines[start:]
+    end = _find_original(checked_lines)
+    forward = next((n for n, line in enumerate(checked_lines) if FORWARD.match(line)), len(lines))
+    if is_forward or forward < end:
         return text.strip()
-    kept = _drop_signature(seen, _drop_quotes(seen[:cut]))
-    return "\n".join(lines[number] for number in kept).strip() or text.strip()
+    own_lines = _drop_signature(checked_lines, _drop_quotes(checked_lines[:end]))
+    return "\n".join(lines[number] for number in own_lines).strip() or text.strip()
 
 
 def _count_stray_lines(lines: list[str]) -> int:
@@ -155,8 +129,8 @@ def _is_block(lines: list[str], at: int) -> bool:
     first = LABEL.match(lines[at])
     if not first or first.lastgroup != "from":
         return False
-    found = {match.lastgroup for line in lines[at + 1 : at + MAX_BLOCK] if (match := LABEL.match(line))}
-    return "date" in found and bool(found & {"to", "subject"})
+    labels = {match.lastgroup for line in lines[at + 1 : at + MAX_BLOCK] if (match := LABEL.match(line))}
+    return "date" in labels and bool(labels & {"to", "subject"})
 
 
 def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
@@ -177,11 +151,8 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 
 def _looks_like_attribution(joined: str) -> bool:
     """Return True if the joined lines look like «El … escribió:», with an address, a time or a year."""
-    return bool(
-        SAID.match(joined)
-        and not TOLD.search(joined)
-        and ("@" in joined or CLOCK.search(joined) or YEAR.search(joined))
-    )
+    is_dated = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
+    return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)
 
 
 def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
@@ -189,8 +160,8 @@ def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
 
     It must give an address, or a full date and time in another language or at the end of the mail.
     """
-    dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
-    return "@" in attribution or (dated and (is_end or not SPOKEN.search(attribution)))
+    is_dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
+    return "@" in attribution or (is_dated and (is_end or not SPOKEN.search(attribution)))
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
@@ -202,13 +173,13 @@ def _drop_quotes(lines: list[str]) -> list[int]:
         last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
         return list(range(last + 1))
     kept: list[int] = []
-    number, has_said = 0, False
+    number, has_attribution = 0, False
     while number < len(lines):
         attribution = _find_attribution(lines, number)
         if attribution and _is_quote_next(lines, number + attribution[1]):
-            number, has_said = number + attribution[1], True
+            number, has_attribution = number + attribution[1], True
             continue
-        if not (has_said and lines[number].startswith(">")):
+        if not (has_attribution and lines[number].startswith(">")):
             kept.append(number)
         number += 1
     return kept
@@ -244,10 +215,7 @@ def _drop_signature(lines: list[str], kept: list[int]) -> list[int]:
 
 
 def is_device_line(line: str) -> bool:
-    """Return True if the line is a telephone's «Enviado desde mi iPhone»: only names of devices and programs.
-
-    With any other word it is the customer's sentence and stays.
-    """
+    """Return True if the line is like «Enviado desde mi iPhone»: it has only names of devices and mail programs."""
     bare = line.strip(" \t*_.•-").lower()
     start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")
     if not start or len(bare) > MAX_DEVICE_LINE:

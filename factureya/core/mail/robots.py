@@ -6,15 +6,8 @@ from dataclasses import dataclass
 from factureya.core.mail.headers import Head
 from factureya.core.mail.parts import Part
 
-AUTOREPLY_FIELDS = (
-    "x-autoreply",
-    "x-autorespond",
-    "x-auto-reply",
-    "x-autoreply-from",
-    "x-mail-autoreply",
-    "x-autoresponder",
-)
-LIST_FIELDS = ("list-id", "list-post", "list-unsubscribe", "list-help", "mailing-list", "x-mailing-list")
+AUTOREPLY_FIELDS = "x-autoreply x-autorespond x-auto-reply x-autoreply-from x-mail-autoreply x-autoresponder".split()
+LIST_FIELDS = "list-id list-post list-unsubscribe list-help mailing-list x-mailing-list".split()
 BULK = {"bulk", "list", "junk", "auto_reply", "auto-reply"}
 # With its colon, as programs write it: a person's subject may begin with the same words.
 AWAY = re.compile(
@@ -68,10 +61,7 @@ def has_null_sender(head: Head) -> bool:
 
 
 def find_robot_mark(top: Part) -> str:
-    """Return the name of the mark that shows that no person wrote this mail, or an empty text.
-
-    `X-Auto-Response-Suppress` alone is no mark.
-    """
+    """Return the name of the mark that shows that a machine wrote this mail, or an empty text."""
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":
@@ -114,7 +104,7 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
 
 
 def _is_final(status: str, subject: str, text: str) -> bool:
-    """Tell whether the mail was given up: an old server says so, or that it goes on trying, in words alone."""
+    """Return True if the reporting server gave the mail up, and False if it goes on trying to deliver it."""
     if FAILED.search(status):
         return True
     if status.strip():
@@ -123,10 +113,7 @@ def _is_final(status: str, subject: str, text: str) -> bool:
 
 
 def _looks_like_bounce(head: Head, report_type: str) -> bool:
-    """Return True if a mail without a delivery-status part still looks like a bounce.
-
-    It does by its report type, its sender, X-Failed-Recipients, or an empty return path with a failure subject.
-    """
+    """Return True if a mail without a delivery-status part still looks like a bounce, by other fields of its head."""
     senders = " ".join(head.all("from"))
     return bool(
         report_type == "delivery-status"

@@ -40,10 +40,7 @@ class Line:
 
 @contextmanager
 def only_sender() -> Iterator[bool]:
-    """Yield True if this process is the one sender of the machine until the block ends, else False.
-
-    So a mail server that hangs holds one thread of the worker, and the others go on with incoming mail and sweeps.
-    """
+    """Yield True if this process is the one sender of the machine until the block ends, else False."""
     try:
         file = (settings.VAR_DIR / "outbox.lock").open("w")
     except OSError as error:  # to send twice at a time is better than not at all

@@ -1,7 +1,6 @@
 """Listen for mail by SMTP and LMTP from our own mail server; it gets 250 only after the mail is committed (M6).
 
 The listener serves this machine only (`MAIL_IN_LISTEN`), asks for no password and relays nothing: every mail is for us.
-Threads of their own talk to the database, each with its own connection.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from aiosmtpd.smtp import SMTP, Envelope
 from django.core.exceptions import ImproperlyConfigured
@@ -21,10 +20,8 @@ from factureya.core.models import InboundMessage
 logger = logging.getLogger(__name__)
 THREADS = 4
 LONGEST_LINE = 1024 * 1024  # bytes that are buffered of one connection
-LARGE = (
-    1024 * 1024
-)  # bytes; of mails beyond that only LARGE_AT_ONCE are in memory: one of 24 MB takes 150 MB while it is read
-LARGE_AT_ONCE = 1
+LARGE = 1024 * 1024  # bytes
+LARGE_AT_ONCE = 1  # mails in memory: one of 24 MB takes 150 MB while it is read
 RETRY_SECONDS = 30.0  # until a port that was taken is tried again
 GRACE_SECONDS = 15.0  # for deliveries under way when the process is to end
 KEPT = "250 2.0.0 kept"
@@ -119,8 +116,7 @@ class Handler:
         recipients = [str(address) for address in envelope.rcpt_tos]
         self.under_way += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.threads, take_mail, raw, recipients)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, take_mail, raw, recipients)
         finally:
             self.under_way -= 1
 
@@ -184,10 +180,9 @@ async def serve(host: str, port: int) -> None:
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
     """Return the server as soon as the port is free, or None if the process must end before."""
-    loop, warned = asyncio.get_running_loop(), False
+    loop, is_warned = asyncio.get_running_loop(), False
 
     def protocol() -> SMTP:
-        """Return the protocol of one new connection."""
         server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
@@ -203,19 +198,12 @@ async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -
         try:
             server = await loop.create_server(protocol, host, port)
         except OSError as error:
-            if not warned:
+            if not is_warned:
                 logger.warning("no mail is taken on %s:%s: %s", host, port, error)
-            warned = True
-            await _wait(stop, RETRY_SECONDS)
+            is_warned = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
         else:
             logger.info("mail is taken on %s:%s (SMTP and LMTP)", host, port)
             return server
     return None
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait until `stop` is set, for at most `seconds`."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -1,8 +1,7 @@
 """Read what our own mail server found out about the sender of a mail: RFC 8601, that one server only (M5).
 
-All functions are pure and take header values. Our server must remove headers that claim to be its own (RFC 8601,
-section 5). As a second line, every DMARC result under its name must be a pass, so a forged one can only harm its
-sender.
+Our server must remove headers that claim to be its own (RFC 8601, section 5). As a second line, every DMARC result
+under its name must be a pass, so a forged one can only harm its sender.
 """
 
 import re
@@ -30,15 +29,15 @@ def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdi
 
     A pass counts only for exactly that domain, a failure always. The headers of other servers are ignored.
     """
-    found = [
+    verdicts = [
         _judge_result(section, domain.lower())
         for header in headers
         for section in _split_results(header, authserv.strip().lower())
         if _RESULT.match(section)
     ]
-    if Verdict.FAIL in found:
+    if Verdict.FAIL in verdicts:
         return Verdict.FAIL
-    return Verdict.PASS if found and set(found) == {Verdict.PASS} else Verdict.NONE
+    return Verdict.PASS if set(verdicts) == {Verdict.PASS} else Verdict.NONE
 
 
 def _judge_result(section: str, domain: str) -> Verdict:
@@ -57,10 +56,7 @@ def _judge_result(section: str, domain: str) -> Verdict:
 
 
 def _split_results(header: str, authserv: str) -> list[str]:
-    """Return the results in an Authentication-Results header if our server `authserv` wrote it, else none.
-
-    Comments are removed; quoted text is not split.
-    """
+    """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
     depth = 0
     for piece in _PIECES.findall(header):

@@ -1,9 +1,8 @@
 """Hold the facts that every app leaves: events, outgoing and incoming mail, files, holidays, heartbeats."""
 
-from factureya.core.models.calendar import Holiday
+from factureya.core.models.calendar import Heartbeat, Holiday
 from factureya.core.models.events import Chained, ChainHead, Event
 from factureya.core.models.files import Attachment, is_picture_type
-from factureya.core.models.heartbeats import Heartbeat
 from factureya.core.models.incoming import InboundCopy, InboundMessage, InboundOriginal, InboundReading, MailFolder
 from factureya.core.models.outgoing import MailQuota, OutboxMessage
 

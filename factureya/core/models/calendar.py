@@ -1,6 +1,8 @@
-"""Store the days without attention."""
+"""Store the days without attention, and when each sweep last ran."""
 
 from django.db import models
+
+from factureya.core import clock
 
 
 class Holiday(models.Model):
@@ -16,3 +18,18 @@ class Holiday(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day:%d/%m/%Y} {self.name}"
+
+
+class Heartbeat(models.Model):
+    """Store when a sweep last ran; /readyz reports it."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def beat(cls, name: str) -> None:
+        """Store that the sweep `name` ran now."""
+        cls.objects.update_or_create(name=name, defaults={"at": clock.now()})

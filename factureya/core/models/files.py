@@ -19,8 +19,7 @@ def is_picture_type(content_type: str) -> bool:
 class Attachment(models.Model):
     """Store a file that passed the limits of `core.files.store`, under a random name; its owner's policy guards it.
 
-    `draft` is the one-time key of the form that the file was uploaded with. It is emptied when a message takes the
-    file.
+    `draft` is the one-time key of the form that the file was uploaded with, emptied when a message takes the file.
     """
 
     token = models.CharField("ficha", max_length=43, unique=True)

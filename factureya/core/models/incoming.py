@@ -93,10 +93,8 @@ class InboundMessage(Chained):
 
     @cached_property
     def raw(self) -> bytes:
-        """Return the bytes as they came.
-
-        They are not read through `original`, because two rows that refer to each other keep them in memory.
-        """
+        """Return the bytes as they came."""
+        # Not through `original`: two rows that refer to each other keep the bytes in memory.
         return bytes(InboundOriginal.objects.values_list("raw", flat=True).get(pk=self.pk))
 
     @property
@@ -117,15 +115,11 @@ class InboundOriginal(models.Model):
         verbose_name = "original de un correo"
         verbose_name_plural = "originales de correos"
 
-    def __str__(self) -> str:
-        return f"original de {self.message_id}"
-
 
 class InboundReading(models.Model):
     """Store what a mail said when it was handled, as values that never change (M6, M17).
 
-    Pages show this and parse nothing. A mail beyond the limits has none. `files` holds name, type, size and place in
-    the original of each file.
+    A mail beyond the limits has none. `files` holds name, type, size and place in the original of each file.
     """
 
     message = models.OneToOneField(
@@ -158,8 +152,7 @@ class InboundReading(models.Model):
 class InboundCopy(models.Model):
     """Store the copy of a mail that a person may download instead of the original: without our links (M16).
 
-    It is made when the mail is read. A mail that was read and has no copy is given out as it came. A mail that was not
-    read is given out by `manage.py export_mail` only.
+    A mail that was read and has no copy is given out as it came; one that was not read, by `export_mail` only.
     """
 
     message = models.OneToOneField(
@@ -170,9 +163,6 @@ class InboundCopy(models.Model):
     class Meta:
         verbose_name = "copia de un correo"
         verbose_name_plural = "copias de correos"
-
-    def __str__(self) -> str:
-        return f"copia de {self.message_id}"
 
 
 class MailFolder(models.Model):
@@ -189,6 +179,3 @@ class MailFolder(models.Model):
     wanted = models.JSONField(default=list, blank=True)
     last_uid = models.BigIntegerField(default=0)
     read_until = models.DateTimeField(null=True, blank=True)  # all that came before it was kept
-
-    def __str__(self) -> str:
-        return self.name

@@ -68,6 +68,3 @@ class MailQuota(models.Model):
     name = models.CharField(max_length=300, primary_key=True)
     since = models.DateTimeField()
     count = models.PositiveIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.count}"

@@ -9,14 +9,9 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class FreshScheduler(Scheduler):
-    """Send every job once when beat starts, and then at its period.
-
-    So no damaged file can keep beat from starting, and restarts never starve a rare job. Every job is safe to run
-    twice.
-    """
+    """Send every job once when beat starts, and then at its period; every job is safe to run twice."""
 
     def setup_schedule(self) -> None:
-        """Read the schedule of the settings as if nothing had run yet."""
         super().setup_schedule()
         entries: dict[str, Any] = self.schedule
         for entry in entries.values():

@@ -27,8 +27,7 @@ def remove_parts(folder: Path) -> None:
 class Channel(filesystem.Channel):
     """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
-    # Kombu's two bases give the second argument two names.
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
         """Write the message under a name that no worker reads, and then rename it. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")

@@ -15,15 +15,12 @@ class FileCache(FileBasedCache):
     """Store Django's cache in files; one that a power loss damaged is deleted, so that it does not break every page."""
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        """Return the value, or `default`."""
         return self._unless_damaged(super().get, default, key, default, version)
 
     def touch(self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Return True if the key exists, and extend its life."""
         return bool(self._unless_damaged(super().touch, False, key, timeout, version))
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        """Return True if the key exists."""
         return bool(self._unless_damaged(super().has_key, False, key, version))
 
     def _unless_damaged(self, act: Callable[..., Any], missing: Any, key: str, *rest: Any) -> Any:

@@ -1,7 +1,7 @@
 """Keep processes running: start each, restart what dies, stop all of them on TERM or INT with exit 0.
 
-It needs the standard library only and is run by its path (`manage.py up` replaces itself with it), so that it takes 15
-MB and not the 70 MB of a loaded Django. Its input is one JSON list of {name, argv, after}.
+It needs the standard library only and is run by its path (`manage.py up` replaces itself with it), so that it takes
+little memory. Its input is one JSON list of {name, argv, after}.
 """
 
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO
@@ -40,8 +41,8 @@ class Child:
                 self.start(now)
         elif (code := self.process.poll()) is not None:
             self.kill()  # what it left in its group
-            young = now - self.started_at < LONG_ENOUGH
-            self.backoff = min(self.backoff * 2, MAX_BACKOFF) if young else 1.0
+            is_young = now - self.started_at < LONG_ENOUGH
+            self.backoff = min(self.backoff * 2, MAX_BACKOFF) if is_young else 1.0
             self.process, self.due_at = None, now + self.backoff
             say(self.name, f"ended with {code}; again in {self.backoff:.0f} s")
 
@@ -68,10 +69,8 @@ class Child:
     def kill(self) -> None:
         """End every process that is left in its group."""
         if self.process:
-            try:
+            with suppress(ProcessLookupError):  # nothing is left
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # nothing is left
 
 
 class Supervisor:
@@ -83,7 +82,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Look after the children until a signal comes, and return when all have stopped."""
+        """Start the children and restart those that die until a signal comes, and return when all have stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         begin = time.monotonic()
@@ -117,11 +116,9 @@ class Supervisor:
 
 def say(name: str, text: str) -> None:
     """Write one line of the log with a name in front; a log that nobody reads stops nothing."""
-    try:
+    with suppress(OSError):
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()
-    except OSError:
-        pass
 
 
 def _copy(name: str, stream: IO[str]) -> None:

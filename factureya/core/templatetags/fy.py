@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from django import template
-from django.forms import BaseForm, BoundField
+from django.forms import BaseForm
 from django.template.base import Parser, TextNode, Token
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -18,9 +18,8 @@ from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 
 from factureya.core import clock
-from factureya.core.icons import ICONS
+from factureya.core.calendar import MONTHS, WEEKDAYS
 from factureya.core.models import Attachment
-from factureya.core.words import MONTHS, WEEKDAYS
 
 register = template.Library()
 
@@ -28,11 +27,42 @@ PICTURE_WIDTH = 256  # pixels of a page
 BREAKABLE = "\0"  # stands for white space of a template inside {% line %}; no value can hold this character
 DAYS = {0: "hoy", -1: "ayer", 1: "mañana"}
 STATE_CLASSES = {"open": "open", "waiting": "wait", "closed": "closed", "ok": "ok", "bad": "bad"}
+# Drawn with `currentColor`, so that a page needs no icon font and no extra request.
+_SHAPES = {
+    "bell": '<path d="M6 17v-6a6 6 0 0 1 12 0v6l2 2H4zM10 21h4"/>',
+    "camera": '<path d="M3 8h4l2-3h6l2 3h4v11H3z"/><circle cx="12" cy="13" r="3.5"/>',
+    "check": '<path d="m5 12.5 4.5 4.5L19 7.5"/>',
+    "clip": '<path d="m20 11-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 5 5l-8.500 8.500a1.800 1.800 0 0 1-2.500-2.500'
+    'L14.500 7.500"/>',
+    "clock": '<circle cx="12" cy="12" r="8.500"/><path d="M12 7v5l3.500 2"/>',
+    "copy": '<rect x="8" y="8" width="12" height="12" rx="2"/><path d="M16 8V4H4v12h4"/>',
+    "cross": '<path d="m6 6 12 12M18 6 6 18"/>',
+    "document": '<path d="M6 3h8l5 5v13H6z"/><path d="M14 3v5h5"/>',
+    "download": '<path d="M12 4v11m-4.5-4.5L12 15l4.5-4.5M5 20h14"/>',
+    "enter": '<path d="M14 4h6v16h-6M4 12h11m-4-4 4 4-4 4"/>',
+    "key": '<circle cx="8" cy="15" r="4.5"/><path d="m11.5 11.5 8-8M16 7l3 3"/>',
+    "lock": '<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
+    "mail": '<rect x="3" y="5" width="18" height="14" rx="2"/><path d="m4 7 8 6 8-6"/>',
+    "menu": '<path d="M4 7h16M4 12h16M4 17h16"/>',
+    "person": '<circle cx="12" cy="8" r="4"/><path d="M4 21c1-5 4-7 8-7s7 2 8 7"/>',
+    "phone": '<path d="M6 3h4l1.5 5-2.5 1.5a12 12 0 0 0 5.5 5.5L16 12.5l5 1.5v4a3 3 0 0 1-3 3C10 21 3 14 3 6a3 3 0 0 1 '
+    '3-3z"/>',
+    "plus": '<path d="M12 5v14M5 12h14"/>',
+    "print": '<path d="M7 9V3h10v6M7 18H4v-8h16v8h-3M7 14h10v7H7z"/>',
+    "search": '<circle cx="11" cy="11" r="6.5"/><path d="m20 20-4.2-4.2"/>',
+    "shield": '<path d="M12 3 5 6v5c0 5 3 8 7 10 4-2 7-5 7-10V6z"/><path d="m9 12 2 2 4-4"/>',
+    "swap": '<path d="M4 8h14m-4-4 4 4-4 4M20 16H6m4-4-4 4 4 4"/>',
+    "ticket": '<path d="M3 9V6h18v3a3 3 0 0 0 0 6v3H3v-3a3 3 0 0 0 0-6z"/><path d="M14 6v12" stroke-dasharray="2 3"/>',
+}
+ICONS = {
+    name: SafeString(f'<svg class="fy-ico" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{shapes}</svg>')
+    for name, shapes in _SHAPES.items()
+}
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """Return the inline SVG of an icon of `core.icons`, hidden from assistive technology."""
+    """Return the inline SVG of an icon, hidden from assistive technology."""
     return ICONS[name]
 
 
@@ -47,24 +77,22 @@ def file_type(file: Attachment) -> SafeString:
 @register.simple_tag
 def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
     """Return the files in two lists: `pictures` are shown in place, `others` by their type."""
-    every = list(files)
-    return {
-        "pictures": [file for file in every if file.is_picture],
-        "others": [file for file in every if not file.is_picture],
-    }
+    sorted_files: dict[str, list[Attachment]] = {"pictures": [], "others": []}
+    for file in files:
+        sorted_files["pictures" if file.is_picture else "others"].append(file)
+    return sorted_files
 
 
 @register.simple_tag
 def picture(file: Attachment, url: str) -> SafeString:
     """Return an <img> of the small copy of a picture, with its size if that is known."""
-    room = SafeString("")
+    size = SafeString("")
     if file.width and file.height:
         scale = min(1, PICTURE_WIDTH / file.width)
-        width, height = max(1, round(file.width * scale)), max(1, round(file.height * scale))
-        room = format_html(' width="{}" height="{}"', width, height)
-    return format_html(
-        '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">', url, room, file.name
-    )
+        width, height = (max(1, round(side * scale)) for side in (file.width, file.height))
+        size = format_html(' width="{}" height="{}"', width, height)
+    html = '<img src="{}?ver=miniatura"{} alt="Imagen: {}" loading="lazy" decoding="async">'
+    return format_html(html, url, size, file.name)
 
 
 @register.simple_tag
@@ -88,7 +116,7 @@ def when(instant: datetime | None) -> str:
         return ""
     local, today = _get_local_and_today(instant)
     day = DAYS.get((local.date() - today).days) or _format_day(local, today.year)
-    return f"{day}, {_format_time(local)}"
+    return f"{day}, {format_time(local)}"
 
 
 @register.filter
@@ -98,7 +126,7 @@ def when_long(instant: datetime | None) -> str:
         return ""
     local, today = _get_local_and_today(instant)
     article = "a la" if local.hour == 1 else "a las"
-    return f"{WEEKDAYS[local.weekday()]} {_format_day(local, today.year)} {article} {_format_time(local)}"
+    return f"{WEEKDAYS[local.weekday()]} {_format_day(local, today.year)} {article} {format_time(local)}"
 
 
 @register.filter
@@ -148,9 +176,9 @@ def state_class(status: str) -> str:
 
 
 @register.simple_tag
-def chip(status: str, label: str) -> SafeString:
-    """Return the HTML of partials/state.html; in the rows of a list an include would cost too much."""
-    return format_html('<span class="fy-state {}">{}</span>', state_class(status), label)
+def chip(status: str, label: str, css: str = "") -> SafeString:
+    """Return a label in the colour and shape of a state; `css` names more classes of it."""
+    return format_html('<span class="fy-state {}{}">{}</span>', state_class(status), f" {css}" if css else "", label)
 
 
 @register.simple_block_tag
@@ -170,13 +198,12 @@ def line(parser: Parser, _token: Token) -> "LineNode":
 
 
 class LineNode(template.Node):
-    """Prints its nodes; the white space of the template becomes single spaces, that of values stays as it is."""
+    """Print nodes on one line; the white space of the template becomes single spaces, that of values stays as it is."""
 
     def __init__(self, nodelist: template.NodeList) -> None:
         self.nodelist = nodelist
 
     def render(self, context: template.Context) -> SafeString:
-        """Return the text without a break of the template at its beginning, its end or inside."""
         return SafeString(re.sub(f"{BREAKABLE}+", " ", self.nodelist.render(context).strip(BREAKABLE)))
 
 
@@ -186,47 +213,25 @@ def paragraphs(text: str) -> SafeString:
     return SafeString(linebreaks(text, autoescape=True))
 
 
-class FormError(TypedDict):
-    """Hold a line of the error summary."""
-
-    text: str
-    target: str  # id of the field, "" for what belongs to no field a person sees
-
-
-class ErrorList(TypedDict):
-    """Hold the error summary."""
-
-    heading: str
-    items: list[FormError]
-
-
 @register.simple_tag
-def error_list(form: BaseForm) -> ErrorList:
-    """Return the error summary: the errors of the whole form first, then each field's in the form's order."""
-    wide = [FormError(text=str(text), target="") for text in form.non_field_errors()]
-    for field in form.hidden_fields():
-        wide += [FormError(text=str(text), target="") for text in field.errors]
-    fields = [
-        FormError(text=str(text), target=_find_target(field))
-        for field in form.visible_fields()
-        for text in field.errors
-    ]
-    wrong = sum(bool(field.errors) for field in form.visible_fields())
-    heading = f"Falta corregir {wrong} {'dato' if wrong == 1 else 'datos'}" if wrong else "Hay un problema"
-    return ErrorList(heading=heading, items=wide + fields)
+def error_list(form: BaseForm) -> dict[str, Any]:
+    """Return the error summary: its heading, and the text of each error with the id of its field, if a person sees it.
 
-
-def _find_target(field: BoundField) -> str:
-    """Return the id that an error links to: the control's, or the first choice of radios and checkboxes."""
-    return field.id_for_label or f"{field.auto_id}_0"
+    The errors of the whole form come first, then each field's in the form's order.
+    """
+    texts = [*form.non_field_errors(), *(text for field in form.hidden_fields() for text in field.errors)]
+    items = [{"text": str(text), "target": ""} for text in texts]
+    wrong = [field for field in form.visible_fields() if field.errors]
+    for field in wrong:
+        target = field.id_for_label or f"{field.auto_id}_0"  # the control, or the first of its radios or checkboxes
+        items += [{"text": str(text), "target": target} for text in field.errors]
+    heading = f"Falta corregir {len(wrong)} {'dato' if len(wrong) == 1 else 'datos'}" if wrong else "Hay un problema"
+    return {"heading": heading, "items": items}
 
 
 def _get_local_and_today(instant: datetime) -> tuple[datetime, date]:
-    """Return the instant and today's date in local time.
-
-    The zone is asked for once, because lists call this for every row.
-    """
-    zone = timezone.get_current_timezone()
+    """Return the instant and today's date in local time."""
+    zone = timezone.get_current_timezone()  # asked for once, because lists call this for every row
     return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
@@ -236,6 +241,6 @@ def _format_day(local: datetime, this_year: int) -> str:
     return f"{local.day} {MONTHS[local.month - 1]}{year}"
 
 
-def _format_time(local: Any) -> str:
+def format_time(local: datetime) -> str:
     """Return a local time as «9:05»."""
     return f"{local.hour}:{local.minute:02d}"

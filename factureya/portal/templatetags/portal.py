@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from django import template
+from django.http import HttpRequest
 from django.template import Context
 
 from factureya.core.templatetags.fy import address
@@ -23,10 +24,7 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """Return the links of the header.
-
-    Without a request (the 500 and 503 pages) only the public ones, without a query.
-    """
+    """Return the links of the header; without a request (the 500 and 503 pages) only the public ones."""
     request = context.get("request")
     path = request.path if request else ""
     pages = [
@@ -34,31 +32,26 @@ def nav_links(context: Context) -> list[Link]:
         ("¿Qué es Factureya?", "portal:about"),
         ("Atención a clientes", "portal:support"),
     ]
-    pages += _list_own_pages(request)
-    addresses = [(label, address(name)) for label, name in pages]
-    here = _find_current(path, [url for _, url in addresses])
-    links = []
-    for label, url in addresses:
-        current = "page" if url == path else "true" if url == here else ""
-        links.append(Link(label, url, current))
-    return links
+    addresses = [(label, address(name)) for label, name in [*pages, *_list_own_pages(request)]]
+    section = _find_section(path, [url for _, url in addresses])
+    return [Link(label, url, "page" if url == path else "true" if url == section else "") for label, url in addresses]
 
 
-def _list_own_pages(request) -> list[tuple[str, str]]:
+def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
     """Return the pages behind the login: a customer's tickets and requests, or the pages of the person's offices."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
     if not user.is_staff:
         membership = user.membership
-        asks = membership is not None and membership.is_representative and membership.customer.is_verified
-        pages = [("Solicitudes", "requests:list")] if asks else []  # M8: only who has powers
+        may_ask = membership is not None and membership.is_representative and membership.customer.is_verified
+        pages = [("Solicitudes", "requests:list")] if may_ask else []  # M8: only who has powers
         return [("Mis tickets", "tickets:list"), *pages]
     pages = [("Cola de tickets", "admin:index")] if user.works_in_admin else []
     return pages + ([("Mesa de control", "control:inbox")] if user.works_in_control else [])
 
 
-def _find_current(path: str, urls: list[str]) -> str:
+def _find_section(path: str, urls: list[str]) -> str:
     """Return the link that the current page belongs to: the longest one that begins its path."""
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")

@@ -14,11 +14,9 @@ class Command(BaseCommand):
     help = "Write the bytes of a mail as it came to standard output, with every link in it; this is recorded."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the key of the mail."""
         parser.add_argument("pk", type=int)
 
     def handle(self, *_args: Any, pk: int, **_options: Any) -> None:
-        """Record an event that names the system user, and write the bytes."""
         with transaction.atomic():
             inbound = InboundMessage.objects.select_related("original").filter(pk=pk).first()
             if inbound is None:

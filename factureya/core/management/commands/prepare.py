@@ -17,7 +17,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # `migrate` runs them
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Migrate, collect the static files, and seed the demo if the settings ask for it and nobody else uses it."""
         make_folders()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -20,11 +20,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Accept `--lmtp`, which is not needed: the listener speaks both."""
         parser.add_argument("--lmtp", action="store_true", help="accepted, and not needed: the listener takes both")
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Listen at MAIL_IN_LISTEN until the process is told to end."""
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
@@ -37,13 +35,8 @@ class Command(BaseCommand):
 
 
 def _give_back_large_blocks() -> None:
-    """Tell the C library to use one arena, and to give large blocks back to the system at once.
-
-    By default it raises the size of what it keeps after the first large mail, in an arena for each thread, and the
-    process never gets small again. Without glibc nothing is done.
-    """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option:
+    """Make the C library (glibc) give large blocks of memory back at once, so that large mails do not keep them."""
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
         set_option(M_ARENA_MAX, 1)
         set_option(M_MMAP_THRESHOLD, 256 * 1024)
         set_option(M_TRIM_THRESHOLD, 1024 * 1024)

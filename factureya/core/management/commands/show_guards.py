@@ -14,12 +14,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the names of guards and the engine; without them all are printed."""
         parser.add_argument("names", nargs="*", help="only these guards")
         parser.add_argument("--engine", choices=ENGINES, action="append")
 
     def handle(self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any) -> None:
-        """Print the SQL of the guards."""
         for vendor in engine or ENGINES:
             self.stdout.write(f"-- {vendor}")
             for guard in guard_install.guards(vendor):

@@ -11,5 +11,4 @@ class Command(BaseCommand):
     help = "Send the mails that are due, and those a dead process left behind; print how many."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Run one sweep and print how many mails it sent."""
         self.stdout.write(f"{tasks.sweep_outbox()} correos enviados")

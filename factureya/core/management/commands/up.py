@@ -22,7 +22,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # the children run them
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the address at which the web process listens."""
         parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
 
     def handle(self, *_args: Any, bind: str, **_options: Any) -> None:
@@ -37,12 +36,7 @@ class Command(BaseCommand):
 
 
 def children(bind: str) -> list[dict[str, Any]]:
-    """Return the processes that the supervisor keeps running.
-
-    Web and worker use threads and not processes: everything fits into 350 MB. `--without-…` is there because a single
-    worker has no others to talk to, and the filesystem broker has no fan-out. There is no access log, because the
-    addresses of signed links are secret.
-    """
+    """Return the processes that the supervisor runs; no log of addresses is kept, because signed links are secret."""
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
     worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"

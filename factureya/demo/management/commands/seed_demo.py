@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: the demo's accounts and some forty tickets. Idempotent."""
+"""Make the demo's accounts and some forty tickets: `manage.py seed_demo`. It is safe to repeat."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,8 +16,6 @@ FIRST_DAY = timedelta(days=75)
 
 
 class Command(BaseCommand):
-    """Seed once, all or nothing; print the address and the accounts every time."""
-
     help = "Datos de demostración: cuentas y unos cuarenta tickets. Se puede repetir."
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,11 +25,8 @@ class Command(BaseCommand):
             self.stdout.write("Los datos de demostración ya estaban.")
         else:
             self.stdout.write(f"Sembrados {seed()} tickets de demostración.")
-        self._print_accounts()
-
-    def _print_accounts(self) -> None:
         self.stdout.write(f"\n  {settings.SITE_URL}/\n\n  Contraseña de todas las cuentas: {people.PASSWORD}\n")
-        for email, name, what in people.rows():
+        for email, name, what in people.list_accounts():
             self.stdout.write(f"  {email:22} {name:24} {what}")
         if not settings.STAFF_MFA_REQUIRED:
             self.stdout.write("\n  En la demostración el personal entra sin segundo factor.\n")
@@ -40,17 +35,11 @@ class Command(BaseCommand):
 def seed() -> int:
     """Make the accounts and play the stories; return the number of tickets."""
     present = clock.now()
-    _wake_no_workers()
+    current_app.conf.broker_url = (
+        "memory://localhost/"  # no worker is called: the sweep sends the few mails that are left
+    )
     with transaction.atomic():
-        cast = people.create(present - FIRST_DAY)
-        for add in settings.DEMO_SEEDS:
-            import_string(add)(cast, present)
-        return tickets.Player(cast, present).play(tickets.load())
-
-
-def _wake_no_workers() -> None:
-    """Leave the broker out of this process, because nearly all of the hundreds of mails are sent already.
-
-    It is called before the first mail of the process, which ends with the command; the sweep needs no broker.
-    """
-    current_app.conf.broker_url = "memory://localhost/"
+        users = people.create(present - FIRST_DAY)
+        for path in settings.DEMO_SEEDS:
+            import_string(path)(users, present)
+        return tickets.Player(users, present).play(tickets.load_stories())

@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.core import signing
 
-from factureya.core.running.log_filters import WithoutTokens
+from factureya.core.mail.own_links import WithoutTokens
 
 
 def said(*message: str) -> str:
