@@ -2,9 +2,8 @@
 
 from datetime import date, datetime
 
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 from django.utils import timezone
 
 from accounts.models.companies import Customer, Power
@@ -35,16 +34,9 @@ class Representative(models.Model):
 
     Power = Power
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="representatives", verbose_name="empresa")
+    customer = ForeignKey(Customer, PROTECT, related_name="representatives", verbose_name="empresa")
     # Empty until the person has an account; it is the account with this mail, and stays so.
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="representations",
-        verbose_name="persona",
-    )
+    user = ForeignKey("User", PROTECT, null=True, blank=True, related_name="representations", verbose_name="persona")
     name = models.CharField("nombre", max_length=150)
     rfc = models.CharField("RFC", max_length=13, blank=True)
     email = models.EmailField("correo")
@@ -52,15 +44,11 @@ class Representative(models.Model):
     instrument = models.CharField("instrumento", max_length=200, blank=True)
     valid_from = models.DateField("poderes desde")
     valid_until = models.DateField("poderes hasta", null=True, blank=True)  # that day included
-    document = models.ForeignKey(
-        Attachment, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="documento"
-    )
-    verified_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="comprobó")
+    document = ForeignKey(Attachment, PROTECT, null=True, blank=True, related_name="+", verbose_name="documento")
+    verified_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="comprobó")
     verified_at = models.DateTimeField("comprobado", default=clock.now)
     revoked_at = models.DateTimeField("revocado", null=True, blank=True)
-    revoked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="revocó"
-    )
+    revoked_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="revocó")
 
     objects = RepresentativeQuerySet.as_manager()
 
@@ -68,33 +56,33 @@ class Representative(models.Model):
         verbose_name = "representante"
         verbose_name_plural = "representantes"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_open_representation",
                 fields=["customer", "user"],
                 condition=Q(revoked_at__isnull=True, user__isnull=False),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_open_representation_by_mail",
                 fields=["customer", "email"],
                 condition=Q(revoked_at__isnull=True),
                 violation_error_message="Esa persona ya representa a la empresa.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="powers_end_after_they_begin",
                 condition=Q(valid_until__isnull=True) | Q(valid_until__gte=F("valid_from")),
                 violation_error_message="El poder termina antes de empezar.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="power_kind_is_known", condition=Q(power_kind__in=["legal_representative", "attorney"])
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="revoked_representative_names_who",
                 condition=Q(revoked_at__isnull=True, revoked_by__isnull=True)
                 | Q(revoked_at__isnull=False, revoked_by__isnull=False),
             ),
             # The line of a request is compared as one text: a bar inside a value could shift the others.
-            models.CheckConstraint(
+            CheckConstraint(
                 name="representative_has_no_bars",
                 condition=~Q(name__contains="|") & ~Q(instrument__contains="|") & ~Q(email__contains="|"),
             ),

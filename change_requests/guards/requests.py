@@ -23,7 +23,6 @@ from factureya.core.triggers import Guard
 _EDGES = " OR ".join(
     f"(OLD.status = '{before}' AND NEW.status IN ({', '.join(repr(str(s.value)) for s in after)}))"
     for before, after in FormalRequest.EDGES.items()
-    if after
 )
 _APPROVED_SLOT = f"""EXISTS (SELECT 1 FROM {SLOT} s JOIN {DECISION} d ON d.id = s.decision_id
     WHERE s.request_id = NEW.id AND s.revision_no = NEW.revision_no AND s.voided_at IS NULL
