@@ -122,7 +122,7 @@ def test_h13_who_granted_an_earlier_waiver_does_not_check_the_next():
     request = request_histories.make(cast, Status.IN_APPROVAL)
     second = make_staff(Office.SECURITY_OFFICER)
     grant(cast, request, cast.jorge)  # by Elsa
-    operations.designate(request, actor=second, implementer=cast.gina)
+    operations.designate(request.pk, actor=second, implementer=cast.gina)
     with pytest.raises(operations.Invalid, match="designó"):
         grant(cast, request, cast.elsa, actor=second)
 
@@ -131,13 +131,13 @@ def test_h13_who_verified_or_designated_before_does_not_check():
     cast = Cast()
     request = request_histories.make(cast, Status.IN_APPROVAL)  # Laura verified the first version
     second, officers = (make_staff(Office.SUPERVISOR), [make_staff(Office.SECURITY_OFFICER) for _ in "ab"])
-    operations.reopen_draft(request, actor=cast.ana)
-    operations.save_draft(request, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
+    operations.reopen_draft(request.pk, actor=cast.ana)
+    operations.save_draft(request.pk, actor=cast.ana, draft={"reason": "Otra vez, con más detalle."})
     for status in (Status.SUBMITTED, Status.VERIFYING):
         request = request_histories.step(cast, request, status)
-    operations.verify(request, actor=second)
+    operations.verify(request.pk, actor=second)
     for officer_ in officers:
-        operations.designate(request, actor=officer_, implementer=cast.gina)
+        operations.designate(request.pk, actor=officer_, implementer=cast.gina)
     for person in (cast.laura, officers[0]):
         with pytest.raises(operations.Invalid, match="verificó"):
             grant(cast, request, person)
