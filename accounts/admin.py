@@ -5,21 +5,23 @@ none that deletes. Every change goes through `accounts.operations`.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import policy
+from accounts import operations, policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
 from accounts.staff import companies, people
 from accounts.web.returning import post_only
+from factureya.core.admin import ReadOnlyAdmin
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
@@ -29,44 +31,42 @@ send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
-Page = tuple[str, Callable[..., Any], str]
+View = Callable[..., Any]
 
 
-class OwnPages(admin.ModelAdmin):
-    """Give a model the addresses in `pages` and no others."""
+class OwnPages(ReadOnlyAdmin):
+    """Give a model the pages listed here and no others, for the people whom `allows` names."""
 
-    pages: tuple[Page, ...] = ()
+    pages: tuple[tuple[str, Callable[[View], View], View, str], ...] = ()  # address, accepted methods, view, name
 
     def allows(self, user: Any) -> bool:
-        """Return True for a person who is offered these pages; each page checks again."""
+        """Return True for a person who may open these pages."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
         """Return our own addresses instead of the stock ones."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}") for route, view, name in self.pages
+            path(route, self.admin_site.admin_view(accept(self._admit(view))), name=f"{prefix}_{name}")
+            for route, accept, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: no stock form changes a row."""
-        return False
+    def _admit(self, view: View) -> View:
+        """Return the view, closed to people who may not open these pages; `admin_view` asks only who works here."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: no stock form adds a row."""
-        return False
+        @wraps(view)
+        def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if not self.allows(request.user):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: accounts are closed and not deleted."""
-        return False
+        return admitted
 
 
 @admin.register(CustomerToVerify)
@@ -74,15 +74,28 @@ class CustomerToVerifyAdmin(OwnPages):
     """Show the companies that signed up and wait for staff."""
 
     pages = (
-        ("", show(companies.to_verify), "changelist"),
-        ("<int:pk>/", show(companies.decide), "change"),
-        ("<int:pk>/verificar/", send_of_company(companies.verify), "verify"),
-        ("<int:pk>/unir/", send_of_company(companies.join), "join"),
-        ("<int:pk>/no-aceptar/", send_of_company(companies.refuse), "refuse"),
+        ("", show, companies.to_verify, "changelist"),
+        ("<int:pk>/", show, companies.decide, "change"),
+        (
+            "<int:pk>/verificar/",
+            send_of_company,
+            partial(companies.decide_at_once, operation=operations.verify_company, done="Verificó a {}."),
+            "verify",
+        ),
+        (
+            "<int:pk>/unir/",
+            send_of_company,
+            partial(
+                companies.decide_at_once,
+                operation=operations.join_company,
+                done="Unió a las personas y los tickets de {}.",
+            ),
+            "join",
+        ),
+        ("<int:pk>/no-aceptar/", send_of_company, companies.refuse, "refuse"),
     )
 
     def allows(self, user: Any) -> bool:
-        """Return True for our own agents and supervisors."""
         return policy.may_verify(user)
 
 
@@ -90,10 +103,9 @@ class CustomerToVerifyAdmin(OwnPages):
 class CustomerAdmin(OwnPages):
     """Show the companies, read-only (M1)."""
 
-    pages = (("", show(companies.customers), "changelist"), ("<int:pk>/", show(companies.customer_page), "change"))
+    pages = (("", show, companies.customers, "changelist"), ("<int:pk>/", show, companies.customer_page, "change"))
 
     def allows(self, user: Any) -> bool:
-        """Return True for our own agents, supervisors and superusers."""
         return policy.may_see_customers(user)
 
 
@@ -102,38 +114,56 @@ class UserAdmin(OwnPages):
     """Show the people with an account to superusers."""
 
     pages = (
-        ("", show(people.users), "changelist"),
-        ("invitar/", show_or_send(people.invite), "invite"),
-        ("invitaciones/<int:pk>/reenviar/", send_of_list(partial(people.change_invitation, verb="reenviar")), "resend"),
-        ("invitaciones/<int:pk>/cancelar/", send_of_list(partial(people.change_invitation, verb="cancelar")), "cancel"),
-        ("<int:pk>/", show(people.user_page), "change"),
-        ("<int:pk>/cargos/", send_of_person(people.grant), "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(people.end), "end"),
-        ("<int:pk>/cuenta/", send_of_person(people.close), "close"),
-        ("<int:pk>/factor/", send_of_person(people.request_reset), "request_reset"),
+        ("", show, people.users, "changelist"),
+        ("invitar/", show_or_send, people.invite, "invite"),
+        (
+            "invitaciones/<int:pk>/reenviar/",
+            send_of_list,
+            partial(
+                people.change_invitation, operation=operations.resend_invitation, done="Enviamos un enlace nuevo a {}."
+            ),
+            "resend",
+        ),
+        (
+            "invitaciones/<int:pk>/cancelar/",
+            send_of_list,
+            partial(
+                people.change_invitation, operation=operations.cancel_invitation, done="Canceló la invitación a {}."
+            ),
+            "cancel",
+        ),
+        ("<int:pk>/", show, people.user_page, "change"),
+        ("<int:pk>/cargos/", send_of_person, people.grant, "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end, "end"),
+        ("<int:pk>/cuenta/", send_of_person, people.close, "close"),
+        ("<int:pk>/factor/", send_of_person, people.request_reset, "request_reset"),
         (
             "<int:pk>/factor/<int:reset>/aprobar/",
-            send_of_person(partial(people.decide_reset, verb="aprobar")),
+            send_of_person,
+            partial(
+                people.decide_reset,
+                operation=operations.approve_factor_reset,
+                done="Quitó el segundo factor y cerró las sesiones.",
+            ),
             "approve_reset",
         ),
         (
             "<int:pk>/factor/<int:reset>/rechazar/",
-            send_of_person(partial(people.decide_reset, verb="rechazar")),
+            send_of_person,
+            partial(people.decide_reset, operation=operations.decline_factor_reset, done="No se aprobó."),
             "decline_reset",
         ),
     )
 
     def allows(self, user: Any) -> bool:
-        """Return True for superusers."""
         return bool(user.is_active and user.is_superuser)
 
 
 @admin.register(Provider)
 class ProviderAdmin(OwnPages):
-    """Show who gives the service (M3)."""
+    """Show who gives the service (M3); supervisors may only look."""
 
-    pages = (("", show_or_send(people.providers), "changelist"),)
+    pages = (("", show_or_send, people.providers, "changelist"),)
 
     def allows(self, user: Any) -> bool:
-        """Return True for superusers, and for supervisors, who may only look."""
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

@@ -275,7 +275,7 @@ ATTACHMENT_ORPHAN_HOURS = 24
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.EmailBackend"]
 PASSWORD_HASHERS = [
-    "accounts.sign_in.hashers.LeanArgon2PasswordHasher",
+    "accounts.passwords.LeanArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [

@@ -90,7 +90,6 @@ class Customer(Chained):
 
     @property
     def chain(self) -> str:
-        """Return the name of the chain of the company's events."""
         return f"customer:{self.pk}"
 
     @property

@@ -63,16 +63,13 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return self.full_name or self.email
 
     def get_full_name(self) -> str:
-        """Return the name that others see, or the address if there is none."""
         return self.full_name or self.email
 
     def get_short_name(self) -> str:
-        """Return the first name."""
         return self.full_name.split(" ")[0]
 
     @property
     def chain(self) -> str:
-        """Return the name of the chain of the person's events."""
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:

@@ -73,7 +73,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
         event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
-        notifications.tell_company_verified(customer, event)
+        notifications.tell_company_decided("verified", customer, event)
     return customer
 
 
@@ -85,7 +85,7 @@ def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
         customer.refused_at, customer.refusal_reason = now(), reason
         customer.save(update_fields=["refused_at", "refusal_reason"])
         event = audit.record("company.refused", customer, actor=actor, reason=reason)
-        notifications.tell_company_refused(customer, event)
+        notifications.tell_company_decided("refused", customer, event)
     return customer
 
 
@@ -115,10 +115,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Yield the locked company that still waits for staff.
-
-    Raises Refused if it does not, or the actor may not decide.
-    """
+    """Yield the locked company that still waits for staff, if the actor may decide about it."""
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.

@@ -20,7 +20,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import lock_user, reload_person, require_fit, require_superuser
+from accounts.operations.common import end_sessions, lock_user, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, require
@@ -114,7 +114,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
         require(person.pk != actor.pk, "Nadie desactiva su propia cuenta.")
         require(person.is_active, "La cuenta ya está desactivada.")
         person.is_active = False
-        _end_sessions(person, "is_active")
+        end_sessions(person, "is_active")
         audit.record("person.deactivated", person, actor=actor, reason=reason)
     return person
 
@@ -141,7 +141,7 @@ def factor_enrolled(person: User) -> None:
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
-        _end_sessions(locked)
+        end_sessions(locked)
         audit.record("factor.enrolled", locked, actor=locked)
     person.session_epoch = locked.session_epoch
 
@@ -154,12 +154,12 @@ def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
         person = lock_user(pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
-        require(_has_factor(person), "Esa persona no tiene segundo factor.")
+        require(Authenticator.objects.filter(user=person).exists(), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
         require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
         reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
         event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
-        notifications.tell_factor_reset_requested(reset, event)
+        notifications.tell_factor_reset("requested", reset, event)
     return reset
 
 
@@ -169,9 +169,9 @@ def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
         person = lock_user(reset.user_id)
         _store_decision(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
-        _end_sessions(person)
+        end_sessions(person)
         event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
-        notifications.tell_factor_reset_done(reset, event)
+        notifications.tell_factor_reset("done", reset, event)
     return reset
 
 
@@ -244,10 +244,7 @@ def _check_third_party(person: User, office: str) -> None:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
-    """Yield the locked request that nobody decided.
-
-    Raises Refused if it was decided, or the actor may not decide it.
-    """
+    """Yield the locked request that nobody decided, if the actor may decide it."""
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
@@ -261,14 +258,3 @@ def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
     """Store who decided the request, when, and how."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])
-
-
-def _has_factor(person: User) -> bool:
-    """Return True if the person has a second factor."""
-    return bool(Authenticator.objects.filter(user=person).exists())
-
-
-def _end_sessions(person: User, *also: str) -> None:
-    """End every session of the person by changing what they are bound to; `also` names other columns to save."""
-    person.session_epoch += 1  # re-read under the lock
-    person.save(update_fields=["session_epoch", *also])
