@@ -90,16 +90,8 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
     return "" if _has_different_people(owners, officers, implementers) else Office.IMPLEMENTER.label
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _has_different_people(
-    owners: list[set[int]] | list[frozenset[int]], officers: frozenset[int], implementers: frozenset[int]
-) -> bool:
-    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer.
-
-    No officer is an owner.
-    """
+def _has_different_people(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
+    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers

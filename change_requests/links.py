@@ -32,9 +32,6 @@ class BadLink(ValueError):
     """Say that the link is forged, expired, used, or void."""
 
 
-# -- Making ------------------------------------------------------------------------------------------
-
-
 def make_confirm_url(request: FormalRequest) -> str:
     """Return the link that confirms this revision from the company's registered mail (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
@@ -70,14 +67,8 @@ def find_confirming_mail(request: FormalRequest) -> str:
     return old or request.customer.registered_email
 
 
-# -- Reading -----------------------------------------------------------------------------------------
-
-
 def read_confirm_link(token: str) -> FormalRequest:
-    """Return the request of a confirmation link, if its revision and the registered mail are still the same.
-
-    Raises BadLink.
-    """
+    """Return the request of a confirmation link. Raises BadLink when its revision or the registered mail changed."""
     folio, revision_no, mail = _read_token(CONFIRM, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
@@ -95,10 +86,7 @@ def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
 
 
 def read_password_link(token: str) -> tuple[User, str]:
-    """Return the person of a password link and the folio; the link is void once the password or the mail changed.
-
-    Raises BadLink.
-    """
+    """Return the person of a password link and the folio. Raises BadLink once the password or the mail changed."""
     folio, pk, _state = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):
@@ -109,9 +97,6 @@ def read_password_link(token: str) -> tuple[User, str]:
 def is_unused(person: User, token: str) -> bool:
     """Return True if nothing that the password link depends on has changed; asked again of the locked row."""
     return core_signing.matches(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _describe_person(person: User) -> str:

@@ -39,21 +39,19 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
-    payload = content.payload_of(request)
+    items = content.payload_of(request)["items"]
     context = {
-        "rows": [_describe_item(item) for item in payload["items"]],
+        "rows": [_describe_item(item) for item in items],
         "digest": content.revision_of(request).sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": touches_risky(payload["items"]),
+        "is_old_mail": touches_risky(items),
     }
     confirming = links.find_confirming_mail(request).lower()
     confirm_url = links.make_confirm_url(request)
     _mail_readers("confirm", request, event, {confirming: Role.REGISTERED}, confirm_url=confirm_url, **context)
-    for verb, readers in (
-        ("submitted", recipients.find_followers(request)),
-        ("warn_submitted", recipients.find_warned(request)),
-    ):
+    all_readers = {"submitted": recipients.find_followers(request), "warn_submitted": recipients.find_warned(request)}
+    for verb, readers in all_readers.items():
         readers.pop(confirming, None)
         _mail_readers(verb, request, event, readers, **context)
 
@@ -157,22 +155,14 @@ def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | Non
     _mail_staff("disowned", request, event, rest, is_officer=False, **context)
 
 
-def mail_evidence_altered(request: FormalRequest, event: Event) -> None:
-    """Tell the security officers and mesa de control that a stored file is not the one that was sent (M21)."""
-    _mail_staff("evidence_altered", request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
+def mail_finding(verb: str, request: FormalRequest, event: Event) -> None:
+    """Tell the security officers and mesa de control what was found: an altered file, or a failed check (M21, M25)."""
+    _mail_staff(verb, request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
 
 
 def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
     """Ask the waiver's checker for the independent check, and say by when (M25)."""
     _mail_staff("check_due", request, event, [waiver.checker], until=waiver.check_due)
-
-
-def mail_check_failed(request: FormalRequest, event: Event) -> None:
-    """Tell the security officers and mesa de control that the independent check found something (M25)."""
-    _mail_staff("check_failed", request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _mail(verb: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
@@ -210,15 +200,9 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
-    _mail(
-        "affected",
-        request,
-        event,
-        sorted(addresses),
-        is_service=find_kind(request).suspends_service,
-        on=show_day(payload["effective_date"]),
-        subject=title[0].lower() + title[1:],
-    )
+    is_service, day = find_kind(request).suspends_service, show_day(payload["effective_date"])
+    subject = title[0].lower() + title[1:]
+    _mail("affected", request, event, sorted(addresses), is_service=is_service, on=day, subject=subject)
 
 
 def _has_words(request: FormalRequest) -> bool:

@@ -326,9 +326,6 @@ def why_not_mark_alarm_seen(user: User, request: FormalRequest) -> Refused | Non
     return None
 
 
-# -- What the rules share ----------------------------------------------------------------------------
-
-
 def _why_not_in_office(user: User, request: FormalRequest, office: str, *statuses: str) -> Refused | None:
     """Return why the person may not act in this office on a request in one of `statuses`, or None."""
     if request.status not in statuses or request.suspended_at is not None:

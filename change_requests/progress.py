@@ -18,19 +18,11 @@ Status, Form = FormalRequest.Status, FormalRequest.Form
 ENDED = (Status.EXECUTED, Status.CLOSED, Status.REVERTED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED)
 # The look of each status's mark (core.templatetags.fy.state_class).
 STATUS_LOOKS = {
-    Status.DRAFT: "waiting",
-    Status.SUBMITTED: "waiting",
-    Status.VERIFYING: "open",
-    Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open",
+    **dict.fromkeys((Status.DRAFT, Status.SUBMITTED, Status.RETURNED), "waiting"),
+    **dict.fromkeys((Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED), "open"),
+    **dict.fromkeys((Status.REJECTED, Status.EXPIRED, Status.FAILED), "bad"),
+    **dict.fromkeys((Status.CLOSED, Status.CANCELLED, Status.REVERTED), "closed"),
     Status.EXECUTED: "ok",
-    Status.CLOSED: "closed",
-    Status.RETURNED: "waiting",
-    Status.REJECTED: "bad",
-    Status.CANCELLED: "closed",
-    Status.EXPIRED: "bad",
-    Status.FAILED: "bad",
-    Status.REVERTED: "closed",
 }
 
 
@@ -143,11 +135,8 @@ def waits_for(user: User) -> Q:
     """
     running = Q(suspended_at__isnull=True)
     found = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
-    found |= Q(
-        waiver__checker=user,
-        waiver__checked_at__isnull=True,
-        status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
-    )
+    applied = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
+    found |= Q(waiver__checker=user, waiver__checked_at__isnull=True, status__in=applied)
     if user.holds(Office.SUPERVISOR, Office.SECURITY_OFFICER):
         found |= Q(alarmed_at__isnull=False)
     if user.holds(Office.SUPERVISOR):
@@ -159,9 +148,6 @@ def waits_for(user: User) -> Q:
         found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
         found |= ~running & ~Q(status__in=ENDED)
     return found & ~Q(requester=user)
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _find_task(request: FormalRequest) -> Task:
@@ -195,12 +181,9 @@ def _assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[Requested
     if not is_open:
         return rows
     decided = DecisionSlot.objects.filter(
-        request=OuterRef("request"),
-        revision_no=OuterRef("request__revision_no"),
-        asset=OuterRef("asset"),
-        voided_at__isnull=True,
+        request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided), open=True)
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)
 
 
 def _decided_by_security() -> QuerySet[DecisionSlot]:

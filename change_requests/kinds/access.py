@@ -51,14 +51,12 @@ class ColleagueForm(PortalForm):
     person = Choice(label="¿De quién?", missing="Elija a la persona, de la lista")
 
     def __init__(self, *args: Any, people: Sequence[tuple[int, str, str]] = (), **options: Any):
-        """Offer these people: key, name and mail of each."""
         super().__init__(*args, **options)
         self.keys = {mail: key for key, _, mail in people}
         person: Any = self.fields["person"]
         person.choices = [(mail, f"{name} · {mail}") for _, name, mail in people]
 
     def answers(self) -> Draft:
-        """Return the key of the person."""
         return {"person": {"user": self.keys[self.cleaned_data["person"]]}}
 
 
@@ -81,11 +79,9 @@ class ColleagueKind(AccessKind):
         return f"{self.title_prefix} de {mails[0]}" if mails else self.title_prefix
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> ColleagueForm:
-        """Return the form that offers the company's people."""
         return ColleagueForm(*args, people=self.find_people(request), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the person of the draft."""
         mails = {key: mail for key, _, mail in self.find_people(request)}
         return {"person": mails.get((request.draft.get("person") or {}).get("user"))}
 

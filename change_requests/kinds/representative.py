@@ -39,7 +39,6 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Return its name in a draft and in the wizard's form."""
         return PREFIX + self.code
 
 

@@ -56,7 +56,6 @@ class InformationAsset(Chained):
 
     @property
     def chain(self) -> str:
-        """Return the name of its chain of events."""
         return f"asset:{self.code}"
 
     def decider_ids(self, at: datetime | None = None) -> set[int]:

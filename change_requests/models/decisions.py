@@ -65,7 +65,6 @@ class Decision(models.Model):
 
     @property
     def is_approval(self) -> bool:
-        """Return True if the decision approves."""
         return self.verdict == self.Verdict.APPROVE
 
 

@@ -215,7 +215,6 @@ class FormalRequest(Chained):
 
     @property
     def chain(self) -> str:
-        """Return the name of its chain of events."""
         return f"request:{self.pk}"
 
     @property

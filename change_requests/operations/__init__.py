@@ -2,17 +2,17 @@
 
 Each opens a transaction, locks the request's row first, re-reads it, asks again whether the verb applies and whether
 the person may; then writes the change, exactly one Event of the request, and the mails into the outbox, all or nothing.
-Status is written here and nowhere else. Times come from `core.clock`.
+Status is written here and nowhere else. Times come from `core.clock`. An operation that does nothing raises `Refused`
+or a kind of it.
 """
 
+from change_requests.operations._common import AlteredEvidence, NoPeople, SentBack, StaleContent
 from change_requests.operations.assets import set_asset_owner
 from change_requests.operations.deciding import approve, reject
 from change_requests.operations.drafting import add_evidence, create_draft, remove_evidence, reopen_draft, save_draft
 from change_requests.operations.ending import close, mark_alarm_seen, not_me, resume, revert, withdraw
-from change_requests.operations.errors import AlteredEvidence, NoPeople, SentBack, StaleContent
 from change_requests.operations.executing import execute
 from change_requests.operations.implementing import check_waiver, designate, grant_waiver, overdue_checks
-from change_requests.operations.integrity import report_altered_evidence
 from change_requests.operations.mailing import keep_mail_text
 from change_requests.operations.passwords import password_link_undelivered, set_password
 from change_requests.operations.submitting import (
@@ -22,5 +22,11 @@ from change_requests.operations.submitting import (
     submit,
 )
 from change_requests.operations.sweeping import expire_due, remind_due
-from change_requests.operations.verifying import answer_clarification, ask_clarification, return_to_requester, verify
+from change_requests.operations.verifying import (
+    answer_clarification,
+    ask_clarification,
+    report_altered_evidence,
+    return_to_requester,
+    verify,
+)
 from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus

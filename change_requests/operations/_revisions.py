@@ -13,8 +13,7 @@ from change_requests.approvals import find_missing_office
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import Item, clean_lines
 from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
-from change_requests.operations._common import Form, Status, move_request
-from change_requests.operations.errors import NoPeople
+from change_requests.operations._common import Form, NoPeople, Status, move_request
 from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.refusals import Refused
@@ -87,9 +86,6 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
         requester=request.requester.get_full_name(),
     )
     notifications.mail_submitted(request, event)
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:

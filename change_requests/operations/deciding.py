@@ -14,19 +14,19 @@ from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._common import (
+    StaleContent,
     Status,
     add_business_days,
     clean_text,
-    find_altered_evidence,
     find_new_mail,
     hash_text,
     lock_request,
     move_request,
     move_with_reason,
     require_none,
+    require_unaltered_evidence,
     reread_person,
 )
-from change_requests.operations.errors import StaleContent
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
@@ -37,8 +37,7 @@ Verdict = Decision.Verdict
 def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
     """Approve the current revision in the actor's office; the last approval makes the request *aprobada* (M21).
 
-    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one,
-    NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet), AlteredEvidence.
+    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
     with lock_request(pk, Status.IN_APPROVAL) as request:
         if request.due_minutes_left is not None:
@@ -46,17 +45,14 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
         _require_proven_mail(request, revision)
-        altered = find_altered_evidence(request, actor)
-        if altered is None:
-            decision = _write_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
-            _record_approval(request, decision, actor)
-    if altered is not None:
-        raise altered  # outside: that it was found is committed
+        require_unaltered_evidence(request, actor)
+        decision = _write_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
+        _record_approval(request, decision, actor)
     return request
 
 
 def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Reject the current revision, which ends the request; the company reads the reason (M21). Raises as `approve`."""
+    """Reject the current revision, which ends the request; the company reads the reason (M21)."""
     with lock_request(pk, Status.IN_APPROVAL) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
@@ -73,9 +69,6 @@ def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReques
         )
         notifications.mail_progress("rejected", request, event, reason=decision.reason)
     return request
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _require_decider(

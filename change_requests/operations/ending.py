@@ -15,8 +15,7 @@ from change_requests.operations._common import (
     lock_request,
     move_request,
     move_with_reason,
-    require_none,
-    reread_person,
+    reread_allowed,
     restart_clock,
     stop_clock,
 )
@@ -32,10 +31,9 @@ MIN_REVERT_REASON = 20
 
 
 def close(pk: int, *, actor: User) -> FormalRequest:
-    """Close a request that was applied, and tell the company; a waiver must have been checked. Raises Refused."""
+    """Close a request that was applied, and tell the company; a waiver must have been checked."""
     with lock_request(pk, Status.EXECUTED) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_close(actor, request))
+        actor = reread_allowed(actor, policy.why_not_close, request)
         if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
         request.closed_at = now()
@@ -45,10 +43,9 @@ def close(pk: int, *, actor: User) -> FormalRequest:
 
 
 def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Cancel a request before it is applied, as its company or as mesa de control; no data changes. Raises Refused."""
+    """Cancel a request before it is applied, as its company or as mesa de control; no data changes."""
     with lock_request(pk, *policy.WITHDRAWABLE, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_withdraw(actor, request))
+        actor = reread_allowed(actor, policy.why_not_withdraw, request)
         event = move_with_reason(
             request, Status.CANCELLED, "request.withdrawn", actor=actor, reason=clean_outcome(reason)
         )
@@ -88,8 +85,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
 def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_mark_alarm_seen(actor, request))
+        actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
         text = clean_text(reason, field="reason", what="lo que comprobó")
         request.alarmed_at = None
         request.save(update_fields=["alarmed_at"])
@@ -101,11 +97,10 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Let a stopped request go on, once the security officer found that it is the company's.
 
-    Deadlines get the time back that they had left. Raises NotAllowed, WrongStatus, Invalid.
+    Deadlines get the time back that they had left.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_resume(actor, request))
+        actor = reread_allowed(actor, policy.why_not_resume, request)
         text = clean_text(reason, field="reason", what="el motivo")
         _restart_deadlines(request)
         event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
@@ -124,8 +119,7 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
     Raises Refused when the current values are not those that the original left.
     """
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_revert(actor, request))
+        actor = reread_allowed(actor, policy.why_not_revert, request)
         lock_customer(request)
         text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
         representative = _choose_representative(request, actor)
@@ -144,9 +138,6 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
         )
         send_revision(reversal, items, author=actor)
     return reversal
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
