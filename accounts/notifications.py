@@ -41,10 +41,7 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 
 
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell the person who invited that the mail came back.
-
-    If that person's account is closed, the people who may invite instead are told.
-    """
+    """Tell who invited, or if that account is closed who may invite instead, that the mail came back."""
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]

@@ -57,10 +57,7 @@ def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
 
 
 def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
-    """Return the keys of the active people who hold each office now, in one query.
-
-    `without` names people who are left out: keys, or a query of keys.
-    """
+    """Return the keys of the active people in each office now, except those (keys or a query) in `without`."""
     found: dict[str, set[int]] = {office: set() for office in offices}
     assignments = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
     for office, pk in assignments.exclude(user__in=without).values_list("office", "user_id"):

@@ -126,10 +126,7 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind those whose turn it is that half of the time is over, that it ends, or that they are late.
-
-    Each level adds people. Silence never approves.
-    """
+    """Remind those whose turn it is that half of the time is over, or all of it; each level tells more people."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
     added = [person for person in find_people_in(*ESCALATION[level]) if person not in people]

@@ -40,10 +40,7 @@ def build(
 
 
 def canonical(content: dict[str, Any]) -> bytes:
-    """Return the one way to write the content: UTF-8 JSON with sorted keys, no spaces, and every text in NFC.
-
-    Lists keep their order. Raises TypeError for a float or anything that JSON does not know.
-    """
+    """Return the one way to write the content: UTF-8 JSON with sorted keys, no spaces, every text in NFC, no float."""
     text = json.dumps(_compose_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 

@@ -112,10 +112,7 @@ def why_not_answer(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not withdraw the request, or None.
-
-    The company's representatives may until it is applied, and a supervisor once it was sent.
-    """
+    """Return why neither a representative, until it is applied, nor a supervisor may withdraw the request, or None."""
     if request.status not in WITHDRAWABLE:
         return _refuse_now(request)
     if user.is_staff and user.holds(Office.SUPERVISOR) and request.revision_no:
@@ -201,10 +198,7 @@ def is_checker(user: User, request: FormalRequest) -> bool:
 
 
 def people_who_took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of who asked, wrote, verified, decided or designated: none of them may check a waiver (M25).
-
-    Who did so before counts too, though the row names only the last: the chain remembers him.
-    """
+    """Return the keys of all who ever asked, wrote, verified, decided or designated: none checks a waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
     people |= set(request.waivers.values_list("approved_by_id", flat=True))
@@ -214,10 +208,7 @@ def people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not write the independent check of a waiver, or None (M25).
-
-    The person whom the waiver names writes it once, after the execution.
-    """
+    """Return why this person may not write the check of a waiver, once and after the execution, or None (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -241,10 +232,7 @@ def why_not_close(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not prepare a request that undoes this one, or None.
-
-    A supervisor and the company's representatives may, once a change was applied.
-    """
+    """Return why neither a supervisor nor a representative may prepare what undoes this change, or None."""
     if request.form != Form.CHANGE or request.status not in (Status.EXECUTED, Status.CLOSED):
         return WrongStatus("Solo se deshace un cambio que se aplicó.")
     if user.is_staff and user.holds(Office.SUPERVISOR):
@@ -255,10 +243,7 @@ def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
 def why_not_implement(
     person: User, request: FormalRequest, *, designated_by: User | None = None, is_waived: bool = False
 ) -> str:
-    """Return why this person cannot apply the request, or an empty text (M24).
-
-    It is asked when somebody is designated, and again at the execution, when nobody designates.
-    """
+    """Return why this person cannot be designated, or cannot apply the request now; empty if he can (M24)."""
     if not person.holds(Office.IMPLEMENTER):
         return "Esa persona no tiene hoy el cargo de implementador."
     if person.holds(Office.DEVELOPER) and not is_waived:

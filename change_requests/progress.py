@@ -171,10 +171,7 @@ def _undecided_by(user: User) -> Q:
 
 
 def _assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of the assets a request changes that this user owns, or may decide for as alternate today.
-
-    `is_open` leaves out those that already have a decision.
-    """
+    """Return a subquery of the assets that this user decides for today; `is_open` leaves out decided ones."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))

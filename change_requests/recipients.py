@@ -37,10 +37,7 @@ def find_followers(request: FormalRequest) -> Readers:
 
 
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
-    """Return who else must know: whoever loses a mail, powers or access, and every representative, each address once.
-
-    `old_mail` is the registered mail before the execution. Those who follow the progress are left out.
-    """
+    """Return who else must know: who loses the mail `old_mail`, powers or access, and every representative."""
     warned = _find_losers(request)
     items = content.payload_of(request)["items"]
     if old_mail and touches_risky(items):

@@ -22,10 +22,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """Return a new person who can sign in; the address is stored in lower case.
-
-        Without a password, no password works.
-        """
+        """Return a new person who can sign in, by an address in lower case; without a password none works."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         user.save(using=self._db)

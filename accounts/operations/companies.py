@@ -58,8 +58,7 @@ def register_company(
 def verify_company(pk: int, *, actor: User) -> Customer:
     """Mark a company as verified by staff and return it; its first contact becomes the representative (M8).
 
-    The representative is written first, because only an execution may write one for a verified company (M1). Raises
-    Refused if it was decided before, if the mail of its person is not proven, or if a verified company has that RFC.
+    The representative is written first, because only an execution may write one for a verified company (M1).
     """
     with _lock_undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
@@ -90,10 +89,9 @@ def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
 
 
 def join_company(pk: int, *, actor: User) -> Customer:
-    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that company.
+    """Move the people and tickets of a second sign-up to the verified company with its RFC, and return that company.
 
-    The registered data of the known company stay. A person who moves is an ordinary contact there. Raises Refused if
-    there is no verified company with that RFC.
+    The registered data of the known company stay. A person who moves is an ordinary contact there.
     """
     with _lock_undecided(pk, actor) as customer:
         known = Customer.objects.verified_with(customer.rfc).first()

@@ -30,11 +30,7 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Mail a new link for a pending invitation and return the invitation; the old link stops working.
-
-    The representative who sends a company's invitation again answers for it: the link works only while those powers
-    last (M8).
-    """
+    """Mail a new link, for which the actor answers now (M8), and return the invitation; the old link is void."""
     with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
             invitation.invited_by = actor
@@ -52,18 +48,12 @@ def cancel_invitation(pk: int, *, actor: User) -> Invitation:
 
 
 def open_invitation(token: str) -> Invitation:
-    """Return the invitation of a link, if it can be used now.
-
-    Raises Refused if the link is forged, used, cancelled, too old or void.
-    """
+    """Return the invitation of a link. Raises Refused if the link is forged, used, cancelled, too old or void."""
     return _find_usable(Invitation.objects.filter(token_hash=_hash_token(token)))
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """Make the account of an invited person and return the person; the link proves the mail and works once.
-
-    Raises Refused as `open_invitation` does.
-    """
+    """Make the account of an invited person and return the person; the link proves the mail and works once."""
     digest, hashed = _hash_token(token), make_password(password)
     with transaction.atomic():
         invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=digest))
@@ -146,10 +136,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Set a new password that the person chose; every other session ends.
-
-    `person` gets the new hash, so that allauth can keep the session in which it happened.
-    """
+    """Set a new password in `person`, whose session is kept, and in the row; every other session ends."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)

@@ -55,11 +55,7 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at`, and return it.
-
-    Raises Refused if it is the actor's own, for a customer's contact, given twice, or has the wrong kind of provider
-    (M3).
-    """
+    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at` (M3)."""
     with transaction.atomic():
         require_superuser(actor)
         person = lock_user(pk)
@@ -184,10 +180,7 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def reencrypt_factors() -> tuple[int, list[str]]:
-    """Encrypt each second factor with the first key; return how many changed, and whose factor no key decrypts (M3).
-
-    A second run changes nothing. Each factor that changes leaves one event.
-    """
+    """Encrypt second factors with the first key; return how many changed, and whose no key decrypts (M3)."""
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():

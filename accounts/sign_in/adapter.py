@@ -34,11 +34,7 @@ SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_res
 
 
 def choose_landing(user: Any) -> str:
-    """Return the page where the person works.
-
-    That is the admin for agents and supervisors, /control/ for other offices, the tickets for customers, and the
-    profile for others.
-    """
+    """Return the page where the person works: the admin, /control/, the tickets, or else the profile."""
     if user.works_in_admin:
         return reverse("admin:index")
     if user.works_in_control:
@@ -153,10 +149,7 @@ class MFAAdapter(DefaultMFAAdapter):
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the text decrypted with any key.
-
-        If none decrypts it, return a random secret, so that every code is just wrong.
-        """
+        """Return the text decrypted with any key, or else a random secret, so that every code is just wrong."""
         try:
             return factor_keys.decrypt(encrypted_text)
         except InvalidToken:

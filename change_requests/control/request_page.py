@@ -19,7 +19,7 @@ from change_requests.control.checks import Checks, run_checks
 from change_requests.control.steps import Step, list_steps
 from change_requests.control.wording import Chip, Turn
 from change_requests.documents import evidence
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import show_day
@@ -360,9 +360,9 @@ def _compare_values(first: dict[str, str], second: dict[str, str]) -> list[tuple
     """Return for each field its label and its two values, in words."""
     return [
         (
-            labels.label(name),
-            labels.value(name, str(first.get(name, ""))),
-            labels.value(name, str(second.get(name, ""))),
+            find_row(name).label,
+            find_row(name).show(str(first.get(name, ""))),
+            find_row(name).show(str(second.get(name, ""))),
         )
         for name in {**first, **second}
     ]

@@ -29,7 +29,7 @@ class AccessKind(RequestKind):
         return {"person": {}}
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the mail of the person, if active; of a person to be added, an empty text while nobody has the mail.
+        """Return the mail of the person, if active; of a person to be added, an empty text while nobody has it.
 
         Who got powers meanwhile does not lose the access: that counts as drift.
         """

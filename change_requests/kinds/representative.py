@@ -234,10 +234,7 @@ def find_mail(line: str) -> str:
 
 
 def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
-    """Revoke the representative of the line `old` and register the one of the line `new`; either may be empty.
-
-    The sessions of whoever loses or gains powers end.
-    """
+    """Revoke the representative of the line `old` and register that of `new` (either may be empty); sessions end."""
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
     leaver, newcomer = leaving and leaving.user_id, coming and coming.user_id

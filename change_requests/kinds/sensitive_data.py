@@ -22,9 +22,9 @@ from change_requests.kinds.fields import (
     RFC,
     STATUS,
     SensitiveField,
+    find_row,
 )
 from change_requests.kinds.inputs import Tick
-from change_requests.kinds.labels import enumerate_labels
 from change_requests.kinds.values import Errors, Item, WrongValue, clean_line, make_item
 from change_requests.models import FormalRequest
 
@@ -143,7 +143,9 @@ class SensitiveData(ChangeKind):
     pdf_hint = "llene las secciones 3 o 4"
 
     def title(self, items: Sequence[Item]) -> str:
-        return f"Cambio de {enumerate_labels(items)}"
+        labels = [find_row(item["field"]).label for item in items] or ["información"]
+        names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC stays so
+        return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def draft_title(self, draft: Draft) -> str:
         """Return the title with the fields that the draft has so far; the parts of a representative count once."""

@@ -48,10 +48,7 @@ def clean_rfc(text: str) -> str:
 
 
 def clean_mail(text: str) -> str:
-    """Return the address in lower case. Raise WrongValue for what is no address, and for an address of ours.
-
-    Of any other address nothing is disclosed.
-    """
+    """Return the address in lower case. Raise WrongValue for what is no address, and for an address of ours."""
     address = text.lower()
     try:
         validate_email(address)

@@ -131,10 +131,7 @@ def move_request(
     saved: tuple[str, ...] = (),
     **data: Any,
 ) -> Event:
-    """Save the new status, the start and the deadline of the next turn, and the columns `saved`; return the one event.
-
-    A request that ended sets its assets free for other requests.
-    """
+    """Save the new status, the next turn and the columns `saved`; return the event. An end releases the assets."""
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
     request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
@@ -214,10 +211,7 @@ def find_new_mail(request: FormalRequest) -> str:
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
-    """Return what a person wrote, with its paragraphs, without spaces at the ends and without our links (M16).
-
-    Raises Invalid for `field` when the text is too short or too long; `what` names the text in Spanish.
-    """
+    """Return a text with its paragraphs, without our links (M16). Raises Invalid for `field`; `what` names the text."""
     lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:

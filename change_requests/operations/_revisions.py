@@ -19,23 +19,11 @@ from factureya.core.clock import now
 from factureya.core.refusals import Refused
 
 MAX_NUMBER_TRIES = 5
-_SAVED_WITH_REVISION = (
-    "revision_no",
-    "submitted_at",
-    "confirmed_at",
-    "verified_at",
-    "verified_by",
-    "powers_lapsed_at",
-    "channel",
-)
+_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # of the revision before
 
 
 def insert_draft(actor: User, **fields: Any) -> FormalRequest:
-    """Insert a draft under a new folio, with its first event, and return the request.
-
-    A folio that is taken is drawn again. A `form_key` that is taken returns the request which has it.
-    Raises Refused when that request is another person's.
-    """
+    """Insert a draft under a new folio, with its first event; a taken `form_key` returns the request that has it."""
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
         folio = numbers.make_number(prefix)
@@ -64,22 +52,20 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
 
 
 def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
-    """Write the next revision and the assets it touches, and ask the company to confirm it.
-
-    The caller holds the locks of the request and the company. Raises NoPeople, Refused.
-    """
+    """Write the next revision of the locked request and its assets, and ask the company to confirm it."""
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
     _claim_assets(request, items)
     request.revision_no, request.submitted_at = revision.no, now()
-    request.confirmed_at = request.verified_at = request.verified_by = request.powers_lapsed_at = None
+    for column in _VOIDED:
+        setattr(request, column, None)
     event = move_request(
         request,
         Status.SUBMITTED,
         "request.submitted",
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
-        saved=_SAVED_WITH_REVISION,
+        saved=("revision_no", "submitted_at", "channel", *_VOIDED),
         sha256=revision.sha256,
         channel=request.channel,
         company=request.customer.legal_name,
@@ -132,10 +118,7 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
 
 
 def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the assets for this request; raises Refused when another open request touches them (M21).
-
-    One request per company and asset is open at a time. A BAJA of the service tolerates no other open change.
-    """
+    """Reserve the assets for this request. Raises Refused when another open request touches them (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)
     if folio := _find_conflict(request, codes, subject):
@@ -151,8 +134,7 @@ def _find_subject(request: FormalRequest, items: list[Item]) -> str:
     """Return the mail of the person whom an access request is about; empty for a change of the company's data."""
     if request.form == Form.CHANGE:
         return ""
-    mails = [i["new"] or i["old"] for i in items if i["field"] in ("email", "contact", "password")]
-    return mails[0]
+    return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))
 
 
 def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:

@@ -83,14 +83,11 @@ def _require_decider(
 
 
 def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    """Raise Refused while a new registered mail is not proven by its code, or belongs to a member of staff.
-
-    A member of staff with that mail would confirm what he decides.
-    """
+    """Raise Refused while a new registered mail is not proven by its code, or is that of a member of staff."""
     address = find_new_mail(request)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
-    if address and mail_sender.is_staff_address(address):
+    if address and mail_sender.is_staff_address(address):  # he would confirm what he decides
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
@@ -152,11 +149,7 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 
 
 def _find_earliest_execution(request: FormalRequest) -> datetime:
-    """Return when an approved request may be applied: at once, after the freeze, or on its effective date.
-
-    The freeze holds for a new registered mail or representative. A BAJA of the service may be applied before its
-    day, because it takes effect on that day.
-    """
+    """Return when an approved request may be applied: at once, after the freeze, or on its effective date."""
     assert request.approved_at is not None
     payload = content.payload_of(request)
     earliest = request.approved_at

@@ -33,10 +33,7 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 def create_draft(
     *, actor: User, customer: Customer, form: str, kind: str, key: str = "", channel: str = FormalRequest.Channel.PORTAL
 ) -> FormalRequest:
-    """Begin a request of `customer` with a new folio, and return it; only its representative may (M8).
-
-    A second call with the same `key` by the same person returns the request of the first.
-    """
+    """Begin a request of `customer`, as its representative (M8), and return it; one request per `key` and person."""
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
@@ -96,10 +93,7 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 
 
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
-    """Make a draft again of a request that was sent; what is sent next is a new revision, which voids approvals (M21).
-
-    Until then nobody decides it, and other requests may touch its data.
-    """
+    """Make a draft again of a request that was sent: nobody decides it, and the next revision voids approvals (M21)."""
     with lock_request(pk, *policy.REOPENABLE) as request:
         actor = reread_allowed(actor, policy.why_not_reopen, request)
         require_requester(request, actor)

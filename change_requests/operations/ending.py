@@ -95,10 +95,7 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Let a stopped request go on, once the security officer found that it is the company's.
-
-    Deadlines get the time back that they had left.
-    """
+    """Let a stopped request go on, as the security officer; its deadlines get the time back that was left."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
         text = clean_text(reason, field="reason", what="el motivo")
@@ -112,11 +109,9 @@ def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Make and send a new request that puts back the values of before this one, and return the new request.
+    """Send and return a new request that puts back the values of before this one; it needs the same approvals.
 
-    It needs the same approvals, and is confirmed from the registered mail, or from the old one when that is what it
-    puts back. The original becomes *revertida* when the new request is executed.
-    Raises Refused when the current values are not those that the original left.
+    The original becomes *revertida* when the new request is executed.
     """
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_revert, request)
@@ -141,10 +136,7 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
-    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force.
-
-    Raises Refused when nobody with an account represents the company today.
-    """
+    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force."""
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()

@@ -89,10 +89,7 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Send the request back to approval and raise SentBack if who asked or approved could not any more (M8, M21).
-
-    The approvals of those who lost their office are voided.
-    """
+    """Raise SentBack, with the request in approval again, if who asked or approved could not do so now (M21)."""
     rows = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")

@@ -61,10 +61,7 @@ def submit(
 
 
 def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
-    """Record that the company confirms the request by the registered mail's link and a login with powers (M8).
-
-    Mesa de control verifies it next. `revision_no` is the revision that the link names.
-    """
+    """Record that the company confirms `revision_no` by the registered mail's link and a login with powers (M8)."""
     with lock_request(pk, Status.SUBMITTED) as request:
         actor = reread_allowed(actor, policy.why_not_confirm, request)
         if request.revision_no != revision_no:
@@ -101,10 +98,7 @@ def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
 
 
 def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> FormalRequest:
-    """Record that the code which was mailed to the new registered mail was read; until then nobody approves it.
-
-    A code dies after CODE_TRIES wrong tries. Raises WrongCode.
-    """
+    """Record that the code mailed to the new registered mail was read, in CODE_TRIES tries. Raises WrongCode."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         if request.new_mail_revision == request.revision_no:
             return request
