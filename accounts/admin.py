@@ -74,8 +74,8 @@ class CustomerToVerifyAdmin(OwnPages):
     """Show the companies that signed up and wait for staff."""
 
     pages = (
-        ("", show, companies.to_verify, "changelist"),
-        ("<int:pk>/", show, companies.decide, "change"),
+        ("", show, companies.list_to_verify, "changelist"),
+        ("<int:pk>/", show, companies.show_decision, "change"),
         (
             "<int:pk>/verificar/",
             send_of_company,
@@ -103,7 +103,7 @@ class CustomerToVerifyAdmin(OwnPages):
 class CustomerAdmin(OwnPages):
     """Show the companies, read-only (M1)."""
 
-    pages = (("", show, companies.customers, "changelist"), ("<int:pk>/", show, companies.customer_page, "change"))
+    pages = (("", show, companies.list_customers, "changelist"), ("<int:pk>/", show, companies.show_customer, "change"))
 
     def allows(self, user: Any) -> bool:
         return policy.may_see_customers(user)
@@ -114,8 +114,8 @@ class UserAdmin(OwnPages):
     """Show the people with an account to superusers."""
 
     pages = (
-        ("", show, people.users, "changelist"),
-        ("invitar/", show_or_send, people.invite, "invite"),
+        ("", show, people.list_users, "changelist"),
+        ("invitar/", show_or_send, people.invite_staff, "invite"),
         (
             "invitaciones/<int:pk>/reenviar/",
             send_of_list,
@@ -132,16 +132,16 @@ class UserAdmin(OwnPages):
             ),
             "cancel",
         ),
-        ("<int:pk>/", show, people.user_page, "change"),
-        ("<int:pk>/cargos/", send_of_person, people.grant, "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end, "end"),
-        ("<int:pk>/cuenta/", send_of_person, people.close, "close"),
-        ("<int:pk>/factor/", send_of_person, people.request_reset, "request_reset"),
+        ("<int:pk>/", show, people.show_user, "change"),
+        ("<int:pk>/cargos/", send_of_person, people.grant_office, "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end_office, "end"),
+        ("<int:pk>/cuenta/", send_of_person, people.change_account, "close"),
+        ("<int:pk>/factor/", send_of_person, people.request_factor_reset, "request_reset"),
         (
             "<int:pk>/factor/<int:reset>/aprobar/",
             send_of_person,
             partial(
-                people.decide_reset,
+                people.decide_factor_reset,
                 operation=operations.approve_factor_reset,
                 done="Quitó el segundo factor y cerró las sesiones.",
             ),
@@ -150,7 +150,7 @@ class UserAdmin(OwnPages):
         (
             "<int:pk>/factor/<int:reset>/rechazar/",
             send_of_person,
-            partial(people.decide_reset, operation=operations.decline_factor_reset, done="No se aprobó."),
+            partial(people.decide_factor_reset, operation=operations.decline_factor_reset, done="No se aprobó."),
             "decline_reset",
         ),
     )
@@ -163,7 +163,7 @@ class UserAdmin(OwnPages):
 class ProviderAdmin(OwnPages):
     """Show who gives the service (M3); supervisors may only look."""
 
-    pages = (("", show_or_send, people.providers, "changelist"),)
+    pages = (("", show_or_send, people.show_providers, "changelist"),)
 
     def allows(self, user: Any) -> bool:
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

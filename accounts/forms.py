@@ -203,7 +203,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
 
     def clean_code(self) -> str:
         """Return the code, if its mail was delivered."""
-        if operations.code_came_back(self.email):
+        if operations.has_code_come_back(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
 

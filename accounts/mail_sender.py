@@ -36,7 +36,7 @@ class Sender:
     refusal: Refusal | None = None
 
 
-def judge(mail: InboundMail) -> Sender:
+def judge_sender(mail: InboundMail) -> Sender:
     """Return the people whose word this mail is, or the reason why it acts for nobody (M5).
 
     Several people mean that several companies registered the address. A failing verdict is refused even where

@@ -104,7 +104,7 @@ def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
     """Return the assets with an owner that the current revision changes; an access request has none."""
     if request.form == Form.ACCESS:
         return []
-    return _load_assets(item["asset"] for item in content.payload_of(request)["items"])
+    return _load_assets(item["asset"] for item in content.read_payload(request)["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:

@@ -39,7 +39,7 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
-    items = content.payload_of(request)["items"]
+    items = content.read_payload(request)["items"]
     context = {
         "rows": [_describe_item(item) for item in items],
         "digest": content.revision_of(request).sha256,
@@ -193,7 +193,7 @@ def _mail_staff(verb: str, request: FormalRequest, event: Event, people: Iterabl
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
     """Tell the other people of the company what will change, without a value; it delays nothing."""
-    payload = content.payload_of(request)
+    payload = content.read_payload(request)
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
@@ -212,7 +212,7 @@ def _find_title(request: FormalRequest) -> str:
     """Return «Cambio de domicilio fiscal y teléfono» or «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
-    return find_title(request.form, request.kind, content.payload_of(request)["items"])
+    return find_title(request.form, request.kind, content.read_payload(request)["items"])
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:

@@ -64,7 +64,7 @@ def _readable_by_staff(user: User) -> Q:
 # -- The customer's acts (M8) ------------------------------------------------------------------------
 
 
-def powers_of(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
+def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
     """Return the powers in force with which this active person asks for the company, or None."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
@@ -77,7 +77,7 @@ def powers_of(user: User, customer: Customer, at: datetime | None = None) -> Rep
 
 def why_not_request(user: User, customer: Customer) -> Refused | None:
     """Return why the person may not ask for this company now, or None."""
-    if powers_of(user, customer) is None:
+    if find_powers(user, customer) is None:
         text = "Solo lo solicita el representante legal o un apoderado con poderes vigentes, por su empresa."
         return NotAllowed(text)
     return None
@@ -89,7 +89,7 @@ def why_not_confirm(user: User, request: FormalRequest) -> Refused | None:
     A request that undoes a change of representative may also be confirmed by the person who gets his powers back;
     otherwise only the new representative could agree to undo it.
     """
-    if powers_of(user, request.customer) is None and not _gets_powers_back(user, request):
+    if find_powers(user, request.customer) is None and not _gets_powers_back(user, request):
         text = "La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta."
         return NotAllowed(text)
     return None
@@ -165,12 +165,12 @@ def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApp
         return NotAllowed("Quien implementa no decide.")
     if is_checker(user, request):
         return NotAllowed(CHECKER_APART)
-    if not user.is_active or office_for(user, approvals or find_needed_approvals(request)) is None:
+    if not user.is_active or find_deciding_office(user, approvals or find_needed_approvals(request)) is None:
         return NotAllowed("Con sus cargos de hoy no le toca decidir esta versión, o ya la decidió.")
     return None
 
 
-def office_for(user: User, approvals: list[NeededApproval]) -> str | None:
+def find_deciding_office(user: User, approvals: list[NeededApproval]) -> str | None:
     """Return the office in which the person decides: owner of an open asset, else security; None for neither."""
     for approval in approvals:
         if approval.decision is None and user.pk in approval.deciders:
@@ -197,7 +197,7 @@ def is_checker(user: User, request: FormalRequest) -> bool:
     return request.waiver is not None and request.waiver.checker_id == user.pk
 
 
-def people_who_took_part(request: FormalRequest) -> set[int]:
+def find_people_who_took_part(request: FormalRequest) -> set[int]:
     """Return the keys of all who ever asked, wrote, verified, decided or designated: none checks a waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
@@ -265,7 +265,7 @@ def why_not_be_checker(person: User, request: FormalRequest, *, implementer: Use
         return "La revisión la hace otra persona que quien implementa."
     if person.pk == granted_by.pk:
         return "La revisión la hace otra persona que quien autoriza la excepción."
-    if person.pk in people_who_took_part(request):
+    if person.pk in find_people_who_took_part(request):
         return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
     if not person.works_in_control or not person.is_active:
         return "Elija a alguien de mesa de control o con cargo."
@@ -280,7 +280,7 @@ def may_name_owners(user: User) -> bool:
 # -- «No fui yo» -------------------------------------------------------------------------------------
 
 
-def effect_of_objection(request: FormalRequest) -> str:
+def find_objection_effect(request: FormalRequest) -> str:
     """Return what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
     over = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
     if not request.revision_no or request.status in over:
@@ -288,7 +288,7 @@ def effect_of_objection(request: FormalRequest) -> str:
     return REPORT if request.status in (Status.EXECUTED, Status.CLOSED) else STOP
 
 
-def alarm_until(request: FormalRequest) -> datetime:
+def find_alarm_deadline(request: FormalRequest) -> datetime:
     """Return by when an officer looks at «no fui yo» after the execution: in the time that a verification has (M8)."""
     return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 

@@ -127,7 +127,7 @@ def find_people_in(*offices: str) -> list[User]:
     return list(User.objects.filter(is_active=True, pk__in=assignments.values("user")).order_by("pk"))
 
 
-def waits_for(user: User) -> Q:
+def make_waiting_condition(user: User) -> Q:
     """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
 
     Besides the task of each request there are two acts that hold nothing up: looking at a «no fui yo» after the

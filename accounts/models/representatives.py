@@ -93,8 +93,8 @@ class Representative(models.Model):
 
     @property
     def line(self) -> str:
-        """Return the representative as one text, which the old and new values of a request hold (`compose`)."""
-        return compose(**{name: getattr(self, name) for name in LINE})
+        """Return the representative as one text, which the old and new values of a request hold (`compose_line`)."""
+        return compose_line(**{name: getattr(self, name) for name in LINE})
 
     def is_in_force(self, at: datetime | None = None) -> bool:
         """Return True if the powers are in force at that instant, as the query `in_force` says."""
@@ -104,7 +104,7 @@ class Representative(models.Model):
         return held and (self.revoked_at is None or self.revoked_at > at)
 
 
-def compose(
+def compose_line(
     *,
     name: str,
     rfc: str,
@@ -119,7 +119,7 @@ def compose(
     return SEPARATOR.join(str(value) for value in values)
 
 
-def decompose(line: str) -> dict[str, str]:
-    """Return the values of a text that `compose` made, by the names of LINE; an empty text gives empty values."""
+def decompose_line(line: str) -> dict[str, str]:
+    """Return the values of a text that `compose_line` made, by the names of LINE; an empty text gives empty values."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

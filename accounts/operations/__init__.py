@@ -16,14 +16,14 @@ from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
-    code_came_back,
-    invitation_undelivered,
+    has_code_come_back,
     limit_contact,
     mail_bounced,
     mail_works,
     open_invitation,
     rename,
     resend_invitation,
+    void_undelivered_invitation,
 )
 from accounts.operations.staff import (
     add_provider,
@@ -31,10 +31,10 @@ from accounts.operations.staff import (
     deactivate_user,
     decline_factor_reset,
     end_office,
-    factor_enrolled,
     grant_office,
     invite_staff,
     reactivate_user,
+    record_enrolled_factor,
     reencrypt_factors,
     request_factor_reset,
 )

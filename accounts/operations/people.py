@@ -71,7 +71,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     return person
 
 
-def invitation_undelivered(mail: OutboxMessage) -> None:
+def void_undelivered_invitation(mail: OutboxMessage) -> None:
     """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
 
     The returned mail shows the link to others. An older mail of the same invitation voids nothing, because its link
@@ -98,7 +98,7 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
         notifications.tell_invitation_undelivered(invitation, event)
 
 
-def code_came_back(email: str) -> bool:
+def has_code_come_back(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
     An address without an account is sent a mail too, so the answer does not tell who has one.

@@ -129,7 +129,7 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     return person
 
 
-def factor_enrolled(person: User) -> None:
+def record_enrolled_factor(person: User) -> None:
     """End all other sessions of a person who enrolled a second factor, and record it.
 
     A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`

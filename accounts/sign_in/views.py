@@ -88,7 +88,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
         """End the other sessions, and record the factor in this one, so that staff is not asked again at once."""
         with transaction.atomic():
             response = super().form_valid(form)
-            operations.factor_enrolled(self.request.user)
+            operations.record_enrolled_factor(self.request.user)
         update_session_auth_hash(self.request, self.request.user)
         record_authentication(self.request, self.request.user, "mfa", type="totp")
         return response

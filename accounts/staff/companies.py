@@ -16,7 +16,7 @@ from accounts.web.mixins import get_person
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 
-def to_verify(request: HttpRequest) -> HttpResponse:
+def list_to_verify(request: HttpRequest) -> HttpResponse:
     """Show the oldest companies that wait, with what is special about each."""
     known = Customer.objects.verified_with(OuterRef("rfc"))
     rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
@@ -24,7 +24,7 @@ def to_verify(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/to_verify.html", context)
 
 
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
+def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
     return _render_decide_page(request, customer, RefuseForm())
@@ -49,7 +49,7 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     return _render_decide_page(request, customer, form)
 
 
-def customers(request: HttpRequest) -> HttpResponse:
+def list_customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
     words = get_search_text(request)
     found = Customer.objects.order_by("-pk")
@@ -61,7 +61,7 @@ def customers(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/customers.html", context)
 
 
-def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
+def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)

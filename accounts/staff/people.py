@@ -22,7 +22,7 @@ from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
 
-def users(request: HttpRequest) -> HttpResponse:
+def list_users(request: HttpRequest) -> HttpResponse:
     """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
     words = get_search_text(request)
     found = User.objects.order_by("full_name", "pk")
@@ -42,7 +42,7 @@ def users(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/users.html", context)
 
 
-def invite(request: HttpRequest) -> HttpResponse:
+def invite_staff(request: HttpRequest) -> HttpResponse:
     """Invite a person to an office: GET shows the form, POST sends the mail."""
     form = InviteStaffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -60,25 +60,25 @@ def change_invitation(request: HttpRequest, pk: int, operation: Callable[..., In
     return redirect(USERS)
 
 
-def user_page(request: HttpRequest, pk: int) -> HttpResponse:
+def show_user(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one person: the account, its offices, and what a superuser may do."""
     return _render_user_page(request, _get_person(pk))
 
 
-def grant(request: HttpRequest, pk: int) -> HttpResponse:
+def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
     """Give an office (POST)."""
     form = GrantForm(request.POST)
     return _act_on_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
 
 
-def end(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
+def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
     """End an office of this person (POST)."""
     held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
     attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held.pk)
     return redirect(USER, pk)
 
 
-def close(request: HttpRequest, pk: int) -> HttpResponse:
+def change_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Deactivate the account, or open it again, with the reason (POST)."""
     forms = {"close_form": ReasonForm(request.POST, prefix="close")}
     if _get_person(pk).is_active:
@@ -87,14 +87,14 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
     return _act_on_person(request, pk, forms, "Activó la cuenta.", operations.reactivate_user)
 
 
-def request_reset(request: HttpRequest, pk: int) -> HttpResponse:
+def request_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to remove the person's lost second factor (POST); somebody else approves."""
     forms = {"factor_form": ReasonForm(request.POST, prefix="factor")}
     done = "Pedido. Falta que otra persona lo apruebe."
     return _act_on_person(request, pk, forms, done, operations.request_factor_reset)
 
 
-def decide_reset(
+def decide_factor_reset(
     request: HttpRequest, pk: int, reset: int, operation: Callable[..., FactorReset], done: str
 ) -> HttpResponse:
     """Approve or decline what another person asked (POST)."""
@@ -103,7 +103,7 @@ def decide_reset(
     return redirect(USER, pk)
 
 
-def providers(request: HttpRequest) -> HttpResponse:
+def show_providers(request: HttpRequest) -> HttpResponse:
     """Show who gives the service (M3); a superuser adds a third party (POST)."""
     may_add = request.user.is_superuser
     form = ProviderForm(request.POST or None)

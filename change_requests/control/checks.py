@@ -64,7 +64,7 @@ def _check_integrity(checks: Checks, page: "RequestPage") -> None:
     if page.revision is None:
         return
     checks.note(
-        payload.digest(page.revision.payload.encode()) == page.revision.sha256,
+        payload.hash_bytes(page.revision.payload.encode()) == page.revision.sha256,
         "El contenido corresponde a su SHA-256",
         "El contenido no corresponde a su SHA-256: no decida y avise a Seguridad",
     )
@@ -84,7 +84,7 @@ def _check_current_values(checks: Checks, page: "RequestPage") -> None:
     changed = [
         find_row(item["field"]).label
         for item in page.items
-        if content.today_of(page.formal_request, item) != item["old"]
+        if content.find_value_today(page.formal_request, item) != item["old"]
     ]
     checks.note(
         not changed,

@@ -154,7 +154,7 @@ class RequestPage:
         may_revert = policy.why_not_revert(self.user, self.formal_request) is None
         return Alarm(
             since,
-            policy.alarm_until(self.formal_request),
+            policy.find_alarm_deadline(self.formal_request),
             [_name_mailbox(data) for data in objections.values_list("data", flat=True)],
             reverse("control:revert", args=[self.folio]) if may_revert else "",
         )

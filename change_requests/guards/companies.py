@@ -25,7 +25,7 @@ def _approved_item(customer: str, that: str) -> str:
 
 
 def _line(row: str) -> str:
-    """Return SQL for a representative as one text, as `representatives.compose` writes it."""
+    """Return SQL for a representative as one text, as `representatives.compose_line` writes it."""
     texts = " || ' | ' || ".join(f"{row}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     return f"{texts} || ' | ' || ISO[{row}.valid_from] || ' | ' || COALESCE(ISO[{row}.valid_until], '')"
 

@@ -35,7 +35,7 @@ class AccessKind(RequestKind):
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
-            colleagues = people.active_people(customer).filter(email=item["old"].lower())
+            colleagues = people.find_active_people(customer).filter(email=item["old"].lower())
             found = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
             email, has_powers = found or ("", False)
             return "(tiene poderes)" if has_powers and item["field"] == CONTACT.code else email
@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
         """Return the item that names the person; an error when it is nobody of the company."""
         pk = (request.draft.get("person") or {}).get("user")
-        person = people.active_people(request.customer).filter(pk=pk).first() if str(pk).isdigit() else None
+        person = people.find_active_people(request.customer).filter(pk=pk).first() if str(pk).isdigit() else None
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
             return []

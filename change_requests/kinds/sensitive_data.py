@@ -155,7 +155,7 @@ class SensitiveData(ChangeKind):
         return self.title([make_item("", name, "", "") for name in names])
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> DataForm:
-        representatives = people.open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
+        representatives = people.find_open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
         return DataForm(*args, representatives=list(representatives), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:

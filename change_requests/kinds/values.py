@@ -77,7 +77,7 @@ def show_day(iso: str) -> str:
     return f"{day.day} de {MONTHS_LONG[day.month - 1]} de {day.year}"
 
 
-def first_instant(day: str) -> datetime | None:
+def find_first_instant(day: str) -> datetime | None:
     """Return the first instant, in local time, of a YYYY-MM-DD day; None for an empty text."""
     return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(settings.TIME_ZONE)) if day else None
 

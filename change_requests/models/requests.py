@@ -235,7 +235,7 @@ class FormalRequest(Chained):
 
 
 class RequestRevision(models.Model):
-    """Store one version of a request; it never changes. `payload` is text as `payload.canonical` writes it."""
+    """Store one version of a request; it never changes. `payload` is text as `payload.write_canonical` writes it."""
 
     request = ForeignKey(FormalRequest, PROTECT, related_name="revisions", verbose_name="solicitud")
     no = models.PositiveIntegerField("versión")

@@ -207,7 +207,7 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
 
 def find_new_mail(request: FormalRequest) -> str:
     """Return the registered mail that the current revision asks for; empty when it stays as it is."""
-    return fields.find_new_mail(content.payload_of(request)["items"])
+    return fields.find_new_mail(content.read_payload(request)["items"])
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:

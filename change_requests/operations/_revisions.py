@@ -89,8 +89,8 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
-    data = payload.canonical(
-        payload.build(
+    data = payload.write_canonical(
+        payload.build_content(
             folio=request.folio,
             form=request.form,
             kind=request.kind,
@@ -113,7 +113,7 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
         author=author,
         payload=data.decode(),
         reason=reason,
-        sha256=payload.digest(data),
+        sha256=payload.hash_bytes(data),
     )
 
 

@@ -11,7 +11,7 @@ from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_app
 from change_requests.kinds import content
 from change_requests.kinds.fields import touches_risky
 from change_requests.kinds.registry import find_kind
-from change_requests.kinds.values import first_instant
+from change_requests.kinds.values import find_first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._common import (
     StaleContent,
@@ -100,7 +100,7 @@ def _write_decision(
     reason: str,
 ) -> Decision:
     """Insert the decision, and a row for each approval of the actor's office that it gives; return the decision."""
-    office = policy.office_for(actor, approvals)
+    office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # why_not_decide
     assignments = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
     decision = Decision.objects.create(
@@ -151,11 +151,11 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 def _find_earliest_execution(request: FormalRequest) -> datetime:
     """Return when an approved request may be applied: at once, after the freeze, or on its effective date."""
     assert request.approved_at is not None
-    payload = content.payload_of(request)
+    payload = content.read_payload(request)
     earliest = request.approved_at
     if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
-    day = first_instant(payload["effective_date"])
+    day = find_first_instant(payload["effective_date"])
     if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)
     return earliest

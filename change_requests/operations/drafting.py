@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models import Customer, User
 from change_requests import policy
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
     SERVICE_SUSPENDED,
@@ -37,9 +37,9 @@ def create_draft(
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
-    if kind not in {listed.code for listed in kinds_of_form(Form(form))}:
+    if kind not in {listed.code for listed in list_kinds(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
-    representative = policy.powers_of(actor, customer)
+    representative = policy.find_powers(actor, customer)
     if representative is None:
         require_none(policy.why_not_request(actor, customer))
     if customer.is_suspended:

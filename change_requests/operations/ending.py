@@ -61,7 +61,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
     officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        effect = policy.effect_of_objection(request)
+        effect = policy.find_objection_effect(request)
         if not effect or _has_objected(request, objector):
             return request
         column = "suspended_at" if effect == policy.STOP else "alarmed_at"
@@ -118,8 +118,8 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
         lock_customer(request)
         text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
         representative = _choose_representative(request, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(request)["items"]]
-        if any(content.today_of(request, item) != item["old"] for item in items):
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.read_payload(request)["items"]]
+        if any(content.find_value_today(request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         reversal = insert_draft(
             actor,
@@ -163,7 +163,7 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
         if is_first:
             notifications.mail_progress("suspended", request, event)
         return
-    until = policy.alarm_until(request)
+    until = policy.find_alarm_deadline(request)
     notifications.mail_disowned(request, event, until=until)
     if objector.mailbox:
         notifications.mail_alarm_received(request, event, to=objector.mailbox, until=until)

@@ -72,7 +72,7 @@ def _require_independent_checker(request: FormalRequest) -> None:
     waiver = request.waiver
     if waiver is None:
         return
-    if waiver.checker_id in policy.people_who_took_part(request) | {waiver.approved_by_id, waiver.implementer_id}:
+    if waiver.checker_id in policy.find_people_who_took_part(request) | {waiver.approved_by_id, waiver.implementer_id}:
         raise Refused("Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona.")
 
 
@@ -126,15 +126,15 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 def _has_no_powers(request: FormalRequest) -> bool:
     """Return True if whoever asked has no powers now; another request may have revoked them a moment ago."""
-    powers = policy.powers_of(reread_person(request.requester), request.customer)
+    powers = policy.find_powers(reread_person(request.requester), request.customer)
     named = Representative.objects.filter(pk=request.representative_id)
     return powers is None or not named.in_force().exists()
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
-    payload = content.payload_of(request)
-    drift = [item for item in payload["items"] if content.found_of(request, item) != item["old"]]
+    payload = content.read_payload(request)
+    drift = [item for item in payload["items"] if content.find_executable_value(request, item) != item["old"]]
     if drift:
         return _fail(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
@@ -182,7 +182,7 @@ def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> E
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert the execution's row with the values before and after; with it the guards let the new values through."""
     is_ok = result == Execution.Result.OK
-    before: dict[str, Any] = {item["field"]: content.found_of(request, item) for item in items}
+    before: dict[str, Any] = {item["field"]: content.find_executable_value(request, item) for item in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,

@@ -82,14 +82,14 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequ
     return request
 
 
-def overdue_checks() -> QuerySet[Waiver]:
+def find_overdue_checks() -> QuerySet[Waiver]:
     """Return the waivers whose independent check is overdue; while there is one, no other waiver is granted (M25)."""
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
 
 
 def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
     """Raise Refused while a check is overdue, and Invalid unless both people may do their part (M25)."""
-    if folio := overdue_checks().values_list("request__folio", flat=True).first():
+    if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
         raise Invalid({"implementer": problem})

@@ -28,7 +28,7 @@ def set_password(token: str, *, password: str) -> User:
     return person
 
 
-def password_link_undelivered(mail: OutboxMessage) -> None:
+def void_undelivered_password_link(mail: OutboxMessage) -> None:
     """Void the unused link of a mail that came back, and tell the company and mesa de control (M7, M16)."""
     request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()
     person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()

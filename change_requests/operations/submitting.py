@@ -38,7 +38,7 @@ def submit(
 ) -> FormalRequest:
     """Send the draft as a new revision; it waits for the link that goes to the registered mail (M8, M19, M20).
 
-    `seen` is the `content.draft_digest` of the page where it was reviewed. Raises StaleContent when that changed,
+    `seen` is the `content.hash_draft` of the page where it was reviewed. Raises StaleContent when that changed,
     Invalid by field, and NoPeople when nobody could decide it.
     """
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
@@ -50,13 +50,13 @@ def submit(
         lock_customer(request)
         if request.customer.is_suspended:
             raise NotAllowed(SERVICE_SUSPENDED)
-        if errors := content.problems(request, evidence=len(files)):
+        if errors := content.find_problems(request, evidence=len(files)):
             raise Invalid(errors)
         if lost := [file.name for file in files if not is_as_sent(file, file.sha256)]:
             listed = ", ".join(f"«{name}»" for name in lost)
             raise Invalid({"evidence": f"No se pudo leer {listed}: quítelo y súbalo de nuevo."})
         request.channel = channel
-        send_revision(request, content.items_of(request, {}), author=actor)
+        send_revision(request, content.find_items(request, {}), author=actor)
     return request
 
 
@@ -118,7 +118,7 @@ def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attac
     """Return the draft's evidence. Raises StaleContent when the draft is not the one with the digest `seen`."""
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     files = [row.attachment for row in rows.select_related("attachment")]
-    if seen is not None and seen != content.draft_digest(request, files):
+    if seen is not None and seen != content.hash_draft(request, files):
         raise StaleContent
     return files
 

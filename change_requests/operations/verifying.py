@@ -36,7 +36,7 @@ def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
         actor = reread_allowed(actor, policy.why_not_verify, request)
         if request.due_minutes_left is not None:
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        if policy.powers_of(reread_person(request.requester), request.customer) is None:
+        if policy.find_powers(reread_person(request.requester), request.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
         require_unaltered_evidence(request, actor)
         request.verified_at, request.verified_by = now(), actor

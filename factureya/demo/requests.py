@@ -126,7 +126,7 @@ STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
 
 
 def _items(request: FormalRequest) -> list[dict[str, str]]:
-    items: list[dict[str, str]] = content.payload_of(request)["items"]
+    items: list[dict[str, str]] = content.read_payload(request)["items"]
     return items
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.models.representatives import compose
+from accounts.models.representatives import compose_line
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import show_day
@@ -49,7 +49,7 @@ def test_values_are_said_in_words():
 @pytest.mark.clause("M8")
 @pytest.mark.parametrize("until", ["", "2030-01-31"])
 def test_a_representative_is_said_line_by_line(until):
-    line = compose(
+    line = compose_line(
         name="Ana Rivas",
         rfc="RIMA800101AB1",
         email="ana@ocaso.mx",
