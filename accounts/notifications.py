@@ -22,8 +22,8 @@ def tell_company_joined(people: list[User], customer: Customer, event: Event) ->
     """Tell the people who moved which company they belong to now, and tell its representatives who came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
-    held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
-    for representative in User.objects.filter(pk__in=held.values("user")).order_by("pk"):
+    powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
+    for representative in User.objects.filter(pk__in=powers.values("user")).order_by("pk"):
         _send_mail("accounts/people_joined", event, representative, customer=customer, people=people)
 
 
@@ -48,8 +48,8 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     elif invitation.customer is None:
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
-        held = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
-        people = [contact.user for contact in held.select_related("user")]
+        representatives = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
+        people = [contact.user for contact in representatives.select_related("user")]
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
         _send_mail(

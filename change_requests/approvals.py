@@ -77,8 +77,8 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
         return Office.SUPERVISOR.label
     assets = _load_assets(codes)
     owners = [asset.decider_ids() & (holders[Office.INFORMATION_OWNER] - authors) for asset in assets]
-    for asset, able in zip(assets, owners, strict=True):
-        if not able:
+    for asset, deciders in zip(assets, owners, strict=True):
+        if not deciders:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
     officers = holders[Office.SECURITY_OFFICER] - authors - {pk for asset in assets for pk in asset.decider_ids()}
     if not officers:

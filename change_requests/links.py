@@ -79,8 +79,8 @@ def read_confirm_link(token: str) -> FormalRequest:
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
-    folio, *named = _read_token(NOT_ME, token)
-    role, mailbox = named if len(named) == 2 else ("", "")
+    folio, *objector = _read_token(NOT_ME, token)
+    role, mailbox = objector if len(objector) == 2 else ("", "")
     request = _find_request(folio)
     return request, Objector(_find_told_address(request, mailbox), role)
 

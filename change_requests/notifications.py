@@ -129,10 +129,10 @@ def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
     """Remind those whose turn it is that half of the time is over, or all of it; each level tells more people."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
-    added = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
+    others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
     context = {"level": level, "whose": waiting.who, "task": waiting.task.label, "until": waiting.due}
     _mail_staff("deadline", request, event, people, is_mine=True, **context)
-    _mail_staff("deadline", request, event, added, is_mine=False, **context)
+    _mail_staff("deadline", request, event, others, is_mine=False, **context)
 
 
 def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:

@@ -38,7 +38,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
         return requests.none()
     if user.is_staff:
         has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # also of a draft: nobody else reads it
-        return requests.filter(_readable_by_staff(user)).filter(Q(revision_no__gt=0) | has_mail)
+        return requests.filter(_make_staff_condition(user)).filter(Q(revision_no__gt=0) | has_mail)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
         return requests.none()
@@ -52,7 +52,7 @@ def has_represented(user: User, customer: Customer) -> bool:
     return Representative.objects.filter(user=user, customer=customer).exists()
 
 
-def _readable_by_staff(user: User) -> Q:
+def _make_staff_condition(user: User) -> Q:
     """Return the condition for the requests that the offices of this member of staff let him read."""
     if user.holds(*SEES_ALL):
         return Q()
@@ -282,8 +282,8 @@ def may_name_owners(user: User) -> bool:
 
 def find_objection_effect(request: FormalRequest) -> str:
     """Return what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
-    over = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
-    if not request.revision_no or request.status in over:
+    ended = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
+    if not request.revision_no or request.status in ended:
         return ""
     return REPORT if request.status in (Status.EXECUTED, Status.CLOSED) else STOP
 

@@ -169,8 +169,8 @@ class Contact(models.Model):
         """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
         if "power_listed" in self.__dict__:
             return self.__dict__["power_listed"]
-        held = self.user.representations.filter(customer_id=self.customer_id).in_force()
-        kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
+        powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
+        kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()
         return kind
 
     @property

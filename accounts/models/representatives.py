@@ -21,8 +21,8 @@ class RepresentativeQuerySet(models.QuerySet["Representative"]):
         """Return those whose powers are in force on the day of `at` (now by default) and were not revoked by then."""
         at = at or clock.now()
         day = timezone.localdate(at)
-        held = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
-        return held.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
+        valid = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
+        return valid.filter(Q(revoked_at__isnull=True) | Q(revoked_at__gt=at))
 
 
 class Representative(models.Model):
@@ -100,8 +100,8 @@ class Representative(models.Model):
         """Return True if the powers are in force at that instant, as the query `in_force` says."""
         at = at or clock.now()
         day = timezone.localdate(at)
-        held = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
-        return held and (self.revoked_at is None or self.revoked_at > at)
+        is_valid = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+        return is_valid and (self.revoked_at is None or self.revoked_at > at)
 
 
 def compose_line(

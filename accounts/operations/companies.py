@@ -94,21 +94,21 @@ def join_company(pk: int, *, actor: User) -> Customer:
     The registered data of the known company stay. A person who moves is an ordinary contact there.
     """
     with _lock_undecided(pk, actor) as customer:
-        known = Customer.objects.verified_with(customer.rfc).first()
-        if known is None:
+        target = Customer.objects.verified_with(customer.rfc).first()
+        if target is None:
             raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
         people = [contact.user for contact in customer.contacts.select_related("user")]
-        customer.joined_to = known
+        customer.joined_to = target
         customer.save(update_fields=["joined_to"])
-        _call_joined_hooks(customer, known, actor)
-        customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
+        _call_joined_hooks(customer, target, actor)
+        customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
         # Once more: what its people were sending until their place in the company was locked.
-        _call_joined_hooks(customer, known, actor)
+        _call_joined_hooks(customer, target, actor)
         event = audit.record(
-            "company.joined", customer, actor=actor, into=known.chain, people=[person.pk for person in people]
+            "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]
         )
-        notifications.tell_company_joined(people, known, event)
-    return known
+        notifications.tell_company_joined(people, target, event)
+    return target
 
 
 @contextmanager

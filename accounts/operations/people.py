@@ -78,10 +78,10 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
     does not work any more. An invitation that was accepted all the same stays, and the person who invited is told so.
     """
     with transaction.atomic():
-        sent = Invitation.objects.select_for_update().filter(
+        invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [invitation for invitation in sent.order_by("-created_at") if invitation.chain == mail.about]
+        of_mail = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
         if not of_mail or _was_sent_again(mail):
             return
         invitation = of_mail[0]
@@ -208,9 +208,9 @@ def _hash_token(token: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _find_usable(found: QuerySet[Invitation]) -> Invitation:
+def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
     """Return the invitation that the query finds, if it can be used now. Raises Refused if not."""
-    invitation = found.first()
+    invitation = invitations.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
     require(invitation.undelivered_at is None, RETURNED)

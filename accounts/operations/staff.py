@@ -65,8 +65,8 @@ def grant_office(
         require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
         _check_provider(office, provider)
         _check_third_party(person, office)
-        held = RoleAssignment.objects.filter(user=person, office=office).not_ended()
-        require(not held.exists(), "Ya tiene ese cargo.")
+        assignments = RoleAssignment.objects.filter(user=person, office=office).not_ended()
+        require(not assignments.exists(), "Ya tiene ese cargo.")
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
@@ -184,8 +184,8 @@ def reencrypt_factors() -> tuple[int, list[str]]:
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
-            found = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
-            factor = found.filter(pk=pk).first()
+            factors = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
+            factor = factors.filter(pk=pk).first()
             if factor is None or factor_keys.is_current(factor):
                 continue
             if not factor_keys.is_readable(factor):
@@ -229,8 +229,8 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 def _check_third_party(person: User, office: str) -> None:
     """Raise Refused if the person would work for a third party and take part in approvals (M3)."""
-    held = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
-    offices = held | {office}
+    held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
+    offices = held_offices | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
 

@@ -18,8 +18,8 @@ TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
 def list_to_verify(request: HttpRequest) -> HttpResponse:
     """Show the oldest companies that wait, with what is special about each."""
-    known = Customer.objects.verified_with(OuterRef("rfc"))
-    rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
+    same_rfc = Customer.objects.verified_with(OuterRef("rfc"))
+    rows = Customer.objects.to_verify().annotate(has_known=Exists(same_rfc)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
     return TemplateResponse(request, "admin/accounts/to_verify.html", context)
 
@@ -52,12 +52,12 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 def list_customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
     words = get_search_text(request)
-    found = Customer.objects.order_by("-pk")
+    customers = Customer.objects.order_by("-pk")
     if words:
-        found = found.filter(
+        customers = customers.filter(
             Q(rfc__startswith=words.upper()) | Q(legal_name__icontains=words) | Q(registered_email__iexact=words)
         )
-    context = page_context(request, "Clientes", rows=found[:ROWS], words=words, shown=ROWS)
+    context = page_context(request, "Clientes", rows=customers[:ROWS], words=words, shown=ROWS)
     return TemplateResponse(request, "admin/accounts/customers.html", context)
 
 

@@ -25,16 +25,16 @@ USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 def list_users(request: HttpRequest) -> HttpResponse:
     """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
     words = get_search_text(request)
-    found = User.objects.order_by("full_name", "pk")
+    users = User.objects.order_by("full_name", "pk")
     if words:
-        found = found.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
+        users = users.filter(Q(full_name__icontains=words) | Q(email__istartswith=words))
     else:
-        found = found.filter(is_staff=True)
+        users = users.filter(is_staff=True)
     pending = Invitation.objects.filter(accepted_at__isnull=True, cancelled_at__isnull=True, customer__isnull=True)
     context = page_context(
         request,
         "Usuarios",
-        rows=found[:ROWS],
+        rows=users[:ROWS],
         words=words,
         shown=ROWS,
         invitations=pending.select_related("provider").order_by("-created_at")[:ROWS],
@@ -73,8 +73,8 @@ def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
 
 def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
     """End an office of this person (POST)."""
-    held = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
-    attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held.pk)
+    held_office = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
+    attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held_office.pk)
     return redirect(USER, pk)
 
 

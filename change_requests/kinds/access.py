@@ -36,8 +36,8 @@ class AccessKind(RequestKind):
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
             colleagues = people.find_active_people(customer).filter(email=item["old"].lower())
-            found = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
-            email, has_powers = found or ("", False)
+            row = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
+            email, has_powers = row or ("", False)
             return "(tiene poderes)" if has_powers and item["field"] == CONTACT.code else email
         if item["field"] != EMAIL.code:
             return ""

@@ -159,10 +159,10 @@ def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: E
         return None
     if email is None:
         return representatives.filter(user=request.requester_id).first()
-    found = representatives.filter(email=email.lower()).first()
-    if found is None:
+    representative = representatives.filter(email=email.lower()).first()
+    if representative is None:
         errors[REPLACES] = "Elija al representante a quien sustituye."
-    return found
+    return representative
 
 
 def _check_parts(new: dict[str, str], errors: Errors) -> None:

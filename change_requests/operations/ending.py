@@ -140,11 +140,11 @@ def _choose_representative(request: FormalRequest, actor: User) -> Representativ
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()
-    best = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
-    found = best or powers.order_by("pk").first()
-    if found is None:
+    preferred = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
+    representative = preferred or powers.order_by("pk").first()
+    if representative is None:
         raise Refused("La empresa no tiene hoy un representante con poderes vigentes y cuenta.")
-    return found
+    return representative
 
 
 def _has_objected(request: FormalRequest, objector: Objector) -> bool:

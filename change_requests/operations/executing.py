@@ -127,8 +127,8 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 def _has_no_powers(request: FormalRequest) -> bool:
     """Return True if whoever asked has no powers now; another request may have revoked them a moment ago."""
     powers = policy.find_powers(reread_person(request.requester), request.customer)
-    named = Representative.objects.filter(pk=request.representative_id)
-    return powers is None or not named.in_force().exists()
+    own_powers = Representative.objects.filter(pk=request.representative_id)
+    return powers is None or not own_powers.in_force().exists()
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:

@@ -15,10 +15,10 @@ from factureya.core.models import OutboxMessage
 
 def set_password(token: str, *, password: str) -> User:
     """Set the password of the link's person, once; earlier sessions stay ended. Raises links.BadLink."""
-    named, folio = links.read_password_link(token)
+    owner, folio = links.read_password_link(token)
     hashed = make_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
-        person = lock(User.objects.all(), named.pk)
+        person = lock(User.objects.all(), owner.pk)
         if not person.is_active or not links.is_unused(person, token):
             raise links.BadLink("used or void")
         person.password = hashed
