@@ -22,7 +22,7 @@ CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_l
 
 
 class Objector(NamedTuple):
-    """Who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
+    """Name who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
 
     mailbox: str = ""
     role: str = ""
@@ -100,7 +100,7 @@ def is_unused(person: User, token: str) -> bool:
 
 
 def _describe_person(person: User) -> str:
-    """Return what a used password link has changed: the password, and how often sessions were ended."""
+    """Return the facts that a password link depends on; once one of them changes, the link is void."""
     return f"{person.pk}:{person.email.lower()}:{person.password}:{person.session_epoch}"
 
 

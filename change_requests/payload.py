@@ -40,7 +40,7 @@ def build_content(
 
 
 def write_canonical(content: dict[str, Any]) -> bytes:
-    """Return the one way to write the content: UTF-8 JSON with sorted keys, no spaces, every text in NFC, no float."""
+    """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, NFC texts, no floats."""
     text = json.dumps(_compose_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 

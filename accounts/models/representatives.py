@@ -104,19 +104,9 @@ class Representative(models.Model):
         return is_valid and (self.revoked_at is None or self.revoked_at > at)
 
 
-def compose_line(
-    *,
-    name: str,
-    rfc: str,
-    email: str,
-    power_kind: str,
-    instrument: str,
-    valid_from: date | str,
-    valid_until: date | str | None = None,
-) -> str:
+def compose_line(**values: date | str | None) -> str:
     """Return one text for a representative, in the order of LINE; dates are YYYY-MM-DD, and an open end is empty."""
-    values = (name, rfc, email, power_kind, instrument, valid_from, valid_until or "")
-    return SEPARATOR.join(str(value) for value in values)
+    return SEPARATOR.join(str(values.get(name) or "") for name in LINE)
 
 
 def decompose_line(line: str) -> dict[str, str]:

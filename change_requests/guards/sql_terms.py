@@ -82,7 +82,7 @@ def _translate(condition: str, engine: int) -> str:
 
 
 def changed(columns: str) -> str:
-    """Return a condition: true if any of these columns changes, to or from NULL included."""
+    """Return the SQL condition that any of these columns changes, to or from NULL included."""
     return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
 
 
@@ -103,23 +103,23 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return a condition: true if the person holds the office at that instant; an ended assignment never counts."""
+    """Return the SQL condition that the person holds the office at that instant; an ended assignment never counts."""
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
 
 def is_active(user: str) -> str:
-    """Return a condition: true if the person's account is active."""
+    """Return the SQL condition that the person's account is active."""
     return f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {user} AND u.is_active)"
 
 
 def of_the_request(that: str) -> str:
-    """Return a condition: true if the request `f` of the new row meets `that`."""
+    """Return the SQL condition that the request `f` of the new row meets `that`."""
     return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {that})"
 
 
 def decider_in_office(decision: str, at: str) -> str:
-    """Return a condition: true if whoever took the decision is active and holds its office at that instant."""
+    """Return the SQL condition that whoever took the decision is active and holds its office at that instant."""
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
         WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL

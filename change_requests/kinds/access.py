@@ -46,7 +46,7 @@ class AccessKind(RequestKind):
 
 
 class ColleagueForm(PortalForm):
-    """Step 2 of a baja or cambio de clave: one of the company's people, chosen by mail address."""
+    """Ask for one of the company's people, by mail address, in step 2 of a baja or cambio de clave."""
 
     person = Choice(label="¿De quién?", missing="Elija a la persona, de la lista")
 

@@ -13,7 +13,7 @@ from change_requests.models import FormalRequest
 
 
 class PersonForm(RowsForm):
-    """Step 2 of an alta: who gets access."""
+    """Ask who gets access, in step 2 of an alta."""
 
     row_inputs = {**FULL_NAME.inputs, **EMAIL.inputs, **POSITION.inputs, **PERSON_PHONE.inputs}
 

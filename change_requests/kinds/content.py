@@ -53,11 +53,6 @@ def find_value_today(request: FormalRequest, item: Item) -> str:
     return find_kind(request).find_value_today(request.customer, item)
 
 
-def find_executable_value(request: FormalRequest, item: Item) -> str:
-    """Return the same for an execution: or why the new value can no longer be written."""
-    return find_kind(request).find_executable_value(request.customer, item)
-
-
 def revision_of(request: FormalRequest) -> RequestRevision:
     """Return the current version, which is what is decided and executed; it is read once for each instance."""
     kept: RequestRevision | None = request.__dict__.get("kept_revision")

@@ -59,7 +59,7 @@ BOXES = (
 
 
 class DataForm(RowsForm):
-    """Step 2 of a cambio: a box for each datum. Only the inputs of a ticked box count."""
+    """Ask for new values, in step 2 of a cambio; only the inputs of a ticked box count."""
 
     row_inputs = {
         name: row_input

@@ -14,7 +14,7 @@ from factureya.core.forms import PortalForm
 
 
 class ServiceForm(PortalForm):
-    """Step 2 of the baja of the service: a box to tick once its consequences were read."""
+    """Ask for a tick once the consequences were read, in step 2 of the baja of the service."""
 
     understood = Tick(
         label="Leí qué pasa con la baja del servicio", missing="Lea qué pasa con la baja y marque que lo leyó"

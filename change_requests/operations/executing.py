@@ -134,13 +134,14 @@ def _has_no_powers(request: FormalRequest) -> bool:
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
     payload = content.read_payload(request)
-    drift = [item for item in payload["items"] if content.find_executable_value(request, item) != item["old"]]
+    kind = find_kind(request)
+    drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
     if drift:
         return _fail(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):
-        person = find_kind(request).apply(request, payload, actor)
+        person = kind.apply(request, payload, actor)
     request.executed_at = execution.at
     event = move_request(
         request,
@@ -182,7 +183,8 @@ def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> E
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert the execution's row with the values before and after; with it the guards let the new values through."""
     is_ok = result == Execution.Result.OK
-    before: dict[str, Any] = {item["field"]: content.find_executable_value(request, item) for item in items}
+    kind = find_kind(request)
+    before: dict[str, Any] = {item["field"]: kind.find_executable_value(request.customer, item) for item in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,
