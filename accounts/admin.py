@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import operations, policy
+from accounts import policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
 from accounts.staff import companies, people
 from accounts.web.returning import post_only
@@ -31,6 +31,7 @@ send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
+RESET = "<int:pk>/factor/<int:reset>/"
 View = Callable[..., Any]
 
 
@@ -76,22 +77,8 @@ class CustomerToVerifyAdmin(OwnPages):
     pages = (
         ("", show, companies.list_to_verify, "changelist"),
         ("<int:pk>/", show, companies.show_decision, "change"),
-        (
-            "<int:pk>/verificar/",
-            send_of_company,
-            partial(companies.decide_at_once, operation=operations.verify_company, done="Verificó a {}."),
-            "verify",
-        ),
-        (
-            "<int:pk>/unir/",
-            send_of_company,
-            partial(
-                companies.decide_at_once,
-                operation=operations.join_company,
-                done="Unió a las personas y los tickets de {}.",
-            ),
-            "join",
-        ),
+        ("<int:pk>/verificar/", send_of_company, partial(companies.decide_at_once, verb="verify"), "verify"),
+        ("<int:pk>/unir/", send_of_company, partial(companies.decide_at_once, verb="join"), "join"),
         ("<int:pk>/no-aceptar/", send_of_company, companies.refuse, "refuse"),
     )
 
@@ -116,43 +103,15 @@ class UserAdmin(OwnPages):
     pages = (
         ("", show, people.list_users, "changelist"),
         ("invitar/", show_or_send, people.invite_staff, "invite"),
-        (
-            "invitaciones/<int:pk>/reenviar/",
-            send_of_list,
-            partial(
-                people.change_invitation, operation=operations.resend_invitation, done="Enviamos un enlace nuevo a {}."
-            ),
-            "resend",
-        ),
-        (
-            "invitaciones/<int:pk>/cancelar/",
-            send_of_list,
-            partial(
-                people.change_invitation, operation=operations.cancel_invitation, done="Canceló la invitación a {}."
-            ),
-            "cancel",
-        ),
+        ("invitaciones/<int:pk>/reenviar/", send_of_list, partial(people.change_invitation, verb="resend"), "resend"),
+        ("invitaciones/<int:pk>/cancelar/", send_of_list, partial(people.change_invitation, verb="cancel"), "cancel"),
         ("<int:pk>/", show, people.show_user, "change"),
         ("<int:pk>/cargos/", send_of_person, people.grant_office, "grant"),
         ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end_office, "end"),
         ("<int:pk>/cuenta/", send_of_person, people.change_account, "close"),
         ("<int:pk>/factor/", send_of_person, people.request_factor_reset, "request_reset"),
-        (
-            "<int:pk>/factor/<int:reset>/aprobar/",
-            send_of_person,
-            partial(
-                people.decide_factor_reset,
-                operation=operations.approve_factor_reset,
-                done="Quitó el segundo factor y cerró las sesiones.",
-            ),
-            "approve_reset",
-        ),
-        (
-            "<int:pk>/factor/<int:reset>/rechazar/",
-            send_of_person,
-            partial(people.decide_factor_reset, operation=operations.decline_factor_reset, done="No se aprobó."),
-            "decline_reset",
-        ),
+        (f"{RESET}aprobar/", send_of_person, partial(people.decide_factor_reset, verb="approve"), "approve_reset"),
+        (f"{RESET}rechazar/", send_of_person, partial(people.decide_factor_reset, verb="decline"), "decline_reset"),
     )
 
     def allows(self, user: Any) -> bool:

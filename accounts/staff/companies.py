@@ -1,7 +1,5 @@
 """Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
-from collections.abc import Callable
-
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,6 +12,11 @@ from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_
 from accounts.web.mixins import get_person
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
+
+_DECISIONS = {
+    "verify": (operations.verify_company, "Verificó a {}."),
+    "join": (operations.join_company, "Unió a las personas y los tickets de {}."),
+}
 
 
 def list_to_verify(request: HttpRequest) -> HttpResponse:
@@ -30,9 +33,10 @@ def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
     return _render_decide_page(request, customer, RefuseForm())
 
 
-def decide_at_once(request: HttpRequest, pk: int, operation: Callable[..., Customer], done: str) -> HttpResponse:
+def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Carry out a decision that needs no form (POST); go to the list, or back to the company if it was refused."""
     customer = get_object_or_404(Customer, pk=pk)
+    operation, done = _DECISIONS[verb]
     if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
         return redirect(TO_VERIFY)
     return redirect("admin:accounts_customertoverify_change", customer.pk)

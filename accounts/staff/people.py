@@ -21,6 +21,15 @@ from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_
 
 USERS, USER = "admin:accounts_user_changelist", "admin:accounts_user_change"
 
+_INVITATION_ACTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "resend": (operations.resend_invitation, "Enviamos un enlace nuevo a {}."),
+    "cancel": (operations.cancel_invitation, "Canceló la invitación a {}."),
+}
+_RESET_DECISIONS: dict[str, tuple[Callable[..., Any], str]] = {
+    "approve": (operations.approve_factor_reset, "Quitó el segundo factor y cerró las sesiones."),
+    "decline": (operations.decline_factor_reset, "No se aprobó."),
+}
+
 
 def list_users(request: HttpRequest) -> HttpResponse:
     """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
@@ -53,9 +62,10 @@ def invite_staff(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/accounts/invite.html", context)
 
 
-def change_invitation(request: HttpRequest, pk: int, operation: Callable[..., Invitation], done: str) -> HttpResponse:
+def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Send an invitation of staff again, or cancel it (POST)."""
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
+    operation, done = _INVITATION_ACTS[verb]
     attempt_operation(request, None, done.format(invitation.email), operation, pk)
     return redirect(USERS)
 
@@ -94,11 +104,10 @@ def request_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     return _act_on_person(request, pk, forms, done, operations.request_factor_reset)
 
 
-def decide_factor_reset(
-    request: HttpRequest, pk: int, reset: int, operation: Callable[..., FactorReset], done: str
-) -> HttpResponse:
+def decide_factor_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
     """Approve or decline what another person asked (POST)."""
     undecided = get_object_or_404(FactorReset, pk=reset, user_id=pk)
+    operation, done = _RESET_DECISIONS[verb]
     attempt_operation(request, None, done, operation, undecided.pk)
     return redirect(USER, pk)
 
