@@ -5,13 +5,14 @@ none that deletes. Every change goes through `accounts.operations`.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -20,6 +21,7 @@ from accounts import policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
 from accounts.staff import companies, people
 from accounts.web.returning import post_only
+from factureya.core.admin import ReadOnlyAdmin
 
 for model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(model)
@@ -29,44 +31,43 @@ send_of_company = post_only("admin:accounts_customertoverify_change", "pk")
 send_of_list = post_only("admin:accounts_user_changelist")
 send_of_person = post_only("admin:accounts_user_change", "pk")
 show_or_send = require_http_methods(["GET", "HEAD", "POST"])
-Page = tuple[str, Callable[..., Any], str]
+RESET = "<int:pk>/factor/<int:reset>/"
+View = Callable[..., Any]
 
 
-class OwnPages(admin.ModelAdmin):
-    """Give a model the addresses in `pages` and no others."""
+class OwnPages(ReadOnlyAdmin):
+    """Give a model the pages listed here and no others, for the people whom `allows` names."""
 
-    pages: tuple[Page, ...] = ()
+    pages: tuple[tuple[str, Callable[[View], View], View, str], ...] = ()  # address, accepted methods, view, name
 
     def allows(self, user: Any) -> bool:
-        """Return True for a person who is offered these pages; each page checks again."""
+        """Return True for a person who may open these pages."""
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
         """Return our own addresses instead of the stock ones."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(view), name=f"{prefix}_{name}") for route, view, name in self.pages
+            path(route, self.admin_site.admin_view(accept(self._admit(view))), name=f"{prefix}_{name}")
+            for route, accept, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return what `allows` returns for the person."""
         return self.allows(request.user)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: no stock form changes a row."""
-        return False
+    def _admit(self, view: View) -> View:
+        """Return the view, closed to people who may not open these pages; `admin_view` asks only who works here."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: no stock form adds a row."""
-        return False
+        @wraps(view)
+        def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if not self.allows(request.user):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: accounts are closed and not deleted."""
-        return False
+        return admitted
 
 
 @admin.register(CustomerToVerify)
@@ -74,15 +75,14 @@ class CustomerToVerifyAdmin(OwnPages):
     """Show the companies that signed up and wait for staff."""
 
     pages = (
-        ("", show(companies.to_verify), "changelist"),
-        ("<int:pk>/", show(companies.decide), "change"),
-        ("<int:pk>/verificar/", send_of_company(companies.verify), "verify"),
-        ("<int:pk>/unir/", send_of_company(companies.join), "join"),
-        ("<int:pk>/no-aceptar/", send_of_company(companies.refuse), "refuse"),
+        ("", show, companies.list_to_verify, "changelist"),
+        ("<int:pk>/", show, companies.show_decision, "change"),
+        ("<int:pk>/verificar/", send_of_company, partial(companies.decide_at_once, verb="verify"), "verify"),
+        ("<int:pk>/unir/", send_of_company, partial(companies.decide_at_once, verb="join"), "join"),
+        ("<int:pk>/no-aceptar/", send_of_company, companies.refuse, "refuse"),
     )
 
     def allows(self, user: Any) -> bool:
-        """Return True for our own agents and supervisors."""
         return policy.may_verify(user)
 
 
@@ -90,10 +90,9 @@ class CustomerToVerifyAdmin(OwnPages):
 class CustomerAdmin(OwnPages):
     """Show the companies, read-only (M1)."""
 
-    pages = (("", show(companies.customers), "changelist"), ("<int:pk>/", show(companies.customer_page), "change"))
+    pages = (("", show, companies.list_customers, "changelist"), ("<int:pk>/", show, companies.show_customer, "change"))
 
     def allows(self, user: Any) -> bool:
-        """Return True for our own agents, supervisors and superusers."""
         return policy.may_see_customers(user)
 
 
@@ -102,38 +101,28 @@ class UserAdmin(OwnPages):
     """Show the people with an account to superusers."""
 
     pages = (
-        ("", show(people.users), "changelist"),
-        ("invitar/", show_or_send(people.invite), "invite"),
-        ("invitaciones/<int:pk>/reenviar/", send_of_list(partial(people.change_invitation, verb="reenviar")), "resend"),
-        ("invitaciones/<int:pk>/cancelar/", send_of_list(partial(people.change_invitation, verb="cancelar")), "cancel"),
-        ("<int:pk>/", show(people.user_page), "change"),
-        ("<int:pk>/cargos/", send_of_person(people.grant), "grant"),
-        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person(people.end), "end"),
-        ("<int:pk>/cuenta/", send_of_person(people.close), "close"),
-        ("<int:pk>/factor/", send_of_person(people.request_reset), "request_reset"),
-        (
-            "<int:pk>/factor/<int:reset>/aprobar/",
-            send_of_person(partial(people.decide_reset, verb="aprobar")),
-            "approve_reset",
-        ),
-        (
-            "<int:pk>/factor/<int:reset>/rechazar/",
-            send_of_person(partial(people.decide_reset, verb="rechazar")),
-            "decline_reset",
-        ),
+        ("", show, people.list_users, "changelist"),
+        ("invitar/", show_or_send, people.invite_staff, "invite"),
+        ("invitaciones/<int:pk>/reenviar/", send_of_list, partial(people.change_invitation, verb="resend"), "resend"),
+        ("invitaciones/<int:pk>/cancelar/", send_of_list, partial(people.change_invitation, verb="cancel"), "cancel"),
+        ("<int:pk>/", show, people.show_user, "change"),
+        ("<int:pk>/cargos/", send_of_person, people.grant_office, "grant"),
+        ("<int:pk>/cargos/<int:assignment>/terminar/", send_of_person, people.end_office, "end"),
+        ("<int:pk>/cuenta/", send_of_person, people.change_account, "close"),
+        ("<int:pk>/factor/", send_of_person, people.request_factor_reset, "request_reset"),
+        (f"{RESET}aprobar/", send_of_person, partial(people.decide_factor_reset, verb="approve"), "approve_reset"),
+        (f"{RESET}rechazar/", send_of_person, partial(people.decide_factor_reset, verb="decline"), "decline_reset"),
     )
 
     def allows(self, user: Any) -> bool:
-        """Return True for superusers."""
         return bool(user.is_active and user.is_superuser)
 
 
 @admin.register(Provider)
 class ProviderAdmin(OwnPages):
-    """Show who gives the service (M3)."""
+    """Show who gives the service (M3); supervisors may only look."""
 
-    pages = (("", show_or_send(people.providers), "changelist"),)
+    pages = (("", show_or_send, people.show_providers, "changelist"),)
 
     def allows(self, user: Any) -> bool:
-        """Return True for superusers, and for supervisors, who may only look."""
         return bool(user.is_active and user.is_superuser) or user.has_perm("accounts.view_provider")

@@ -29,8 +29,6 @@ CHOOSE_PASSWORD = "Elija una contraseña de al menos 12 caracteres."  # noqa: S1
 WRITE_NAME = "Escriba su nombre completo."
 STALE_FORM = "El formulario perdió su validez. Recargue la página y envíelo de nuevo."
 ODD_CHARACTER = "Trae un carácter que no se puede guardar; escríbalo de nuevo."
-
-
 FACTOR_UNREADABLE = (
     "No podemos leer su verificación en dos pasos, porque cambió una clave del sistema. Su aplicación no tiene la "
     "culpa: pida que se la restablezcan (lo aprueban dos personas) o llámenos: 01 800 63 22 887."
@@ -53,9 +51,7 @@ def _require_short_address(email: str) -> None:
 
 
 class PlainForm(forms.Form):
-    """Turn off the browser's messages and placeholders, and give each field its words: label, help, error when
-    empty.
-    """
+    """Give each field its words (label, help, error when empty), without the browser's messages and placeholders."""
 
     use_required_attribute = False
     words: dict[str, tuple[str, str, str]] = {}  # field: label, help text, text when empty
@@ -104,7 +100,18 @@ class LoginForm(PlainForm, account.LoginForm):
     words = {"login": ("Correo", "", WRITE_EMAIL), "password": ("Contraseña", "", WRITE_PASSWORD)}
 
 
-class SignupForm(PlainForm, account.SignupForm):
+class NameForm(PlainForm):
+    """Ask for the person's name, the one thing that a person changes in the profile."""
+
+    full_name = forms.CharField(
+        max_length=150,
+        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    words = {"full_name": ("Nombre completo", "", WRITE_NAME)}
+
+
+class SignupForm(NameForm, account.SignupForm):
     """Ask for a company and its first person; an RFC or an address that is known makes no visible difference."""
 
     rfc = forms.CharField(
@@ -116,11 +123,6 @@ class SignupForm(PlainForm, account.SignupForm):
         max_length=254,
         error_messages={"max_length": "Escriba la razón social en 254 caracteres o menos."},
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
-    )
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     form_key = forms.CharField(
         max_length=80, widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "max_length"), STALE_FORM)
@@ -155,14 +157,12 @@ class SignupForm(PlainForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
-        """Return the cleaned RFC. Raises ValidationError with what is wrong with it."""
         try:
             return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
             raise forms.ValidationError(str(problem)) from None
 
     def clean(self) -> dict[str, Any]:
-        """Check the password against the person's name too, and return the data."""
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
@@ -171,16 +171,9 @@ class SignupForm(PlainForm, account.SignupForm):
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
         """Register the company and its person; if the address is taken, do the same work and show the same page."""
-        data = self.cleaned_data
+        data = {name: self.cleaned_data[name] for name in ("email", "full_name", "rfc", "legal_name", "form_key")}
         try:
-            person = operations.register_company(
-                email=data["email"],
-                password=data["password1"],
-                full_name=data["full_name"],
-                rfc=data["rfc"],
-                legal_name=data["legal_name"],
-                form_key=data["form_key"],
-            )
+            person = operations.register_company(password=self.cleaned_data["password1"], **data)
         except operations.Refused:
             self.account_already_exists = True
             return super().try_save(request)
@@ -210,7 +203,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
 
     def clean_code(self) -> str:
         """Return the code, if its mail was delivered."""
-        if operations.code_came_back(self.email):
+        if operations.has_code_come_back(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
 
@@ -283,25 +276,9 @@ class DeactivateFactorForm(PlainForm, totp.DeactivateTOTPForm):
     """Ask for nothing: the button confirms."""
 
 
-class NameForm(PlainForm):
-    """Ask for the person's name, the one thing that a person changes in the profile."""
-
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
-    words = {"full_name": ("Nombre completo", "", WRITE_NAME)}
-
-
-class AcceptForm(PlainForm):
+class AcceptForm(NameForm):
     """Ask an invited person for a name and a password."""
 
-    full_name = forms.CharField(
-        max_length=150,
-        error_messages={"max_length": "Escriba su nombre en 150 caracteres o menos."},
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
     password = forms.CharField(strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
     words = {
         "full_name": ("Su nombre completo", "", WRITE_NAME),
@@ -313,7 +290,6 @@ class AcceptForm(PlainForm):
         self.email = email
 
     def clean(self) -> dict[str, Any]:
-        """Check the password against the person it is for, and return the data."""
         data = super().clean() or {}
         if "password" in data:
             person = User(email=self.email, full_name=data.get("full_name", ""))

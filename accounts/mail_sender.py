@@ -36,7 +36,7 @@ class Sender:
     refusal: Refusal | None = None
 
 
-def judge(mail: InboundMail) -> Sender:
+def judge_sender(mail: InboundMail) -> Sender:
     """Return the people whose word this mail is, or the reason why it acts for nobody (M5).
 
     Several people mean that several companies registered the address. A failing verdict is refused even where
@@ -88,8 +88,8 @@ def find_people(address: str) -> list[User]:
         contact__customer__registered_email__iexact=address,
         contact__customer__verified_at__isnull=False,
     )
-    held = Representative.objects.filter(user=OuterRef("pk"), customer=OuterRef("contact__customer"))
-    return list(representatives.order_by(Exists(held.in_force()).desc(), "pk"))
+    powers = Representative.objects.filter(user=OuterRef("pk"), customer=OuterRef("contact__customer"))
+    return list(representatives.order_by(Exists(powers.in_force()).desc(), "pk"))
 
 
 def _find_staff(address: str) -> QuerySet[User]:

@@ -11,24 +11,19 @@ from factureya.core.mail import outbox, own_links
 from factureya.core.models import Event
 
 
-def tell_company_verified(customer: Customer, event: Event) -> None:
-    """Tell the people of the company that staff verified it."""
-    for person in _list_people(customer):
-        _send_mail("accounts/company_verified", event, person, customer=customer)
-
-
-def tell_company_refused(customer: Customer, event: Event) -> None:
-    """Tell the person who signed up that the company was not accepted, and why."""
-    for person in _list_people(customer):
-        _send_mail("accounts/company_refused", event, person, customer=customer)
+def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None:
+    """Tell the active people of the company, the oldest contact first, that staff `verified` or `refused` it."""
+    contacts = customer.contacts.select_related("user").filter(user__is_active=True)
+    for contact in contacts.order_by("pk"):
+        _send_mail(f"accounts/company_{verdict}", event, contact.user, customer=customer)
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
     """Tell the people who moved which company they belong to now, and tell its representatives who came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
-    held = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
-    for representative in User.objects.filter(pk__in=held.values("user")).order_by("pk"):
+    powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
+    for representative in User.objects.filter(pk__in=powers.values("user")).order_by("pk"):
         _send_mail("accounts/people_joined", event, representative, customer=customer, people=people)
 
 
@@ -46,18 +41,15 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 
 
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell the person who invited that the mail came back.
-
-    If that person's account is closed, the people who may invite instead are told.
-    """
+    """Tell who invited, or if that account is closed who may invite instead, that the mail came back."""
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
     elif invitation.customer is None:
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
-        held = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
-        people = [contact.user for contact in held.select_related("user")]
+        representatives = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)
+        people = [contact.user for contact in representatives.select_related("user")]
     page = "accounts:people" if invitation.customer_id else "admin:accounts_user_changelist"
     for person in people:
         _send_mail(
@@ -65,25 +57,14 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
         )
 
 
-def tell_factor_reset_requested(reset: FactorReset, event: Event) -> None:
-    """Tell the person that somebody asked to remove the second factor."""
-    _send_mail("accounts/factor_reset_requested", event, reset.user, reset=reset)
-
-
-def tell_factor_reset_done(reset: FactorReset, event: Event) -> None:
-    """Tell the person that the second factor was removed and the sessions were ended."""
-    _send_mail("accounts/factor_reset_done", event, reset.user, reset=reset)
+def tell_factor_reset(step: str, reset: FactorReset, event: Event) -> None:
+    """Tell the person that the removal of the second factor was `requested`, or is `done` and the sessions ended."""
+    _send_mail(f"accounts/factor_reset_{step}", event, reset.user, reset=reset)
 
 
 def make_page_url(name: str, *args: str) -> str:
     """Return the absolute address of a page, without a request."""
     return f"{settings.SITE_URL}{reverse(name, args=args)}"
-
-
-def _list_people(customer: Customer) -> list[User]:
-    """Return the active people of the company, the oldest contact first."""
-    contacts = customer.contacts.select_related("user").filter(user__is_active=True)
-    return [contact.user for contact in contacts.order_by("pk")]
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:

@@ -31,8 +31,8 @@ def may_manage_people(user: User, customer: Customer) -> bool:
 
 def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
     """Return the contacts with their powers in force, read in the same statement (`Contact.power_today`)."""
-    held = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
-    kinds = held.in_force().order_by("pk").values("power_kind")[:1]
+    powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
+    kinds = powers.in_force().order_by("pk").values("power_kind")[:1]
     return contacts.annotate(power_listed=Subquery(kinds))
 
 

@@ -33,17 +33,14 @@ class Home(LoginRequiredMixin, FormView):
     success_url = reverse_lazy("accounts:home")
 
     def get_initial(self) -> dict[str, Any]:
-        """Return the name as it is."""
         return {"full_name": get_person(self.request).full_name}
 
     def form_valid(self, form: NameForm) -> HttpResponse:
-        """Rename the person, and say so."""
         operations.rename(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the company, what the person may do in it, and whether a second factor is on."""
         user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
@@ -85,7 +82,6 @@ class People(RepresentativeMixin, TemplateView):
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add people and pending invitations, in two queries."""
         people = self.customer.contacts.select_related("user")
         contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
@@ -103,7 +99,6 @@ class LimitPerson(RepresentativeMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Limit or free the contact, and say which."""
         contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
         limit = request.POST.get("own_tickets_only") == "1"
         try:
@@ -123,7 +118,6 @@ class ChangeInvitation(RepresentativeMixin, View):
     verb = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Change the latest pending invitation to the mail that was posted."""
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
@@ -155,7 +149,6 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check the link at every use."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:
@@ -167,15 +160,12 @@ class AcceptInvitation(FormView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Add the invited address, against which the password is checked."""
         return {**super().get_form_kwargs(), "email": self.invitation.email}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add who invites, and to what."""
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: AcceptForm) -> HttpResponse:
-        """Make the account and sign in through allauth's stages."""
         try:
             person = operations.accept_invitation(self.kwargs["token"], **form.cleaned_data)
         except operations.Refused as refusal:

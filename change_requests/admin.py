@@ -21,57 +21,39 @@ class ShownAdmin(ReadOnlyAdmin):
     actions = None
 
     def get_fields(self, request: HttpRequest, obj: object = None) -> tuple[Any, ...]:
-        """Return the columns of the list."""
         return tuple(self.list_display)
 
 
-@admin.register(FormalRequest)
-class FormalRequestAdmin(ShownAdmin):
-    """Requests: folio, state and instants."""
-
-    list_display = (
-        "folio",
-        "form",
-        "kind",
-        "status",
-        "customer",
-        "channel",
-        "submitted_at",
-        "due_at",
-        "suspended_at",
-        "approved_at",
-        "executed_at",
-        "closed_at",
-    )
-    list_filter = ("status", "form")
-    list_select_related = ("customer",)
-    search_fields = ("=folio",)
-    search_help_text = "El folio completo, con guiones."
-
-
-@admin.register(Decision)
-class DecisionAdmin(ShownAdmin):
-    """Decisions: who decided which content, without reasons."""
-
-    list_display = ("request", "revision_no", "office", "verdict", "decider_name", "decided_at", "sha256")
-    list_filter = ("verdict", "office")
-    list_select_related = ("request",)
-
-
-@admin.register(Execution)
-class ExecutionAdmin(ShownAdmin):
-    """Executions: who applied which content, without values."""
-
-    list_display = ("request", "revision_no", "result", "executor_name", "at", "sha256")
-    list_filter = ("result",)
-    list_select_related = ("request",)
-
-
-@admin.register(Waiver)
-class WaiverAdmin(ShownAdmin):
-    """Waivers of the segregation, and whether they were checked (M25)."""
-
-    list_display = (
+admin.site.register(
+    FormalRequest,
+    ShownAdmin,
+    list_display=(
+        *("folio", "form", "kind", "status", "customer", "channel", "submitted_at", "due_at"),
+        *("suspended_at", "approved_at", "executed_at", "closed_at"),
+    ),
+    list_filter=("status", "form"),
+    list_select_related=("customer",),
+    search_fields=("=folio",),
+    search_help_text="El folio completo, con guiones.",
+)
+admin.site.register(
+    Decision,
+    ShownAdmin,
+    list_display=("request", "revision_no", "office", "verdict", "decider_name", "decided_at", "sha256"),
+    list_filter=("verdict", "office"),
+    list_select_related=("request",),
+)
+admin.site.register(
+    Execution,
+    ShownAdmin,
+    list_display=("request", "revision_no", "result", "executor_name", "at", "sha256"),
+    list_filter=("result",),
+    list_select_related=("request",),
+)
+admin.site.register(
+    Waiver,
+    ShownAdmin,
+    list_display=(
         "request",
         "implementer",
         "approved_by",
@@ -80,8 +62,9 @@ class WaiverAdmin(ShownAdmin):
         "check_due",
         "checked_at",
         "conform",
-    )
-    list_select_related = ("request", "implementer", "approved_by", "checker")
+    ),
+    list_select_related=("request", "implementer", "approved_by", "checker"),
+)
 
 
 @admin.register(InformationAsset)

@@ -57,10 +57,7 @@ def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
 
 
 def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
-    """Return the keys of the active people who hold each office now, in one query.
-
-    `without` names people who are left out: keys, or a query of keys.
-    """
+    """Return the keys of the active people in each office now, except those (keys or a query) in `without`."""
     found: dict[str, set[int]] = {office: set() for office in offices}
     assignments = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
     for office, pk in assignments.exclude(user__in=without).values_list("office", "user_id"):
@@ -80,8 +77,8 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
         return Office.SUPERVISOR.label
     assets = _load_assets(codes)
     owners = [asset.decider_ids() & (holders[Office.INFORMATION_OWNER] - authors) for asset in assets]
-    for asset, able in zip(assets, owners, strict=True):
-        if not able:
+    for asset, deciders in zip(assets, owners, strict=True):
+        if not deciders:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
     officers = holders[Office.SECURITY_OFFICER] - authors - {pk for asset in assets for pk in asset.decider_ids()}
     if not officers:
@@ -90,16 +87,8 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
     return "" if _has_different_people(owners, officers, implementers) else Office.IMPLEMENTER.label
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _has_different_people(
-    owners: list[set[int]] | list[frozenset[int]], officers: frozenset[int], implementers: frozenset[int]
-) -> bool:
-    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer.
-
-    No officer is an owner.
-    """
+def _has_different_people(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
+    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
@@ -115,7 +104,7 @@ def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
     """Return the assets with an owner that the current revision changes; an access request has none."""
     if request.form == Form.ACCESS:
         return []
-    return _load_assets(item["asset"] for item in content.payload_of(request)["items"])
+    return _load_assets(item["asset"] for item in content.read_payload(request)["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:

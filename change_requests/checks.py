@@ -11,10 +11,7 @@ from change_requests.models import ACCESS, InformationAsset
 
 @register(Tags.database, deploy=True)
 def check_lawful_people(databases: Any = None, **_options: Any) -> list[Error]:
-    """Return an error while an office lacks a person for a request on any asset.
-
-    The offices are supervisor, owner, security officer, and implementer outside Development; the people differ.
-    """
+    """Return an error while an office lacks a person for a request on any asset; the people must differ."""
     if "default" not in (databases or ()):
         return []
     if InformationAsset._meta.db_table not in connections["default"].introspection.table_names():

@@ -15,10 +15,9 @@ SETTING = "factureya.execution"
 
 @contextmanager
 def executing(request: FormalRequest) -> Iterator[None]:
-    """Run a block in which the guards look at this request, which is approved and has its successful Execution row.
+    """Run a block in which the guards look at this approved request, which has its successful Execution row.
 
-    The mark is gone after the block and after an error in it, and never outlives the transaction.
-    Raises RuntimeError outside a transaction.
+    The mark never outlives the block or the transaction. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an execution runs inside a transaction")
@@ -29,10 +28,7 @@ def executing(request: FormalRequest) -> Iterator[None]:
 
 
 def mark_execution(request_pk: int | None) -> None:
-    """Tell PostgreSQL which request is being executed until the transaction ends; None clears it.
-
-    Raises RuntimeError outside a transaction, where the setting would be silently empty.
-    """
+    """Tell PostgreSQL which request is being executed; None clears it. Raises RuntimeError outside a transaction."""
     value = "" if request_pk is None else str(request_pk)
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, value])

@@ -22,7 +22,7 @@ CONFIRM, NOT_ME, PASSWORD = own_links.CONFIRM.salt, own_links.NOT_ME.salt, own_l
 
 
 class Objector(NamedTuple):
-    """Who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
+    """Name who says «no fui yo»: the mailbox, empty when it is not known, and in which capacity it was told."""
 
     mailbox: str = ""
     role: str = ""
@@ -30,9 +30,6 @@ class Objector(NamedTuple):
 
 class BadLink(ValueError):
     """Say that the link is forged, expired, used, or void."""
-
-
-# -- Making ------------------------------------------------------------------------------------------
 
 
 def make_confirm_url(request: FormalRequest) -> str:
@@ -70,14 +67,8 @@ def find_confirming_mail(request: FormalRequest) -> str:
     return old or request.customer.registered_email
 
 
-# -- Reading -----------------------------------------------------------------------------------------
-
-
 def read_confirm_link(token: str) -> FormalRequest:
-    """Return the request of a confirmation link, if its revision and the registered mail are still the same.
-
-    Raises BadLink.
-    """
+    """Return the request of a confirmation link. Raises BadLink when its revision or the registered mail changed."""
     folio, revision_no, mail = _read_token(CONFIRM, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
@@ -88,17 +79,14 @@ def read_confirm_link(token: str) -> FormalRequest:
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
-    folio, *named = _read_token(NOT_ME, token)
-    role, mailbox = named if len(named) == 2 else ("", "")
+    folio, *objector = _read_token(NOT_ME, token)
+    role, mailbox = objector if len(objector) == 2 else ("", "")
     request = _find_request(folio)
     return request, Objector(_find_told_address(request, mailbox), role)
 
 
 def read_password_link(token: str) -> tuple[User, str]:
-    """Return the person of a password link and the folio; the link is void once the password or the mail changed.
-
-    Raises BadLink.
-    """
+    """Return the person of a password link and the folio. Raises BadLink once the password or the mail changed."""
     folio, pk, _state = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):
@@ -111,11 +99,8 @@ def is_unused(person: User, token: str) -> bool:
     return core_signing.matches(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _describe_person(person: User) -> str:
-    """Return what a used password link has changed: the password, and how often sessions were ended."""
+    """Return the facts that a password link depends on; once one of them changes, the link is void."""
     return f"{person.pk}:{person.email.lower()}:{person.password}:{person.session_epoch}"
 
 

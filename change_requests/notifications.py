@@ -39,21 +39,19 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
-    payload = content.payload_of(request)
+    items = content.read_payload(request)["items"]
     context = {
-        "rows": [_describe_item(item) for item in payload["items"]],
+        "rows": [_describe_item(item) for item in items],
         "digest": content.revision_of(request).sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
-        "is_old_mail": touches_risky(payload["items"]),
+        "is_old_mail": touches_risky(items),
     }
     confirming = links.find_confirming_mail(request).lower()
     confirm_url = links.make_confirm_url(request)
     _mail_readers("confirm", request, event, {confirming: Role.REGISTERED}, confirm_url=confirm_url, **context)
-    for verb, readers in (
-        ("submitted", recipients.find_followers(request)),
-        ("warn_submitted", recipients.find_warned(request)),
-    ):
+    all_readers = {"submitted": recipients.find_followers(request), "warn_submitted": recipients.find_warned(request)}
+    for verb, readers in all_readers.items():
         readers.pop(confirming, None)
         _mail_readers(verb, request, event, readers, **context)
 
@@ -128,16 +126,13 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind those whose turn it is that half of the time is over, that it ends, or that they are late.
-
-    Each level adds people. Silence never approves.
-    """
+    """Remind those whose turn it is that half of the time is over, or all of it; each level tells more people."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
-    added = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
+    others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
     context = {"level": level, "whose": waiting.who, "task": waiting.task.label, "until": waiting.due}
     _mail_staff("deadline", request, event, people, is_mine=True, **context)
-    _mail_staff("deadline", request, event, added, is_mine=False, **context)
+    _mail_staff("deadline", request, event, others, is_mine=False, **context)
 
 
 def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
@@ -157,22 +152,14 @@ def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | Non
     _mail_staff("disowned", request, event, rest, is_officer=False, **context)
 
 
-def mail_evidence_altered(request: FormalRequest, event: Event) -> None:
-    """Tell the security officers and mesa de control that a stored file is not the one that was sent (M21)."""
-    _mail_staff("evidence_altered", request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
+def mail_finding(verb: str, request: FormalRequest, event: Event) -> None:
+    """Tell the security officers and mesa de control what was found: an altered file, or a failed check (M21, M25)."""
+    _mail_staff(verb, request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
 
 
 def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
     """Ask the waiver's checker for the independent check, and say by when (M25)."""
     _mail_staff("check_due", request, event, [waiver.checker], until=waiver.check_due)
-
-
-def mail_check_failed(request: FormalRequest, event: Event) -> None:
-    """Tell the security officers and mesa de control that the independent check found something (M25)."""
-    _mail_staff("check_failed", request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _mail(verb: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
@@ -206,19 +193,13 @@ def _mail_staff(verb: str, request: FormalRequest, event: Event, people: Iterabl
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
     """Tell the other people of the company what will change, without a value; it delays nothing."""
-    payload = content.payload_of(request)
+    payload = content.read_payload(request)
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
-    _mail(
-        "affected",
-        request,
-        event,
-        sorted(addresses),
-        is_service=find_kind(request).suspends_service,
-        on=show_day(payload["effective_date"]),
-        subject=title[0].lower() + title[1:],
-    )
+    is_service, day = find_kind(request).suspends_service, show_day(payload["effective_date"])
+    subject = title[0].lower() + title[1:]
+    _mail("affected", request, event, sorted(addresses), is_service=is_service, on=day, subject=subject)
 
 
 def _has_words(request: FormalRequest) -> bool:
@@ -231,7 +212,7 @@ def _find_title(request: FormalRequest) -> str:
     """Return «Cambio de domicilio fiscal y teléfono» or «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
-    return find_title(request.form, request.kind, content.payload_of(request)["items"])
+    return find_title(request.form, request.kind, content.read_payload(request)["items"])
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 VERSION = 1
 
 
-def build(
+def build_content(
     *,
     folio: str,
     form: str,
@@ -39,16 +39,13 @@ def build(
     }
 
 
-def canonical(content: dict[str, Any]) -> bytes:
-    """Return the one way to write the content: UTF-8 JSON with sorted keys, no spaces, and every text in NFC.
-
-    Lists keep their order. Raises TypeError for a float or anything that JSON does not know.
-    """
+def write_canonical(content: dict[str, Any]) -> bytes:
+    """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, NFC texts, no floats."""
     text = json.dumps(_compose_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 
 
-def digest(data: bytes) -> str:
+def hash_bytes(data: bytes) -> str:
     """Return the SHA-256 of the bytes in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 

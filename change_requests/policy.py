@@ -38,7 +38,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
         return requests.none()
     if user.is_staff:
         has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # also of a draft: nobody else reads it
-        return requests.filter(_readable_by_staff(user)).filter(Q(revision_no__gt=0) | has_mail)
+        return requests.filter(_make_staff_condition(user)).filter(Q(revision_no__gt=0) | has_mail)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
         return requests.none()
@@ -52,7 +52,7 @@ def has_represented(user: User, customer: Customer) -> bool:
     return Representative.objects.filter(user=user, customer=customer).exists()
 
 
-def _readable_by_staff(user: User) -> Q:
+def _make_staff_condition(user: User) -> Q:
     """Return the condition for the requests that the offices of this member of staff let him read."""
     if user.holds(*SEES_ALL):
         return Q()
@@ -64,7 +64,7 @@ def _readable_by_staff(user: User) -> Q:
 # -- The customer's acts (M8) ------------------------------------------------------------------------
 
 
-def powers_of(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
+def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
     """Return the powers in force with which this active person asks for the company, or None."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
@@ -77,7 +77,7 @@ def powers_of(user: User, customer: Customer, at: datetime | None = None) -> Rep
 
 def why_not_request(user: User, customer: Customer) -> Refused | None:
     """Return why the person may not ask for this company now, or None."""
-    if powers_of(user, customer) is None:
+    if find_powers(user, customer) is None:
         text = "Solo lo solicita el representante legal o un apoderado con poderes vigentes, por su empresa."
         return NotAllowed(text)
     return None
@@ -89,7 +89,7 @@ def why_not_confirm(user: User, request: FormalRequest) -> Refused | None:
     A request that undoes a change of representative may also be confirmed by the person who gets his powers back;
     otherwise only the new representative could agree to undo it.
     """
-    if powers_of(user, request.customer) is None and not _gets_powers_back(user, request):
+    if find_powers(user, request.customer) is None and not _gets_powers_back(user, request):
         text = "La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta."
         return NotAllowed(text)
     return None
@@ -112,10 +112,7 @@ def why_not_answer(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not withdraw the request, or None.
-
-    The company's representatives may until it is applied, and a supervisor once it was sent.
-    """
+    """Return why neither a representative, until it is applied, nor a supervisor may withdraw the request, or None."""
     if request.status not in WITHDRAWABLE:
         return _refuse_now(request)
     if user.is_staff and user.holds(Office.SUPERVISOR) and request.revision_no:
@@ -168,12 +165,12 @@ def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApp
         return NotAllowed("Quien implementa no decide.")
     if is_checker(user, request):
         return NotAllowed(CHECKER_APART)
-    if not user.is_active or office_for(user, approvals or find_needed_approvals(request)) is None:
+    if not user.is_active or find_deciding_office(user, approvals or find_needed_approvals(request)) is None:
         return NotAllowed("Con sus cargos de hoy no le toca decidir esta versión, o ya la decidió.")
     return None
 
 
-def office_for(user: User, approvals: list[NeededApproval]) -> str | None:
+def find_deciding_office(user: User, approvals: list[NeededApproval]) -> str | None:
     """Return the office in which the person decides: owner of an open asset, else security; None for neither."""
     for approval in approvals:
         if approval.decision is None and user.pk in approval.deciders:
@@ -200,11 +197,8 @@ def is_checker(user: User, request: FormalRequest) -> bool:
     return request.waiver is not None and request.waiver.checker_id == user.pk
 
 
-def people_who_took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of who asked, wrote, verified, decided or designated: none of them may check a waiver (M25).
-
-    Who did so before counts too, though the row names only the last: the chain remembers him.
-    """
+def find_people_who_took_part(request: FormalRequest) -> set[int]:
+    """Return the keys of all who ever asked, wrote, verified, decided or designated: none checks a waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
     people |= set(request.waivers.values_list("approved_by_id", flat=True))
@@ -214,10 +208,7 @@ def people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not write the independent check of a waiver, or None (M25).
-
-    The person whom the waiver names writes it once, after the execution.
-    """
+    """Return why this person may not write the check of a waiver, once and after the execution, or None (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -241,10 +232,7 @@ def why_not_close(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not prepare a request that undoes this one, or None.
-
-    A supervisor and the company's representatives may, once a change was applied.
-    """
+    """Return why neither a supervisor nor a representative may prepare what undoes this change, or None."""
     if request.form != Form.CHANGE or request.status not in (Status.EXECUTED, Status.CLOSED):
         return WrongStatus("Solo se deshace un cambio que se aplicó.")
     if user.is_staff and user.holds(Office.SUPERVISOR):
@@ -255,10 +243,7 @@ def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
 def why_not_implement(
     person: User, request: FormalRequest, *, designated_by: User | None = None, is_waived: bool = False
 ) -> str:
-    """Return why this person cannot apply the request, or an empty text (M24).
-
-    It is asked when somebody is designated, and again at the execution, when nobody designates.
-    """
+    """Return why this person cannot be designated, or cannot apply the request now; empty if he can (M24)."""
     if not person.holds(Office.IMPLEMENTER):
         return "Esa persona no tiene hoy el cargo de implementador."
     if person.holds(Office.DEVELOPER) and not is_waived:
@@ -280,7 +265,7 @@ def why_not_be_checker(person: User, request: FormalRequest, *, implementer: Use
         return "La revisión la hace otra persona que quien implementa."
     if person.pk == granted_by.pk:
         return "La revisión la hace otra persona que quien autoriza la excepción."
-    if person.pk in people_who_took_part(request):
+    if person.pk in find_people_who_took_part(request):
         return "Esa persona pidió, preparó, verificó, decidió o designó en esta solicitud: elija a otra."
     if not person.works_in_control or not person.is_active:
         return "Elija a alguien de mesa de control o con cargo."
@@ -295,15 +280,15 @@ def may_name_owners(user: User) -> bool:
 # -- «No fui yo» -------------------------------------------------------------------------------------
 
 
-def effect_of_objection(request: FormalRequest) -> str:
+def find_objection_effect(request: FormalRequest) -> str:
     """Return what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
-    over = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
-    if not request.revision_no or request.status in over:
+    ended = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
+    if not request.revision_no or request.status in ended:
         return ""
     return REPORT if request.status in (Status.EXECUTED, Status.CLOSED) else STOP
 
 
-def alarm_until(request: FormalRequest) -> datetime:
+def find_alarm_deadline(request: FormalRequest) -> datetime:
     """Return by when an officer looks at «no fui yo» after the execution: in the time that a verification has (M8)."""
     return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 
@@ -324,9 +309,6 @@ def why_not_mark_alarm_seen(user: User, request: FormalRequest) -> Refused | Non
     if not user.holds(Office.SECURITY_OFFICER):
         return NotAllowed("El aviso lo revisa el Responsable de Seguridad Informática.")
     return None
-
-
-# -- What the rules share ----------------------------------------------------------------------------
 
 
 def _why_not_in_office(user: User, request: FormalRequest, office: str, *statuses: str) -> Refused | None:

@@ -18,19 +18,11 @@ Status, Form = FormalRequest.Status, FormalRequest.Form
 ENDED = (Status.EXECUTED, Status.CLOSED, Status.REVERTED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED)
 # The look of each status's mark (core.templatetags.fy.state_class).
 STATUS_LOOKS = {
-    Status.DRAFT: "waiting",
-    Status.SUBMITTED: "waiting",
-    Status.VERIFYING: "open",
-    Status.IN_APPROVAL: "open",
-    Status.APPROVED: "open",
+    **dict.fromkeys((Status.DRAFT, Status.SUBMITTED, Status.RETURNED), "waiting"),
+    **dict.fromkeys((Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED), "open"),
+    **dict.fromkeys((Status.REJECTED, Status.EXPIRED, Status.FAILED), "bad"),
+    **dict.fromkeys((Status.CLOSED, Status.CANCELLED, Status.REVERTED), "closed"),
     Status.EXECUTED: "ok",
-    Status.CLOSED: "closed",
-    Status.RETURNED: "waiting",
-    Status.REJECTED: "bad",
-    Status.CANCELLED: "closed",
-    Status.EXPIRED: "bad",
-    Status.FAILED: "bad",
-    Status.REVERTED: "closed",
 }
 
 
@@ -135,33 +127,31 @@ def find_people_in(*offices: str) -> list[User]:
     return list(User.objects.filter(is_active=True, pk__in=assignments.values("user")).order_by("pk"))
 
 
-def waits_for(user: User) -> Q:
+def make_waiting_condition(user: User) -> Q:
     """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
 
     Besides the task of each request there are two acts that hold nothing up: looking at a «no fui yo» after the
     execution, and checking a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)
-    found = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
-    found |= Q(
-        waiver__checker=user,
-        waiver__checked_at__isnull=True,
-        status__in=(Status.EXECUTED, Status.CLOSED, Status.REVERTED),
-    )
+    condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
+    applied = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
+    condition |= Q(waiver__checker=user, waiver__checked_at__isnull=True, status__in=applied)
     if user.holds(Office.SUPERVISOR, Office.SECURITY_OFFICER):
-        found |= Q(alarmed_at__isnull=False)
+        condition |= Q(alarmed_at__isnull=False)
     if user.holds(Office.SUPERVISOR):
-        found |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
+        condition |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
     if user.holds(Office.INFORMATION_OWNER):
-        found |= _undecided_by(user) & Q(Exists(_assets_of_owner(user, is_open=True)))
+        condition |= _make_undecided_condition(user) & Q(Exists(_find_assets_of_owner(user, is_open=True)))
     if user.holds(Office.SECURITY_OFFICER):
-        found |= _undecided_by(user) & ~Q(Exists(_decided_by_security())) & ~Q(Exists(_assets_of_owner(user)))
-        found |= running & Q(status=Status.APPROVED, implementer__isnull=True)
-        found |= ~running & ~Q(status__in=ENDED)
-    return found & ~Q(requester=user)
-
-
-# -- Private -----------------------------------------------------------------------------------------
+        condition |= (
+            _make_undecided_condition(user)
+            & ~Q(Exists(_find_security_decision()))
+            & ~Q(Exists(_find_assets_of_owner(user)))
+        )
+        condition |= running & Q(status=Status.APPROVED, implementer__isnull=True)
+        condition |= ~running & ~Q(status__in=ENDED)
+    return condition & ~Q(requester=user)
 
 
 def _find_task(request: FormalRequest) -> Task:
@@ -177,33 +167,27 @@ def _find_task(request: FormalRequest) -> Task:
     return _TASK_OF_STATUS.get(Status(request.status), Task.NOTHING)
 
 
-def _undecided_by(user: User) -> Q:
+def _make_undecided_condition(user: User) -> Q:
     """Return the condition for running requests in approval, without an open question, that he has not decided."""
     decisions = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
     waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
     return waits & ~Q(implementer=user) & ~Q(Exists(decisions))
 
 
-def _assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of the assets a request changes that this user owns, or may decide for as alternate today.
-
-    `is_open` leaves out those that already have a decision.
-    """
+def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
+    """Return a subquery of the assets that this user decides for today; `is_open` leaves out decided ones."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
     if not is_open:
         return rows
     decided = DecisionSlot.objects.filter(
-        request=OuterRef("request"),
-        revision_no=OuterRef("request__revision_no"),
-        asset=OuterRef("asset"),
-        voided_at__isnull=True,
+        request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided), open=True)
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)
 
 
-def _decided_by_security() -> QuerySet[DecisionSlot]:
+def _find_security_decision() -> QuerySet[DecisionSlot]:
     """Return a subquery of the decision of security on the current revision, while it holds."""
     return DecisionSlot.objects.filter(
         request=OuterRef("pk"),

@@ -37,12 +37,9 @@ def find_followers(request: FormalRequest) -> Readers:
 
 
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
-    """Return who else must know: whoever loses a mail, powers or access, and every representative, each address once.
-
-    `old_mail` is the registered mail before the execution. Those who follow the progress are left out.
-    """
+    """Return who else must know: who loses the mail `old_mail`, powers or access, and every representative."""
     warned = _find_losers(request)
-    items = content.payload_of(request)["items"]
+    items = content.read_payload(request)["items"]
     if old_mail and touches_risky(items):
         warned.setdefault(old_mail.lower(), Role.OLD_MAIL)
     representatives = Representative.objects.filter(customer=request.customer_id).in_force()
@@ -69,7 +66,7 @@ def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
 def _find_losers(request: FormalRequest) -> Readers:
     """Return the addresses of those from whom the request takes powers, the registered mail, or access."""
     losers: Readers = {}
-    for item in content.payload_of(request)["items"]:
+    for item in content.read_payload(request)["items"]:
         row = find_row(item["field"])
         if row.loser:
             losers.setdefault(row.find_loser(item["old"]).lower(), Role(row.loser))

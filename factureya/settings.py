@@ -209,9 +209,9 @@ OUTBOX_STUCK_AFTER = timedelta(seconds=env.int("OUTBOX_STUCK_SECONDS", default=1
 OUTBOX_ON_SENT = {"tickets/reminder": "tickets.operations.reminder_sent"}
 # Called when a mail was not delivered, because of a bounce or a refusal: others may have its link.
 MAIL_UNDELIVERED = {
-    "accounts/invited": "accounts.operations.invitation_undelivered",
-    "accounts/invited_staff": "accounts.operations.invitation_undelivered",
-    "change_requests/set_password": "change_requests.operations.password_link_undelivered",
+    "accounts/invited": "accounts.operations.void_undelivered_invitation",
+    "accounts/invited_staff": "accounts.operations.void_undelivered_invitation",
+    "change_requests/set_password": "change_requests.operations.void_undelivered_password_link",
 }
 # Called for the files of a mail when it is sent: kind of mail -> callable(message) -> [(name, bytes, type)].
 OUTBOX_FILES = dict.fromkeys(
@@ -266,10 +266,7 @@ ATTACHMENT_ORPHAN_HOURS = 24
 # -- Accounts ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.sign_in.backends.EmailBackend"]
-PASSWORD_HASHERS = [
-    "accounts.sign_in.hashers.LeanArgon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
+PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

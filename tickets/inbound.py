@@ -79,7 +79,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
         return partial(bounces.settle_bounce, inbound, mail.bounce, sent)
-    sender = mail_sender.judge(mail)
+    sender = mail_sender.judge_sender(mail)
     if sender.refusal == mail_sender.Refusal.DMARC:
         return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
     if mail.bounce is not None:

@@ -5,18 +5,3 @@ from accounts.models.invitations import Invitation
 from accounts.models.offices import CONTROL_OFFICES, DESK_OFFICES, Office, Provider, RoleAssignment
 from accounts.models.people import FactorReset, User
 from accounts.models.representatives import Representative
-
-__all__ = [
-    "CONTROL_OFFICES",
-    "DESK_OFFICES",
-    "Contact",
-    "Customer",
-    "CustomerToVerify",
-    "FactorReset",
-    "Invitation",
-    "Office",
-    "Provider",
-    "Representative",
-    "RoleAssignment",
-    "User",
-]

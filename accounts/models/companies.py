@@ -1,8 +1,7 @@
 """Store companies and the people in them (manual 01–02)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, Q, UniqueConstraint
 from django.utils.functional import cached_property
 
 from factureya.core import clock
@@ -15,10 +14,10 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     def to_verify(self) -> "CustomerQuerySet":
         """Return the companies that wait for staff: undecided, and with a person whose mail is proven."""
         waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
-        proven = Contact.objects.filter(customer=OuterRef("pk"), user__emailaddress__verified=True)
-        return waiting.filter(Exists(proven))
+        proven = Contact.objects.filter(customer=models.OuterRef("pk"), user__emailaddress__verified=True)
+        return waiting.filter(models.Exists(proven))
 
-    def verified_with(self, rfc: "str | OuterRef") -> "CustomerQuerySet":
+    def verified_with(self, rfc: str | models.OuterRef) -> "CustomerQuerySet":
         """Return the verified company with this RFC, if there is one."""
         return self.filter(rfc=rfc, verified_at__isnull=False)
 
@@ -43,14 +42,10 @@ class Customer(Chained):
     # The one-time key of the sign-up form: a double click makes one company.
     form_key = models.CharField("clave del formulario", max_length=80, unique=True, null=True, blank=True)
     verified_at = models.DateTimeField("verificada", null=True, blank=True)
-    verified_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó"
-    )
+    verified_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="verificó")
     refused_at = models.DateTimeField("no aceptada", null=True, blank=True)
     refusal_reason = models.CharField("motivo", max_length=300, blank=True)
-    joined_to = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a"
-    )
+    joined_to = ForeignKey("self", PROTECT, null=True, blank=True, related_name="joined", verbose_name="unida a")
     status = models.CharField("estado del servicio", max_length=10, choices=Status, default=Status.ACTIVE)
     # From this instant on, which may still come: the effective date of the BAJA.
     suspended_at = models.DateTimeField("suspendido desde", null=True, blank=True)
@@ -61,43 +56,40 @@ class Customer(Chained):
         verbose_name = "cliente"
         verbose_name_plural = "clientes"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["rfc"],
                 condition=Q(verified_at__isnull=False),
                 name="one_verified_company_per_rfc",
                 violation_error_message="Ya hay una empresa verificada con ese RFC.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="verified_company_names_who",
                 condition=Q(verified_at__isnull=True, verified_by__isnull=True)
                 | Q(verified_at__isnull=False, verified_by__isnull=False),
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="refused_company_has_reason",
                 condition=Q(refused_at__isnull=True) | ~Q(refusal_reason=""),
                 violation_error_message="Escriba el motivo.",
             ),
-            models.CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
-            models.CheckConstraint(
+            CheckConstraint(name="company_not_joined_to_itself", condition=~Q(joined_to=F("id"))),
+            CheckConstraint(
                 name="verified_company_is_not_refused_or_joined",
                 condition=Q(verified_at__isnull=True) | Q(refused_at__isnull=True, joined_to__isnull=True),
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="suspended_company_has_its_instant",
                 condition=Q(status="active", suspended_at__isnull=True)
                 | Q(status="suspended", suspended_at__isnull=False),
             ),
         ]
-        indexes = [
-            models.Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True))
-        ]
+        indexes = [Index(name="customer_to_verify", fields=["created_at"], condition=Q(verified_at__isnull=True))]
 
     def __str__(self) -> str:
         return self.legal_name
 
     @property
     def chain(self) -> str:
-        """Return the name of the chain of the company's events."""
         return f"customer:{self.pk}"
 
     @property
@@ -153,15 +145,11 @@ class Contact(models.Model):
         REPRESENTATIVE = "representative", "Representante legal"
         CONTACT = "contact", "Contacto"
 
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="contact", verbose_name="persona"
-    )
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name="empresa")
+    user = models.OneToOneField("User", PROTECT, related_name="contact", verbose_name="persona")
+    customer = ForeignKey(Customer, PROTECT, related_name="contacts", verbose_name="empresa")
     role = models.CharField("carácter", max_length=20, choices=Role, default=Role.CONTACT)
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
-    invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó"
-    )
+    invited_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("alta", default=clock.now)
 
     class Meta:
@@ -181,8 +169,8 @@ class Contact(models.Model):
         """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
         if "power_listed" in self.__dict__:
             return self.__dict__["power_listed"]
-        held = self.user.representations.filter(customer_id=self.customer_id).in_force()
-        kind: str | None = held.order_by("pk").values_list("power_kind", flat=True).first()
+        powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
+        kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()
         return kind
 
     @property

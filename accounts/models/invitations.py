@@ -1,8 +1,7 @@
 """Store the invitations by which a person comes in by mail (manual 01–02)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import PROTECT, CheckConstraint, ForeignKey, Q, UniqueConstraint
 
 from accounts.models.companies import Customer
 from accounts.models.offices import Office, Provider
@@ -19,15 +18,11 @@ class Invitation(Chained):
 
     email = models.EmailField("correo")
     token_hash = models.CharField("hash del enlace", max_length=64, unique=True)
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, null=True, blank=True, related_name="invitations", verbose_name="empresa"
-    )
+    customer = ForeignKey(Customer, PROTECT, null=True, blank=True, related_name="invitations", verbose_name="empresa")
     own_tickets_only = models.BooleanField("ve solo sus tickets", default=False)
     office = models.CharField("cargo", max_length=20, choices=Office, blank=True)
-    provider = models.ForeignKey(
-        Provider, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="prestador"
-    )
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="invitó")
+    provider = ForeignKey(Provider, PROTECT, null=True, blank=True, related_name="+", verbose_name="prestador")
+    invited_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="invitó")
     created_at = models.DateTimeField("enviada", default=clock.now)
     expires_at = models.DateTimeField("vence")
     accepted_at = models.DateTimeField("aceptada", null=True, blank=True)
@@ -39,19 +34,19 @@ class Invitation(Chained):
         verbose_name = "invitación"
         verbose_name_plural = "invitaciones"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="invitation_to_company_or_office",
                 condition=Q(customer__isnull=False, office="") | (Q(customer__isnull=True) & ~Q(office="")),
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="invitation_ends_once", condition=Q(accepted_at__isnull=True) | Q(cancelled_at__isnull=True)
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_pending_invitation_to_company",
                 fields=["customer", "email"],
                 condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True, office=""),
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="one_pending_staff_invitation",
                 fields=["email"],
                 condition=Q(accepted_at__isnull=True, cancelled_at__isnull=True) & ~Q(office=""),

@@ -1,8 +1,7 @@
 """Store who gives the service, and the dated offices (cargos) of staff (M3; spec: manual-clauses.md, Offices)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 
 from factureya.core import clock
 
@@ -16,7 +15,7 @@ class Provider(models.Model):
     class Meta:
         verbose_name = "prestador"
         verbose_name_plural = "prestadores"
-        constraints = [models.UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider")]
+        constraints = [UniqueConstraint(fields=["is_own"], condition=Q(is_own=True), name="one_own_provider")]
 
     def __str__(self) -> str:
         return self.name
@@ -58,15 +57,13 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
 class RoleAssignment(models.Model):
     """Store a dated office that somebody else granted; it is ended and never deleted."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
+    user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
     office = models.CharField("cargo", max_length=20, choices=Office)
-    provider = models.ForeignKey(Provider, models.PROTECT, null=True, blank=True, verbose_name="prestador")
+    provider = ForeignKey(Provider, PROTECT, null=True, blank=True, verbose_name="prestador")
     starts_at = models.DateTimeField("desde", default=clock.now)
     ends_at = models.DateTimeField("hasta", null=True, blank=True)
-    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="otorgó")
-    ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó"
-    )
+    granted_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="otorgó")
+    ended_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="terminó")
 
     objects = RoleAssignmentQuerySet.as_manager()
 
@@ -74,21 +71,21 @@ class RoleAssignment(models.Model):
         verbose_name = "cargo"
         verbose_name_plural = "cargos"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="office_granted_by_another",
                 condition=~Q(granted_by=F("user")),
                 violation_error_message="Nadie se otorga un cargo a sí mismo.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="desk_office_has_provider",
                 condition=Q(office__in=["agent", "third_party_agent", "supervisor"], provider__isnull=False)
                 | (~Q(office__in=["agent", "third_party_agent", "supervisor"]) & Q(provider__isnull=True)),
                 violation_error_message="Indique el prestador del agente.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="office_ends_after_it_starts", condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at"))
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["user", "office"], condition=Q(ends_at__isnull=True), name="one_open_assignment_per_office"
             ),
         ]

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q, UniqueConstraint
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
@@ -23,10 +22,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """Return a new person who can sign in; the address is stored in lower case.
-
-        Without a password, no password works.
-        """
+        """Return a new person who can sign in, by an address in lower case; without a password none works."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         user.save(using=self._db)
@@ -64,16 +60,13 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return self.full_name or self.email
 
     def get_full_name(self) -> str:
-        """Return the name that others see, or the address if there is none."""
         return self.full_name or self.email
 
     def get_short_name(self) -> str:
-        """Return the first name."""
         return self.full_name.split(" ")[0]
 
     @property
     def chain(self) -> str:
-        """Return the name of the chain of the person's events."""
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
@@ -124,13 +117,11 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 class FactorReset(models.Model):
     """Store the removal of a lost second factor: one person asks and another approves; it is never deleted."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="persona")
+    user = ForeignKey("User", PROTECT, related_name="+", verbose_name="persona")
     reason = models.CharField("motivo", max_length=300)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="pidió")
+    requested_by = ForeignKey("User", PROTECT, related_name="+", verbose_name="pidió")
     requested_at = models.DateTimeField("pedido", default=clock.now)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió"
-    )
+    decided_by = ForeignKey("User", PROTECT, null=True, blank=True, related_name="+", verbose_name="decidió")
     decided_at = models.DateTimeField("decidido", null=True, blank=True)
     approved = models.BooleanField("aprobado", null=True, blank=True)
 
@@ -138,25 +129,23 @@ class FactorReset(models.Model):
         verbose_name = "restablecimiento del segundo factor"
         verbose_name_plural = "restablecimientos del segundo factor"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_takes_two_people",
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
                 violation_error_message="Quien lo pide no lo aprueba.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_by_others",
                 condition=~Q(requested_by=F("user")) & (Q(decided_by__isnull=True) | ~Q(decided_by=F("user"))),
                 violation_error_message="Nadie restablece su propio segundo factor.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="factor_reset_decided_whole",
                 condition=Q(decided_by__isnull=True, decided_at__isnull=True, approved__isnull=True)
                 | Q(decided_by__isnull=False, decided_at__isnull=False, approved__isnull=False),
             ),
-            models.CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
-            models.UniqueConstraint(
-                name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)
-            ),
+            CheckConstraint(name="factor_reset_has_reason", condition=~Q(reason="")),
+            UniqueConstraint(name="one_open_factor_reset", fields=["user"], condition=Q(decided_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

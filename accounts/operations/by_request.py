@@ -6,16 +6,13 @@ of the person or the company, inside the transaction of the execution.
 
 from accounts.models import Contact, Customer, Invitation, User
 from accounts.operations import people
-from accounts.operations.common import lock_user
+from accounts.operations.common import end_sessions, lock_user
 from factureya.core import audit
 from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Mail an invitation for an ALTA and return it; a pending one gets a new link.
-
-    `invited_by` is the representative who asked.
-    """
+    """Mail an invitation for an ALTA, asked by `invited_by`, and return it; a pending one gets a new link."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -26,29 +23,21 @@ def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by:
 
 
 def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
-    """Close an account for a BAJA and return the person; every session ends with its next request.
-
-    Raises Refused if the account is closed already.
-    """
+    """Close an account for a BAJA and return the person; every session ends with its next request."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta ya está desactivada.")
     person.is_active = False
-    person.session_epoch += 1
-    person.save(update_fields=["is_active", "session_epoch"])
+    end_sessions(person, "is_active")
     audit.record("person.deactivated", person, actor=actor, reason=folio)
     return person
 
 
 def void_password(pk: int, *, folio: str, actor: User) -> User:
-    """Void the password for a CLAVE and return the person: sessions end, and a mailed link gives a new password.
-
-    Raises Refused if the account is closed.
-    """
+    """Void the password for a CLAVE and return the person: sessions end, and a mailed link gives a new password."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta está desactivada.")
     person.set_unusable_password()
-    person.session_epoch += 1
-    person.save(update_fields=["password", "session_epoch"])
+    end_sessions(person, "password")
     audit.record("person.password_voided", person, actor=actor, folio=folio)
     return person
 
@@ -58,8 +47,7 @@ def void_password_link(pk: int, *, folio: str) -> bool:
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:
         return False
-    person.session_epoch += 1  # the link is signed over it
-    person.save(update_fields=["session_epoch"])
+    end_sessions(person)  # the link is signed over it
     audit.record("person.password_link_voided", person, actor=None, folio=folio)
     return True
 
@@ -67,7 +55,6 @@ def void_password_link(pk: int, *, folio: str) -> bool:
 def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
     """Change the role of a person who won or lost powers; the sessions end, and the person signs in again."""
     person = lock_user(pk)
-    person.session_epoch += 1
-    person.save(update_fields=["session_epoch"])
+    end_sessions(person)
     Contact.objects.filter(user=person).update(role=role)
     audit.record("person.role_changed", person, actor=actor, role=role, folio=folio)

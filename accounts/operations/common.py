@@ -33,6 +33,12 @@ def lock_user(pk: int) -> User:
     return lock(User.objects.all(), pk)
 
 
+def end_sessions(person: User, *columns: str) -> None:
+    """End every session of the locked person by changing what they are bound to, and save `columns` too."""
+    person.session_epoch += 1
+    person.save(update_fields=["session_epoch", *columns])
+
+
 def make_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
     """Make a person with one address and return the person.
 

@@ -58,8 +58,7 @@ def register_company(
 def verify_company(pk: int, *, actor: User) -> Customer:
     """Mark a company as verified by staff and return it; its first contact becomes the representative (M8).
 
-    The representative is written first, because only an execution may write one for a verified company (M1). Raises
-    Refused if it was decided before, if the mail of its person is not proven, or if a verified company has that RFC.
+    The representative is written first, because only an execution may write one for a verified company (M1).
     """
     with _lock_undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
@@ -73,7 +72,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
         except IntegrityError:  # somebody verified its double in this very moment
             raise Refused(ALREADY_KNOWN) from None
         event = audit.record("company.verified", customer, actor=actor, representative=first.user_id)
-        notifications.tell_company_verified(customer, event)
+        notifications.tell_company_decided("verified", customer, event)
     return customer
 
 
@@ -85,40 +84,36 @@ def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
         customer.refused_at, customer.refusal_reason = now(), reason
         customer.save(update_fields=["refused_at", "refusal_reason"])
         event = audit.record("company.refused", customer, actor=actor, reason=reason)
-        notifications.tell_company_refused(customer, event)
+        notifications.tell_company_decided("refused", customer, event)
     return customer
 
 
 def join_company(pk: int, *, actor: User) -> Customer:
-    """Move the contacts and tickets of a second sign-up to the verified company with its RFC, and return that company.
+    """Move the people and tickets of a second sign-up to the verified company with its RFC, and return that company.
 
-    The registered data of the known company stay. A person who moves is an ordinary contact there. Raises Refused if
-    there is no verified company with that RFC.
+    The registered data of the known company stay. A person who moves is an ordinary contact there.
     """
     with _lock_undecided(pk, actor) as customer:
-        known = Customer.objects.verified_with(customer.rfc).first()
-        if known is None:
+        target = Customer.objects.verified_with(customer.rfc).first()
+        if target is None:
             raise Refused("No hay una empresa verificada con ese RFC; verifique esta.")
         people = [contact.user for contact in customer.contacts.select_related("user")]
-        customer.joined_to = known
+        customer.joined_to = target
         customer.save(update_fields=["joined_to"])
-        _call_joined_hooks(customer, known, actor)
-        customer.contacts.update(customer=known, role=Contact.Role.CONTACT)
+        _call_joined_hooks(customer, target, actor)
+        customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
         # Once more: what its people were sending until their place in the company was locked.
-        _call_joined_hooks(customer, known, actor)
+        _call_joined_hooks(customer, target, actor)
         event = audit.record(
-            "company.joined", customer, actor=actor, into=known.chain, people=[person.pk for person in people]
+            "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]
         )
-        notifications.tell_company_joined(people, known, event)
-    return known
+        notifications.tell_company_joined(people, target, event)
+    return target
 
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Yield the locked company that still waits for staff.
-
-    Raises Refused if it does not, or the actor may not decide.
-    """
+    """Yield the locked company that still waits for staff, if the actor may decide about it."""
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.

@@ -30,11 +30,7 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Mail a new link for a pending invitation and return the invitation; the old link stops working.
-
-    The representative who sends a company's invitation again answers for it: the link works only while those powers
-    last (M8).
-    """
+    """Mail a new link, for which the actor answers now (M8), and return the invitation; the old link is void."""
     with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
             invitation.invited_by = actor
@@ -52,18 +48,12 @@ def cancel_invitation(pk: int, *, actor: User) -> Invitation:
 
 
 def open_invitation(token: str) -> Invitation:
-    """Return the invitation of a link, if it can be used now.
-
-    Raises Refused if the link is forged, used, cancelled, too old or void.
-    """
+    """Return the invitation of a link. Raises Refused if the link is forged, used, cancelled, too old or void."""
     return _find_usable(Invitation.objects.filter(token_hash=_hash_token(token)))
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """Make the account of an invited person and return the person; the link proves the mail and works once.
-
-    Raises Refused as `open_invitation` does.
-    """
+    """Make the account of an invited person and return the person; the link proves the mail and works once."""
     digest, hashed = _hash_token(token), make_password(password)
     with transaction.atomic():
         invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=digest))
@@ -81,17 +71,17 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     return person
 
 
-def invitation_undelivered(mail: OutboxMessage) -> None:
+def void_undelivered_invitation(mail: OutboxMessage) -> None:
     """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
 
     The returned mail shows the link to others. An older mail of the same invitation voids nothing, because its link
     does not work any more. An invitation that was accepted all the same stays, and the person who invited is told so.
     """
     with transaction.atomic():
-        sent = Invitation.objects.select_for_update().filter(
+        invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [invitation for invitation in sent.order_by("-created_at") if invitation.chain == mail.about]
+        of_mail = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
         if not of_mail or _was_sent_again(mail):
             return
         invitation = of_mail[0]
@@ -108,7 +98,7 @@ def invitation_undelivered(mail: OutboxMessage) -> None:
         notifications.tell_invitation_undelivered(invitation, event)
 
 
-def code_came_back(email: str) -> bool:
+def has_code_come_back(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
     An address without an account is sent a mail too, so the answer does not tell who has one.
@@ -146,10 +136,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Set a new password that the person chose; every other session ends.
-
-    `person` gets the new hash, so that allauth can keep the session in which it happened.
-    """
+    """Set a new password in `person`, whose session is kept, and in the row; every other session ends."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -221,9 +208,9 @@ def _hash_token(token: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _find_usable(found: QuerySet[Invitation]) -> Invitation:
+def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
     """Return the invitation that the query finds, if it can be used now. Raises Refused if not."""
-    invitation = found.first()
+    invitation = invitations.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
     require(invitation.undelivered_at is None, RETURNED)

@@ -20,7 +20,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import factor_keys, people
-from accounts.operations.common import lock_user, reload_person, require_fit, require_superuser
+from accounts.operations.common import end_sessions, lock_user, reload_person, require_fit, require_superuser
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, require
@@ -55,11 +55,7 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at`, and return it.
-
-    Raises Refused if it is the actor's own, for a customer's contact, given twice, or has the wrong kind of provider
-    (M3).
-    """
+    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at` (M3)."""
     with transaction.atomic():
         require_superuser(actor)
         person = lock_user(pk)
@@ -69,8 +65,8 @@ def grant_office(
         require(not is_contact, "Es contacto de un cliente; el personal usa otra cuenta.")
         _check_provider(office, provider)
         _check_third_party(person, office)
-        held = RoleAssignment.objects.filter(user=person, office=office).not_ended()
-        require(not held.exists(), "Ya tiene ese cargo.")
+        assignments = RoleAssignment.objects.filter(user=person, office=office).not_ended()
+        require(not assignments.exists(), "Ya tiene ese cargo.")
         start = starts_at or now()
         require(ends_at is None or ends_at > start, "El cargo termina después de empezar.")
         assignment = RoleAssignment.objects.create(
@@ -114,7 +110,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
         require(person.pk != actor.pk, "Nadie desactiva su propia cuenta.")
         require(person.is_active, "La cuenta ya está desactivada.")
         person.is_active = False
-        _end_sessions(person, "is_active")
+        end_sessions(person, "is_active")
         audit.record("person.deactivated", person, actor=actor, reason=reason)
     return person
 
@@ -133,7 +129,7 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     return person
 
 
-def factor_enrolled(person: User) -> None:
+def record_enrolled_factor(person: User) -> None:
     """End all other sessions of a person who enrolled a second factor, and record it.
 
     A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`
@@ -141,7 +137,7 @@ def factor_enrolled(person: User) -> None:
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
-        _end_sessions(locked)
+        end_sessions(locked)
         audit.record("factor.enrolled", locked, actor=locked)
     person.session_epoch = locked.session_epoch
 
@@ -154,12 +150,12 @@ def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
         person = lock_user(pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede pedirlo con sus cargos de hoy.")
         require(person.pk != actor.pk, "Nadie restablece su propio segundo factor.")
-        require(_has_factor(person), "Esa persona no tiene segundo factor.")
+        require(Authenticator.objects.filter(user=person).exists(), "Esa persona no tiene segundo factor.")
         undecided = FactorReset.objects.filter(user=person, decided_at__isnull=True)
         require(not undecided.exists(), "Ya está pedido; falta que otra persona lo apruebe.")
         reset = FactorReset.objects.create(user=person, reason=reason, requested_by=actor)
         event = audit.record("factor.reset_requested", person, actor=actor, reason=reason)
-        notifications.tell_factor_reset_requested(reset, event)
+        notifications.tell_factor_reset("requested", reset, event)
     return reset
 
 
@@ -169,9 +165,9 @@ def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
         person = lock_user(reset.user_id)
         _store_decision(reset, actor, approved=True)
         Authenticator.objects.filter(user=person).delete()
-        _end_sessions(person)
+        end_sessions(person)
         event = audit.record("factor.reset", person, actor=actor, requested_by=reset.requested_by_id)
-        notifications.tell_factor_reset_done(reset, event)
+        notifications.tell_factor_reset("done", reset, event)
     return reset
 
 
@@ -184,15 +180,12 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def reencrypt_factors() -> tuple[int, list[str]]:
-    """Encrypt each second factor with the first key; return how many changed, and whose factor no key decrypts (M3).
-
-    A second run changes nothing. Each factor that changes leaves one event.
-    """
+    """Encrypt second factors with the first key; return how many changed, and whose no key decrypts (M3)."""
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
-            found = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
-            factor = found.filter(pk=pk).first()
+            factors = Authenticator.objects.select_for_update(of=("self",)).select_related("user")
+            factor = factors.filter(pk=pk).first()
             if factor is None or factor_keys.is_current(factor):
                 continue
             if not factor_keys.is_readable(factor):
@@ -236,18 +229,15 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 def _check_third_party(person: User, office: str) -> None:
     """Raise Refused if the person would work for a third party and take part in approvals (M3)."""
-    held = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
-    offices = held | {office}
+    held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
+    offices = held_offices | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
     require(not is_both, "Quien trabaja para un tercero no tiene cargos de mesa de control.")
 
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
-    """Yield the locked request that nobody decided.
-
-    Raises Refused if it was decided, or the actor may not decide it.
-    """
+    """Yield the locked request that nobody decided, if the actor may decide it."""
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
@@ -261,14 +251,3 @@ def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
     """Store who decided the request, when, and how."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])
-
-
-def _has_factor(person: User) -> bool:
-    """Return True if the person has a second factor."""
-    return bool(Authenticator.objects.filter(user=person).exists())
-
-
-def _end_sessions(person: User, *also: str) -> None:
-    """End every session of the person by changing what they are bound to; `also` names other columns to save."""
-    person.session_epoch += 1  # re-read under the lock
-    person.save(update_fields=["session_epoch", *also])

@@ -20,7 +20,6 @@ from accounts import operations, passwords
 from accounts.models import User
 from accounts.notifications import make_page_url
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import choose_landing
 from accounts.sign_in.allauth_internal import ratelimit
 from accounts.web.client_address import read_client_ip
 from factureya.core.mail import outbox
@@ -32,6 +31,15 @@ WRONG_CODE = "Ese código no es correcto. Revíselo en el correo más reciente q
 WRONG_FACTOR = "Ese código no es correcto o ya cambió. Escriba el que ve ahora en su aplicación."
 # Mails that carry a code: their text is wiped once they are sent.
 SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_reset_code"}
+
+
+def choose_landing(user: Any) -> str:
+    """Return the page where the person works: the admin, /control/, the tickets, or else the profile."""
+    if user.works_in_admin:
+        return reverse("admin:index")
+    if user.works_in_control:
+        return reverse("control:inbox")
+    return reverse("tickets:list" if user.membership else "accounts:home")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -49,8 +57,6 @@ class AccountAdapter(DefaultAccountAdapter):
         "too_many_login_attempts": TOO_MANY,
         "rate_limited": TOO_MANY,
     }
-
-    # -- Mails go through the outbox -----------------------------------------------------------------
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Queue `templates/mail/account/<name>.txt`; its links use SITE_URL and never the host of the request."""
@@ -71,14 +77,10 @@ class AccountAdapter(DefaultAccountAdapter):
             is_secret=name in SECRET_MAILS,
         )
 
-    # -- Where people go -----------------------------------------------------------------------------
-
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Return the page where this person works."""
         return choose_landing(request.user)
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
-        """Return the page where this person works: a new customer may open tickets at once."""
         return choose_landing(request.user)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
@@ -93,10 +95,7 @@ class AccountAdapter(DefaultAccountAdapter):
         )
 
     def is_ajax(self, request: HttpRequest) -> bool:
-        """Return False: there is one kind of answer."""
         return False
-
-    # -- Passwords -----------------------------------------------------------------------------------
 
     def clean_password(self, password: str, user: User | None = None) -> str:
         """Return the new password. Raises ValidationError with its faults in our words."""
@@ -107,10 +106,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Set the password through the operation, which records it and ends other sessions."""
         operations.change_password(user, password)
 
-    # -- Limits: per address, per account, and of all failures together --------------------------------
-
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return the address by which limits are counted."""
         return read_client_ip(request)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
@@ -150,14 +146,10 @@ class MFAAdapter(DefaultMFAAdapter):
         return str(image.to_string(encoding="unicode"))
 
     def encrypt(self, text: str) -> str:
-        """Return the text encrypted with the first key of `factor_keys`."""
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the text decrypted with any key.
-
-        If none decrypts it, return a random secret, so that every code is just wrong.
-        """
+        """Return the text decrypted with any key, or else a random secret, so that every code is just wrong."""
         try:
             return factor_keys.decrypt(encrypted_text)
         except InvalidToken:

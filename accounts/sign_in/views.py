@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from accounts import operations
 from accounts.forms import FACTOR_UNREADABLE
 from accounts.operations import factor_keys
-from accounts.sign_in.after_login import choose_landing
+from accounts.sign_in.adapter import choose_landing
 from accounts.sign_in.allauth_internal import SECRET_SESSION_KEY, get_pending_stage, record_authentication
 from accounts.web import form_memory
 
@@ -46,7 +46,6 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the demo's accounts if DEMO is on, and whether typed text waits for the person."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -73,7 +72,6 @@ class ConfirmResetView(account.ConfirmPasswordResetCodeView):
     """Ask for the mailed code before a new password."""
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Add the address that the code was mailed to."""
         return {**super().get_form_kwargs(), "email": self._process.state["email"]}
 
 
@@ -90,7 +88,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
         """End the other sessions, and record the factor in this one, so that staff is not asked again at once."""
         with transaction.atomic():
             response = super().form_valid(form)
-            operations.factor_enrolled(self.request.user)
+            operations.record_enrolled_factor(self.request.user)
         update_session_auth_hash(self.request, self.request.user)
         record_authentication(self.request, self.request.user, "mfa", type="totp")
         return response

@@ -1,7 +1,5 @@
 """Decide about sign-ups (*Clientes por verificar*), and show companies (*Clientes*), read-only."""
 
-from collections.abc import Callable
-
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -10,43 +8,43 @@ from django.template.response import TemplateResponse
 from accounts import operations, policy
 from accounts.models import Contact, Customer
 from accounts.staff.forms import RefuseForm
-from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context, require
+from accounts.staff.pages import ROWS, attempt_operation, get_search_text, page_context
 from accounts.web.mixins import get_person
 
 TO_VERIFY = "admin:accounts_customertoverify_changelist"
 
+_DECISIONS = {
+    "verify": (operations.verify_company, "Verificó a {}."),
+    "join": (operations.join_company, "Unió a las personas y los tickets de {}."),
+}
 
-def to_verify(request: HttpRequest) -> HttpResponse:
+
+def list_to_verify(request: HttpRequest) -> HttpResponse:
     """Show the oldest companies that wait, with what is special about each."""
-    require(policy.may_verify(get_person(request)))
-    known = Customer.objects.verified_with(OuterRef("rfc"))
-    rows = Customer.objects.to_verify().annotate(has_known=Exists(known)).order_by("created_at")
+    same_rfc = Customer.objects.verified_with(OuterRef("rfc"))
+    rows = Customer.objects.to_verify().annotate(has_known=Exists(same_rfc)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
     return TemplateResponse(request, "admin/accounts/to_verify.html", context)
 
 
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
+def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
-    require(policy.may_verify(get_person(request)))
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
     return _render_decide_page(request, customer, RefuseForm())
 
 
-def verify(request: HttpRequest, pk: int) -> HttpResponse:
-    """Verify the company (POST)."""
-    return _decide_at_once(request, pk, operations.verify_company, "Verificó a {}.")
-
-
-def join(request: HttpRequest, pk: int) -> HttpResponse:
-    """Join the company to the known one with its RFC (POST)."""
-    return _decide_at_once(request, pk, operations.join_company, "Unió a las personas y los tickets de {}.")
+def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Carry out a decision that needs no form (POST); go to the list, or back to the company if it was refused."""
+    customer = get_object_or_404(Customer, pk=pk)
+    operation, done = _DECISIONS[verb]
+    if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
+        return redirect(TO_VERIFY)
+    return redirect("admin:accounts_customertoverify_change", customer.pk)
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     """Refuse the company with the reason (POST)."""
-    require(policy.may_verify(get_person(request)))
-    customer = get_object_or_404(Customer, pk=pk)
-    form = RefuseForm(request.POST)
+    customer, form = get_object_or_404(Customer, pk=pk), RefuseForm(request.POST)
     done = f"No aceptó a {customer.legal_name}."
     if form.is_valid() and attempt_operation(
         request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data
@@ -55,22 +53,20 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     return _render_decide_page(request, customer, form)
 
 
-def customers(request: HttpRequest) -> HttpResponse:
+def list_customers(request: HttpRequest) -> HttpResponse:
     """Show the newest companies, or those found by RFC, name or registered mail."""
-    require(policy.may_see_customers(get_person(request)))
     words = get_search_text(request)
-    found = Customer.objects.order_by("-pk")
+    customers = Customer.objects.order_by("-pk")
     if words:
-        found = found.filter(
+        customers = customers.filter(
             Q(rfc__startswith=words.upper()) | Q(legal_name__icontains=words) | Q(registered_email__iexact=words)
         )
-    context = page_context(request, "Clientes", rows=found[:ROWS], words=words, shown=ROWS)
+    context = page_context(request, "Clientes", rows=customers[:ROWS], words=words, shown=ROWS)
     return TemplateResponse(request, "admin/accounts/customers.html", context)
 
 
-def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
+def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one company: registered data, read-only (M1), its people, and what was decided about it."""
-    require(policy.may_see_customers(get_person(request)))
     related = Customer.objects.select_related("joined_to", "verified_by")
     customer = get_object_or_404(related, pk=pk)
     context = page_context(
@@ -102,12 +98,3 @@ def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseFo
         form=form,
     )
     return TemplateResponse(request, "admin/accounts/decide.html", context)
-
-
-def _decide_at_once(request: HttpRequest, pk: int, operation: Callable[..., Customer], done: str) -> HttpResponse:
-    """Carry out a decision that needs no form, and go back to the list, or to the company if it was refused."""
-    require(policy.may_verify(get_person(request)))
-    customer = get_object_or_404(Customer, pk=pk)
-    if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
-        return redirect(TO_VERIFY)
-    return redirect("admin:accounts_customertoverify_change", customer.pk)

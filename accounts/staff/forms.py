@@ -58,7 +58,6 @@ class OfficeForm(PlainForm):
         provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
-        """Check that an office of the desk has a provider, and return the data."""
         data = super().clean() or {}
         if data.get("office") in DESK_OFFICES and not data.get("provider"):
             self.add_error("provider", "Indique el prestador.")
@@ -71,37 +70,34 @@ def _require_near_day(day: date) -> None:
         raise forms.ValidationError("Escriba un día entre los años 2000 y 2100.")
 
 
+def _make_day_field(which: str) -> forms.DateField:
+    """Return the field of an optional day; `which` names the day in its error message."""
+    return forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
+        error_messages={"invalid": f"Escriba el {which} día como AAAA-MM-DD."},
+        validators=[_require_near_day],
+    )
+
+
 class GrantForm(OfficeForm):
     """Ask for an office of somebody who has an account."""
 
-    first_day = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
-        error_messages={"invalid": "Escriba el primer día como AAAA-MM-DD."},
-        validators=[_require_near_day],
-    )
-    last_day = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
-        error_messages={"invalid": "Escriba el último día como AAAA-MM-DD."},
-        validators=[_require_near_day],
-    )
+    first_day = _make_day_field("primer")
+    last_day = _make_day_field("último")
     words = {
         **OfficeForm.words,
         "first_day": ("Primer día (opcional)", "Vacío: desde ahora.", ""),
         "last_day": ("Último día (opcional)", "Vacío: hasta que se termine.", ""),
     }
 
-    def get_terms(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, Any]:
         """Return the arguments of the granting operation; the last day counts whole."""
-        data = self.cleaned_data
-        last = data["last_day"]
-        return {
-            "office": data["office"],
-            "provider": data["provider"],
-            "starts_at": _make_midnight(data["first_day"]) if data["first_day"] else None,
-            "ends_at": _make_midnight(last + timedelta(days=1)) if last else None,
-        }
+        data = super().clean()
+        first, last = data.pop("first_day", None), data.pop("last_day", None)
+        data["starts_at"] = _make_midnight(first) if first else None
+        data["ends_at"] = _make_midnight(last + timedelta(days=1)) if last else None
+        return data
 
 
 class InviteStaffForm(OfficeForm):
@@ -124,6 +120,6 @@ class ProviderForm(PlainForm):
     words = {"name": ("Nombre del prestador", "", "Escriba el nombre del prestador.")}
 
 
-def _make_midnight(day: Any) -> datetime:
+def _make_midnight(day: date) -> datetime:
     """Return the beginning of a day in local time."""
     return timezone.make_aware(datetime.combine(day, time.min))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest
 
@@ -12,12 +11,6 @@ from accounts import operations
 
 ROWS = 50  # a page of a list; who looks for somebody else searches
 MAX_QUERY = 100  # characters of a search
-
-
-def require(allowed: bool) -> None:
-    """Raise PermissionDenied unless `allowed` is true; `admin_view` checks only that somebody works here."""
-    if not allowed:
-        raise PermissionDenied
 
 
 def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:

@@ -22,8 +22,6 @@ class FactureyaAdminSite(AdminSite):
     site_header = "Factureya Soporte"
     site_title = "Administración Factureya"
     index_title = "Administración"
-    site_url = "/"
-    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return True for superusers and staff of the desk today, with a second factor if one is required."""
@@ -50,28 +48,23 @@ class FactureyaAdminSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Lead people of the desk to the queue, and show superusers the list of pages."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Lead to the one page where people sign in."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Lead to the one page where people change their own password, with its limits."""
         return redirect("account_change_password")
 
     def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Lead to the profile: nothing is done here."""
         return redirect("account_change_password")
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
-        """Lead to the one page where people sign out; a GET asks first."""
         return account_views.logout(request)
 
     def _works_here(self, request: HttpRequest) -> bool:

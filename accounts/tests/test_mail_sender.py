@@ -72,7 +72,7 @@ def mail_of(name: str) -> Any:
 @pytest.mark.parametrize("name", SENDERS)
 def test_whose_word_a_mail_is(name: str):
     expected = SENDERS[name][2]
-    sender = mail_sender.judge(mail_of(name))
+    sender = mail_sender.judge_sender(mail_of(name))
     if isinstance(expected, list):
         assert ([person.email for person in sender.people], sender.refusal) == (expected, None)
     else:
@@ -91,7 +91,7 @@ def test_both_handlers_ask_the_rule(name: str):
 @pytest.mark.parametrize("name", SENDERS)
 def test_where_no_verdict_is_required_a_failing_one_is_still_refused(name: str, settings: Any):
     settings.MAIL_IN_REQUIRE_VERDICT = False
-    sender, expected = mail_sender.judge(mail_of(name)), SENDERS[name][2]
+    sender, expected = mail_sender.judge_sender(mail_of(name)), SENDERS[name][2]
     if expected == "no-verdict":
         assert [person.email for person in sender.people] == [ANA]
     else:

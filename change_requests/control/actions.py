@@ -191,7 +191,7 @@ class Waive(NamingView):
         """Return the people of Development who may implement, and the people who may check them."""
         return {
             "people": people.list_developers(_find_involved(page)),
-            "checkers": people.list_checkers(policy.people_who_took_part(page.formal_request) | {page.user.pk}),
+            "checkers": people.list_checkers(policy.find_people_who_took_part(page.formal_request) | {page.user.pk}),
         }
 
 

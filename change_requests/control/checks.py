@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from change_requests import payload
-from change_requests.kinds import content, labels
-from change_requests.kinds.fields import find_new_mail
+from change_requests.kinds import content
+from change_requests.kinds.fields import find_new_mail, find_row
 from change_requests.models import FormalRequest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _check_integrity(checks: Checks, page: "RequestPage") -> None:
     if page.revision is None:
         return
     checks.note(
-        payload.digest(page.revision.payload.encode()) == page.revision.sha256,
+        payload.hash_bytes(page.revision.payload.encode()) == page.revision.sha256,
         "El contenido corresponde a su SHA-256",
         "El contenido no corresponde a su SHA-256: no decida y avise a Seguridad",
     )
@@ -82,7 +82,9 @@ def _check_integrity(checks: Checks, page: "RequestPage") -> None:
 def _check_current_values(checks: Checks, page: "RequestPage") -> None:
     """Note which of today's values are not the old ones of the request; such a request fails when it is executed."""
     changed = [
-        labels.label(item["field"]) for item in page.items if content.today_of(page.formal_request, item) != item["old"]
+        find_row(item["field"]).label
+        for item in page.items
+        if content.find_value_today(page.formal_request, item) != item["old"]
     ]
     checks.note(
         not changed,

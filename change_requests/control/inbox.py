@@ -18,7 +18,7 @@ from change_requests.control.wording import Chip
 from change_requests.kinds.folios import find_folio, read_folio
 from change_requests.kinds.registry import find_title
 from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
-from change_requests.progress import ENDED, waits_for
+from change_requests.progress import ENDED, make_waiting_condition
 from factureya.core import keyset
 from factureya.core.templatetags.fy import when
 
@@ -111,7 +111,7 @@ class InboxQuery:
 def read_page(user: User, asked: InboxQuery) -> Page:
     """Return the page of the inbox that this person asks for."""
     visible = policy.visible_to(user)
-    mine, current = visible.filter(waits_for(user)), visible.exclude(status__in=ENDED)
+    mine, current = visible.filter(make_waiting_condition(user)), visible.exclude(status__in=ENDED)
     found = {MINE: mine, OPEN: current, DONE: visible.filter(status__in=ENDED)}[asked.view]
     if asked.query:
         found = visible.filter(_matching(asked.query))

@@ -19,7 +19,7 @@ from change_requests.control.checks import Checks, run_checks
 from change_requests.control.steps import Step, list_steps
 from change_requests.control.wording import Chip, Turn
 from change_requests.documents import evidence
-from change_requests.kinds import content, labels
+from change_requests.kinds import content
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import show_day
@@ -154,7 +154,7 @@ class RequestPage:
         may_revert = policy.why_not_revert(self.user, self.formal_request) is None
         return Alarm(
             since,
-            policy.alarm_until(self.formal_request),
+            policy.find_alarm_deadline(self.formal_request),
             [_name_mailbox(data) for data in objections.values_list("data", flat=True)],
             reverse("control:revert", args=[self.folio]) if may_revert else "",
         )
@@ -360,9 +360,9 @@ def _compare_values(first: dict[str, str], second: dict[str, str]) -> list[tuple
     """Return for each field its label and its two values, in words."""
     return [
         (
-            labels.label(name),
-            labels.value(name, str(first.get(name, ""))),
-            labels.value(name, str(second.get(name, ""))),
+            find_row(name).label,
+            find_row(name).show(str(first.get(name, ""))),
+            find_row(name).show(str(second.get(name, ""))),
         )
         for name in {**first, **second}
     ]

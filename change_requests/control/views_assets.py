@@ -16,7 +16,7 @@ from accounts.web.mixins import PrivateView, get_person
 from change_requests import operations
 from change_requests.control import people
 from change_requests.control.forms import OwnerForm
-from change_requests.kinds import labels
+from change_requests.kinds.fields import find_row
 from change_requests.models import ACCESS, InformationAsset
 
 
@@ -47,7 +47,7 @@ class Assets(AssetsView):
         rows = [
             {
                 "asset": asset,
-                "fields": ", ".join(labels.label(code) for code in asset.fields),
+                "fields": ", ".join(find_row(code).label for code in asset.fields),
                 "is_vacant": asset.owner_id not in in_office,
             }
             for asset in assets

@@ -12,7 +12,7 @@ from accounts import passwords
 from accounts.models import User
 from change_requests.kinds.base import RequestKind
 from change_requests.kinds.inputs import ODD_CHARACTER, Choice, Day, Line, Tick
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.kinds.values import MAX_REASON
 from factureya.core.forms import FilesField, FilesMixin, PortalForm, Text
 
@@ -31,7 +31,7 @@ class KindForm(PortalForm):
     def __init__(self, *args: Any, form: str, **options: Any) -> None:
         """Offer the kinds of this form (FormalRequest.Form)."""
         super().__init__(*args, **options)
-        kinds = kinds_of_form(form)
+        kinds = list_kinds(form)
         field: Any = self.fields["kind"]
         field.choices = [(str(kind.code), kind.choice) for kind in kinds]
         nouns = [kind.noun for kind in kinds]

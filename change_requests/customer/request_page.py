@@ -84,7 +84,7 @@ def not_me_does(formal: FormalRequest) -> str:
     """Return what «no fui yo» does now: stop the request or report it; empty when it was said already."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
-    return policy.effect_of_objection(formal)
+    return policy.find_objection_effect(formal)
 
 
 def _may_be_reopened(formal: FormalRequest) -> bool:

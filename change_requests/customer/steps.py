@@ -32,7 +32,7 @@ def list_steps(step_label: str, here: str) -> list[Step]:
 def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
     """Return what would be wrong with the items of this draft, by field."""
     errors: dict[str, str] = {}
-    content.items_of(copy_with_draft(formal, draft), errors)
+    content.find_items(copy_with_draft(formal, draft), errors)
     return errors
 
 
@@ -50,7 +50,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
     """Return the first step that lacks a right answer, and what is wrong there; None when all are answered."""
-    problems = content.problems(formal, evidence=evidence)
+    problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:
             return DATA, text

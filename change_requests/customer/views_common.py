@@ -37,7 +37,7 @@ class RequesterView(PrivateView):
             return login_keeping_draft(request, self.form_name(**kwargs), self.after_login())
         self.user = request.user
         membership = None if self.user.is_staff else self.user.membership
-        signer = policy.powers_of(self.user, membership.customer) if membership else None
+        signer = policy.find_powers(self.user, membership.customer) if membership else None
         if membership is None or signer is None:
             return self.explain("change_requests/customer/not_yours.html", membership=membership)
         self.customer, self.signer = membership.customer, signer

@@ -208,7 +208,7 @@ class NotMeHere(RequestView):
         does = request_page.not_me_does(formal)
         if not does:
             return self.to_detail("La solicitud ya no se puede detener.")
-        context = {"formal": formal, "action": request.path, "does": does, "until": policy.alarm_until(formal)}
+        context = {"formal": formal, "action": request.path, "does": does, "until": policy.find_alarm_deadline(formal)}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:

@@ -39,7 +39,7 @@ class FormPdf(PrivateView):
         user = get_person(self.request)
         folio = find_folio(typed)
         membership = None if user.is_staff else user.membership
-        if folio is None or membership is None or policy.powers_of(user, membership.customer) is None:
+        if folio is None or membership is None or policy.find_powers(user, membership.customer) is None:
             raise Http404(NOT_YOURS)
         wanted = policy.visible_to(user).select_related("customer", "requester", "representative")
         formal = wanted.filter(folio=folio, form=self.form_kind).first()
@@ -73,7 +73,7 @@ class EvidenceFile(PrivateView):
             return redirect_to_login(request.get_full_path())
         user: Any = request.user
         membership = None if user.is_staff else user.membership
-        if membership is None or policy.powers_of(user, membership.customer) is None:
+        if membership is None or policy.find_powers(user, membership.customer) is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
         found = Evidence.objects.select_related("attachment", "request").filter(attachment__token=token)
         file = found.filter(request__in=policy.visible_to(user)).first()

@@ -99,7 +99,7 @@ class NotMe(LinkView):
             "formal": formal,
             "action": request.path,
             "does": request_page.not_me_does(formal),
-            "until": policy.alarm_until(formal),
+            "until": policy.find_alarm_deadline(formal),
         }
         return render(request, PAGES + "not_me_link.html", context)
 

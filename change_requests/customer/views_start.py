@@ -13,7 +13,7 @@ from accounts.web.mixins import KeyedForm
 from change_requests import operations
 from change_requests.customer import forms, steps
 from change_requests.customer.views_common import REFUSALS, RequesterView
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest
 from factureya.core.forms import STALE_FORM, PortalForm
 
@@ -71,7 +71,7 @@ class NewRequest(KeyedForm, RequesterView):
             "back_url": "",
             "document": FormalRequest.Form(self.form_kind).label,
             "button": "Continuar",
-            "steps": steps.list_steps(kinds_of_form(self.form_kind)[0].step_label, steps.KIND),
+            "steps": steps.list_steps(list_kinds(self.form_kind)[0].step_label, steps.KIND),
             "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
             "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
         }

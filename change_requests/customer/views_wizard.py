@@ -219,7 +219,7 @@ class ReasonStep(StepView):
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         asked = steps.copy_with_draft(self.formal, draft)
-        for field, text in content.problems(asked, evidence=len(self.kept())).items():
+        for field, text in content.find_problems(asked, evidence=len(self.kept())).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
@@ -285,7 +285,7 @@ class ReviewStep(StepView):
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form with the confirmation and the hash of the draft that is shown."""
-        seen = content.draft_digest(self.formal, self.kept)
+        seen = content.hash_draft(self.formal, self.kept)
         options["initial"] = {**options.get("initial", {}), "seen": seen}
         return forms.SubmitForm(*args, **options)
 
@@ -311,7 +311,7 @@ class ReviewStep(StepView):
         """Return the page with all answers."""
         formal, draft = self.formal, self.formal.draft
         context = {
-            "rows": wording.rows(content.items_of(formal, {})),
+            "rows": wording.rows(content.find_items(formal, {})),
             "reason": draft.get("reason", ""),
             "kept": self.kept,
             "what_heading": self.kind.changes_heading,

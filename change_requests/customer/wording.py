@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 def not_me_done(formal: FormalRequest) -> str:
     """Return the sentence that says what «no fui yo» did."""
     if formal.alarmed_at is not None:
-        until = when_long(policy.alarm_until(formal))
+        until = when_long(policy.find_alarm_deadline(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
     if formal.suspended_at is not None:
         return "La detuvimos y avisamos a Seguridad Informática. Nada se aplica mientras se revisa."
@@ -159,7 +159,7 @@ def turn(
             "Recibimos un aviso «No fui yo»",
             "El Responsable de Seguridad Informática lo revisa con su empresa; lo que se aplicó se puede revertir.",
             "bad",
-            until=policy.alarm_until(formal),
+            until=policy.find_alarm_deadline(formal),
         )
     if question is not None:
         return Turn(

@@ -115,10 +115,10 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
     with ZipFile(out, "w", ZIP_DEFLATED) as archive:
         for name, content in _list_files(request, data):
             _add_file(archive, name, content)
-            entries[name] = {"sha256": payload.digest(content), "size": len(content)}
+            entries[name] = {"sha256": payload.hash_bytes(content), "size": len(content)}
         manifest = build_manifest(request, data, entries)
         _add_file(archive, MANIFEST, manifest)
-        _add_file(archive, MANIFEST_HASH, f"{payload.digest(manifest)}  {MANIFEST}\n".encode())
+        _add_file(archive, MANIFEST_HASH, f"{payload.hash_bytes(manifest)}  {MANIFEST}\n".encode())
     out.seek(0)
     return out
 

@@ -58,7 +58,7 @@ def find_altered(files: Iterable[Evidence]) -> list[str]:
 def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the current version's files that differ from its content, in bytes or in the list."""
     kept = list_evidence(request)
-    signed = {(file["name"], file["sha256"]) for file in content.payload_of(request)["evidence"]}
+    signed = {(file["name"], file["sha256"]) for file in content.read_payload(request)["evidence"]}
     found = {(one.attachment.name, one.sha256) for one in kept}
     return [*find_altered(kept), *sorted(name for name, _ in signed ^ found)]
 

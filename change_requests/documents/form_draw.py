@@ -23,7 +23,7 @@ from change_requests.documents.sheet import (
     measure_text,
 )
 from change_requests.kinds.inputs import PdfField
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest
 
 GAP = 14.0
@@ -191,7 +191,7 @@ def _draw_office_use(sheet: Sheet, form: str) -> None:
 
 def _draw_kinds(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw a radio button for each kind of request of this form."""
-    for kind in kinds_of_form(form):
+    for kind in list_kinds(form):
         is_on = data.values.get("kind") == kind.code
         sheet.draw_radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_on)
     sheet.y -= 4

@@ -9,7 +9,7 @@ from dataclasses import replace
 from change_requests.kinds import representative, values
 from change_requests.kinds.fields import CHANGE_FIELDS, EMAIL, FULL_NAME, PERSON_PHONE, POSITION, SensitiveField
 from change_requests.kinds.inputs import PdfField
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest
 from factureya.core import signing
 
@@ -21,7 +21,7 @@ FILE_NAMES = {form: f"{slug}.pdf" for form, slug in SLUGS.items()}
 VERSION = "2026-11"
 SALT = "change_requests.form-seal"
 # The kinds of each form by the export value of their radio button.
-KINDS = {form: {kind.pdf_value: kind for kind in kinds_of_form(form)} for form in SLUGS}
+KINDS = {form: {kind.pdf_value: kind for kind in list_kinds(form)} for form in SLUGS}
 UNCHOSEN = "Elija"
 POWERS = {label: code for code, label in representative.POWERS.items()}
 

@@ -4,5 +4,7 @@ They guard this app's tables, and those of companies, contacts and representativ
 """
 
 from change_requests.guards import companies, content, decisions, executions, requests
+from change_requests.guards.sql_terms import translate
 
-GUARDS = [*requests.GUARDS, *content.GUARDS, *decisions.GUARDS, *executions.GUARDS, *companies.GUARDS]
+_WRITTEN = [*requests.GUARDS, *content.GUARDS, *decisions.GUARDS, *executions.GUARDS, *companies.GUARDS]
+GUARDS = [translate(guard) for guard in _WRITTEN]

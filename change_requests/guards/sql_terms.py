@@ -1,7 +1,10 @@
-"""Write a guard's condition once for both engines, and share the parts of which conditions are made.
+"""Write a guard's condition once for both engines, in SQL with a few terms of our own, and share its parts.
 
 A condition that is unknown (NULL) lets a row pass: hence every «NOT EXISTS (…)».
 """
+
+import re
+from dataclasses import replace
 
 from factureya.core.triggers import Guard
 
@@ -23,20 +26,19 @@ USER = "accounts_user"
 REPRESENTATIVE = "accounts_representative"
 
 # The same thing on SQLite and on PostgreSQL. `i` is an item of the payload of the revision `r` (or of NEW).
-_NOTATION = {
+_TERMS = {
     "≠": ("IS NOT", "IS DISTINCT FROM"),
-    "ITEMS(r)": (
-        "json_each(r.payload, '$.items') AS i",
-        "jsonb_array_elements(r.payload::jsonb -> 'items') AS i(value)",
-    ),
-    "ITEMS(NEW)": (
-        "json_each(NEW.payload, '$.items') AS i",
-        "jsonb_array_elements(NEW.payload::jsonb -> 'items') AS i(value)",
-    ),
-    "I.asset": ("json_extract(i.value, '$.asset')", "(i.value ->> 'asset')"),
-    "I.field": ("json_extract(i.value, '$.field')", "(i.value ->> 'field')"),
-    "I.old": ("json_extract(i.value, '$.old')", "(i.value ->> 'old')"),
-    "I.new": ("json_extract(i.value, '$.new')", "(i.value ->> 'new')"),
+    **{
+        f"ITEMS({row})": (
+            f"json_each({row}.payload, '$.items') AS i",
+            f"jsonb_array_elements({row}.payload::jsonb -> 'items') AS i(value)",
+        )
+        for row in ("r", "NEW")
+    },
+    **{
+        f"I.{key}": (f"json_extract(i.value, '$.{key}')", f"(i.value ->> '{key}')")
+        for key in ("asset", "field", "old", "new")
+    },
     "FIELD_IN(a)": (
         "EXISTS (SELECT 1 FROM json_each(a.fields) AS n WHERE n.value = json_extract(i.value, '$.field'))",
         "a.fields @> to_jsonb(i.value ->> 'field')",
@@ -49,80 +51,75 @@ _NOTATION = {
         "SHA256(NEW.payload)",
         "encode(sha256(convert_to(NEW.payload, 'UTF8')), 'hex')",
     ),
-    "CONTENT(folio)": ("json_extract(NEW.payload, '$.folio')", "(NEW.payload::jsonb ->> 'folio')"),
-    "CONTENT(form)": ("json_extract(NEW.payload, '$.form')", "(NEW.payload::jsonb ->> 'form')"),
-    "CONTENT(kind)": ("json_extract(NEW.payload, '$.kind')", "(NEW.payload::jsonb ->> 'kind')"),
+    **{
+        f"CONTENT({key})": (f"json_extract(NEW.payload, '$.{key}')", f"(NEW.payload::jsonb ->> '{key}')")
+        for key in ("folio", "form", "kind")
+    },
     "EFFECTIVE(r)": ("json_extract(r.payload, '$.effective_date')", "(r.payload::jsonb ->> 'effective_date')"),
+}
+# The same with an operand in brackets: an instant to compare (on SQLite a number, because its text has several forms),
+# a date as YYYY-MM-DD text, and the day of an instant in Mexico City, which has had no summer time since 2022.
+_OPERATORS = {
+    "T": ("julianday({})", "{}"),
+    "ISO": ("{}", "to_char({}, 'YYYY-MM-DD')"),
+    "DAY": ("date({}, '-6 hours')", "to_char({} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')"),
 }
 
 
-def both(condition: str) -> tuple[str, str]:
-    """Return the condition for SQLite and for PostgreSQL, with each term of _NOTATION replaced."""
-    sqlite = postgresql = condition
-    for word, (first, second) in _NOTATION.items():
-        sqlite, postgresql = sqlite.replace(word, first), postgresql.replace(word, second)
-    return _instants(sqlite, "julianday({})"), _instants(postgresql, "{}")
+def translate(guard: Guard) -> Guard:
+    """Return the guard with its condition in the SQL of each engine: every term and operator replaced."""
+    condition = guard.when if isinstance(guard.when, str) else guard.when[0]
+    return replace(guard, when=(_translate(condition, 0), _translate(condition, 1)))
 
 
-def _instants(condition: str, form: str) -> str:
-    """Replace T[x] by `form` of x: an instant to compare, on SQLite a number, because its text has several forms."""
-    while "T[" in condition:
-        before, _, rest = condition.partition("T[")
-        name, _, after = rest.partition("]")
-        condition = before + form.format(name) + after
+def _translate(condition: str, engine: int) -> str:
+    """Return the condition in the SQL of an engine: 0 is SQLite, 1 is PostgreSQL."""
+    for term, texts in _TERMS.items():
+        condition = condition.replace(term, texts[engine])
+    for operator, texts in _OPERATORS.items():
+        condition = re.sub(rf"\b{operator}\[([^]]*)\]", texts[engine].format(r"\1"), condition)
     return condition
 
 
-def changed(*columns: str) -> str:
-    """Return a condition: true if any of these columns changes, to or from NULL included."""
-    return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns) + ")"
+def changed(columns: str) -> str:
+    """Return the SQL condition that any of these columns changes, to or from NULL included."""
+    return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
 
 
-def guard(name: str, table: str, event: str, when: str, message: str) -> Guard:
-    """Return a guard for both engines."""
-    return Guard(name, table, event, when=both(when), message=message)
+def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
+    """Return the guards of one table and event for both engines; each row is a name, a condition and a refusal."""
+    return [Guard(name, table, event, when, message) for name, when, message in rows]
 
 
-def no_replace(table: str, name: str, event: str, when: str) -> Guard:
-    """Return a guard for SQLite against INSERT OR REPLACE and UPDATE OR REPLACE over a conditional unique key."""
-    return Guard(name, table, event, when=both(when)[0], message="row exists", engines=("sqlite",))
+def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
+    """Return guards for SQLite against INSERT OR REPLACE and UPDATE OR REPLACE over a conditional unique key.
+
+    `{}` in the name stands for the event.
+    """
+    return [
+        Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))
+        for event in events.split()
+    ]
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return a condition: true if the person holds the office at that instant; an ended assignment never counts."""
+    """Return the SQL condition that the person holds the office at that instant; an ended assignment never counts."""
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
 
 def is_active(user: str) -> str:
-    """Return a condition: true if the person's account is active."""
+    """Return the SQL condition that the person's account is active."""
     return f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {user} AND u.is_active)"
 
 
-def local_day(instant: str) -> tuple[str, str]:
-    """Return SQL for the day of an instant in Mexico City, per engine, as YYYY-MM-DD text.
-
-    SQLite subtracts six hours: the country has had no summer time since 2022.
-    """
-    return (f"date({instant}, '-6 hours')", f"to_char({instant} AT TIME ZONE 'America/Mexico_City', 'YYYY-MM-DD')")
-
-
-def by_engine(pair: tuple[str, str], **parts: tuple[str, str]) -> tuple[str, str]:
-    """Return the condition of each engine with every `<part>` replaced by that engine's own text."""
-    sqlite, postgresql = pair
-    for name, (first, second) in parts.items():
-        sqlite = sqlite.replace(f"<{name}>", first)
-        postgresql = postgresql.replace(f"<{name}>", second)
-    return sqlite, postgresql
-
-
 def of_the_request(that: str) -> str:
-    """Return a condition: true if the request `f` of the new row meets `that`."""
+    """Return the SQL condition that the request `f` of the new row meets `that`."""
     return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {that})"
 
 
 def decider_in_office(decision: str, at: str) -> str:
-    """Return a condition: true if whoever took the decision is active and holds its office at that instant."""
+    """Return the SQL condition that whoever took the decision is active and holds its office at that instant."""
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
         WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL

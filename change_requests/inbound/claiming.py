@@ -60,7 +60,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
     files = [file for file in mail.files if _may_be_form(file, is_desk)]
     if not (files or is_desk) or mail.bounce is not None or mail.robot:
         return None  # most mails: who wrote them is not asked twice
-    people = mail_sender.judge(mail).people
+    people = mail_sender.judge_sender(mail).people
     if not people:
         return None
     if not files:
@@ -136,7 +136,7 @@ def _understand_form(people: list[User], file: MailFile, proposal: Proposal) -> 
     person = _choose_person(people, request, proposal)
     customer = person.contact.customer
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
-    if policy.powers_of(person, customer) is None:
+    if policy.find_powers(person, customer) is None:
         raise Unreadable(Fault.POWERS)
     comparison = form_read.compare_form(proposal, OnFile(customer.rfc, customer.registered_email))
     if request is not None and request.kind != comparison.kind:
@@ -168,7 +168,7 @@ def _choose_person(people: list[User], request: FormalRequest | None, proposal: 
         customer = person.contact.customer
         is_owner = request is not None and customer.pk == request.customer_id
         is_author = request is not None and person.pk == request.requester_id
-        return is_author, is_owner, customer.rfc == rfc, policy.powers_of(person, customer) is not None
+        return is_author, is_owner, customer.rfc == rfc, policy.find_powers(person, customer) is not None
 
     return max(people, key=rank)
 

@@ -29,15 +29,15 @@ class AccessKind(RequestKind):
         return {"person": {}}
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the mail of the person, if active; of a person to be added, an empty text while nobody has the mail.
+        """Return the mail of the person, if active; of a person to be added, an empty text while nobody has it.
 
         Who got powers meanwhile does not lose the access: that counts as drift.
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
-            colleagues = people.active_people(customer).filter(email=item["old"].lower())
-            found = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
-            email, has_powers = found or ("", False)
+            colleagues = people.find_active_people(customer).filter(email=item["old"].lower())
+            row = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
+            email, has_powers = row or ("", False)
             return "(tiene poderes)" if has_powers and item["field"] == CONTACT.code else email
         if item["field"] != EMAIL.code:
             return ""
@@ -46,19 +46,17 @@ class AccessKind(RequestKind):
 
 
 class ColleagueForm(PortalForm):
-    """Step 2 of a baja or cambio de clave: one of the company's people, chosen by mail address."""
+    """Ask for one of the company's people, by mail address, in step 2 of a baja or cambio de clave."""
 
     person = Choice(label="¿De quién?", missing="Elija a la persona, de la lista")
 
     def __init__(self, *args: Any, people: Sequence[tuple[int, str, str]] = (), **options: Any):
-        """Offer these people: key, name and mail of each."""
         super().__init__(*args, **options)
         self.keys = {mail: key for key, _, mail in people}
         person: Any = self.fields["person"]
         person.choices = [(mail, f"{name} · {mail}") for _, name, mail in people]
 
     def answers(self) -> Draft:
-        """Return the key of the person."""
         return {"person": {"user": self.keys[self.cleaned_data["person"]]}}
 
 
@@ -81,11 +79,9 @@ class ColleagueKind(AccessKind):
         return f"{self.title_prefix} de {mails[0]}" if mails else self.title_prefix
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> ColleagueForm:
-        """Return the form that offers the company's people."""
         return ColleagueForm(*args, people=self.find_people(request), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the person of the draft."""
         mails = {key: mail for key, _, mail in self.find_people(request)}
         return {"person": mails.get(self._find_key(request))}
 
@@ -99,7 +95,7 @@ class ColleagueKind(AccessKind):
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
         """Return the item that names the person; an error when it is nobody of the company."""
-        person = people.active_people(request.customer).filter(pk=self._find_key(request)).first()
+        person = people.find_active_people(request.customer).filter(pk=self._find_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
             return []

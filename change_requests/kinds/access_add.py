@@ -13,12 +13,11 @@ from change_requests.models import FormalRequest
 
 
 class PersonForm(RowsForm):
-    """Step 2 of an alta: who gets access."""
+    """Ask who gets access, in step 2 of an alta."""
 
     row_inputs = {**FULL_NAME.inputs, **EMAIL.inputs, **POSITION.inputs, **PERSON_PHONE.inputs}
 
     def answers(self) -> Draft:
-        """Return the person who gets access."""
         return {"person": dict(self.cleaned_data)}
 
 
@@ -35,25 +34,20 @@ class AccessAdd(AccessKind):
     pdf_hint = "la persona recibe un enlace para crear su acceso"
 
     def title(self, items: Sequence[Item]) -> str:
-        """Return «Alta de Rosa Paredes», or «Alta» while nobody is named."""
         names = [item["new"] for item in items if item["field"] == FULL_NAME.code]
         return f"Alta de {names[0]}" if names else "Alta"
 
     def draft_title(self, draft: Draft) -> str:
-        """Return the title with the name that the draft has so far."""
         name = (draft.get("person") or {}).get("full_name")
         return self.title([make_item(FULL_NAME.asset, FULL_NAME.code, "", name)] if name else [])
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> PersonForm:
-        """Return the form that asks for the person."""
         return PersonForm(*args, **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the person of the draft."""
         return dict(request.draft.get("person") or {})
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return the person as the PDF form describes him."""
         return {"person": person}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
@@ -74,7 +68,6 @@ class AccessAdd(AccessKind):
         return [make_item(row.asset, row.code, "", value) for row, value in values if value]
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
-        """Invite the person to the portal by mail."""
         email = next(item["new"] for item in payload["items"] if item["field"] == EMAIL.code)
         accounts.invite_by_request(
             request.customer, email=email, folio=request.folio, invited_by=request.requester, actor=actor

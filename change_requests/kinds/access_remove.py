@@ -27,12 +27,10 @@ class AccessRemove(ColleagueKind):
     person_warning = "Esta solicitud es para retirarle a usted el acceso al portal de {company}."
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
-        """Refuse the requester himself, and whoever holds powers."""
         if person.pk == request.requester_id:
             errors["user"] = "Nadie pide su propia baja; la pide otro representante."
         elif people.holds_powers(request.customer, person):
             errors["user"] = "Esa persona tiene poderes. Primero cambie al representante con una solicitud de cambio."
 
     def apply_to(self, person: User, request: FormalRequest, actor: User) -> None:
-        """Disable the person's account."""
         accounts.disable_by_request(person.pk, folio=request.folio, actor=actor)

@@ -74,7 +74,7 @@ class RequestKind:
         raise NotImplementedError
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return the same, or why the new value can no longer be written; an execution asks this."""
+        """Return the value of today, or in brackets why the new value cannot be written; an execution asks this."""
         return self.find_value_today(customer, item)
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:

@@ -26,7 +26,7 @@ class ChangeKind(RequestKind):
         return str(getattr(customer, item["field"]))
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return the same, or say that another company has the new value."""
+        """Return the value of today, or say in brackets that another company has the new value."""
         is_taken = find_row(item["field"]).is_taken
         if is_taken and is_taken(customer, item["new"]):
             return "(es de otra empresa)"

@@ -21,16 +21,16 @@ from factureya.core.models import Attachment
 MAX_DAYS_AHEAD = 365  # of an effective date
 
 
-def draft_digest(request: FormalRequest, files: Iterable[Attachment]) -> str:
+def hash_draft(request: FormalRequest, files: Iterable[Attachment]) -> str:
     """Return one hash of the draft's answers and files: what somebody who reviews the draft has seen."""
     answers = {key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")}
-    return payload.digest(payload.canonical({**answers, "files": sorted(file.sha256 for file in files)}))
+    return payload.hash_bytes(payload.write_canonical({**answers, "files": sorted(file.sha256 for file in files)}))
 
 
-def problems(request: FormalRequest, *, evidence: int) -> Errors:
+def find_problems(request: FormalRequest, *, evidence: int) -> Errors:
     """Return what keeps the draft, which has `evidence` files, from being sent: Spanish texts by field."""
     errors: Errors = {}
-    items = items_of(request, errors)
+    items = find_items(request, errors)
     reason, least = clean_line(request.draft.get("reason")), find_kind(request).min_reason
     if len(reason) < least:
         errors["reason"] = f"Escriba el motivo con al menos {least} caracteres: lo leen quienes deciden."
@@ -42,20 +42,15 @@ def problems(request: FormalRequest, *, evidence: int) -> Errors:
     return errors
 
 
-def items_of(request: FormalRequest, errors: Errors) -> list[Item]:
+def find_items(request: FormalRequest, errors: Errors) -> list[Item]:
     """Return the items that the draft asks for, sorted; what is wrong is added to `errors`."""
     items = find_kind(request).find_items(request, errors)
     return sorted(items, key=lambda item: (item["asset"], item["field"]))
 
 
-def today_of(request: FormalRequest, item: Item) -> str:
+def find_value_today(request: FormalRequest, item: Item) -> str:
     """Return the item's old value as it is today; anything but the item's own old value is drift."""
     return find_kind(request).find_value_today(request.customer, item)
-
-
-def found_of(request: FormalRequest, item: Item) -> str:
-    """Return the same for an execution: or why the new value can no longer be written."""
-    return find_kind(request).find_executable_value(request.customer, item)
 
 
 def revision_of(request: FormalRequest) -> RequestRevision:
@@ -66,7 +61,7 @@ def revision_of(request: FormalRequest) -> RequestRevision:
     return kept
 
 
-def payload_of(request: FormalRequest) -> dict[str, Any]:
+def read_payload(request: FormalRequest) -> dict[str, Any]:
     """Return the content of the current version as a dictionary."""
     content: dict[str, Any] = json.loads(revision_of(request).payload)
     return content

@@ -14,7 +14,7 @@ from accounts.models import Customer, User
 from change_requests.kinds import representative
 from change_requests.kinds.inputs import Line, Mail, PdfField
 from change_requests.kinds.representative import UPPER_CASE
-from change_requests.kinds.values import MAX_EMAIL, Item, clean_mail, clean_rfc, first_instant, keep
+from change_requests.kinds.values import MAX_EMAIL, Item, clean_mail, clean_rfc, find_first_instant, keep
 from change_requests.models import ACCESS, FormalRequest
 from factureya.core import clock
 
@@ -72,7 +72,7 @@ def _suspend_from(status: str, effective_date: str) -> dict[str, Any]:
     """Return since when the service is suspended: the effective date, or now if it has passed; None if it is active."""
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}
-    return {"suspended_at": max(filter(None, (clock.now(), first_instant(effective_date))))}
+    return {"suspended_at": max(filter(None, (clock.now(), find_first_instant(effective_date))))}
 
 
 RFC = SensitiveField(

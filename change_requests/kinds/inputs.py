@@ -22,7 +22,6 @@ class Line(forms.CharField):
         )
 
     def clean(self, value: Any) -> str:
-        """Return the text with single spaces. Raise ValidationError, with its length, when it is too long."""
         text = " ".join(str(super().clean(value)).split())
         if len(text) > self.most:
             raise forms.ValidationError(f"Son hasta {self.most} caracteres y escribió {len(text)}. Acorte el texto.")
@@ -46,7 +45,6 @@ class Mail(forms.EmailField):
         )
 
     def clean(self, value: Any) -> str:
-        """Return the address in lower case, because addresses are compared so."""
         return str(super().clean(value)).lower()
 
 

@@ -28,5 +28,4 @@ class PasswordChange(ColleagueKind):
     person_warning = "Esta solicitud es para anular su contraseña del portal de {company}."
 
     def apply_to(self, person: User, request: FormalRequest, actor: User) -> User:
-        """Void the person's password; the link to set another follows."""
         return accounts.void_password(person.pk, folio=request.folio, actor=actor)

@@ -5,14 +5,14 @@ from django.db.models import QuerySet
 from accounts.models import Customer, Representative, User
 
 
-def active_people(customer: Customer) -> QuerySet[User]:
+def find_active_people(customer: Customer) -> QuerySet[User]:
     """Return the company's people with an active account."""
     return User.objects.filter(is_active=True, contact__customer=customer)
 
 
 def find_person(customer: Customer, email: str) -> User | None:
     """Return the company's active person with this mail address, or None."""
-    return active_people(customer).filter(email=email.lower()).first()
+    return find_active_people(customer).filter(email=email.lower()).first()
 
 
 def holds_powers(customer: Customer, person: User) -> bool:
@@ -20,11 +20,11 @@ def holds_powers(customer: Customer, person: User) -> bool:
     return Representative.objects.filter(customer=customer, user=person).in_force().exists()
 
 
-def open_representatives(customer: Customer) -> QuerySet[Representative]:
+def find_open_representatives(customer: Customer) -> QuerySet[Representative]:
     """Return the company's representatives whose powers were not revoked, in force or not."""
     return Representative.objects.filter(customer=customer, revoked_at__isnull=True)
 
 
 def may_be_added(customer: Customer, email: str) -> bool:
     """Return True if no representative of the company has this mail address."""
-    return not open_representatives(customer).filter(email=email).exists()
+    return not find_open_representatives(customer).filter(email=email).exists()

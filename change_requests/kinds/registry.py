@@ -20,7 +20,7 @@ def find_kind(request: FormalRequest) -> RequestKind:
     return _BY_CODES[request.form, request.kind]
 
 
-def kinds_of_form(form: str) -> list[RequestKind]:
+def list_kinds(form: str) -> list[RequestKind]:
     """Return the kinds that a form, of access or of change, can ask for."""
     return [kind for kind in KINDS if kind.form == form]
 

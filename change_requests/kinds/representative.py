@@ -1,6 +1,6 @@
 """The legal representative as one sensitive field: its parts, their checks, and how the change is applied (M8, M19).
 
-A representative is one text in a payload, as `accounts.models.representatives.compose` writes it.
+A representative is one text in a payload, as `accounts.models.representatives.compose_line` writes it.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import operations as accounts
 from accounts.models import Contact, Customer, Representative, User
-from accounts.models.representatives import compose, decompose
+from accounts.models.representatives import compose_line, decompose_line
 from change_requests.kinds import people
 from change_requests.kinds.inputs import Choice, Day, Line, Mail, PdfField
 from change_requests.kinds.values import Errors, Item, WrongValue, clean_mail, clean_rfc, make_item, parse_day, show_day
@@ -39,7 +39,6 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Return its name in a draft and in the wizard's form."""
         return PREFIX + self.code
 
 
@@ -124,12 +123,12 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
     """
     replaced = _find_replaced(request, answers, errors)
     old_line = replaced.line if replaced else ""
-    old = decompose(old_line)
+    old = decompose_line(old_line)
     new = {part.column: answers.get(part.name, old[part.column]) for part in PARTS}
     new["email"] = new["email"].lower()
     _check_parts(new, errors)
     _check_dates(new, errors)
-    line = compose(**new)
+    line = compose_line(**new)
     if replaced and line == old_line:
         errors[PREFIX + "name"] = SAME_AS_TODAY
     elif old["email"] != new["email"] and not people.may_be_added(request.customer, new["email"]):
@@ -144,26 +143,26 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
 
 def find_value_today(customer: Customer, item: Item) -> str:
     """Return the item's old value as it is today: the same text while nothing changed since it was asked."""
-    if item["new"] and people.find_person(customer, decompose(item["new"])["email"]) is None:
+    if item["new"] and people.find_person(customer, decompose_line(item["new"])["email"]) is None:
         return "(sin cuenta)"
     if not item["old"]:
-        return "" if people.may_be_added(customer, decompose(item["new"])["email"]) else "(ya está)"
-    lines = (row.line for row in people.open_representatives(customer))
+        return "" if people.may_be_added(customer, decompose_line(item["new"])["email"]) else "(ya está)"
+    lines = (row.line for row in people.find_open_representatives(customer))
     return next((line for line in lines if line == item["old"]), "")
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
     """Return the representative who is replaced: the requester, unless another is named; None for an empty name."""
-    representatives = people.open_representatives(request.customer)
+    representatives = people.find_open_representatives(request.customer)
     email = answers.get(REPLACES)
     if email == "":
         return None
     if email is None:
         return representatives.filter(user=request.requester_id).first()
-    found = representatives.filter(email=email.lower()).first()
-    if found is None:
+    representative = representatives.filter(email=email.lower()).first()
+    if representative is None:
         errors[REPLACES] = "Elija al representante a quien sustituye."
-    return found
+    return representative
 
 
 def _check_parts(new: dict[str, str], errors: Errors) -> None:
@@ -209,7 +208,7 @@ def show(line: str) -> str:
     """Return the representative in five lines: name, RFC and mail, capacity, instrument, and dates."""
     if not line:
         return ""
-    parts = decompose(line)
+    parts = decompose_line(line)
     until = show_day(parts["valid_until"])
     lines = (
         parts["name"],
@@ -223,22 +222,19 @@ def show(line: str) -> str:
 
 def show_name(line: str) -> str:
     """Return the representative's name alone."""
-    return decompose(line)["name"]
+    return decompose_line(line)["name"]
 
 
 def find_mail(line: str) -> str:
     """Return the representative's mail address."""
-    return decompose(line)["email"]
+    return decompose_line(line)["email"]
 
 
 # -- How it is applied -------------------------------------------------------------------------------
 
 
 def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
-    """Revoke the representative of the line `old` and register the one of the line `new`; either may be empty.
-
-    The sessions of whoever loses or gains powers end.
-    """
+    """Revoke the representative of the line `old` and register that of `new` (either may be empty); sessions end."""
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
     leaver = leaving.user_id if leaving else None
@@ -251,7 +247,7 @@ def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
 
 def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
     """Revoke the company's representative with this line, and return the row."""
-    rows = people.open_representatives(request.customer).select_for_update()
+    rows = people.find_open_representatives(request.customer).select_for_update()
     leaving = next(row for row in rows if row.line == line)
     leaving.revoked_at, leaving.revoked_by = clock.now(), actor
     leaving.save(update_fields=["revoked_at", "revoked_by"])
@@ -260,7 +256,7 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 
 def _register(request: FormalRequest, line: str) -> Representative:
     """Insert the representative of this line, with the request's first evidence as document, and return the row."""
-    values = decompose(line)
+    values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)
     document = files.order_by("pk").first()
     # The constraint request_in_approval_was_verified holds both.

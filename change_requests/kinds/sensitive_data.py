@@ -22,9 +22,9 @@ from change_requests.kinds.fields import (
     RFC,
     STATUS,
     SensitiveField,
+    find_row,
 )
 from change_requests.kinds.inputs import Tick
-from change_requests.kinds.labels import enumerate_labels
 from change_requests.kinds.values import Errors, Item, WrongValue, clean_line, make_item
 from change_requests.models import FormalRequest
 
@@ -59,7 +59,7 @@ BOXES = (
 
 
 class DataForm(RowsForm):
-    """Step 2 of a cambio: a box for each datum. Only the inputs of a ticked box count."""
+    """Ask for new values, in step 2 of a cambio; only the inputs of a ticked box count."""
 
     row_inputs = {
         name: row_input
@@ -68,7 +68,6 @@ class DataForm(RowsForm):
     }
 
     def __init__(self, *args: Any, representatives: Iterable[Representative] = (), **options: Any) -> None:
-        """Offer these representatives to be replaced."""
         super().__init__(*args, **options)
         replaces: Any = self.fields[representative.REPLACES]
         replaces.choices = [
@@ -90,14 +89,12 @@ class DataForm(RowsForm):
         return [name for box in unticked for name in box.inputs]
 
     def clean_zip(self) -> str:
-        """Return the postal code, which has five digits."""
         text: str = self.cleaned_data["zip"]
         if text and not re.fullmatch(r"[0-9]{5}", text):
             raise forms.ValidationError("El código postal tiene 5 números")
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check that something changes, and that the whole address fits its column."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -146,8 +143,9 @@ class SensitiveData(ChangeKind):
     pdf_hint = "llene las secciones 3 o 4"
 
     def title(self, items: Sequence[Item]) -> str:
-        """Return «Cambio de domicilio fiscal, teléfono y correo registrado»."""
-        return f"Cambio de {enumerate_labels(items)}"
+        labels = [find_row(item["field"]).label for item in items] or ["información"]
+        names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC stays so
+        return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def draft_title(self, draft: Draft) -> str:
         """Return the title with the fields that the draft has so far; the parts of a representative count once."""
@@ -157,8 +155,7 @@ class SensitiveData(ChangeKind):
         return self.title([make_item("", name, "", "") for name in names])
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> DataForm:
-        """Return the form with a box for each datum."""
-        representatives = people.open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
+        representatives = people.find_open_representatives(request.customer).order_by("pk")[:MOST_REPRESENTATIVES]
         return DataForm(*args, representatives=list(representatives), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
@@ -173,7 +170,6 @@ class SensitiveData(ChangeKind):
         return initial
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return the new values that were written."""
         return {"items": items}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:

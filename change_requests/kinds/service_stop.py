@@ -14,14 +14,13 @@ from factureya.core.forms import PortalForm
 
 
 class ServiceForm(PortalForm):
-    """Step 2 of the baja of the service: a box to tick once its consequences were read."""
+    """Ask for a tick once the consequences were read, in step 2 of the baja of the service."""
 
     understood = Tick(
         label="Leí qué pasa con la baja del servicio", missing="Lea qué pasa con la baja y marque que lo leyó"
     )
 
     def answers(self) -> Draft:
-        """Return the only item of a baja."""
         return {"items": {STATUS.code: str(Customer.Status.SUSPENDED)}}
 
 
@@ -44,15 +43,12 @@ class ServiceStop(ChangeKind):
     suspends_service = True
 
     def title(self, items: Sequence[Item]) -> str:
-        """Return «Baja del servicio»."""
         return "Baja del servicio"
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> ServiceForm:
-        """Return the form with the box to tick."""
         return ServiceForm(*args, **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return whether the box was ticked."""
         return {"understood": bool(request.draft.get("items"))}
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:

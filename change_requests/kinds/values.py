@@ -48,10 +48,7 @@ def clean_rfc(text: str) -> str:
 
 
 def clean_mail(text: str) -> str:
-    """Return the address in lower case. Raise WrongValue for what is no address, and for an address of ours.
-
-    Of any other address nothing is disclosed.
-    """
+    """Return the address in lower case. Raise WrongValue for what is no address, and for an address of ours."""
     address = text.lower()
     try:
         validate_email(address)
@@ -80,7 +77,7 @@ def show_day(iso: str) -> str:
     return f"{day.day} de {MONTHS_LONG[day.month - 1]} de {day.year}"
 
 
-def first_instant(day: str) -> datetime | None:
+def find_first_instant(day: str) -> datetime | None:
     """Return the first instant, in local time, of a YYYY-MM-DD day; None for an empty text."""
     return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(settings.TIME_ZONE)) if day else None
 

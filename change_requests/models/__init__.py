@@ -5,20 +5,3 @@ from change_requests.models.decisions import Clarification, Decision, DecisionSl
 from change_requests.models.executions import Execution, ExecutionContext
 from change_requests.models.mails import MailText, MailTextFile
 from change_requests.models.requests import Evidence, FormalRequest, RequestedAsset, RequestRevision
-
-__all__ = [
-    "ACCESS",
-    "Clarification",
-    "Decision",
-    "DecisionSlot",
-    "Evidence",
-    "Execution",
-    "ExecutionContext",
-    "FormalRequest",
-    "InformationAsset",
-    "MailText",
-    "MailTextFile",
-    "RequestRevision",
-    "RequestedAsset",
-    "Waiver",
-]

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q
 
+from accounts.models import User
 from factureya.core import clock
 from factureya.core.models import Chained
 
@@ -23,17 +23,8 @@ class InformationAsset(Chained):
     code = models.CharField("clave", max_length=20, unique=True)
     name = models.CharField("nombre", max_length=80)
     fields = models.JSONField("campos", default=list)  # codes of `kinds.fields`
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="owned_assets",
-        verbose_name="propietario",
-    )
-    alternate = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="suplente"
-    )
+    owner = ForeignKey(User, PROTECT, null=True, blank=True, related_name="owned_assets", verbose_name="propietario")
+    alternate = ForeignKey(User, PROTECT, null=True, blank=True, related_name="+", verbose_name="suplente")
     alternate_from = models.DateTimeField("suple desde", null=True, blank=True)
     alternate_until = models.DateTimeField("suple hasta", null=True, blank=True)
 
@@ -42,12 +33,12 @@ class InformationAsset(Chained):
         verbose_name_plural = "activos de información"
         ordering = ["pk"]
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 name="alternate_is_another",
                 condition=Q(alternate__isnull=True) | Q(owner__isnull=False) & ~Q(alternate=F("owner")),
                 violation_error_message="El suplente es otra persona que el propietario.",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 name="alternate_has_dates",
                 condition=Q(alternate__isnull=True, alternate_from__isnull=True, alternate_until__isnull=True)
                 | Q(
@@ -65,7 +56,6 @@ class InformationAsset(Chained):
 
     @property
     def chain(self) -> str:
-        """Return the name of its chain of events."""
         return f"asset:{self.code}"
 
     def decider_ids(self, at: datetime | None = None) -> set[int]:

@@ -1,9 +1,9 @@
 """Store what was executed: the approved content, by the designated person (M1, M24)."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import PROTECT, CheckConstraint, ForeignKey, Q, UniqueConstraint
 
+from accounts.models import User
 from change_requests.models.requests import FormalRequest
 from factureya.core import clock
 
@@ -18,10 +18,10 @@ class Execution(models.Model):
         OK = "ok", "Aplicada"
         DRIFT = "drift", "El valor anterior había cambiado"
 
-    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="executions", verbose_name="solicitud")
+    request = ForeignKey(FormalRequest, PROTECT, related_name="executions", verbose_name="solicitud")
     revision_no = models.PositiveIntegerField("versión")
     sha256 = models.CharField("SHA-256 del contenido", max_length=64)
-    executor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="implementó")
+    executor = ForeignKey(User, PROTECT, related_name="+", verbose_name="implementó")
     executor_name = models.CharField("nombre de quien implementó", max_length=150)
     before = models.JSONField("antes", default=dict)
     after = models.JSONField("después", default=dict)
@@ -32,13 +32,13 @@ class Execution(models.Model):
         verbose_name = "ejecución"
         verbose_name_plural = "ejecuciones"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 name="executed_once",
                 fields=["request"],
                 condition=Q(result="ok"),
                 violation_error_message="Ya se ejecutó.",
             ),
-            models.CheckConstraint(name="execution_result_is_known", condition=Q(result__in=["ok", "drift"])),
+            CheckConstraint(name="execution_result_is_known", condition=Q(result__in=["ok", "drift"])),
         ]
 
     def __str__(self) -> str:
@@ -52,12 +52,12 @@ class ExecutionContext(models.Model):
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
-    request = models.ForeignKey(FormalRequest, models.PROTECT, related_name="+")
+    request = ForeignKey(FormalRequest, PROTECT, related_name="+")
 
     class Meta:
         verbose_name = "ejecución en curso"
         verbose_name_plural = "ejecuciones en curso"
-        constraints = [models.CheckConstraint(name="one_execution_at_a_time", condition=Q(id=1))]
+        constraints = [CheckConstraint(name="one_execution_at_a_time", condition=Q(id=1))]
 
     def __str__(self) -> str:
         return f"ejecución de {self.request_id}"

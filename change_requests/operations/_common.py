@@ -1,10 +1,10 @@
-"""What the operations share: the lock, how a request moves, when its deadlines end, and the texts that people write."""
+"""What the operations share: refusals, the lock, how a request moves, when its deadlines end, and people's texts."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -13,7 +13,6 @@ from change_requests import notifications
 from change_requests.documents import evidence
 from change_requests.kinds import content, fields
 from change_requests.models import FormalRequest, RequestedAsset
-from change_requests.operations.errors import AlteredEvidence
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
 from factureya.core.calendar import load_attention_hours
@@ -21,7 +20,7 @@ from factureya.core.clock import now
 from factureya.core.locking import lock
 from factureya.core.mail import own_links
 from factureya.core.models import Event
-from factureya.core.refusals import Invalid, NotAllowed, Refused, WrongStatus
+from factureya.core.refusals import Invalid, NotAllowed, Refused, Stale, WrongStatus
 
 MIN_TEXT = 10  # characters that a reason, a question or a finding has at least
 MAX_TEXT = 10_000  # characters that a person writes at most
@@ -37,27 +36,70 @@ ENDED = frozenset(
 _JOINED = ("customer", "requester", "representative", "implementer", "waiver", "revert_of")
 
 
+Subject = TypeVar("Subject", FormalRequest, Customer)
+
+
+class StaleContent(Stale):
+    """Say that the content is not the one that the person saw, and must be read again before it is decided."""
+
+    def __init__(self) -> None:
+        super().__init__("La solicitud cambió desde que abrió esta página. Lea el contenido nuevo antes de decidir.")
+
+
+class NoPeople(Refused):
+    """Say that no lawful set of people could decide and apply the request; the text names the missing office."""
+
+
+class Recorded(Refused):
+    """Say why an operation went no further; what it wrote before (the finding, the try) is committed all the same."""
+
+
+class AlteredEvidence(Recorded, WrongStatus):
+    """Say that stored files are missing or are not those that were sent."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        listed = ", ".join(f"«{name}»" for name in dict.fromkeys(names))
+        super().__init__(
+            f"La evidencia no es la que se envió: {listed}. No se registró nada y avisamos a Seguridad Informática."
+        )
+
+
+class WrongCode(Recorded, Invalid):
+    """Say that the code which proves the new registered mail is wrong or spent."""
+
+
+class TooLate(Recorded, WrongStatus):
+    """Say that the time to apply the request is over, and that the request expired."""
+
+
+class SentBack(Recorded):
+    """Say that the execution was refused and the request is in approval again, and why."""
+
+
 @contextmanager
 def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
     """Open a transaction, and yield the request locked and read again, if its status is one of `statuses`.
 
     A request that «no fui yo» stopped is refused unless `is_stopped_too` is true. Deadlines are not compared here.
-    Raises WrongStatus.
+    A refusal of the block undoes what it wrote, except a Recorded one. Raises WrongStatus.
     """
+    recorded = None
     with transaction.atomic():
         request = lock(FormalRequest.objects.select_related(*_JOINED), pk)
         if request.status not in statuses:
             raise refuse_status(request)
         if request.suspended_at is not None and not is_stopped_too:
             raise WrongStatus(STOPPED)
-        yield request
+        try:
+            yield request
+        except Recorded as refusal:
+            recorded = refusal
+    if recorded is not None:
+        raise recorded
 
 
 def lock_customer(request: FormalRequest) -> None:
-    """Lock the company's row until the commit and put it into the request; its values and open requests stay fixed.
-
-    The request is locked before.
-    """
+    """Lock the company's row, after the request's, until the commit, and put it into the request."""
     request.customer = Customer.objects.select_for_update(no_key=True).get(pk=request.customer_id)
 
 
@@ -72,6 +114,13 @@ def require_none(refusal: Refused | None) -> None:
         raise refusal
 
 
+def reread_allowed(actor: User, why_not: Callable[[User, Subject], Refused | None], subject: Subject) -> User:
+    """Return the actor as the database says now. Raises the refusal that the policy's rule `why_not` gives, if any."""
+    actor = reread_person(actor)
+    require_none(why_not(actor, subject))
+    return actor
+
+
 def move_request(
     request: FormalRequest,
     status: str,
@@ -82,10 +131,7 @@ def move_request(
     saved: tuple[str, ...] = (),
     **data: Any,
 ) -> Event:
-    """Save the new status, the start and the deadline of the next turn, and the columns `saved`; return the one event.
-
-    A request that ended sets its assets free for other requests.
-    """
+    """Save the new status, the next turn and the columns `saved`; return the event. An end releases the assets."""
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
     request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
@@ -110,9 +156,6 @@ def release_assets(request: FormalRequest) -> None:
     RequestedAsset.objects.filter(request=request, open=True).update(open=False)
 
 
-# -- Deadlines ---------------------------------------------------------------------------------------
-
-
 def stop_clock(request: FormalRequest, at: datetime) -> None:
     """Stop the deadline and keep the business minutes that were left of it, 0 when it was overdue; nothing is saved."""
     if request.due_at is not None:
@@ -132,9 +175,6 @@ def add_business_days(days: int, start: datetime | None = None) -> datetime:
     return load_attention_hours().add_days(start or now(), days)
 
 
-# -- How a request ends or is refused ----------------------------------------------------------------
-
-
 def expire_request(request: FormalRequest) -> None:
     """End the locked request as *vencida* and tell the company; the sweep or the person who comes too late calls it."""
     is_approved = request.status == Status.APPROVED
@@ -149,41 +189,29 @@ def require_requester(request: FormalRequest, actor: User) -> None:
         raise NotAllowed("La edita y la envía quien la comenzó; usted puede retirarla o hacer otra.")
 
 
-def find_altered_evidence(request: FormalRequest, actor: User) -> AlteredEvidence | None:
-    """Read the evidence of the locked request; return why nobody may rely on it, which is recorded and told, or None.
-
-    The caller raises what is returned after its transaction, so that the event stays (M20, M21).
-    """
-    names = evidence.find_altered_in(request)
-    if not names:
-        return None
-    record_altered_evidence(request, names, actor)
-    return AlteredEvidence(names)
+def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
+    """Read the evidence of the locked request. Raises AlteredEvidence, recorded and told, for a changed file (M21)."""
+    if names := evidence.find_altered_in(request):
+        record_altered_evidence(request, names, actor)
+        raise AlteredEvidence(names)
 
 
 def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
-    """Record which files of the locked request are altered, and tell the officers; the same finding is told once."""
+    """Record which files of the locked request are altered, and tell the officers; a known finding changes nothing."""
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
-    if any(data["files"] == files for data in findings):
-        return
-    event = audit.record("request.evidence_altered", request, actor=actor, files=files)
-    notifications.mail_evidence_altered(request, event)
-
-
-# -- Content and texts -------------------------------------------------------------------------------
+    if not any(data["files"] == files for data in findings):
+        event = audit.record("request.evidence_altered", request, actor=actor, files=files)
+        notifications.mail_finding("evidence_altered", request, event)
 
 
 def find_new_mail(request: FormalRequest) -> str:
     """Return the registered mail that the current revision asks for; empty when it stays as it is."""
-    return fields.find_new_mail(content.payload_of(request)["items"])
+    return fields.find_new_mail(content.read_payload(request)["items"])
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
-    """Return what a person wrote, with its paragraphs, without spaces at the ends and without our links (M16).
-
-    Raises Invalid for `field` when the text is too short or too long; `what` names the text in Spanish.
-    """
+    """Return a text with its paragraphs, without our links (M16). Raises Invalid for `field`; `what` names the text."""
     lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
@@ -194,7 +222,7 @@ def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at
 
 
 def clean_outcome(reason: str) -> str:
-    """Return the written reason why a request ends, short enough for its column. Raises Invalid."""
+    """Return the written reason why a request ends, short enough for its column."""
     return clean_text(reason, field="reason", what="el motivo", at_most=MAX_OUTCOME)
 
 

@@ -13,30 +13,17 @@ from change_requests.approvals import find_missing_office
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import Item, clean_lines
 from change_requests.models import Evidence, FormalRequest, InformationAsset, RequestedAsset, RequestRevision
-from change_requests.operations._common import Form, Status, move_request
-from change_requests.operations.errors import NoPeople
+from change_requests.operations._common import Form, NoPeople, Status, move_request
 from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.refusals import Refused
 
 MAX_NUMBER_TRIES = 5
-_SAVED_WITH_REVISION = (
-    "revision_no",
-    "submitted_at",
-    "confirmed_at",
-    "verified_at",
-    "verified_by",
-    "powers_lapsed_at",
-    "channel",
-)
+_VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # of the revision before
 
 
 def insert_draft(actor: User, **fields: Any) -> FormalRequest:
-    """Insert a draft under a new folio, with its first event, and return the request.
-
-    A folio that is taken is drawn again. A `form_key` that is taken returns the request which has it.
-    Raises Refused when that request is another person's.
-    """
+    """Insert a draft under a new folio, with its first event; a taken `form_key` returns the request that has it."""
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
         folio = numbers.make_number(prefix)
@@ -65,31 +52,26 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
 
 
 def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
-    """Write the next revision and the assets it touches, and ask the company to confirm it.
-
-    The caller holds the locks of the request and the company. Raises NoPeople, Refused.
-    """
+    """Write the next revision of the locked request and its assets, and ask the company to confirm it."""
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
     _claim_assets(request, items)
     request.revision_no, request.submitted_at = revision.no, now()
-    request.confirmed_at = request.verified_at = request.verified_by = request.powers_lapsed_at = None
+    for column in _VOIDED:
+        setattr(request, column, None)
     event = move_request(
         request,
         Status.SUBMITTED,
         "request.submitted",
         actor=author,
         due_at=now() + timedelta(hours=settings.REQUEST_CONFIRM_HOURS),
-        saved=_SAVED_WITH_REVISION,
+        saved=("revision_no", "submitted_at", "channel", *_VOIDED),
         sha256=revision.sha256,
         channel=request.channel,
         company=request.customer.legal_name,
         requester=request.requester.get_full_name(),
     )
     notifications.mail_submitted(request, event)
-
-
-# -- Private -----------------------------------------------------------------------------------------
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
@@ -107,8 +89,8 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
-    data = payload.canonical(
-        payload.build(
+    data = payload.write_canonical(
+        payload.build_content(
             folio=request.folio,
             form=request.form,
             kind=request.kind,
@@ -131,15 +113,12 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
         author=author,
         payload=data.decode(),
         reason=reason,
-        sha256=payload.digest(data),
+        sha256=payload.hash_bytes(data),
     )
 
 
 def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the assets for this request; raises Refused when another open request touches them (M21).
-
-    One request per company and asset is open at a time. A BAJA of the service tolerates no other open change.
-    """
+    """Reserve the assets for this request. Raises Refused when another open request touches them (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)
     if folio := _find_conflict(request, codes, subject):
@@ -155,8 +134,7 @@ def _find_subject(request: FormalRequest, items: list[Item]) -> str:
     """Return the mail of the person whom an access request is about; empty for a change of the company's data."""
     if request.form == Form.CHANGE:
         return ""
-    mails = [i["new"] or i["old"] for i in items if i["field"] in ("email", "contact", "password")]
-    return mails[0]
+    return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))
 
 
 def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:

@@ -20,10 +20,7 @@ def set_asset_owner(
     alternate_from: datetime | None = None,
     alternate_until: datetime | None = None,
 ) -> InformationAsset:
-    """Name the owner of an asset, and who decides in his place between two instants; return the asset.
-
-    Raises NotAllowed, Invalid.
-    """
+    """Name the owner of an asset, and who decides in his place between two instants; return the asset."""
     with locked(InformationAsset.objects.all(), pk) as asset:
         actor = reread_person(actor)
         if not policy.may_name_owners(actor):

@@ -11,22 +11,22 @@ from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_app
 from change_requests.kinds import content
 from change_requests.kinds.fields import touches_risky
 from change_requests.kinds.registry import find_kind
-from change_requests.kinds.values import first_instant
+from change_requests.kinds.values import find_first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
 from change_requests.operations._common import (
+    StaleContent,
     Status,
     add_business_days,
     clean_text,
-    find_altered_evidence,
     find_new_mail,
     hash_text,
     lock_request,
     move_request,
     move_with_reason,
     require_none,
+    require_unaltered_evidence,
     reread_person,
 )
-from change_requests.operations.errors import StaleContent
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Refused, WrongStatus
@@ -37,8 +37,7 @@ Verdict = Decision.Verdict
 def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
     """Approve the current revision in the actor's office; the last approval makes the request *aprobada* (M21).
 
-    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one,
-    NotAllowed, WrongStatus, Invalid (no reason), Refused (the new registered mail is not proven yet), AlteredEvidence.
+    `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
     with lock_request(pk, Status.IN_APPROVAL) as request:
         if request.due_minutes_left is not None:
@@ -46,17 +45,14 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
         _require_proven_mail(request, revision)
-        altered = find_altered_evidence(request, actor)
-        if altered is None:
-            decision = _write_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
-            _record_approval(request, decision, actor)
-    if altered is not None:
-        raise altered  # outside: that it was found is committed
+        require_unaltered_evidence(request, actor)
+        decision = _write_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
+        _record_approval(request, decision, actor)
     return request
 
 
 def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Reject the current revision, which ends the request; the company reads the reason (M21). Raises as `approve`."""
+    """Reject the current revision, which ends the request; the company reads the reason (M21)."""
     with lock_request(pk, Status.IN_APPROVAL) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
@@ -75,9 +71,6 @@ def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReques
     return request
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _require_decider(
     actor: User, request: FormalRequest, approvals: list[NeededApproval], seen_hash: str
 ) -> RequestRevision:
@@ -90,14 +83,11 @@ def _require_decider(
 
 
 def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    """Raise Refused while a new registered mail is not proven by its code, or belongs to a member of staff.
-
-    A member of staff with that mail would confirm what he decides.
-    """
+    """Raise Refused while a new registered mail is not proven by its code, or is that of a member of staff."""
     address = find_new_mail(request)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
-    if address and mail_sender.is_staff_address(address):
+    if address and mail_sender.is_staff_address(address):  # he would confirm what he decides
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
@@ -110,7 +100,7 @@ def _write_decision(
     reason: str,
 ) -> Decision:
     """Insert the decision, and a row for each approval of the actor's office that it gives; return the decision."""
-    office = policy.office_for(actor, approvals)
+    office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # why_not_decide
     assignments = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
     decision = Decision.objects.create(
@@ -159,17 +149,13 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 
 
 def _find_earliest_execution(request: FormalRequest) -> datetime:
-    """Return when an approved request may be applied: at once, after the freeze, or on its effective date.
-
-    The freeze holds for a new registered mail or representative. A BAJA of the service may be applied before its
-    day, because it takes effect on that day.
-    """
+    """Return when an approved request may be applied: at once, after the freeze, or on its effective date."""
     assert request.approved_at is not None
-    payload = content.payload_of(request)
+    payload = content.read_payload(request)
     earliest = request.approved_at
     if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)
-    day = first_instant(payload["effective_date"])
+    day = find_first_instant(payload["effective_date"])
     if day is not None and find_kind(request).waits_for_date:
         earliest = max(earliest, day)
     return earliest

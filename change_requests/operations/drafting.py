@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models import Customer, User
 from change_requests import policy
-from change_requests.kinds.registry import kinds_of_form
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
     SERVICE_SUSPENDED,
@@ -17,6 +17,7 @@ from change_requests.operations._common import (
     release_assets,
     require_none,
     require_requester,
+    reread_allowed,
     reread_person,
 )
 from change_requests.operations._revisions import insert_draft
@@ -32,16 +33,13 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 def create_draft(
     *, actor: User, customer: Customer, form: str, kind: str, key: str = "", channel: str = FormalRequest.Channel.PORTAL
 ) -> FormalRequest:
-    """Begin a request of `customer` with a new folio, and return it; only its representative may (M8).
-
-    A second call with the same `key` by the same person returns the request of the first. Raises NotAllowed, Invalid.
-    """
+    """Begin a request of `customer`, as its representative (M8), and return it; one request per `key` and person."""
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
-    if kind not in {listed.code for listed in kinds_of_form(Form(form))}:
+    if kind not in {listed.code for listed in list_kinds(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
-    representative = policy.powers_of(actor, customer)
+    representative = policy.find_powers(actor, customer)
     if representative is None:
         require_none(policy.why_not_request(actor, customer))
     if customer.is_suspended:
@@ -59,10 +57,7 @@ def create_draft(
 
 
 def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
-    """Save the answers of a step and return the request; answers that `draft` does not name stay.
-
-    Nothing is checked until the request is sent.
-    """
+    """Save the answers of a step, unchecked, and return the request; answers that `draft` does not name stay."""
     with _lock_own_draft(pk, actor) as request:
         request.draft = {**request.draft, **draft}
         request.save(update_fields=["draft"])
@@ -71,7 +66,7 @@ def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
 
 
 def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
-    """Add files that were uploaded with a form to the draft; each can be taken once. Raises Refused, Invalid."""
+    """Add files that were uploaded with a form to the draft; each can be taken once."""
     with _lock_own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()
@@ -88,7 +83,7 @@ def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> Formal
 
 
 def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
-    """Leave a file out of the next revision; the revisions that carried the file keep it. Raises Refused."""
+    """Leave a file out of the next revision; the revisions that carried the file keep it."""
     with _lock_own_draft(pk, actor) as request:
         rows = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not rows.update(dropped_at=now()):
@@ -98,13 +93,9 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 
 
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
-    """Make a draft again of a request that was sent; what is sent next is a new revision, which voids approvals (M21).
-
-    Until then nobody decides it, and other requests may touch its data.
-    """
+    """Make a draft again of a request that was sent: nobody decides it, and the next revision voids approvals (M21)."""
     with lock_request(pk, *policy.REOPENABLE) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_reopen(actor, request))
+        actor = reread_allowed(actor, policy.why_not_reopen, request)
         require_requester(request, actor)
         move_request(request, Status.DRAFT, "request.reopened", actor=actor, due_at=None)
         release_assets(request)
@@ -113,9 +104,7 @@ def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
 
 @contextmanager
 def _lock_own_draft(pk: int, actor: User) -> Iterator[FormalRequest]:
-    """Yield the locked draft, or returned request, if the actor began it and still has powers. Raises NotAllowed."""
+    """Yield the locked draft, or returned request, if the actor began it and still has powers."""
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
-        person = reread_person(actor)
-        require_none(policy.why_not_request(person, request.customer))
-        require_requester(request, person)
+        require_requester(request, reread_allowed(actor, policy.why_not_request, request.customer))
         yield request

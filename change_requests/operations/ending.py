@@ -15,8 +15,7 @@ from change_requests.operations._common import (
     lock_request,
     move_request,
     move_with_reason,
-    require_none,
-    reread_person,
+    reread_allowed,
     restart_clock,
     stop_clock,
 )
@@ -32,10 +31,9 @@ MIN_REVERT_REASON = 20
 
 
 def close(pk: int, *, actor: User) -> FormalRequest:
-    """Close a request that was applied, and tell the company; a waiver must have been checked. Raises Refused."""
+    """Close a request that was applied, and tell the company; a waiver must have been checked."""
     with lock_request(pk, Status.EXECUTED) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_close(actor, request))
+        actor = reread_allowed(actor, policy.why_not_close, request)
         if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
             raise Refused("Falta la revisión independiente de la excepción.")
         request.closed_at = now()
@@ -45,10 +43,9 @@ def close(pk: int, *, actor: User) -> FormalRequest:
 
 
 def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Cancel a request before it is applied, as its company or as mesa de control; no data changes. Raises Refused."""
+    """Cancel a request before it is applied, as its company or as mesa de control; no data changes."""
     with lock_request(pk, *policy.WITHDRAWABLE, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_withdraw(actor, request))
+        actor = reread_allowed(actor, policy.why_not_withdraw, request)
         event = move_with_reason(
             request, Status.CANCELLED, "request.withdrawn", actor=actor, reason=clean_outcome(reason)
         )
@@ -64,7 +61,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
     officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        effect = policy.effect_of_objection(request)
+        effect = policy.find_objection_effect(request)
         if not effect or _has_objected(request, objector):
             return request
         column = "suspended_at" if effect == policy.STOP else "alarmed_at"
@@ -88,8 +85,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
 def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_mark_alarm_seen(actor, request))
+        actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
         text = clean_text(reason, field="reason", what="lo que comprobó")
         request.alarmed_at = None
         request.save(update_fields=["alarmed_at"])
@@ -99,13 +95,9 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Let a stopped request go on, once the security officer found that it is the company's.
-
-    Deadlines get the time back that they had left. Raises NotAllowed, WrongStatus, Invalid.
-    """
+    """Let a stopped request go on, as the security officer; its deadlines get the time back that was left."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_resume(actor, request))
+        actor = reread_allowed(actor, policy.why_not_resume, request)
         text = clean_text(reason, field="reason", what="el motivo")
         _restart_deadlines(request)
         event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
@@ -117,20 +109,17 @@ def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Make and send a new request that puts back the values of before this one, and return the new request.
+    """Send and return a new request that puts back the values of before this one; it needs the same approvals.
 
-    It needs the same approvals, and is confirmed from the registered mail, or from the old one when that is what it
-    puts back. The original becomes *revertida* when the new request is executed.
-    Raises Refused when the current values are not those that the original left.
+    The original becomes *revertida* when the new request is executed.
     """
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_revert(actor, request))
+        actor = reread_allowed(actor, policy.why_not_revert, request)
         lock_customer(request)
         text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
         representative = _choose_representative(request, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.payload_of(request)["items"]]
-        if any(content.today_of(request, item) != item["old"] for item in items):
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.read_payload(request)["items"]]
+        if any(content.find_value_today(request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         reversal = insert_draft(
             actor,
@@ -146,22 +135,16 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
     return reversal
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
-    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force.
-
-    Raises Refused when nobody with an account represents the company today.
-    """
+    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force."""
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()
-    best = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
-    found = best or powers.order_by("pk").first()
-    if found is None:
+    preferred = powers.filter(user=actor).first() or powers.filter(pk=request.representative_id).first()
+    representative = preferred or powers.order_by("pk").first()
+    if representative is None:
         raise Refused("La empresa no tiene hoy un representante con poderes vigentes y cuenta.")
-    return found
+    return representative
 
 
 def _has_objected(request: FormalRequest, objector: Objector) -> bool:
@@ -180,7 +163,7 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
         if is_first:
             notifications.mail_progress("suspended", request, event)
         return
-    until = policy.alarm_until(request)
+    until = policy.find_alarm_deadline(request)
     notifications.mail_disowned(request, event, until=until)
     if objector.mailbox:
         notifications.mail_alarm_received(request, event, to=objector.mailbox, until=until)

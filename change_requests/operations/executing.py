@@ -13,49 +13,44 @@ from change_requests.kinds import content
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
+    SentBack,
     Status,
+    TooLate,
     add_business_days,
     expire_request,
-    find_altered_evidence,
     lock_customer,
     lock_request,
     move_request,
-    require_none,
+    require_unaltered_evidence,
+    reread_allowed,
     reread_person,
 )
-from change_requests.operations.errors import SentBack
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.locking import lock
 from factureya.core.models import Event
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
-TOO_LATE = "El plazo para aplicarla venció con su aprobación; se presenta otra."
-
 
 def execute(pk: int, *, actor: User) -> Execution:
     """Apply the approved content as the designated implementer, and return the execution's row (M24).
 
     Its result is `ok`, or `drift` when a value of today is not the old one; then nothing is written and the request
-    is *fallida*. Raises NotAllowed, WrongStatus (not approved, frozen, too late), AlteredEvidence, and SentBack when
-    an approval no longer holds: the request is in approval again, which is committed.
+    is *fallida*. Raises SentBack when an approval no longer holds, TooLate, AlteredEvidence.
     """
     _record_intent(pk, actor)
     with lock_request(pk, Status.APPROVED) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_execute(actor, request))
-        is_waived = _is_waived(request)
-        if problem := policy.why_not_implement(actor, request, is_waived=is_waived):
+        actor = reread_allowed(actor, policy.why_not_execute, request)
+        if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
-        if is_waived:
-            _require_independent_checker(request)
+        _require_independent_checker(request)
         if request.revert_of_id is not None:  # the original before the company's row, as `revert` does
             lock(FormalRequest.objects.only("pk"), request.revert_of_id)
         lock_customer(request)
-        outcome = _expire_when_late(request) or _send_back(request, actor) or find_altered_evidence(request, actor)
-        if outcome is None:
-            return _apply(request, actor)
-    raise outcome  # outside: what it says is committed
+        _require_in_time(request)
+        _require_approvals_in_force(request, actor)
+        require_unaltered_evidence(request, actor)
+        return _apply(request, actor)
 
 
 def _record_intent(pk: int, actor: User) -> None:
@@ -63,7 +58,7 @@ def _record_intent(pk: int, actor: User) -> None:
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED) as request:
-        require_none(policy.why_not_execute(reread_person(actor), request))
+        reread_allowed(actor, policy.why_not_execute, request)
         audit.record("request.execution_intended", request, actor=actor, revision=request.revision_no)
 
 
@@ -73,37 +68,28 @@ def _is_waived(request: FormalRequest) -> bool:
 
 
 def _require_independent_checker(request: FormalRequest) -> None:
-    """Raise Refused when the waiver's checker took part in the request (M25)."""
+    """Raise Refused when the checker of the request's waiver, if it has one, took part in the request (M25)."""
     waiver = request.waiver
-    assert waiver is not None  # _is_waived
-    if waiver.checker_id in policy.people_who_took_part(request) | {waiver.approved_by_id, waiver.implementer_id}:
+    if waiver is None:
+        return
+    if waiver.checker_id in policy.find_people_who_took_part(request) | {waiver.approved_by_id, waiver.implementer_id}:
         raise Refused("Quien revisaría la excepción tomó parte en la solicitud: autorícela de nuevo con otra persona.")
 
 
-def _expire_when_late(request: FormalRequest) -> WrongStatus | None:
-    """Expire the request and return why, when its time to be applied has passed; None inside that time.
-
-    Raises WrongStatus when it is too early, and nothing changes.
-    """
+def _require_in_time(request: FormalRequest) -> None:
+    """Raise WrongStatus before the request may be applied; after its last instant expire it and raise TooLate."""
     assert request.execute_after is not None
     assert request.execute_before is not None  # approved_request_has_instants
     instant = now()
     if instant < request.execute_after:
         raise WrongStatus("Todavía no se puede aplicar: no ha pasado el plazo de espera o su fecha.")
-    if instant < request.execute_before:
-        return None
-    expire_request(request)
-    return WrongStatus(TOO_LATE)
+    if instant >= request.execute_before:
+        expire_request(request)
+        raise TooLate("El plazo para aplicarla venció con su aprobación; se presenta otra.")
 
 
-# -- Do the approvals still hold? --------------------------------------------------------------------
-
-
-def _send_back(request: FormalRequest, actor: User) -> SentBack | None:
-    """Move the request back to approval and return why, when who asked or approved could not any more (M8, M21).
-
-    The approvals of those who lost their office are voided. None means that every approval holds.
-    """
+def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
+    """Raise SentBack, with the request in approval again, if who asked or approved could not do so now (M21)."""
     rows = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
@@ -113,7 +99,7 @@ def _send_back(request: FormalRequest, actor: User) -> SentBack | None:
     if request.powers_lapsed_at is not None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
-        return None
+        return
     DecisionSlot.objects.filter(pk__in=[row.pk for row in lapsed]).update(voided_at=now())
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
@@ -129,7 +115,7 @@ def _send_back(request: FormalRequest, actor: User) -> SentBack | None:
     )
     notifications.mail_progress("sent_back", request, event, reason=reason)
     notifications.mail_your_turn(request, event)
-    return SentBack(f"No se aplicó y volvió a aprobación: {reason}")
+    raise SentBack(f"No se aplicó y volvió a aprobación: {reason}")
 
 
 def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
@@ -140,24 +126,22 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 def _has_no_powers(request: FormalRequest) -> bool:
     """Return True if whoever asked has no powers now; another request may have revoked them a moment ago."""
-    powers = policy.powers_of(reread_person(request.requester), request.customer)
-    named = Representative.objects.filter(pk=request.representative_id)
-    return powers is None or not named.in_force().exists()
-
-
-# -- Applying ----------------------------------------------------------------------------------------
+    powers = policy.find_powers(reread_person(request.requester), request.customer)
+    own_powers = Representative.objects.filter(pk=request.representative_id)
+    return powers is None or not own_powers.in_force().exists()
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
-    payload = content.payload_of(request)
-    drift = [item for item in payload["items"] if content.found_of(request, item) != item["old"]]
+    payload = content.read_payload(request)
+    kind = find_kind(request)
+    drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
     if drift:
         return _fail(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):
-        person = find_kind(request).apply(request, payload, actor)
+        person = kind.apply(request, payload, actor)
     request.executed_at = execution.at
     event = move_request(
         request,
@@ -199,7 +183,8 @@ def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> E
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert the execution's row with the values before and after; with it the guards let the new values through."""
     is_ok = result == Execution.Result.OK
-    before: dict[str, Any] = {item["field"]: content.found_of(request, item) for item in items}
+    kind = find_kind(request)
+    before: dict[str, Any] = {item["field"]: kind.find_executable_value(request.customer, item) for item in items}
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,

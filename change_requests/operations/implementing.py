@@ -5,7 +5,14 @@ from django.db.models import QuerySet
 from accounts.models import User
 from change_requests import notifications, policy
 from change_requests.models import FormalRequest, Waiver
-from change_requests.operations._common import Status, clean_text, hash_text, lock_request, require_none, reread_person
+from change_requests.operations._common import (
+    Status,
+    clean_text,
+    hash_text,
+    lock_request,
+    reread_allowed,
+    reread_person,
+)
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.refusals import Invalid, Refused
@@ -15,13 +22,9 @@ MIN_WAIVER_REASON = 50
 
 
 def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
-    """Name the person who applies the request; the security officer can change it until then (M24).
-
-    Raises NotAllowed, and Invalid for a person without the office, of Development, who asked, or who decides.
-    """
+    """Name the person who applies the request, as the security officer, who can change it until then (M24)."""
     with lock_request(pk, *BEFORE_EXECUTION) as request:
-        actor, person = reread_person(actor), reread_person(implementer)
-        require_none(policy.why_not_designate(actor, request))
+        actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
         if problem := policy.why_not_implement(person, request, designated_by=actor):
             raise Invalid({"implementer": problem})
         _save_implementer(request, person, actor, None, "request.designated", implementer_name=person.get_full_name())
@@ -33,12 +36,12 @@ def grant_waiver(
 ) -> FormalRequest:
     """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 
-    The person holds the office of implementer too; the waiver lifts only the segregation. Raises Refused while the
-    check of an earlier waiver is overdue, NotAllowed, Invalid.
+    The person holds the office of implementer too; the waiver lifts only the segregation. None is granted while the
+    check of an earlier one is overdue.
     """
     with lock_request(pk, *BEFORE_EXECUTION) as request:
-        actor, person, reviewer = reread_person(actor), reread_person(implementer), reread_person(checker)
-        require_none(policy.why_not_designate(actor, request))
+        actor = reread_allowed(actor, policy.why_not_designate, request)
+        person, reviewer = reread_person(implementer), reread_person(checker)
         _require_lawful_waiver(request, actor, person, reviewer)
         waiver = Waiver.objects.create(
             request=request,
@@ -64,10 +67,9 @@ def grant_waiver(
 
 
 def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequest:
-    """Write the independent check of what was done under a waiver, once (M25). Raises NotAllowed, WrongStatus."""
+    """Write the independent check of what was done under a waiver, once (M25)."""
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, Status.REVERTED, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_check(actor, request))
+        actor = reread_allowed(actor, policy.why_not_check, request)
         waiver = request.waiver
         assert waiver is not None  # why_not_check
         waiver.findings = clean_text(findings, field="findings", what="lo que encontró")
@@ -76,18 +78,18 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequ
         text_sha256 = hash_text(waiver.findings)
         event = audit.record("request.waiver_checked", request, actor=actor, ok=ok, text_sha256=text_sha256)
         if not ok:
-            notifications.mail_check_failed(request, event)
+            notifications.mail_finding("check_failed", request, event)
     return request
 
 
-def overdue_checks() -> QuerySet[Waiver]:
+def find_overdue_checks() -> QuerySet[Waiver]:
     """Return the waivers whose independent check is overdue; while there is one, no other waiver is granted (M25)."""
     return Waiver.objects.filter(check_due__lt=now(), checked_at__isnull=True)
 
 
 def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
     """Raise Refused while a check is overdue, and Invalid unless both people may do their part (M25)."""
-    if folio := overdue_checks().values_list("request__folio", flat=True).first():
+    if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
         raise Invalid({"implementer": problem})

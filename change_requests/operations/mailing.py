@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from accounts.models import User
 from change_requests import notifications, policy
 from change_requests.models import FormalRequest, MailText, MailTextFile
-from change_requests.operations._common import Status, hash_text, lock_request, require_none, reread_person
+from change_requests.operations._common import Status, hash_text, lock_request, reread_allowed
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment
@@ -24,11 +24,10 @@ def keep_mail_text(
 
     `beside` are the folios of the mail's other requests; `is_shared` says that some are of another company (M16). The
     content stays as it is. Mesa de control is told at once, unless the request is still to be confirmed: then whoever
-    verifies it is told with his turn. Raises NotAllowed.
+    verifies it is told with his turn.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_request(actor, request.customer))
+        actor = reread_allowed(actor, policy.why_not_request, request.customer)
         text = MailText.objects.create(
             request=request, author=actor, author_name=actor.get_full_name(), body=body, is_shared=is_shared, at=now()
         )

@@ -14,14 +14,11 @@ from factureya.core.models import OutboxMessage
 
 
 def set_password(token: str, *, password: str) -> User:
-    """Set the password of the link's person, once, and return the person; all earlier sessions stay ended.
-
-    Raises links.BadLink.
-    """
-    named, folio = links.read_password_link(token)
+    """Set the password of the link's person, once; earlier sessions stay ended. Raises links.BadLink."""
+    owner, folio = links.read_password_link(token)
     hashed = make_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
-        person = lock(User.objects.all(), named.pk)
+        person = lock(User.objects.all(), owner.pk)
         if not person.is_active or not links.is_unused(person, token):
             raise links.BadLink("used or void")
         person.password = hashed
@@ -31,11 +28,8 @@ def set_password(token: str, *, password: str) -> User:
     return person
 
 
-def password_link_undelivered(mail: OutboxMessage) -> None:
-    """Void the link whose mail was not delivered, and tell the company and mesa de control (M7, M16).
-
-    The mail came back to others than the person. A link that was used before stays used.
-    """
+def void_undelivered_password_link(mail: OutboxMessage) -> None:
+    """Void the unused link of a mail that came back, and tell the company and mesa de control (M7, M16)."""
     request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()
     person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()
     if request is None or person is None:

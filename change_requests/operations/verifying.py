@@ -1,5 +1,7 @@
 """What mesa de control does before the decision: verify, send back, and ask the company (M7, M20)."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 
 from accounts.models import User
@@ -11,13 +13,14 @@ from change_requests.operations._common import (
     add_business_days,
     clean_outcome,
     clean_text,
-    find_altered_evidence,
     hash_text,
     lock_request,
     move_request,
     move_with_reason,
+    record_altered_evidence,
     release_assets,
-    require_none,
+    require_unaltered_evidence,
+    reread_allowed,
     reread_person,
     restart_clock,
     stop_clock,
@@ -28,33 +31,41 @@ from factureya.core.refusals import WrongStatus
 
 
 def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
-    """Record that a supervisor checked mail, powers and form, and ask those who decide (M7, M8).
-
-    Raises WrongStatus, NotAllowed, AlteredEvidence.
-    """
+    """Record that a supervisor checked mail, powers and form, and ask those who decide (M7, M8)."""
     with lock_request(pk, Status.VERIFYING) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_verify(actor, request))
+        actor = reread_allowed(actor, policy.why_not_verify, request)
         if request.due_minutes_left is not None:
             raise WrongStatus("Falta que la empresa responda la aclaración.")
-        if policy.powers_of(reread_person(request.requester), request.customer) is None:
+        if policy.find_powers(reread_person(request.requester), request.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
-        altered = find_altered_evidence(request, actor)
-        if altered is None:
-            _record_verification(request, actor, note)
-    if altered is not None:
-        raise altered  # outside: that it was found is committed
+        require_unaltered_evidence(request, actor)
+        request.verified_at, request.verified_by = now(), actor
+        request.outcome_reason, request.powers_lapsed_at = "", None
+        event = move_request(
+            request,
+            Status.IN_APPROVAL,
+            "request.verified",
+            actor=actor,
+            note=" ".join(note.split()),
+            due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
+            saved=("verified_at", "verified_by", "outcome_reason", "powers_lapsed_at"),
+        )
+        notifications.mail_progress("verified", request, event, until=request.due_at)
+        notifications.mail_your_turn(request, event)
+    return request
+
+
+def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
+    """Record that these files are not those that were sent, and tell the officers (M20, M21)."""
+    with lock_request(pk, *Status, is_stopped_too=True) as request:
+        record_altered_evidence(request, names, actor)
     return request
 
 
 def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Send the request back to whoever asked, with the reason; it keeps its folio and can be sent again.
-
-    Raises NotAllowed, WrongStatus, Invalid.
-    """
+    """Send the request back to whoever asked, with the reason; it keeps its folio and can be sent again."""
     with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_return(actor, request))
+        actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(
             request, Status.RETURNED, "request.returned", actor=actor, reason=clean_outcome(reason)
         )
@@ -64,13 +75,9 @@ def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
-    """Ask the company a question; the deadline stops until it answers, and the status stays (M21).
-
-    Raises NotAllowed, WrongStatus, Invalid.
-    """
+    """Ask the company a question; the deadline stops until it answers, and the status stays (M21)."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_ask(actor, request))
+        actor = reread_allowed(actor, policy.why_not_ask, request)
         body = clean_text(question, field="question", what="la pregunta")
         question_row = _insert_message(request, actor, body)
         stop_clock(request, question_row.at)
@@ -88,13 +95,9 @@ def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
 
 
 def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
-    """Record the company's answer; the content stays as it is, and the deadline goes on with what was left of it.
-
-    Raises NotAllowed, WrongStatus, Invalid.
-    """
+    """Record the company's answer; the content stays as it is, and the deadline goes on with what was left of it."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
-        actor = reread_person(actor)
-        require_none(policy.why_not_answer(actor, request))
+        actor = reread_allowed(actor, policy.why_not_answer, request)
         body = clean_text(answer, field="answer", what="su respuesta", at_least=1)
         unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
@@ -110,26 +113,6 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
         )
         notifications.mail_your_turn(request, event)
     return request
-
-
-# -- Private -----------------------------------------------------------------------------------------
-
-
-def _record_verification(request: FormalRequest, actor: User, note: str) -> None:
-    """Move the request to approval, and tell the company and those who decide."""
-    request.verified_at, request.verified_by = now(), actor
-    request.outcome_reason, request.powers_lapsed_at = "", None
-    event = move_request(
-        request,
-        Status.IN_APPROVAL,
-        "request.verified",
-        actor=actor,
-        note=" ".join(note.split()),
-        due_at=add_business_days(settings.APPROVE_BUSINESS_DAYS),
-        saved=("verified_at", "verified_by", "outcome_reason", "powers_lapsed_at"),
-    )
-    notifications.mail_progress("verified", request, event, until=request.due_at)
-    notifications.mail_your_turn(request, event)
 
 
 def _insert_message(

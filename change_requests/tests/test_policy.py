@@ -92,10 +92,10 @@ def test_without_an_implementer_security_designates_one():
 def test_who_holds_powers_of_a_company():
     cast = Cast()
     stranger, unverified = make_contact(), make_contact(make_customer(verified=False))
-    assert policy.powers_of(cast.ana, cast.customer)
-    assert policy.powers_of(cast.ana, stranger.contact.customer) is None
-    assert policy.powers_of(unverified, unverified.contact.customer) is None
-    assert policy.powers_of(cast.laura, cast.customer) is None
+    assert policy.find_powers(cast.ana, cast.customer)
+    assert policy.find_powers(cast.ana, stranger.contact.customer) is None
+    assert policy.find_powers(unverified, unverified.contact.customer) is None
+    assert policy.find_powers(cast.laura, cast.customer) is None
     assert not policy.visible_to(unverified).exists()
     assert not policy.visible_to(make_contact(make_customer(), representative=True)).exists()
 
@@ -147,11 +147,11 @@ def test_a_representative_is_added_beside_the_first_and_that_is_undone(settings)
     cast = Cast()
     beto = second_representative(cast)
     assert beto.contact.is_representative
-    assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer)
+    assert policy.find_powers(User.objects.get(pk=cast.ana.pk), cast.customer)
     added = FormalRequest.objects.latest("pk")
     assert request_histories.undo(cast, added).status == Status.REVERTED
     beto = User.objects.select_related("contact__customer").get(pk=beto.pk)
-    assert policy.powers_of(beto, cast.customer) is None
+    assert policy.find_powers(beto, cast.customer) is None
     assert not beto.contact.is_representative
 
 

@@ -163,7 +163,7 @@ def test_a2c_who_was_replaced_confirms_what_undoes_it(cast: Cast):
     undone = _applied(cast, formal)
     with clock.at(undone.executed_at + timedelta(hours=1)):
         undoing = operations.revert(undone.pk, actor=cast.laura, reason=WHY)
-        assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer) is None
+        assert policy.find_powers(User.objects.get(pk=cast.ana.pk), cast.customer) is None
         with pytest.raises(operations.NotAllowed):
             operations.confirm_from_registered_email(
                 undoing.pk, actor=cast.colleague(), revision_no=undoing.revision_no

@@ -70,7 +70,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
 
 def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> None:
     """Read the code in the mail to the new registered mail, and give it back."""
-    items: list[dict[str, str]] = content.payload_of(request)["items"]
+    items: list[dict[str, str]] = content.read_payload(request)["items"]
     address = next(item["new"] for item in items if item["field"] == "registered_email")
     body = OutboxMessage.objects.filter(to=address).latest("pk").body
     code = re.search(r"\b\d{6}\b", body)

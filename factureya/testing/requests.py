@@ -104,7 +104,7 @@ def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> Reque
 
 def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = None, **content: Any) -> RequestRevision:
     """Only the row of the next revision, with other `columns` or another `content` where told."""
-    whole = payload.build(
+    whole = payload.build_content(
         **{
             "folio": request.folio,
             "form": request.form,
@@ -115,7 +115,7 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
             **content,
         }
     )
-    text = payload.canonical(whole)
+    text = payload.write_canonical(whole)
     return RequestRevision.objects.create(
         **{
             "request": request,
@@ -124,7 +124,7 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
             "author": request.requester,
             "payload": text.decode(),
             "reason": REASON,
-            "sha256": payload.digest(text),
+            "sha256": payload.hash_bytes(text),
             **(columns or {}),
         }
     )

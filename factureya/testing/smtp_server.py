@@ -72,7 +72,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Serve SMTP; `read` are the mails it had whole, `took` those it said 250 to; `met` is set when its mood was met."""
+    """Serve SMTP: `read` are the mails it had whole, `took` those it said 250 to, `met` says that its mood was met."""
 
     allow_reuse_address = True
     daemon_threads = True

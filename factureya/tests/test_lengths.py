@@ -128,7 +128,7 @@ def test_servers_the_operations_refuse_a_reason_that_no_column_holds(cast):
 def test_what_a_pdf_brings_is_measured_before_it_is_sent(cast, field, value):
     """Else it is an error only when it is carried out."""
     request = draft(cast, items={field: value})
-    assert field in content.problems(request, evidence=1)
+    assert field in content.find_problems(request, evidence=1)
 
 
 # -- Accounts ------------------------------------------------------------------------------------------

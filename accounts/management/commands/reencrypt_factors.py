@@ -11,7 +11,6 @@ class Command(BaseCommand):
     help = "Encrypt the secrets of all second factors with the first key; exit 1 when a key that is needed is missing."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Encrypt the factors, print how many, and fail if no key reads one of them."""
         changed, unreadable = operations.reencrypt_factors()
         self.stdout.write(f"{changed} second factors encrypted with the first key")
         if unreadable:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Office
-from accounts.models.representatives import compose
+from accounts.models.representatives import compose_line
 from change_requests import operations
 from change_requests.models import ACCESS, Clarification, FormalRequest, InformationAsset
 from factureya.bench.sweep import recorded
@@ -89,7 +89,7 @@ def test_approval_page(client: Client, cast: Cast, form: str, kind: str, status:
 
 @pytest.mark.clause("M21")
 def test_approval_page_of_a_representative_with_a_long_history(client: Client, cast: Cast) -> None:
-    line = compose(
+    line = compose_line(
         name="Rosa Nueva",
         rfc="PACR800101AB1",
         email="rosa@ejemplo.mx",
@@ -141,7 +141,7 @@ def test_security_s_page_with_the_last_approval(client: Client, cast: Cast) -> N
 def test_the_largest_change_with_the_last_approval(client: Client, cast: Cast) -> None:
     """Every field, each asset of another owner, a representative with an account; security chooses who implements."""
     person = cast.colleague(full_name="Rosa Nueva")
-    line = compose(
+    line = compose_line(
         name="Rosa Nueva",
         rfc="PACR800101AB1",
         email=person.email,

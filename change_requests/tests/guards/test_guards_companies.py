@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import Contact, Customer, Representative, User
-from accounts.models.representatives import compose, decompose
+from accounts.models.representatives import compose_line, decompose_line
 from change_requests.execution import executing, mark_execution
 from change_requests.models import ExecutionContext, FormalRequest
 from factureya.core.clock import now
@@ -341,7 +341,7 @@ def test_a_service_is_not_suspended_before_its_day(day: str, refused: bool):
 def successor(ana: User) -> str:
     """The line of Beto, a contact of the company, as its next representative."""
     beto = make_contact(ana.contact.customer, full_name="Beto Núñez & Hijos")
-    return compose(
+    return compose_line(
         name=beto.full_name,
         rfc="NUBE800101AB1",
         email=beto.email,
@@ -354,7 +354,7 @@ def successor(ana: User) -> str:
 
 def row_of(formal: FormalRequest, line: str, **columns: Any) -> Representative:
     """The row that the line asks for, unsaved."""
-    facts = decompose(line)
+    facts = decompose_line(line)
     beto = User.objects.get(email=facts["email"])
     facts["valid_until"] = facts["valid_until"] or None
     whole = {"customer": formal.customer, "user": beto, "verified_by": formal.verified_by}

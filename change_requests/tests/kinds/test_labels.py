@@ -2,8 +2,8 @@
 
 import pytest
 
-from accounts.models.representatives import compose
-from change_requests.kinds import labels
+from accounts.models.representatives import compose_line
+from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_title
 from change_requests.kinds.values import show_day
 
@@ -38,18 +38,18 @@ def test_title(form, kind, items, expected):
 
 
 def test_values_are_said_in_words():
-    assert labels.value("status", "suspended") == "Suspendido"
-    assert labels.value("phone", "222 555 0134") == "222 555 0134"
-    assert labels.value("representative", "") == ""
-    assert labels.label("fiscal_address") == "Domicilio fiscal"
-    assert labels.label("nuevo") == "nuevo"
+    assert find_row("status").show("suspended") == "Suspendido"
+    assert find_row("phone").show("222 555 0134") == "222 555 0134"
+    assert find_row("representative").show("") == ""
+    assert find_row("fiscal_address").label == "Domicilio fiscal"
+    assert find_row("nuevo").label == "nuevo"
     assert show_day("") == ""
 
 
 @pytest.mark.clause("M8")
 @pytest.mark.parametrize("until", ["", "2030-01-31"])
 def test_a_representative_is_said_line_by_line(until):
-    line = compose(
+    line = compose_line(
         name="Ana Rivas",
         rfc="RIMA800101AB1",
         email="ana@ocaso.mx",
@@ -59,7 +59,7 @@ def test_a_representative_is_said_line_by_line(until):
         valid_until=until,
     )
     end = " hasta el 31 de enero de 2030" if until else ", sin término"
-    assert labels.value("representative", line).split("\n") == [
+    assert find_row("representative").show(line).split("\n") == [
         "Ana Rivas",
         "RFC RIMA800101AB1 · ana@ocaso.mx",
         "Apoderado",

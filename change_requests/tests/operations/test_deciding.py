@@ -352,4 +352,4 @@ def test_slots_are_told_in_a_fixed_number_of_queries(django_assert_max_num_queri
         slots = find_needed_approvals(request)
     assert [slot.label for slot in slots] == ["Propietario de la Información", "Responsable de Seguridad Informática"]
     assert not DecisionSlot.objects.exists()
-    assert content.payload_of(request)["version"] == 1
+    assert content.read_payload(request)["version"] == 1

@@ -174,7 +174,7 @@ def test_a_new_representative_takes_the_place_and_both_sign_in_again(settings):
     assert Contact.objects.get(user=beto).is_representative
     assert not Contact.objects.get(user=cast.ana).is_representative
     assert not client.get("/cuenta/").wsgi_request.user.is_authenticated
-    assert policy.powers_of(User.objects.get(pk=cast.ana.pk), cast.customer) is None
+    assert policy.find_powers(User.objects.get(pk=cast.ana.pk), cast.customer) is None
     told = OutboxMessage.objects.filter(kind="change_requests/executed", about=request.chain)
     assert cast.ana.email in {sent.to for sent in told}  # who went is told, with «no fui yo»
 
@@ -481,7 +481,7 @@ def test_without_its_check_no_other_waiver_is_granted():
         waived(cast, second, hugo)
     first.refresh_from_db()
     with travel(first.waiver.check_due + MICROSECOND, tick=False):
-        assert operations.overdue_checks().count() == 1
+        assert operations.find_overdue_checks().count() == 1
         with pytest.raises(operations.Refused, match=first.folio):
             waived(cast, second, hugo)
         operations.check_waiver(first.pk, actor=cast.jorge, findings="El teléfono no coincide.", ok=False)
@@ -533,7 +533,7 @@ def test_a_resumed_request_gets_its_time_back():
             request.refresh_from_db()
     assert submitted.due_at == FRIDAY + timedelta(days=31, hours=48)
     assert deciding.due_at == FRIDAY + timedelta(days=33)
-    assert content.payload_of(deciding)["items"]
+    assert content.read_payload(deciding)["items"]
 
 
 @pytest.mark.clause("M21")
