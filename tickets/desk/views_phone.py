@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import Contact, User
 from accounts.web.form_memory import FormKey
-from accounts.web.posting import PostingForm
+from accounts.web.mixins import PostingForm
 from factureya.core.models import Attachment
 from tickets import operations, policy
 from tickets.desk import queue
