@@ -14,7 +14,6 @@ from django.core import signing
 from accounts.models import User
 from change_requests.models import FormalRequest
 from factureya.core import clock
-from factureya.core import signing as core_signing
 from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 
@@ -35,21 +34,21 @@ class BadLink(ValueError):
 def make_confirm_url(request: FormalRequest) -> str:
     """Return the link that confirms this revision from the company's registered mail (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail = core_signing.digest(CONFIRM, find_confirming_mail(request).lower())
+    mail = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
     return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail)
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
     """Return the link «no fui yo» of one mailbox: it stops the request or reports it, and names who objects (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
-    mailbox = core_signing.digest(NOT_ME, address.lower())
+    mailbox = own_links.make_digest(NOT_ME, address.lower())
     return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mailbox)
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
     """Return the link with which the person sets a new password, once (M7)."""
     lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    state = core_signing.digest(PASSWORD, _describe_person(person))
+    state = own_links.make_digest(PASSWORD, _describe_person(person))
     return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state)
 
 
@@ -72,7 +71,7 @@ def read_confirm_link(token: str) -> FormalRequest:
     folio, revision_no, mail = _read_token(CONFIRM, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
-    if request.revision_no != revision_no or not core_signing.matches(CONFIRM, address, mail):
+    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM, address, mail):
         raise BadLink("another revision or mail")
     return request
 
@@ -96,7 +95,7 @@ def read_password_link(token: str) -> tuple[User, str]:
 
 def is_unused(person: User, token: str) -> bool:
     """Return True if nothing that the password link depends on has changed; asked again of the locked row."""
-    return core_signing.matches(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
+    return own_links.matches_digest(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
 
 
 def _describe_person(person: User) -> str:
@@ -126,7 +125,7 @@ def _find_told_address(request: FormalRequest, mailbox: str) -> str:
     """Return the address with this digest, among those that were told about the request; empty when none has it."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
-        if mailbox and core_signing.matches(NOT_ME, address.lower(), mailbox):
+        if mailbox and own_links.matches_digest(NOT_ME, address.lower(), mailbox):
             return str(address)
     return ""
 

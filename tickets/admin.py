@@ -45,22 +45,14 @@ class TicketAdmin(admin.ModelAdmin):
         ]
         return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
+    def has_module_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the person holds a desk office; to be a superuser is not enough."""
         return bool(get_person(request).desk_provider_ids)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return the same as for the module; `visible_to` decides about one ticket."""
-        return self.has_module_permission(request)
+    has_view_permission = has_change_permission = has_module_permission
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return the same as for the module; operations ask again."""
-        return self.has_module_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: a ticket by phone has a page of its own."""
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: a ticket by phone has a page of its own, and none is deleted."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: tickets are not deleted."""
-        return False
+    has_delete_permission = has_add_permission

@@ -1,23 +1,34 @@
-"""Mails about tickets, one function and one template per verb; rendered in the operation's transaction.
+"""Send the mails about tickets, one function and one template per verb, rendered in the operation's transaction.
 
-The mailer's types accept public messages only: a `Note` cannot be passed here (M16).
+A `Note` cannot be passed here: the types accept public messages only (M16). Each mail carries an id and a reply address
+of its ticket, which nobody else can make (an HMAC of at least 128 bits; `tickets.threads` reads them), and its reader's
+signed link (`tickets.access` reads it).
 """
 
+import re
+from base64 import b32encode
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core import signing
+from django.utils.crypto import salted_hmac
 
 from accounts import mail_sender
 from accounts.models import User
 from factureya.core import calendar
-from factureya.core.mail import answer_limits, outbox
+from factureya.core.clock import now
+from factureya.core.mail import answer_limits, outbox, own_links
 from factureya.core.models import Event, InboundMessage, OutboxMessage
-from tickets import links, policy, threads
-from tickets.models import Message, Ticket
+from tickets import policy
+from tickets.models import NUMBER_PREFIX, Message, Ticket
 
 REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
 NEW_MESSAGE = "tickets/new_message"  # to the agent
+_ROOT = "tickets.thread"
+_PLUS = "tickets.reply-to"
+_PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
@@ -84,6 +95,48 @@ def forged_sender(address: str, to: str, inbound: InboundMessage) -> None:
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
 
+def make_root_id(number: str, secret: str | None = None) -> str:
+    """Return the id that every mail of a ticket refers to, without brackets."""
+    domain = settings.SUPPORT_EMAIL.partition("@")[2]
+    return f"{number.lower()}.{_sign_number(_ROOT, number, secret).hex()[:32]}@{domain}"
+
+
+def make_reply_address(number: str, secret: str | None = None) -> str:
+    """Return where replies to a ticket's mails go: soporte+<number>.<token>@.
+
+    The token is 160 bits in lower case, because some servers fold the case of addresses.
+    """
+    local, _, domain = settings.SUPPORT_EMAIL.partition("@")
+    token = b32encode(_sign_number(_PLUS, number, secret)[:20]).decode().lower()
+    compact = number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
+    return f"{local}+{compact}.{token}@{domain}"
+
+
+def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
+    """Return the headers that keep a ticket's mails in one thread and bring the replies back.
+
+    `answering` is the last mail that came from the customer; its id is quoted if it is plain.
+    """
+    chain = [make_root_id(ticket.number)]
+    if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
+        chain.append(answering.message_id)
+    return {
+        "References": " ".join(f"<{name}>" for name in chain),
+        "In-Reply-To": f"<{chain[-1]}>",
+        "Reply-To": make_reply_address(ticket.number),
+    }
+
+
+def make_link_token(user: User, ticket: Ticket) -> str:
+    """Return the token of the signed link by which a contact reads and answers a ticket, for 30 days ⚙ (M15, M16).
+
+    The token is bound to the contact's present address; `tickets.access` reads it.
+    """
+    salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
+    mail_digest = own_links.make_digest(salt, user.email.lower())  # keyed: a token discloses no address
+    return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
+
+
 def find_last_mail(ticket: Ticket) -> InboundMessage | None:
     """Return the last mail that became a message of the ticket, without its raw bytes, or None."""
     mails = InboundMessage.objects.filter(entry__ticket=ticket).order_by("-entry__seq")
@@ -119,7 +172,7 @@ def _tell_customer(
         about=ticket.chain,
         context={**_build_context(ticket, contact), **more},
         automatic=automatic,
-        headers={**threads.build_headers(ticket, inbound), **(headers or {})},
+        headers={**build_headers(ticket, inbound), **(headers or {})},
     )
 
 
@@ -155,13 +208,20 @@ def _build_context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
     return {
         "ticket": ticket,
         "name": contact.get_full_name() if contact else ticket.customer.legal_name,
-        "url": links.url_for(contact, ticket) if contact else _build_portal_url(ticket),
+        "url": _make_url(ticket, contact),
         "link_days": settings.LINK_DAYS if contact else None,
         "reminder_hours": settings.REMINDER_HOURS,
         "reply_days": calendar.describe_reply_time(),
     }
 
 
-def _build_portal_url(ticket: Ticket) -> str:
-    """Return the absolute address of the ticket's page in the portal."""
-    return f"{settings.SITE_URL}/tickets/{ticket.number}/"
+def _make_url(ticket: Ticket, contact: User | None) -> str:
+    """Return the contact's signed link to the ticket; without a contact, the address of its page in the portal."""
+    if contact is None:
+        return f"{settings.SITE_URL}/tickets/{ticket.number}/"
+    return own_links.make_url(own_links.TICKET, make_link_token(contact, ticket))
+
+
+def _sign_number(salt: str, number: str, secret: str | None) -> bytes:
+    """Return the HMAC of a ticket's number."""
+    return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()

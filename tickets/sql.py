@@ -5,7 +5,7 @@ No SQL of ours holds data: every part is compiled by the ORM from a queryset, wi
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,20 @@ def first_pk(rows: QuerySet[Any]) -> Question:
     return Question(f"({sql})", params)
 
 
-def ask_all(questions: Sequence[Question]) -> list[Any]:
-    """Return the answers to all the questions, in one statement."""
-    if not questions:
-        return []
+def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:
+    """Return the answer to each of these questions by its name; one statement asks them all."""
+    asked = questions.values()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT " + ", ".join(question.sql for question in questions),
-            [param for question in questions for param in question.params],
+            "SELECT " + ", ".join(question.sql for question in asked),
+            [param for question in asked for param in question.params],
         )
-        row = cursor.fetchone()
-    return list(row)
+        return dict(zip(questions, cursor.fetchone(), strict=True))
+
+
+def show_count(count: int, cap: int) -> str:
+    """Return a count that stopped at `cap` as text, no further than «99+»."""
+    return "99+" if count >= cap else str(count)
 
 
 def split_words(text: str) -> list[str]:
@@ -62,16 +65,16 @@ def split_words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", searchable(text))[:MAX_WORDS]
 
 
-def match_words(found: Sequence[str]) -> Q | Func:
+def match_words(words: Sequence[str]) -> Q | Func:
     """Return the condition that the subject has words that begin with each of these (SQLite: contain each).
 
     On PostgreSQL it is the expression of the index `search_words`.
     """
     if connection.vendor != "postgresql":
         condition = Q()
-        for word in found:
+        for word in words:
             condition &= Q(search_words__contains=word)
         return condition
     vector = Func(F("search_words"), template="to_tsvector('simple', %(expressions)s)")
-    query = Func(Value(" & ".join(f"{word}:*" for word in found)), template="to_tsquery('simple', %(expressions)s)")
+    query = Func(Value(" & ".join(f"{word}:*" for word in words)), template="to_tsquery('simple', %(expressions)s)")
     return Func(vector, query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField())

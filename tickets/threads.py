@@ -1,23 +1,21 @@
-"""How a mail finds its ticket again: ids and addresses of ours that nobody can make up (M6).
+"""Find the ticket that a mail belongs to, by the ids and addresses that `tickets.notifications` put into ours (M6).
 
-Each carries an HMAC of at least 128 bits and is compared in constant time. It is no credential: whoever writes must
-also be allowed to write in that ticket. There is no other format, and no older one.
+They are compared in constant time. They are no credentials: whoever writes must also be allowed to write in that
+ticket. There is no other format, and no older one.
 """
 
 import re
-from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from factureya.core import numbers
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import InboundMessage, OutboxMessage
-from tickets.models import NUMBER_PREFIX, Ticket, chain_of, searchable
+from tickets.models import NUMBER_PREFIX, chain_of, searchable
+from tickets.notifications import make_reply_address, make_root_id
 
-_ROOT = "tickets.thread"
-_PLUS = "tickets.reply-to"
 _SENT_ID = re.compile(r"^[0-9a-f]{40}@")  # what `outbox.make_message_id` makes
 _NUMBER_IN_ID = re.compile(r"^(fy-[0-9a-z]{4}-[0-9a-z]{4})\.[0-9a-f]{32}@", re.IGNORECASE)
 _NUMBER_IN_PLUS = re.compile(r"^[^+@]+\+([0-9a-z]{8})\.[a-z2-7]{32}@", re.IGNORECASE)
@@ -32,38 +30,7 @@ _NUMBERS_IN_TEXT = {
 _PREFIXES = re.compile(
     r"^\s*(?:(?:re|rv|fw|fwd|enc|aw|wg|res|resp|respuesta|tr|reenv[ií]o)\s*(?:\[\d{1,9}\]\s*)?:\s*)+", re.IGNORECASE
 )
-_PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 MAX_SUBJECT_NUMBERS = 5
-
-
-def root_id(number: str, secret: str | None = None) -> str:
-    """Return the id that every mail of a ticket refers to, without brackets."""
-    return f"{number.lower()}.{_sign_number(_ROOT, number, secret).hex()[:32]}@{_read_domain()}"
-
-
-def reply_address(number: str, secret: str | None = None) -> str:
-    """Return where replies to a ticket's mails go: soporte+<number>.<token>@.
-
-    The token is 160 bits in lower case, because some servers fold the case of addresses.
-    """
-    local, _, domain = settings.SUPPORT_EMAIL.partition("@")
-    token = b32encode(_sign_number(_PLUS, number, secret)[:20]).decode().lower()
-    return f"{local}+{_compact_number(number)}.{token}@{domain}"
-
-
-def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
-    """Return the headers that keep a ticket's mails in one thread and bring the replies back.
-
-    `answering` is the last mail that came from the customer; its id is quoted if it is plain.
-    """
-    chain = [root_id(ticket.number)]
-    if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
-        chain.append(answering.message_id)
-    return {
-        "References": " ".join(f"<{name}>" for name in chain),
-        "In-Reply-To": f"<{chain[-1]}>",
-        "Reply-To": reply_address(ticket.number),
-    }
 
 
 def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
@@ -129,7 +96,7 @@ def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
 def _read_root_id(name: str) -> str:
     """Return the ticket's number in an id that we made, or an empty text."""
     match = _NUMBER_IN_ID.match(name)
-    return _prove_number(match.group(1).upper(), name, root_id) if match else ""
+    return _prove_number(match.group(1).upper(), name, make_root_id) if match else ""
 
 
 def _read_plus_address(address: str) -> str:
@@ -138,7 +105,7 @@ def _read_plus_address(address: str) -> str:
     if match is None:
         return ""
     compact = match.group(1).upper()
-    return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, reply_address)
+    return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, make_reply_address)
 
 
 def _prove_number(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
@@ -147,18 +114,3 @@ def _prove_number(number: str, text: str, made: Callable[[str, str | None], str]
         if constant_time_compare(text.lower(), made(number, secret)):
             return number
     return ""
-
-
-def _compact_number(number: str) -> str:
-    """Return the number without prefix and hyphens, in lower case."""
-    return number.removeprefix(NUMBER_PREFIX).replace("-", "").lower()
-
-
-def _sign_number(salt: str, number: str, secret: str | None) -> bytes:
-    """Return the HMAC of a ticket's number."""
-    return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()
-
-
-def _read_domain() -> str:
-    """Return the domain of our support address."""
-    return settings.SUPPORT_EMAIL.partition("@")[2]

@@ -18,7 +18,7 @@ from typing import Any
 from django.core import signing
 
 from accounts.models import User
-from factureya.core import signing as core_signing
+from factureya.core.mail import own_links
 
 SALT = "accounts.form"
 ORPHAN_FORM_AGE = timedelta(days=2)  # how long a form that arrives without a session is kept for its owner
@@ -39,7 +39,7 @@ class FormKey:
 
     def belongs_to(self, user: User) -> bool:
         """Return whether the form was given to this person."""
-        return core_signing.matches(SALT, str(user.pk), self.owner)
+        return own_links.matches_digest(SALT, str(user.pk), self.owner)
 
     @property
     def name_in_browser(self) -> str:
@@ -80,7 +80,7 @@ def read_orphan_key(token: str) -> FormKey | None:
 
 def digest_owner(user: User) -> str:
     """Return the digest that stands for this person in a key."""
-    return core_signing.digest(SALT, str(user.pk))
+    return own_links.make_digest(SALT, str(user.pk))
 
 
 def _read_signed(token: str, max_age: timedelta | None) -> FormKey | None:

@@ -1,5 +1,6 @@
-"""Share what pages need: staff's second factor, admission to /control/, private pages, and forms with a key."""
+"""Share what pages need: staff's second factor, admission to /control/, private pages, and forms to post once."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from allauth.account.authentication import get_authentication_records
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views import View
@@ -17,8 +19,11 @@ from accounts.models import User
 from accounts.web import form_memory, returning
 from accounts.web.form_memory import FormKey
 from factureya.core.files import store
-from factureya.core.forms import choose_kept_fields
+from factureya.core.forms import STALE_FORM, FilesMixin, PortalForm, choose_kept_fields
 from factureya.core.models import Attachment
+from factureya.core.refusals import FormUsed, Refused
+
+REMOVE = "quitar"  # the button beside a kept file
 
 
 def get_person(request: HttpRequest) -> User:
@@ -104,19 +109,83 @@ class PrivateView(View):
         return response
 
 
-class KeyedForm:
-    """Receive a form with a one-time key and files."""
+class PostingForm:
+    """Show a form and receive it once; what was typed and uploaded is never lost.
+
+    A view names its form in `form_name`, makes its `form` and its `page`, and calls one operation in `perform`. Why the
+    operation refused is shown at `refusal_field`, or above the form, with everything kept.
+    """
 
     request: HttpRequest
+    user: User
+    refusal_field: str | None = None
 
-    def posted_key(self, user: User, form: str) -> tuple[FormKey, bool]:
+    def form_name(self) -> str:
+        """Return which form this is, for its one-time key and its draft."""
+        raise NotImplementedError
+
+    def form(self, *args: Any, **options: Any) -> PortalForm:
+        """Return the form, blank or with what was posted."""
+        raise NotImplementedError
+
+    def page(self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "") -> HttpResponse:
+        """Return the page with the form, its kept files, and why a draft is shown."""
+        raise NotImplementedError
+
+    def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
+        """Do what the valid form asks. Return the address to go to, or a page after which the draft stays."""
+        raise NotImplementedError
+
+    def initial(self) -> dict[str, Any]:
+        """Return the first values of a form that has no draft."""
+        return {}
+
+    def may_show(self, fields: dict[str, str]) -> bool:
+        """Return whether a draft with these fields is about what this page is about."""
+        return True
+
+    def show_form(self) -> HttpResponse:
+        """Show the form: with what was typed and could not be sent, or as it is at first."""
+        draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
+        if draft is None or not self.may_show(draft[1]):
+            return self.page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
+        key, fields, why = draft
+        return self.page(self.form(initial=fields), key, kept=store.list_draft_files(key.key), why=why)
+
+    def receive_form(self) -> HttpResponse:
+        """Perform what was posted, once; or show the form again, complete, with the reason."""
+        key, is_ours = self.posted_key()
+        form = self.form(self.request.POST)
+        has_files = isinstance(form, FilesMixin)
+        kept, refusals = self.posted_files(key) if has_files else ([], [])
+        if REMOVE in self.request.POST:
+            return self.page(self.form(initial=posted_text(self.request)), key, kept=kept)
+        if isinstance(form, FilesMixin):
+            form.take_files(kept, refusals)
+        if not is_ours:
+            form.add_error(None, STALE_FORM)
+        if form.is_valid():
+            try:
+                answer = self.perform(form, key)
+            except Refused as refusal:
+                form.add_error(self.refusal_field, str(refusal))
+                key = renew_used_key(refusal, key, self.user)
+                kept = store.list_draft_files(key.key) if has_files else []
+            else:
+                if isinstance(answer, HttpResponse):
+                    return answer
+                form_memory.forget_draft(self.request.session, key)
+                return redirect(answer)
+        return self.page(form, key, kept=kept)
+
+    def posted_key(self) -> tuple[FormKey, bool]:
         """Return the key of the posted form, and whether it was good; a new key stands in for a bad one."""
-        key = form_memory.read_key(self.request.POST.get("key", ""), form, user)
-        return (key, True) if key else (form_memory.new_key(user, form), False)
+        key = form_memory.read_key(self.request.POST.get("key", ""), self.form_name(), self.user)
+        return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
-        """Remove the file that «Quitar» names, store the posted files, and return the form's files and the refusals."""
-        if token := self.request.POST.get("quitar"):
+        """Remove the file that «Quitar» names, store what was uploaded; return the kept files and the refused ones."""
+        if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
         refusals = store.store_uploads(uploads, key.key)[1] if uploads else []
@@ -136,3 +205,12 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
         store.store_uploads(uploads, key.key)
         form_memory.keep_draft(request.session, key, posted_text(request), why=form_memory.RECOVERED)
     return redirect_to_login(after)
+
+
+def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
+    """Return the key of a form that is shown after a refusal: a new one, with the files, when this one was used."""
+    if not isinstance(refusal, FormUsed):
+        return key
+    renewed = form_memory.new_key(user, key.form)
+    store.move_files(key.key, renewed.key)
+    return renewed

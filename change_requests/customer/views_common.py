@@ -34,7 +34,7 @@ class RequesterView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return login_keeping_draft(request, self.form_name(**kwargs), self.after_login())
+            return login_keeping_draft(request, self.form_name(), self.after_login())
         self.user = request.user
         membership = None if self.user.is_staff else self.user.membership
         signer = policy.find_powers(self.user, membership.customer) if membership else None
@@ -49,7 +49,7 @@ class RequesterView(PrivateView):
         """Return a page with status 403 that gives the reason."""
         return render(self.request, page, context, status=403)
 
-    def form_name(self, **kwargs: Any) -> str:
+    def form_name(self) -> str:
         """Return the name of the page's form, for its one-time key."""
         return "solicitud"
 
@@ -77,9 +77,9 @@ class RequestView(RequesterView):
         super().setup(request, *args, **kwargs)
         self.folio: str = kwargs["folio"]
 
-    def form_name(self, **kwargs: Any) -> str:
+    def form_name(self) -> str:
         """Return the name of the form: the page and the folio."""
-        return f"{self.url_name}:{kwargs['folio']}"
+        return f"{self.url_name}:{self.folio}"
 
     def after_login(self) -> str:
         """Return this address, or the request's page when this address only takes a POST."""

@@ -1,56 +1,64 @@
 """Serve the page of one request (M7, M8, M19), and what its customer may still do with the request."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.core import ratelimit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import KeyedForm
+from accounts.web.mixins import PostingForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.recipients import Role
-from factureya.core.forms import STALE_FORM, PortalForm
 
 PAGES = "change_requests/customer/"
 Status = FormalRequest.Status
 
 
-class RequestPage(KeyedForm, RequestView):
+class RequestPage(RequestView, PostingForm):
     """Show the page of a request with its forms, also after a form on it was refused."""
 
+    refusal_field = "answer"
+
+    def form_name(self) -> str:
+        """Return the name of the one-time key that the forms of the page share."""
+        return f"detail:{self.folio}"
+
+    def form(self, *args: Any, **options: Any) -> forms.AnswerForm:
+        """Return the form of the answer to a clarification."""
+        return forms.AnswerForm(*args, **options)
+
     def page(
-        self, facts: request_page.RequestFacts, status: int = 200, *, key: FormKey | None = None, **asked: PortalForm
+        self,
+        form: forms.AnswerForm,
+        key: FormKey,
+        *,
+        kept: Sequence[Any] = (),
+        why: str = "",
+        code_form: forms.CodeForm | None = None,
     ) -> HttpResponse:
-        """Return the page; `asked` are the forms that were posted, as `answer` or `code`."""
-        key = key or form_memory.new_key(self.user, self.page_key())
-        given = {"answer": forms.AnswerForm(), "code": forms.CodeForm(), **asked}
+        """Return the page with the form of the answer and the form of the code."""
+        facts = request_page.read_facts(self.formal, self.user)
         context = {
             "dossier": facts,
             "formal": facts.formal,
             "customer": self.customer,
             "key": key.token,
-            "answer_form": given["answer"],
-            "code_form": given["code"],
-            "form": next(iter(asked.values()), None),
+            "answer_form": form,
+            "code_form": code_form or forms.CodeForm(),
+            "form": code_form or form,
             "turn": facts.turn,
             "reader": self.user,
         }
-        return render(self.request, PAGES + "detail.html", context, status=status)
-
-    def page_key(self) -> str:
-        """Return the name of the one-time key that the forms of the page share."""
-        return f"detail:{self.folio}"
-
-    def form_name(self, **kwargs: Any) -> str:
-        """Return the same name before the person is known."""
-        return f"detail:{kwargs['folio']}"
+        return render(self.request, PAGES + "detail.html", context)
 
 
 class Detail(RequestPage):
@@ -61,12 +69,8 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
-        facts = request_page.read_facts(self.find(), self.user)
-        found = form_memory.find_draft(request.session, self.user, self.page_key())
-        if found is None:
-            return self.page(facts)
-        key, fields, _ = found
-        return self.page(facts, key=key, answer=forms.AnswerForm(initial=fields))
+        self.formal = self.find()
+        return self.show_form()
 
 
 class AnswerClarification(RequestPage):
@@ -77,23 +81,17 @@ class AnswerClarification(RequestPage):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Record the answer; a second click finds that it was answered."""
-        formal = self.find()
-        key, is_ours = self.posted_key(self.user, self.page_key())
-        form = forms.AnswerForm(request.POST)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if form.is_valid():
-            try:
-                operations.answer_clarification(formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
-            except operations.WrongStatus as refusal:
-                form_memory.forget_draft(request.session, key)
-                return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
-                form.add_error("answer", str(refusal))
-            else:
-                form_memory.forget_draft(request.session, key)
-                return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
-        return self.page(request_page.read_facts(formal, self.user), key=key, answer=form)
+        self.formal = self.find()
+        return self.receive_form()
+
+    def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
+        """Record the answer and return the address of the request's page."""
+        try:
+            operations.answer_clarification(self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
+            messages.success(self.request, "Enviamos su respuesta. La solicitud sigue su curso.")
+        except operations.WrongStatus as refusal:
+            messages.info(self.request, str(refusal))
+        return reverse("requests:detail", args=[self.folio])
 
 
 class ConfirmCode(RequestPage):
@@ -117,7 +115,8 @@ class ConfirmCode(RequestPage):
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(request_page.read_facts(self.find(), self.user), code=form)
+        self.formal = self.find()  # as it is after the try
+        return self.page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
 
 
 class ResendCode(RequestView):
@@ -152,47 +151,49 @@ class Sent(RequestView):
         return render(request, PAGES + "sent.html", {"formal": formal, "customer": self.customer})
 
 
-class Withdraw(KeyedForm, RequestView):
+class Withdraw(RequestView, PostingForm):
     """Withdraw a request before it is executed, or discard a draft (*retirar*)."""
 
     url_name = "withdraw"
     http_method_names = ["get", "head", "post"]
+    refusal_field = "reason"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page that asks for the reason."""
-        formal = self.find()
-        if formal.status not in policy.WITHDRAWABLE:
+        self.formal = self.find()
+        if self.formal.status not in policy.WITHDRAWABLE:
             return self.to_detail("La solicitud ya no se puede retirar.")
-        found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
-        key, fields, _ = found or (form_memory.new_key(self.user, self.form_name(folio=folio)), {}, "")
-        return self.page(formal, forms.WithdrawForm(initial=fields), key)
+        return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Withdraw the request; a second click changes nothing."""
-        formal = self.find()
-        key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
-        form = forms.WithdrawForm(request.POST)
-        if formal.status == Status.DRAFT:
-            form.fields["reason"].required = False
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        if not form.is_valid():
-            return self.page(formal, form, key)
+        self.formal = self.find()
+        return self.receive_form()
+
+    @property
+    def is_draft(self) -> bool:
+        """Return whether the request was never sent."""
+        return self.formal.status == Status.DRAFT
+
+    def form(self, *args: Any, **options: Any) -> forms.WithdrawForm:
+        """Return the form of the reason; a draft needs none."""
+        form = forms.WithdrawForm(*args, **options)
+        form.fields["reason"].required = not self.is_draft
+        return form
+
+    def perform(self, form: forms.WithdrawForm, key: FormKey) -> str | HttpResponse:
+        """Withdraw the request and return the address of the list."""
+        reason = form.cleaned_data["reason"] or "Borrador descartado"
         try:
-            operations.withdraw(formal.pk, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
+            operations.withdraw(self.formal.pk, actor=self.user, reason=reason)
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal))
-        except REFUSALS as refusal:
-            form.add_error("reason", str(refusal))
-            return self.page(formal, form, key)
-        form_memory.forget_draft(request.session, key)
-        done = "Se descartó el borrador." if formal.status == Status.DRAFT else "Se retiró la solicitud."
-        messages.success(request, done)
-        return redirect("requests:list")
+        messages.success(self.request, "Se descartó el borrador." if self.is_draft else "Se retiró la solicitud.")
+        return reverse("requests:list")
 
-    def page(self, formal: FormalRequest, form: PortalForm, key: FormKey) -> HttpResponse:
+    def page(self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), why: str = "") -> HttpResponse:
         """Return the page that asks for the reason, with this form."""
-        context = {"formal": formal, "form": form, "key": key.token, "is_draft": formal.status == Status.DRAFT}
+        context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 
 

@@ -11,9 +11,8 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 
-from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import KeyedForm, posted_text
+from accounts.web.mixins import REMOVE, PostingForm
 from change_requests import operations
 from change_requests.customer import forms, request_page, steps, wording
 from change_requests.customer.views_common import REFUSALS, RequestView
@@ -24,14 +23,15 @@ from change_requests.kinds.values import show_day
 from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.files import store
-from factureya.core.forms import STALE_FORM, PortalForm
+from factureya.core.forms import PortalForm
+from factureya.core.models import Attachment
 
 PAGES = "change_requests/customer/"
 CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
 NOT_HIS = "La edita y la envía quien la comenzó; usted puede retirarla o hacer otra."
 
 
-class StepView(KeyedForm, RequestView):
+class StepView(RequestView, PostingForm):
     """Serve one step of a draft; a request that was sent is shown on its own page instead."""
 
     http_method_names = ["get", "head", "post"]
@@ -51,28 +51,14 @@ class StepView(KeyedForm, RequestView):
         self.formal = self.find()
         if away := self.not_here():
             return self.to_detail(away)
-        found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
-        if found is None:
-            key = form_memory.new_key(self.user, self.form_name(folio=folio))
-            return self.page(self.form(initial=self.initial()), key)
-        key, fields, why = found
-        return self.page(self.form(initial=fields), key, why=why)
+        return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Save the step and go on; or return the page with everything typed and what is wrong."""
         self.formal = self.find()
         if away := self.not_here():
             return self.to_detail(away)
-        self.key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
-        if "quitar" in request.POST:
-            return self.take_away(request.POST["quitar"])
-        form = self.form(request.POST)
-        if not is_ours:
-            form.add_error(None, STALE_FORM)
-        self.prepare(form)
-        if form.is_valid() and self.is_judged:
-            self.judge(form)
-        return self.save(form) if form.is_valid() else self.page(form, self.key)
+        return self.receive_form()
 
     @property
     def kind(self) -> RequestKind:
@@ -93,12 +79,11 @@ class StepView(KeyedForm, RequestView):
         """Return the initial values of the form, from the draft."""
         return {}
 
-    def prepare(self, form: PortalForm) -> None:
-        """Do what the step needs before its answers are checked."""
-
-    def take_away(self, token: str) -> HttpResponse:
-        """Remove a file (*quitar*); only the step with files does."""
-        return redirect(self.request.path)
+    def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
+        """Check the answers by the rules of the content, and save them; or return the page with what is wrong."""
+        if self.is_judged:
+            self.judge(form)
+        return self.save(form, key) if form.is_valid() else self.page(form, key)
 
     def judge(self, form: PortalForm) -> None:
         """Check the answers by the rules of the content, and put each error beside its field."""
@@ -110,17 +95,11 @@ class StepView(KeyedForm, RequestView):
         """Return the input that shows an error of this field; None for the top of the page."""
         return field if field in form.fields else None
 
-    def save(self, form: PortalForm) -> HttpResponse:
-        """Write the answers into the draft and redirect to the next step."""
+    def save(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
+        """Write the answers into the draft and return the address of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
-        try:
-            operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-            return self.page(form, self.key)
-        form_memory.forget_draft(self.request.session, self.key)
-        following = steps.ORDER[steps.ORDER.index(self.step) + 1]
-        return redirect(f"requests:{following}", folio=self.folio)
+        operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
+        return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of the step with this form."""
@@ -152,7 +131,7 @@ class KindStep(StepView):
         """Return a form without fields."""
         return PortalForm(*args, **options)
 
-    def save(self, form: PortalForm) -> HttpResponse:
+    def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
         """Redirect to the second step."""
         return redirect("requests:data", folio=self.folio)
 
@@ -205,15 +184,18 @@ class ReasonStep(StepView):
         draft = self.formal.draft
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
-    def prepare(self, form: Any) -> None:
-        """Keep the files that were uploaded, and show which were refused."""
-        kept, refusals = self.posted_files(self.key)
+    def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
+        """Make evidence of the uploaded files, and return the refusals; «Quitar» only takes away the file it names."""
+        if token := self.request.POST.get(REMOVE):
+            self.take_away(token, key)
+            return [], []
+        kept, refusals = super().posted_files(key)
         if kept:
             try:
                 operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
             except REFUSALS as refusal:
-                form.add_error("files", str(refusal))
-        form.take_files([], refusals)
+                return [], [refusal, *refusals]
+        return [], refusals
 
     def judge(self, form: PortalForm) -> None:
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
@@ -223,17 +205,16 @@ class ReasonStep(StepView):
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
-    def take_away(self, token: str) -> HttpResponse:
-        """Remove a file and return the page with the texts as they were typed."""
-        gone = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
-        if gone is not None:
-            try:
-                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=gone)
-            except REFUSALS as refusal:
-                messages.error(self.request, str(refusal))
-        else:
-            store.discard_file(self.key.key, token)
-        return self.page(self.form(initial=posted_text(self.request)), self.key)
+    def take_away(self, token: str, key: FormKey) -> None:
+        """Remove a file of the draft, or one that was uploaded without a session."""
+        evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
+        try:
+            if evidence is None:
+                store.discard_file(key.key, token)
+            else:
+                operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence)
+        except REFUSALS as refusal:
+            messages.error(self.request, str(refusal))
 
     def kept(self) -> list[Any]:
         """Return the evidence of the draft."""
@@ -241,8 +222,8 @@ class ReasonStep(StepView):
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
-        waiting = store.list_draft_files(key.key) if more.get("why") else []
-        return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
+        kept = [*self.kept(), *more.pop("kept", ())]
+        return super().page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
@@ -289,7 +270,7 @@ class ReviewStep(StepView):
         options["initial"] = {**options.get("initial", {}), "seen": seen}
         return forms.SubmitForm(*args, **options)
 
-    def save(self, form: PortalForm) -> HttpResponse:
+    def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
         """Send the request; or return the page with what is wrong by now."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
@@ -301,11 +282,8 @@ class ReviewStep(StepView):
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
-        except REFUSALS as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            return redirect("requests:sent", folio=self.folio)
-        return self.page(form, self.key)
+            return self.page(form, key)
+        return redirect("requests:sent", folio=self.folio)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with all answers."""
@@ -313,7 +291,6 @@ class ReviewStep(StepView):
         context = {
             "rows": wording.rows(content.find_items(formal, {})),
             "reason": draft.get("reason", ""),
-            "kept": self.kept,
             "what_heading": self.kind.changes_heading,
             "has_date": self.kind.has_date,
             "date_label": self.kind.date_label,
@@ -321,7 +298,7 @@ class ReviewStep(StepView):
             "what_next": describe_what_follows(formal),
             "preview_url": request_page.form_url(formal),
         }
-        return super().page(form, key, **context, **more)
+        return super().page(form, key, **{**more, **context, "kept": self.kept})
 
 
 def find_evidence(formal: FormalRequest) -> list[Any]:

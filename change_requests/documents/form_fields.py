@@ -11,7 +11,7 @@ from change_requests.kinds.fields import CHANGE_FIELDS, EMAIL, FULL_NAME, PERSON
 from change_requests.kinds.inputs import PdfField
 from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest
-from factureya.core import signing
+from factureya.core.mail import own_links
 
 ACCESS, CHANGE = str(FormalRequest.Form.ACCESS), str(FormalRequest.Form.CHANGE)
 TITLES: dict[str, str] = {str(form): str(form.label) for form in FormalRequest.Form}
@@ -92,12 +92,12 @@ def map_fields(form: str) -> dict[str, PdfField]:
 
 def make_seal(form: str, folio: str, customer: int) -> str:
     """Return the seal of a folio (HMAC-SHA-256), which only we can make; it binds form, version, folio and company."""
-    return signing.digest(SALT, _sealed_text(form, folio, customer))
+    return own_links.make_digest(SALT, _sealed_text(form, folio, customer))
 
 
 def is_sealed(form: str, folio: str, customer: int, claimed: str) -> bool:
     """Return True if `claimed` is the seal of this folio, made with the current key or a retired one."""
-    return signing.matches(SALT, _sealed_text(form, folio, customer), claimed)
+    return own_links.matches_digest(SALT, _sealed_text(form, folio, customer), claimed)
 
 
 def list_labels(form: str) -> Iterator[tuple[str, str]]:

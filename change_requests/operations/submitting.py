@@ -23,8 +23,9 @@ from change_requests.operations._common import (
     reread_allowed,
 )
 from change_requests.operations._revisions import send_revision
-from factureya.core import audit, signing
+from factureya.core import audit
 from factureya.core.clock import now
+from factureya.core.mail import own_links
 from factureya.core.models import Attachment, Event
 from factureya.core.refusals import Invalid, NotAllowed, WrongStatus
 
@@ -104,7 +105,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
             return request
         if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:
             raise WrongCode({"code": "Ese código ya no sirve. Pida otro."})
-        if not signing.matches(CODE_SALT, _bind_code(request, code), request.new_mail_code):
+        if not own_links.matches_digest(CODE_SALT, _bind_code(request, code), request.new_mail_code):
             request.new_mail_tries += 1
             request.save(update_fields=["new_mail_tries"])
             raise WrongCode({"code": WRONG_CODE})
@@ -126,7 +127,7 @@ def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attac
 def _mail_code(request: FormalRequest, address: str, event: Event) -> None:
     """Draw a code of six digits, keep its hash, and mail the code to the new registered mail."""
     code = f"{secrets.randbelow(10**6):06d}"
-    request.new_mail_code = signing.digest(CODE_SALT, _bind_code(request, code))
+    request.new_mail_code = own_links.make_digest(CODE_SALT, _bind_code(request, code))
     request.new_mail_sent_at, request.new_mail_tries = now(), 0
     request.save(update_fields=["new_mail_code", "new_mail_sent_at", "new_mail_tries"])
     notifications.mail_new_email_code(request, event, to=address, code=code)

@@ -30,7 +30,7 @@ from factureya.testing.raw_sql import bare, copy_statement, execute, refused_by,
 from factureya.testing.request_histories import Cast, Form, Kind, Status, make
 from factureya.testing.requests import decide, make_request, officer, own_assets
 from factureya.testing.tickets import make_ticket
-from tickets import links as ticket_links
+from tickets import notifications as ticket_mails
 from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = pytest.mark.django_db
@@ -482,7 +482,7 @@ def test_a2_a_link_that_was_used_before_the_bounce_stays_used(cast: Cast):
 @pytest.mark.clause("M16")
 def test_a2_a_link_that_is_pasted_into_a_request_is_cut_out(cast: Cast):
     ticket = make_ticket(requester=cast.ana)
-    url = ticket_links.url_for(cast.ana, ticket)
+    url = own_links.make_url(own_links.TICKET, ticket_mails.make_link_token(cast.ana, ticket))
     formal = request_histories.step(
         cast, request_histories.draft(cast, reason=f"Lo pedimos en {url} hace días."), Status.SUBMITTED
     )

@@ -6,7 +6,7 @@ from django.db.models import Count
 
 from accounts.models import User
 from factureya.core.models import Attachment, InboundMessage, OutboxMessage
-from tickets import operations, threads
+from tickets import notifications, operations
 from tickets.models import Ticket
 
 
@@ -26,7 +26,7 @@ def seed(author: User, agent: User) -> dict[str, Any]:
     return {
         "sender": author.email,
         "tag": ticket.number,
-        "references": [threads.root_id(ticket.number), answer.message_id],
+        "references": [notifications.make_root_id(ticket.number), answer.message_id],
     }
 
 

@@ -24,7 +24,7 @@ from factureya.testing.access import DESK, ROLES, Row, World, codes, key
 from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
 from factureya.testing.requests import own_assets
 from factureya.testing.tickets import make_inbound, make_ticket
-from tickets import links, operations
+from tickets import notifications, operations
 from tickets.models import Ticket, TicketFile
 
 pytestmark = pytest.mark.django_db
@@ -323,8 +323,8 @@ def test_no_foreign_row_in_search_and_one_neutral_answer(world):
     carla = world.client("carla")
     found = carla.get(reverse("tickets:list") + f"?q={world.ticket.number}")
     assert world.ticket.subject not in found.content.decode()
-    assert links.token_for(world.people["carla"], world.ticket)  # a link to a ticket she may not see …
-    forged = carla.get(reverse("tickets:link", kwargs={"token": links.token_for(world.people["carla"], world.ticket)}))
+    token = notifications.make_link_token(world.people["carla"], world.ticket)  # a link to a ticket she may not see …
+    forged = carla.get(reverse("tickets:link", kwargs={"token": token}))
     assert forged.status_code == 404  # … is worth nothing
     answers = {
         carla.post(reverse("tickets:lookup"), {"number": number, "email": email})

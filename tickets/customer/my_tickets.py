@@ -17,7 +17,7 @@ from factureya.core.keyset import Cursor, Page
 from tickets import sql
 from tickets.models import NUMBER_PREFIX, Ticket, TicketQuerySet
 
-COUNT_CAP = 99
+COUNT_CAP = 100  # shown as «99+»
 MAX_QUERY = 120
 ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED = ("vigentes", "turno", "cerrados", "empresa", "empresa-cerrados")
 VIEWS = (ACTIVE, TURN, CLOSED, COMPANY, COMPANY_CLOSED)
@@ -66,14 +66,14 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
     visible = Ticket.objects.visible_to(user)
     if not is_limited(user):
         views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
-    questions = [sql.capped_count(found, COUNT_CAP + 1) for _, found in views.values()]
-    *figures, any_at_all = sql.ask_all([*questions, sql.capped_count(visible, 1)])
+    questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
+    counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
     here = COMPANY if view == COMPANY_CLOSED else view
-    shown = [
-        Tab(name, label, _cap_figure(figure), name == here, name == TURN and figure > 0)
-        for (name, (label, _)), figure in zip(views.items(), figures, strict=True)
+    tabs = [
+        Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == here, name == TURN and counts[name] > 0)
+        for name, (label, _) in views.items()
     ]
-    return shown, bool(any_at_all)
+    return tabs, bool(counts["any"])
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
@@ -116,11 +116,6 @@ def has_wrong_number(query: str) -> bool:
     return False
 
 
-def _cap_figure(count: int) -> str:
-    """Write a count as text, no further than «99+»."""
-    return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
-
-
 def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """Return, on the first page, what waits for the person and then what we work on, which the pager walks."""
     open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
@@ -137,20 +132,10 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
     """Load the columns that a row shows; two names cost less than the two people they belong to."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
-        "number",
-        "requester_id",
-        "subject",
-        "status",
-        "wait_reason",
-        "solution_proposed_at",
-        "closes_at",
-        "close_held_at",
-        "close_held_reason",
-        "closed_reason",
-        "touched_at",
-        "customer_replied",
-        "first_replied_at",
-        "message_count",
+        *(
+            "number requester_id subject status wait_reason solution_proposed_at closes_at close_held_at "
+            "close_held_reason closed_reason touched_at customer_replied first_replied_at message_count"
+        ).split()
     )
 
 

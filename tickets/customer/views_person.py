@@ -10,8 +10,7 @@ from django.urls import reverse
 from accounts.models import Customer, User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import PrivateView, login_keeping_draft, posted_text
-from accounts.web.posting import PostingForm
+from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft, posted_text
 from factureya.core import numbers
 from factureya.core.files import store
 from factureya.core.models import Attachment

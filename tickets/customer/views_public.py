@@ -12,7 +12,7 @@ from factureya.core.files import store
 from factureya.core.files.sending import stream_stored
 from factureya.core.models import Attachment
 from factureya.portal.errors import too_many_requests
-from tickets import access, links
+from tickets import access
 from tickets.customer import lookup, timeline, wording
 from tickets.forms import LookUpForm
 from tickets.models import Ticket, TicketFile
@@ -84,21 +84,21 @@ class OpenLink(PrivateView):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Exchange, or explain."""
         try:
-            grant = links.read_token(token)
+            grant = access.read_token(token)
             if request.user.is_authenticated:
                 return self.for_who_is_in(grant)
-            links.find_holder(grant)
-        except links.BadLink:
+            access.find_holder(grant)
+        except access.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
         request.session.cycle_key()
         access.grant_access(request.session, grant)
         return redirect("tickets:detail", number=grant.number)
 
-    def for_who_is_in(self, grant: links.Grant) -> HttpResponse:
+    def for_who_is_in(self, grant: access.Grant) -> HttpResponse:
         """Send a person who is logged in to the ticket, or say that the link is somebody else's."""
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
-        links.find_holder(grant)
+        access.find_holder(grant)
         return render(self.request, "tickets/bad_link.html", {"is_other": True}, status=404)
 
 

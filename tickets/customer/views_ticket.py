@@ -11,8 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import PrivateView, login_keeping_draft
-from accounts.web.posting import PostingForm
+from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core import calendar
 from factureya.core.clock import now
 from factureya.core.models import Attachment

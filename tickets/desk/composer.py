@@ -13,7 +13,7 @@ from django.utils.datastructures import MultiValueDict
 from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.posting import REMOVE, renew_used_key
+from accounts.web.mixins import REMOVE, renew_used_key
 from factureya.core.files import store
 from factureya.core.forms import FilesField, FilesMixin, Text
 from factureya.core.models import Attachment

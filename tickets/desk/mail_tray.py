@@ -6,14 +6,13 @@ An agent of our own sees what became no message; what did is seen by whoever see
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from factureya.core import keyset
+from factureya.core import clock, keyset
+from factureya.core.mail import health, mailbox
 from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import InboundMessage, InboundReading
 from tickets import policy, sql
@@ -118,6 +117,31 @@ class Spot:
         return urlencode([("vista", self.view.slug), *([self.cursor.pair] if self.cursor else [])])
 
 
+@dataclass(frozen=True)
+class MailState:
+    """Hold what the queue's line about mail says. `fetched_at` is None when no mailbox is polled or was ever read."""
+
+    in_tray: int
+    is_stuck: bool  # mails that should have left have not
+    is_polled: bool
+    fetched_at: datetime | None
+    warnings: Sequence[str] = ()
+
+    @property
+    def tray(self) -> str:
+        """Return how many mails wait, as text: «3», «99+»."""
+        return sql.show_count(self.in_tray, health.TRAY_CAP)
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the polled mailbox was not read for too long."""
+        if not self.is_polled:
+            return False
+        if self.fetched_at is None:
+            return True
+        return clock.now() - self.fetched_at > health.FETCH_MAX_AGE
+
+
 def visible_to(user: User) -> Mails:
     """Select the mails this person may read (M3, M16).
 
@@ -134,15 +158,23 @@ def page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
     return keyset.page(NEWEST_FIRST, spot.cursor, spot.view.condition(_select_tray(user)))
 
 
-def count_questions(user: User) -> list[sql.Question]:
-    """Return the questions how many mails each counted view holds, up to COUNT_CAP, for `sql.ask_all`."""
+def count_questions(user: User) -> dict[str, sql.Question]:
+    """Return by view the question how many mails it holds, counted up to COUNT_CAP, for `sql.ask_all`."""
     counted = [view for view in VIEWS.values() if view.is_counted]
-    return [sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted]
+    return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted}
 
 
-def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """Return the answers to `count_questions` by the view's slug."""
-    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
+def mail_state_questions() -> dict[str, sql.Question]:
+    """Return the questions that the queue's line about mail needs answered, for `sql.ask_all`."""
+    tray, overdue = health.find_tray(), health.find_overdue()
+    return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
+
+
+def read_mail_state(answers: Mapping[str, int]) -> MailState:
+    """Return the line from the answers to `mail_state_questions`; one more query when a mailbox is polled."""
+    is_polled = bool(mailbox.get_mailbox_name())
+    last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
+    return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)
 
 
 def explain_reason(inbound: InboundMessage) -> str:
@@ -150,66 +182,12 @@ def explain_reason(inbound: InboundMessage) -> str:
     return REASONS.get(inbound.reason, inbound.reason)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A mail as an agent reads it: nothing but the text that was stored when it was disposed of (M6).
+def read_mail(inbound: InboundMessage) -> InboundReading | None:
+    """Return the text of a mail as it was stored when it was disposed of, and nothing else of it (M6).
 
-    There is no `stored` of a mail beyond the limits, and none of one that nobody has read yet; then only what its
-    row says is shown.
+    None for a mail beyond the limits, and for one that nobody has read yet.
     """
-
-    inbound: InboundMessage
-
-    @cached_property
-    def stored(self) -> InboundReading | None:
-        """Return what was stored of the mail's text, or None."""
-        return InboundReading.objects.filter(pk=self.inbound.pk).first()
-
-    @property
-    def senders(self) -> str:
-        """Return every address of From, as plain text."""
-        return ", ".join(self.stored.senders) if self.stored else self.inbound.sender
-
-    @property
-    def recipients(self) -> str:
-        """Return every address the mail names as recipient, or else where it came in."""
-        said = self.stored.recipients if self.stored else ()
-        return ", ".join(said or self.inbound.recipients)
-
-    @property
-    def date(self) -> datetime | None:
-        """Return when the mail was written, as its sender says."""
-        return self.stored.date if self.stored else None
-
-    @property
-    def verdict(self) -> str:
-        """Return what our own mail server found out about the sender."""
-        return VERDICTS[Verdict(self.stored.verdict) if self.stored else Verdict.NONE]
-
-    @property
-    def new_text(self) -> str:
-        """Return the writer's own words, without quotes and signature in an answer to a mail of ours (M17)."""
-        return self.stored.own_words if self.stored else ""
-
-    @property
-    def was_cut(self) -> bool:
-        """Return whether `text` has more than `new_text`."""
-        return bool(self.stored and self.stored.was_cut)
-
-    @property
-    def text(self) -> str:
-        """Return all of the mail's text."""
-        return self.stored.text.strip() if self.stored else ""
-
-    @property
-    def is_id_reused(self) -> bool:
-        """Return whether another mail with other content came before under the same Message-ID."""
-        return bool(self.stored and self.stored.is_id_reused)
-
-    @property
-    def files(self) -> list[dict[str, Any]]:
-        """Return name and size of what is attached."""
-        return self.stored.files if self.stored else []
+    return InboundReading.objects.filter(pk=inbound.pk).first()
 
 
 # -- Private -----------------------------------------------------------------------------------------

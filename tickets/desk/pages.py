@@ -1,16 +1,20 @@
-"""What the agent's pages share: their context, and who may open them."""
+"""Share what the agent's pages need: their context, who may open them, and whom an agent chooses (M3, M5, M15)."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.db.models import Q
+from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from accounts.models import User
-from tickets.desk.queue import Place
+from accounts.models import Contact, User
+from tickets import policy
+from tickets.desk.queue import NOWHERE, Place, find_customers
 from tickets.models import Ticket
+
+MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
 
 def require_agent(request: HttpRequest) -> User:
@@ -47,3 +51,37 @@ def queue_url(place: Place) -> str:
     """Return the address of the queue at this place."""
     query = place.page.query
     return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")
+
+
+def read_place(request: HttpRequest) -> Place:
+    """Return the place in the queue that the address names."""
+    return Place.parse(request.GET.dict(), NOWHERE)
+
+
+def read_posted(request: HttpRequest) -> QueryDict | None:
+    """Return the posted fields, or None on a GET."""
+    return request.POST if request.method == "POST" else None
+
+
+def contact_or_404(key: str) -> Contact:
+    """Return the active contact with this key, or answer 404."""
+    people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
+    contact = people.filter(user=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
+    if contact is None:
+        raise Http404
+    return contact
+
+
+def find_contacts(query: str) -> list[Contact]:
+    """Find active people by the company's RFC, mail or name, or by their own mail; the list is bounded."""
+    companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
+    people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
+    return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])
+
+
+def find_speakers(ticket: Ticket) -> list[User]:
+    """Return the company's active people who may speak for this ticket, its requester first."""
+    contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
+    people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
+    able = [person for person in people if policy.may_write_as_customer(person, ticket)]
+    return sorted(able, key=lambda person: person.pk != ticket.requester_id)

@@ -190,28 +190,27 @@ def page(place: Place, user: User) -> keyset.Page[Ticket]:
     return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
-def count_questions(user: User) -> list[sql.Question]:
-    """Return the questions how many tickets each counted view holds, up to COUNT_CAP, for `sql.ask_all`."""
+def count_questions(user: User) -> dict[str, sql.Question]:
+    """Return by view the question how many tickets it holds, counted up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
-    return [sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in VIEWS.values() if view.is_counted]
+    counted = [view for view in VIEWS.values() if view.is_counted]
+    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted}
 
 
-def counts_by_view(answers: Sequence[int]) -> dict[str, int]:
-    """Return the answers to `count_questions` by the view's slug."""
-    return dict(zip((view.slug for view in VIEWS.values() if view.is_counted), answers, strict=True))
-
-
-def neighbour_questions(place: Place, user: User, ticket: Ticket) -> list[sql.Question]:
-    """Return the questions for the tickets before and after this one in the agent's list, for `sql.ask_all`.
+def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
+    """Return the questions for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
     They count from the place that the ticket had in the list, not from where it stands now: an answer moves it, often
     out of the list (M13). A search takes one statement more, which looks for companies.
     """
     if not place.is_list:
-        return [sql.Question("NULL"), sql.Question("NULL")]
+        return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
     tickets = (_select_found(place, user) if place.search else _select_view(place, user)).exclude(pk=ticket.pk)
     here = place.row or SOONEST_FIRST.cursor_at(ticket)
-    return [sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back))) for is_back in (True, False)]
+    return {
+        name: sql.first_pk(place.view.order.beyond(tickets, replace(here, is_back=is_back)))
+        for name, is_back in (("previous", True), ("following", False))
+    }
 
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
@@ -282,25 +281,11 @@ def _select_found(place: Place, user: User) -> TicketQuerySet:
 def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
     """Load what a row of the queue shows, and no more."""
     return tickets.select_related("customer", "assignee").only(
-        "number",
-        "subject",
-        "status",
-        "impact",
-        "channel",
-        "message_count",
-        "last_excerpt",
-        "queue_at",
-        "closes_at",
-        "close_held_at",
-        "closed_at",
-        "reply_due_at",
-        "first_replied_at",
-        "customer_replied",
-        "customer_waits_since",
-        "customer__legal_name",
-        "customer__rfc",
-        "assignee__full_name",
-        "assignee__email",
+        *(
+            "number subject status impact channel message_count last_excerpt queue_at closes_at close_held_at "
+            "closed_at reply_due_at first_replied_at customer_replied customer_waits_since "
+            "customer__legal_name customer__rfc assignee__full_name assignee__email"
+        ).split()
     )
 
 

@@ -1,4 +1,4 @@
-"""A ticket's whole history as the agent reads it: public messages, internal notes and every event, in Spanish.
+"""Read a ticket's whole history for the agent: messages, notes, every event, and what became of each mail (M6, M16).
 
 The words of each event stand in `tickets.events`. Nothing is left out but what a message or a note beside it says.
 """
@@ -10,12 +10,24 @@ from datetime import datetime
 from django.db.models import F
 from django.utils.safestring import SafeString
 
-from factureya.core.models import Attachment, Event
-from tickets.desk import deliveries
-from tickets.desk.deliveries import Delivery
+from factureya.core.models import Attachment, Event, OutboxMessage
+from factureya.core.templatetags.fy import when
+from tickets import notifications
 from tickets.events import EVENTS, NOTHING
 from tickets.message_text import Block, read_blocks
 from tickets.models import Message, Note, Ticket, TicketFile
+
+MAX_ERROR = 160  # characters of what the mail server said
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One mail: its state as a sentence, whether that is bad news, and whether an agent can have it tried again."""
+
+    pk: int
+    text: str
+    is_bad: bool = False
+    may_retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ def read_history(ticket: Ticket) -> list[Entry]:
     messages = [replace(_message_entry(row, files.get((row.pk, None), [])), was_cut=bool(row.was_cut)) for row in rows]
     notes = [_note_entry(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
     ticket_events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
-    delivery_of = deliveries.read_deliveries(ticket)
+    delivery_of = _read_deliveries(ticket)
     by_message = {event.data.get("message"): delivery_of.get(event.hash) for event in ticket_events}
     messages = [replace(entry, delivery=by_message.get(entry.seq)) for entry in messages]
     events = [entry for event in ticket_events for entry in _event_entries(event, delivery_of)]
@@ -102,3 +114,33 @@ def _event_entries(event: Event, delivery_of: dict[str, Delivery]) -> list[Entry
     icon, text = EVENTS[event.verb].read_for_desk(event)
     delivery = None if event.data.get("message") else delivery_of.get(event.hash)
     return [Entry(event.at, "event", icon, text, delivery=delivery)] if text else []
+
+
+def _read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
+    """Return the mails to the ticket's customer by the hash of the event that caused each; one query."""
+    mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind=notifications.NEW_MESSAGE)
+    shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")
+    return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in shown.order_by("pk")}
+
+
+def _describe_delivery(mail: OutboxMessage) -> Delivery:
+    """Return the state of one mail in the agent's words."""
+    if mail.bounced_at is not None:
+        return Delivery(mail.pk, f"No entregado: el otro servidor lo devolvió {when(mail.bounced_at)}", is_bad=True)
+    if mail.status == OutboxMessage.Status.FAILED:
+        text = f"No entregado: {_shorten_error(mail)}"
+        return Delivery(mail.pk, text, is_bad=True, may_retry=True)
+    if mail.status == OutboxMessage.Status.SENT:
+        return Delivery(mail.pk, f"Enviado {when(mail.sent_at)}")
+    if mail.status == OutboxMessage.Status.DROPPED:
+        return Delivery(mail.pk, "Ya no hizo falta enviarlo")
+    if mail.last_error:
+        text = f"En cola: no salió ({_shorten_error(mail)}); se reintenta {when(mail.due_at)}"
+        return Delivery(mail.pk, text, is_bad=True)
+    return Delivery(mail.pk, "En cola")
+
+
+def _shorten_error(mail: OutboxMessage) -> str:
+    """Return what the mail server answered, on one line that fits."""
+    answer = " ".join(mail.last_error.split()) or "sin explicación del servidor"
+    return answer if len(answer) <= MAX_ERROR else f"{answer[: MAX_ERROR - 1]}…"

@@ -9,12 +9,11 @@ from django.template.response import TemplateResponse
 
 from accounts.models import Contact, User
 from accounts.web.form_memory import FormKey
-from accounts.web.posting import PostingForm
+from accounts.web.mixins import PostingForm
 from factureya.core.models import Attachment
 from tickets import operations, policy
 from tickets.desk import queue
-from tickets.desk.pages import page_context, require_agent, workspace_url
-from tickets.desk.people import contact_or_404, find_contacts
+from tickets.desk.pages import contact_or_404, find_contacts, page_context, require_agent, workspace_url
 from tickets.forms import TicketForm
 from tickets.models import Ticket
 

@@ -13,7 +13,7 @@ from accounts.models import User
 from factureya.core import clock
 from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
-from tickets.desk import mail_status, queue, wording
+from tickets.desk import mail_tray, queue, wording
 from tickets.desk.pages import page_context, queue_url, require_agent, workspace_url
 from tickets.models import Ticket
 
@@ -68,13 +68,11 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/tickets/queue.html", context)
 
 
-def _read_counts(agent: User) -> tuple[dict[str, int], mail_status.MailState | None]:
+def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
     """Return what each view holds and, for who works the tray, how mail does; one statement."""
-    views = queue.count_questions(agent)
-    if not policy.may_take_calls(agent):
-        return queue.counts_by_view(sql.ask_all(views)), None
-    answers = sql.ask_all([*views, *mail_status.build_questions()])
-    return queue.counts_by_view(answers[: len(views)]), mail_status.read_state(answers[len(views) :])
+    is_told, questions = policy.may_take_calls(agent), queue.count_questions(agent)
+    counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if is_told else {})})
+    return counts, mail_tray.read_mail_state(counts) if is_told else None
 
 
 def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
@@ -143,9 +141,8 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
 
 def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
     """Return the next view that is not empty: «Siguiente vista: Respondió el cliente (4)»."""
-    for slug, count in counts.items():
-        if count and slug != place.view.slug:
-            shown = "99+" if count >= queue.COUNT_CAP else str(count)
-            view = queue.VIEWS[slug]
+    for view in queue.VIEWS.values():
+        if (count := counts.get(view.slug)) and view.slug != place.view.slug:
+            shown = sql.show_count(count, queue.COUNT_CAP)
             return {"next_view": f"{view.label} ({shown})", "next_view_url": queue_url(queue.Place(view=view))}
     return {"next_view": "", "next_view_url": ""}

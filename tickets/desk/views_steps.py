@@ -4,6 +4,7 @@ The customer confirmed by phone (M15), and a ticket goes to another provider (M3
 of a held close.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -12,15 +13,22 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from accounts.models import Provider
+from accounts.models import Provider, User
 from factureya.core.forms import PortalForm
 from factureya.core.refusals import Refused
 from factureya.core.templatetags.fy import when
 from tickets import operations, policy
-from tickets.desk import queue
 from tickets.desk.composer import keep_texts
-from tickets.desk.pages import page_context, queue_url, require_agent, ticket_or_404, workspace_url
-from tickets.desk.people import find_speakers
+from tickets.desk.pages import (
+    find_speakers,
+    page_context,
+    queue_url,
+    read_place,
+    read_posted,
+    require_agent,
+    ticket_or_404,
+    workspace_url,
+)
 from tickets.models import Ticket
 
 
@@ -42,12 +50,12 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     contacts = {str(person.pk): person for person in find_speakers(ticket)}
     choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
-    form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", _posted_data(request))
+    form = ChoiceForm("¿Quién confirmó?", choices, "Elija a la persona que confirmó.", read_posted(request))
     if form.is_valid():
         try:
             operations.confirm_by_phone(pk, agent=agent, contact=contacts[form.cleaned_data["chosen"]])
             messages.success(request, f"{ticket.number} quedó Cerrado: el cliente confirmó por teléfono.")
-            return redirect(workspace_url(pk, _read_place(request)))
+            return redirect(workspace_url(pk, read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
     return _show_page(request, ticket, form, "Confirmó por teléfono", "admin/tickets/confirm.html")
@@ -60,12 +68,12 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     providers = {str(provider.pk): provider for provider in Provider.objects.exclude(pk=ticket.provider_id)}
     choices = [(key, provider.name) for key, provider in sorted(providers.items(), key=lambda item: item[1].name)]
-    form = ChoiceForm("¿Quién lo atenderá?", choices, "Elija el prestador.", _posted_data(request))
+    form = ChoiceForm("¿Quién lo atenderá?", choices, "Elija el prestador.", read_posted(request))
     if form.is_valid():
         try:
             operations.hand_over(pk, supervisor=agent, provider=providers[form.cleaned_data["chosen"]])
             messages.success(request, f"{ticket.number} pasó a {providers[form.cleaned_data['chosen']]}.")
-            return redirect(queue_url(_read_place(request)))
+            return redirect(queue_url(read_place(request)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
     return _show_page(request, ticket, form, "Turnar a otro prestador", "admin/tickets/hand_over.html")
@@ -73,48 +81,39 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
     """Queue again a mail of the ticket that could not be sent (M6)."""
-    ticket = ticket_or_404(request, pk)
-    keep_texts(request, ticket)
-    try:
-        operations.retry_mail(ticket.pk, agent=require_agent(request), mail_pk=mail)
-        messages.success(request, "El correo está en cola de nuevo.")
-    except Refused as refusal:
-        messages.warning(request, str(refusal))
-    return redirect(workspace_url(pk, _read_place(request)))
+
+    def retry(agent: User) -> str:
+        operations.retry_mail(pk, agent=agent, mail_pk=mail)
+        return "El correo está en cola de nuevo."
+
+    return _act_on_ticket(request, pk, retry)
 
 
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a held close run again, or, if the customer's own mails held it, take the ticket to Abierto (M6, M15)."""
-    ticket = ticket_or_404(request, pk)
-    keep_texts(request, ticket)
+
+    def release(agent: User) -> str:
+        ticket = operations.release_close(pk, agent=agent)
+        if ticket.is_open:
+            return f"{ticket.number} pasó a Abierto: nos toca responder."
+        return f"El cierre de {ticket.number} corre de nuevo: sin respuesta, se cierra {when(ticket.closes_at)}."
+
+    return _act_on_ticket(request, pk, release)
+
+
+def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) -> HttpResponse:
+    """Do what a button of the ticket's page asks, tell the agent what `act` returns, and go back to the page."""
+    keep_texts(request, ticket_or_404(request, pk))
     try:
-        released = operations.release_close(ticket.pk, agent=require_agent(request))
-        messages.success(request, _describe_release(released))
+        messages.success(request, act(require_agent(request)))
     except Refused as refusal:
         messages.warning(request, str(refusal))
-    return redirect(workspace_url(pk, _read_place(request)))
-
-
-def _describe_release(ticket: Ticket) -> str:
-    """Return what happened to the ticket whose close was held."""
-    if ticket.is_open:
-        return f"{ticket.number} pasó a Abierto: nos toca responder."
-    return f"El cierre de {ticket.number} corre de nuevo: sin respuesta, se cierra {when(ticket.closes_at)}."
-
-
-def _posted_data(request: HttpRequest) -> Any:
-    """Return the posted fields, or None on a GET."""
-    return request.POST if request.method == "POST" else None
-
-
-def _read_place(request: HttpRequest) -> queue.Place:
-    """Return the place in the queue that the address names."""
-    return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
+    return redirect(workspace_url(pk, read_place(request)))
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
     """Show the page with the choice."""
-    place = _read_place(request)
+    place = read_place(request)
     context = page_context(
         request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
     )

@@ -14,7 +14,7 @@ from factureya.core.refusals import Refused
 from tickets import operations, policy, sql
 from tickets.desk import queue, timeline, wording
 from tickets.desk.composer import NOTE, REPLY, Composer, keep_texts
-from tickets.desk.pages import page_context, queue_url, require_agent, ticket_or_404, workspace_url
+from tickets.desk.pages import page_context, queue_url, read_place, require_agent, ticket_or_404, workspace_url
 from tickets.models import Ticket
 
 OTHERS = 5
@@ -23,7 +23,7 @@ OTHERS = 5
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the ticket to who works at its provider's desk."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = _read_place(request).at(ticket)
+    place = read_place(request).at(ticket)
     return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
@@ -33,7 +33,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     Properties that were changed beside the text are saved with it; what stands in the other tab stays there.
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = _read_place(request).at(ticket)  # before the answer moves it
+    place = read_place(request).at(ticket)  # before the answer moves it
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -49,7 +49,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     """Assign and classify. The state is not here: only answers and the customer move it."""
     ticket = ticket_or_404(request, pk)
-    back = redirect(workspace_url(pk, _read_place(request).at(ticket)))
+    back = redirect(workspace_url(pk, read_place(request).at(ticket)))
     keep_texts(request, ticket)
     if _save_properties(request, ticket, is_asked=True):
         messages.success(request, "Cambios guardados.")
@@ -96,23 +96,17 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None
     operations.assign(ticket.pk, agent=agent, assignee=assignee)
 
 
-def _read_place(request: HttpRequest) -> queue.Place:
-    """Return the place in the queue that the address names."""
-    return queue.Place.parse(request.GET.dict(), queue.NOWHERE)
-
-
 def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
     """Show the ticket's page with this composer."""
     agent, instant = require_agent(request), clock.now()
-    previous, following, *counted = sql.ask_all(
-        [*queue.neighbour_questions(place, agent, ticket), *queue.count_questions(agent)]
-    )
+    answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
+    previous, following = answers["previous"], answers["following"]
     entries = timeline.read_history(ticket)
     context = page_context(
         request,
         f"{ticket.number} {ticket.subject}",
         place=place,
-        view_counts=queue.counts_by_view(counted),
+        view_counts=answers,
         ticket=ticket,
         goal=wording.describe_headline(ticket, instant),
         entries=entries,

@@ -17,14 +17,22 @@ from factureya.core.files import from_mail, store
 from factureya.core.files.sending import send_document
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
+from factureya.core.mail.verdicts import Verdict
 from factureya.core.models import Event, InboundMessage
 from factureya.core.refusals import Refused
 from tickets import inbound as mail_in
 from tickets import operations, policy, sql
 from tickets.desk import mail_tray, queue
-from tickets.desk.mail_tray import Reading, Spot
-from tickets.desk.pages import page_context, require_agent, workspace_url
-from tickets.desk.people import contact_or_404, find_contacts, find_speakers
+from tickets.desk.mail_tray import Spot
+from tickets.desk.pages import (
+    contact_or_404,
+    find_contacts,
+    find_speakers,
+    page_context,
+    read_posted,
+    require_agent,
+    workspace_url,
+)
 from tickets.desk.views_steps import ChoiceForm
 from tickets.forms import TicketForm
 from tickets.models import NUMBER_PREFIX, Ticket, chain_of
@@ -65,8 +73,9 @@ def tray_page(request: HttpRequest) -> HttpResponse:
     agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
     page = mail_tray.page(spot, agent)
-    counts = mail_tray.counts_by_view(sql.ask_all(mail_tray.count_questions(agent)))
-    views = [(view, _tray_url(Spot(view)), _cap_count(counts.get(view.slug))) for view in mail_tray.VIEWS.values()]
+    counts = sql.ask_all(mail_tray.count_questions(agent))
+    shown = {slug: sql.show_count(count, mail_tray.COUNT_CAP) for slug, count in counts.items()}
+    views = [(view, _tray_url(Spot(view)), shown.get(view.slug, "")) for view in mail_tray.VIEWS.values()]
     context = page_context(
         request,
         "Bandeja de correo",
@@ -123,7 +132,7 @@ def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
         [(NOBODY, "No lo sé: agregarlo como nota interna, que el cliente no ve")]
         + [(key, f"{person.get_full_name()} ({person.email})") for key, person in people.items()],
         "Elija de quién son las palabras, o que se agregue como nota.",
-        request.POST if request.method == "POST" else None,
+        read_posted(request),
     )
     if form.is_valid():
         try:
@@ -152,8 +161,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
         return _show_search(request, inbound)
     contact = contact_or_404(chosen)
     form = MailTicketForm(
-        request.POST if request.method == "POST" else None,
-        initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None},
+        read_posted(request), initial={"subject": mail_in.shorten_subject(inbound.subject), "impact": None}
     )
     if form.is_valid():
         try:
@@ -183,12 +191,11 @@ class _TicketText:
     """What of a mail goes into a ticket: the same words and files as if it had been taken by itself."""
 
     def __init__(self, inbound: InboundMessage) -> None:
-        reading = Reading(inbound)
+        reading = mail_tray.read_mail(inbound)
         draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-        stored = reading.stored
-        files = readings.read_files(stored, inbound.raw) if stored and stored.files else []
+        files = readings.read_files(reading, inbound.raw) if reading and reading.files else []
         self.kept = from_mail.store_files(files, draft=draft)
-        self.body = mail_in.join_mail_text(reading.new_text, reading.text, self.kept) if stored else UNREADABLE
+        self.body = mail_in.join_mail_text(reading.own_words, reading.text, self.kept) if reading else UNREADABLE
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
@@ -238,13 +245,16 @@ def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
 
 def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
     """Show the mail's page with this form."""
-    agent = require_agent(request)
+    agent, reading = require_agent(request), mail_tray.read_mail(inbound)
     context = _build_context(
         request,
         inbound,
         inbound.subject or "(sin asunto)",
         form=form,
-        reading=Reading(inbound),
+        reading=reading,
+        senders=", ".join(reading.senders) if reading else inbound.sender,
+        recipients=", ".join((reading.recipients if reading else ()) or inbound.recipients),
+        verdict=mail_tray.VERDICTS[Verdict(reading.verdict) if reading else Verdict.NONE],
         why=mail_tray.explain_reason(inbound),
         ticket=_find_resulting_ticket(inbound, agent),
         decided=Event.objects.filter(chain=inbound.chain).order_by("seq").last(),
@@ -264,15 +274,8 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
     """Return what every page of a mail shows."""
-    context = page_context(
-        request, title, inbound=inbound, mail_url=_mail_url(inbound.pk), spot=Spot.of_mail(inbound), **more
-    )
-    return {**context, "list_url": _tray_url(Spot.of_mail(inbound))}
-
-
-def _cap_count(count: int | None) -> str:
-    """Write a count as text, no further than «99+»; empty where nothing is counted."""
-    return "" if count is None else "99+" if count >= mail_tray.COUNT_CAP else str(count)
+    spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
+    return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 
 
 def _tray_url(spot: Spot) -> str:

@@ -14,31 +14,31 @@ from factureya.core import audit, calendar, locking
 from factureya.core.clock import now
 from factureya.core.mail import outbox, own_links
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import FilesGone, FormUsed, Stale, WrongStatus
 from tickets import notifications
 from tickets.models import Message, Note, Ticket, TicketFile
-from tickets.operations.errors import FilesGone, FormUsed, Incomplete, TicketClosed, WrongStatus
 
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 Side, Channel = Message.Side, Ticket.Channel
 WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, Ticket.HoldReason
 
 # `save` writes every other column: what a ticket is, an operation of its own changes.
-_NOT_MOVED = {
-    "id",
-    "number",
-    "customer",
-    "requester",
-    "provider",
-    "subject",
-    "search_words",
-    "category",
-    "impact",
-    "channel",
-    "cfdi_uuid",
-    "follows",
-    "opened_at",
-}
+_NOT_MOVED = (
+    "id number customer requester provider subject search_words category impact channel cfdi_uuid follows opened_at"
+).split()
 _MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
+
+
+class TicketClosed(WrongStatus):
+    """Say that the ticket is Cerrado, which is final (M12): what was written must open a ticket that continues it."""
+
+
+class NewerMessage(Stale):
+    """Say that somebody wrote after the page was opened; nothing was sent."""
+
+
+class Incomplete(WrongStatus):
+    """Say that the operation lacks what it needs: the text, or the reason of the wait (M14)."""
 
 
 # -- What a person wrote ------------------------------------------------------------------------------

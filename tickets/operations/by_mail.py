@@ -5,6 +5,7 @@ from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import outbox
 from factureya.core.models import InboundMessage, OutboxMessage
+from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.models import Ticket
 from tickets.operations._common import (
@@ -23,7 +24,6 @@ from tickets.operations._common import (
     save_moved,
     stop_waiting,
 )
-from tickets.operations.errors import WrongStatus
 
 
 def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None = None) -> Ticket:

@@ -11,6 +11,7 @@ from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.mail import mailbox
 from factureya.core.models import Attachment, Event, OutboxMessage
+from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.models import Ticket
 from tickets.operations._common import (
@@ -32,7 +33,6 @@ from tickets.operations._common import (
     save_moved,
     write_message,
 )
-from tickets.operations.errors import WrongStatus
 
 
 def confirm_resolved(

@@ -9,6 +9,7 @@ from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import WrongStatus
 from tickets import notifications, policy
 from tickets.models import Message, Note, Ticket
 from tickets.operations._common import (
@@ -17,6 +18,8 @@ from tickets.operations._common import (
     WAITING,
     Channel,
     HoldReason,
+    Incomplete,
+    NewerMessage,
     NewMessage,
     Side,
     WaitReason,
@@ -30,7 +33,6 @@ from tickets.operations._common import (
     stop_waiting,
     write_message,
 )
-from tickets.operations.errors import Incomplete, NewerMessage, WrongStatus
 
 
 def answer(

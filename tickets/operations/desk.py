@@ -2,10 +2,10 @@
 
 from accounts.models import Customer, Provider, User
 from factureya.core import audit
+from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.models import Ticket
 from tickets.operations._common import OPEN, WAITING, locked
-from tickets.operations.errors import WrongStatus
 
 
 def take(pk: int, *, agent: User) -> Ticket:

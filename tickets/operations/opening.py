@@ -11,12 +11,14 @@ from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import FormUsed
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations._common import (
     CLOSED,
     OPEN,
     Channel,
+    Incomplete,
     NewMessage,
     Side,
     add_message,
@@ -24,7 +26,6 @@ from tickets.operations._common import (
     owe_reply,
     touch_ticket,
 )
-from tickets.operations.errors import FormUsed, Incomplete
 
 MAX_NUMBER_TRIES = 5
 

@@ -13,12 +13,12 @@ from accounts.models import User
 from factureya.core import audit
 from factureya.core.clock import now
 from factureya.core.models import Attachment, InboundMessage
+from factureya.core.refusals import WrongStatus
 from tickets import policy
 from tickets.models import Ticket
-from tickets.operations._common import Channel
+from tickets.operations._common import Channel, Incomplete
 from tickets.operations.by_mail import void_silence_close
 from tickets.operations.conversation import add_information, add_note
-from tickets.operations.errors import Incomplete, WrongStatus
 from tickets.operations.opening import open_ticket
 
 Resolution = InboundMessage.Resolution

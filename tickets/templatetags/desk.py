@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from tickets import policy
+from tickets import policy, sql
 from tickets.desk import queue
 
 register = template.Library()
@@ -42,7 +42,7 @@ def _build_tray_entry(path: str) -> dict[str, Any]:
 
 def _build_entry(view: queue.View, url: str, count: int | None, current: str) -> dict[str, Any]:
     """Return the entry of a view with its count, as text no further than «99+»."""
-    shown = None if count is None else "99+" if count >= queue.COUNT_CAP else str(count)
+    shown = None if count is None else sql.show_count(count, queue.COUNT_CAP)
     return {
         "label": view.label,
         "url": f"{url}?vista={view.slug}",

@@ -1,4 +1,4 @@
-"""List our signed links, and cut their tokens out of every text that comes back to us.
+"""List our signed links, make the digests in them, and cut their tokens out of every text that comes back to us.
 
 Whoever holds such a link may act with it (M3, M8, M15, M16), and bounces, replies and forwards bring them to soporte@.
 `cut_links` finds a token in every form that mail programs give it: wrapped, quoted, percent-encoded, as entities,
@@ -17,6 +17,7 @@ from html import unescape
 
 from django.conf import settings
 from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 MARK = "[enlace personal]"
 CODE_MARK = "[código]"
@@ -37,6 +38,7 @@ PASSWORD = Kind("solicitudes/clave", "requests.password")
 INVITATION = Kind("cuenta/invitacion", "accounts.invitation")
 KINDS = (TICKET, CONFIRM, NOT_ME, PASSWORD, INVITATION)
 
+DIGEST = 24  # hexadecimal characters of what a link is bound to: 96 bits
 SIGNATURE = 43  # characters of a signature: SHA-256 in base64
 LEAST_SIGNATURE = 20  # of a link that was cut short; what is shorter opens nothing
 MAX_TOKEN = 2000
@@ -92,6 +94,17 @@ class Checks:
 def make_url(kind: Kind, token: str) -> str:
     """Return the absolute address of a signed link, for a mail that is rendered without a request."""
     return f"{settings.SITE_URL}/{kind.path}/{token}/"
+
+
+def make_digest(salt: str, value: str, secret: str | None = None) -> str:
+    """Return a short digest of `value` that only we can make: under SECRET_KEY, or under `secret`."""
+    return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()[:DIGEST]
+
+
+def matches_digest(salt: str, value: str, claimed: str) -> bool:
+    """Return True if `claimed` is the digest of `value` under today's key or one that is being retired."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(constant_time_compare(make_digest(salt, value, secret), claimed) for secret in secrets)
 
 
 def cut_links(text: str, checks: Checks | None = None) -> str:

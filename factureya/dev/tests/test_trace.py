@@ -7,7 +7,7 @@ from factureya.dev.trace import trace_act
 from factureya.testing.inbound_mails import deliver, make_ana, proven
 from factureya.testing.pages import ANSWERS, key_in, log_in
 from factureya.testing.people import make_contact, own_provider
-from tickets import threads
+from tickets import notifications
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def test_opening_a_ticket_by_the_portal_runs_through_few_files(client: Client):
     client.post(NEW, {**ANSWERS, "key": first_key, "otro": "1"})  # what is loaded once is loaded
     trace = trace_act(lambda: client.post(NEW, {**ANSWERS, "key": key, "otro": "1"}))
     assert Ticket.objects.count() == 2
-    assert len(trace.files) <= 27, "\n".join(sorted(trace.files))
+    assert len(trace.files) <= 22, "\n".join(sorted(trace.files))
 
 
 def test_a_reply_by_mail_runs_through_few_files(settings):
@@ -29,7 +29,8 @@ def test_a_reply_by_mail_runs_through_few_files(settings):
     make_ana()
     deliver(proven(Message_ID="<uno@ejemplo.mx>"))
     ticket = Ticket.objects.get()
-    reply = proven("Otra vez.", Message_ID="<dos@ejemplo.mx>", References=f"<{threads.root_id(ticket.number)}>")
+    root = f"<{notifications.make_root_id(ticket.number)}>"
+    reply = proven("Otra vez.", Message_ID="<dos@ejemplo.mx>", References=root)
     trace = trace_act(lambda: deliver(reply))
     assert ticket.messages.count() == 2
-    assert len(trace.files) <= 28, "\n".join(sorted(trace.files))
+    assert len(trace.files) <= 25, "\n".join(sorted(trace.files))

@@ -64,7 +64,7 @@ def test_every_mistake_is_said_beside_its_field_and_above(send, field, value, sa
     response = send(**{field: value})
     html = response.content.decode()
     assert says in text_of(response)
-    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html)
+    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html, re.DOTALL)
     assert beside
     assert says in beside.group()
     assert says in html[: html.index("<h1>")]  # the error summary
@@ -159,7 +159,7 @@ def test_a_key_that_is_not_this_persons_is_replaced(send, key):
 def test_files_gone_meanwhile_are_asked_for_again(send, monkeypatch):
     response = send(steps="", files=[png()])
     gone = list(Attachment.objects.all())
-    monkeypatch.setattr("accounts.web.posting.store.list_draft_files", lambda key: gone)
+    monkeypatch.setattr("accounts.web.mixins.store.list_draft_files", lambda key: gone)
     Attachment.objects.update(draft="")  # another tab's form took them
     assert "Un archivo ya no está disponible; súbalo de nuevo." in text_of(send(key=key_in(response)))
     assert not Ticket.objects.exists()

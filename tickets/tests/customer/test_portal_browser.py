@@ -9,7 +9,7 @@ from django.test import Client
 from factureya.testing.pages import log_in, png
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import make_ticket
-from tickets import links, operations
+from tickets import notifications, operations
 from tickets.customer import lookup
 from tickets.models import Ticket
 
@@ -172,7 +172,7 @@ def test_look_up_link_and_explanations_pass_axe(page, live_server, ana):
     accessible(page)
     page.goto(f"{live_server.url}/enlace/x/")
     accessible(page)
-    page.goto(f"{live_server.url}/enlace/{links.token_for(ana, ticket)}/")
+    page.goto(f"{live_server.url}/enlace/{notifications.make_link_token(ana, ticket)}/")
     assert page.url.endswith(f"/tickets/{ticket.number}/")
     accessible(page)
     assert lookup.find_ticket(ticket.number, "ana@ocaso.mx") == ticket

@@ -15,7 +15,7 @@ from factureya.testing.inbound_mails import became, deliver, last_inbound, make_
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.tickets import make_ticket
-from tickets import threads
+from tickets import notifications, threads
 from tickets.models import Message, Ticket, TicketFile
 from tickets.tests.desk.test_tray_pages import act, page, quarantined
 
@@ -67,8 +67,8 @@ def refers(how: str, ticket: Ticket) -> dict[str, str]:
     assert sent is not None
     return {
         "id of a mail": {"In_Reply_To": f"<{outbox.make_message_id(sent.key)}>"},
-        "id of the ticket": {"References": f"<x@y> <{threads.root_id(ticket.number)}>"},
-        "address": {"To": threads.reply_address(ticket.number)},
+        "id of the ticket": {"References": f"<x@y> <{notifications.make_root_id(ticket.number)}>"},
+        "address": {"To": notifications.make_reply_address(ticket.number)},
         "number": {"Subject": f"Re: {ticket.number}"},
     }[how]
 

@@ -18,7 +18,7 @@ from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, 
 from factureya.testing.mails import multipart
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, mails_about, make_ticket
-from tickets import operations, threads
+from tickets import notifications, operations, threads
 from tickets.models import Message, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -211,7 +211,7 @@ def test_made_up_ids_find_nothing(ana: User, forged: dict[str, str]):
 @pytest.mark.clause("M6")
 def test_ids_made_with_a_key_that_is_being_retired_still_work(ana: User, settings: Any):
     ticket = make_ticket(requester=ana)
-    old = threads.root_id(ticket.number), threads.reply_address(ticket.number)
+    old = notifications.make_root_id(ticket.number), notifications.make_reply_address(ticket.number)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-key-" + "y" * 40
     assert threads.find_numbers([old[0]], []) == threads.find_numbers([], [old[1]]) == [ticket.number]
@@ -406,11 +406,11 @@ def test_our_mails_keep_one_thread_and_mark_themselves(ana: User):
     ack = sent_headers(mails_about(ticket)[0])
     operations.answer(ticket.pk, agent=make_agent(), body="¿Cuál?", wait_reason="detail")
     answer = sent_headers(mails_about(ticket)[-1])
-    root = f"<{threads.root_id(ticket.number)}>"
+    root = f"<{notifications.make_root_id(ticket.number)}>"
     for headers in (ack, answer):
         assert headers["References"].strip() == f"{root} <primero@ejemplo.mx>"
         assert headers["In-Reply-To"].strip() == "<primero@ejemplo.mx>"
-        assert headers["Reply-To"].strip() == threads.reply_address(ticket.number)
+        assert headers["Reply-To"].strip() == notifications.make_reply_address(ticket.number)
         assert headers["X-Factureya-Loop"] == "1"
     assert (ack["Auto-Submitted"], answer["Auto-Submitted"]) == ("auto-replied", "no")
     back = deliver(proven("El 301", Subject="Re:", In_Reply_To=answer["Message-ID"]))
@@ -424,7 +424,7 @@ def test_a_strange_id_is_not_quoted_in_our_headers(ana: User, evil: str):
     headers = sent_headers(mails_about(ticket)[0])
     assert headers["Bcc"] is None
     assert re.fullmatch(r"[!-~ ]{1,300}", headers["References"].strip())
-    assert headers["References"].strip().startswith(f"<{threads.root_id(ticket.number)}>")
+    assert headers["References"].strip().startswith(f"<{notifications.make_root_id(ticket.number)}>")
 
 
 @pytest.mark.clause("M6")

@@ -18,7 +18,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import let_it_close, mails_about, make_inbound, make_ticket
-from tickets import links, notifications, operations
+from tickets import access, notifications, operations
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -160,9 +160,9 @@ def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
 def test_the_link_opens_this_ticket_for_this_person(kind: str):
     message = MAILS[kind]()
     (token,) = re.findall(r"http://testserver/enlace/([^/\s]+)/", message.body)
-    grant = links.read_token(token)
+    grant = access.read_token(token)
     assert f"ticket:{grant.number}" == message.about
-    assert links.find_holder(grant).email == message.to == "ana@ocaso.mx"
+    assert access.find_holder(grant).email == message.to == "ana@ocaso.mx"
 
 
 @pytest.mark.clause("M16")
@@ -285,7 +285,7 @@ def test_a_disabled_requesters_mails_go_to_the_representative_with_her_own_link(
     message = last(ticket, "answered")
     assert message.to == "ana@ocaso.mx"
     (token,) = re.findall(r"/enlace/([^/\s]+)/", message.body)
-    assert links.find_holder(links.read_token(token)).email == "ana@ocaso.mx"
+    assert access.find_holder(access.read_token(token)).email == "ana@ocaso.mx"
     Contact.objects.filter(user__email="ana@ocaso.mx").update(own_tickets_only=True)
     operations.answer(ticket.pk, agent=make_agent(), body="¿Pudo?", wait_reason="detail")
     assert last(ticket, "answered").to == "otro@ocaso.mx"

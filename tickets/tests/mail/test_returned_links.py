@@ -25,7 +25,7 @@ from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_staff, make_superuser
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import links, operations
+from tickets import access, operations
 from tickets.models import Message, Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M16")]
@@ -226,7 +226,7 @@ def test_a2b_nobody_closes_a_ticket_with_the_link_of_a_reply(client: Client, ana
     mails = "\n".join(m.body for m in OutboxMessage.objects.exclude(to=ana.email))
     assert_gone(token, shown, everything_stored(), mails)
     assert "Sigo igual" in shown or "Le reenvio" in shown
-    assert links.find_holder(links.read_token(token)) == ana  # the link lives: this is why nobody else may read it
+    assert access.find_holder(access.read_token(token)) == ana  # the link lives: this is why nobody else may read it
 
 
 @pytest.mark.clause("M17")

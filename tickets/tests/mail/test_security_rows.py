@@ -20,7 +20,7 @@ from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations, threads
+from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5", "M6")]
@@ -55,7 +55,7 @@ def test_row_1_a_forged_thread_id_with_an_agents_from_is_no_agents_reply(ana: Us
     real = mails_about(ticket)[0]
     for ids in (
         f"<{real.message_id}>",
-        f"<{threads.root_id(ticket.number)}>",
+        f"<{notifications.make_root_id(ticket.number)}>",
         f"<notify-{ticket.pk}-{agent.pk}@factureya.com>",
         f"<{ticket.number}@factureya.com>",
         f"<reply-{ticket.pk}-{'0' * 32}@factureya.com>",
@@ -87,7 +87,7 @@ def test_row_4_in_copy_gives_nothing_and_reply_addresses_are_not_guessed(ana: Us
     operations.answer(ticket.pk, agent=make_agent(), body="¿Y?", wait_reason="detail")
     nothing_moved_by(proven("¿Qué dicen?", From=STRANGER, To=mails_about(ticket)[-1].headers["Reply-To"]))
     assert {m.to for m in to_customers() if m.kind != "tickets/unproven"} == {ANA}
-    token = threads.reply_address(ticket.number).partition(".")[2].partition("@")[0]
+    token = notifications.make_reply_address(ticket.number).partition(".")[2].partition("@")[0]
     assert len(token) * 5 >= 128  # bits
 
 
