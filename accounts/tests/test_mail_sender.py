@@ -9,8 +9,8 @@ from accounts.models import Office, User
 from change_requests import inbound as requests_inbound
 from factureya.core.mail.parse import parse
 from factureya.core.models import InboundMessage
-from factureya.testing.people import make_agent, make_contact, make_customer, make_representative, make_staff
 from factureya.testing.inbound_mails import ANA, make_ana, passed, proven
+from factureya.testing.people import make_agent, make_contact, make_customer, make_representative, make_staff
 from tickets import inbound as tickets_inbound
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5")]

@@ -8,8 +8,7 @@ from accounts import mail_sender
 from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
-from change_requests.kinds import content
-from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
@@ -18,7 +17,6 @@ from change_requests.operations._common import (
     add_business_days,
     clean_text,
     find_altered_evidence,
-    find_new_mail,
     hash_text,
     lock_request,
     move_request,
@@ -83,7 +81,7 @@ def _require_decider(
 ) -> RequestRevision:
     """Return the current revision if the actor may decide it and has seen it. Raises NotAllowed, StaleContent."""
     require_none(policy.why_not_decide(actor, request, approvals))
-    revision = content.revision_of(request)
+    revision = request.read_revision()
     if seen_hash != revision.sha256:
         raise StaleContent
     return revision
@@ -94,7 +92,7 @@ def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> N
 
     A member of staff with that mail would confirm what he decides.
     """
-    address = find_new_mail(request)
+    address = request.find_new_value(REGISTERED_EMAIL.code)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
     if address and mail_sender.is_staff_address(address):
@@ -165,7 +163,7 @@ def _find_earliest_execution(request: FormalRequest) -> datetime:
     day, because it takes effect on that day.
     """
     assert request.approved_at is not None
-    payload = content.payload_of(request)
+    payload = request.read_payload()
     earliest = request.approved_at
     if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)

@@ -150,7 +150,7 @@ def _has_no_powers(request: FormalRequest) -> bool:
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
-    payload = content.payload_of(request)
+    payload = request.read_payload()
     drift = [item for item in payload["items"] if content.found_of(request, item) != item["old"]]
     if drift:
         return _fail(request, actor, drift)
@@ -203,7 +203,7 @@ def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str,
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,
-        sha256=content.revision_of(request).sha256,
+        sha256=request.read_revision().sha256,
         executor=actor,
         executor_name=actor.get_full_name(),
         at=now(),

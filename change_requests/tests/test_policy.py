@@ -160,9 +160,9 @@ def test_a_folio_that_is_taken_is_drawn_again(monkeypatch):
     cast = Cast()
     taken = request_histories.draft(cast)
     folios = iter([taken.folio, taken.folio, "SC-7K3M-9QX0"])
-    monkeypatch.setattr(_revisions.numbers, "new", lambda _prefix: next(folios))
+    monkeypatch.setattr(_revisions.numbers, "make_number", lambda _prefix: next(folios))
     assert request_histories.draft(cast).folio == "SC-7K3M-9QX0"
-    monkeypatch.setattr(_revisions.numbers, "new", lambda _prefix: taken.folio)
+    monkeypatch.setattr(_revisions.numbers, "make_number", lambda _prefix: taken.folio)
     with pytest.raises(_revisions.IntegrityError):
         request_histories.draft(cast)
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from change_requests import operations
-from change_requests.kinds import content
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from factureya.core import clock
 from factureya.core.calendar import load_attention_hours
@@ -126,12 +125,12 @@ STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
 
 
 def _items(request: FormalRequest) -> list[dict[str, str]]:
-    items: list[dict[str, str]] = content.payload_of(request)["items"]
+    items: list[dict[str, str]] = request.read_payload()["items"]
     return items
 
 
 def _seen(request: FormalRequest) -> str:
-    return content.revision_of(request).sha256
+    return request.read_revision().sha256
 
 
 def _start(text: str, present: datetime) -> datetime:

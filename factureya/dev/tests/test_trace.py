@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from factureya.dev.trace import trace_act
+from factureya.testing.inbound_mails import deliver, make_ana, proven
 from factureya.testing.pages import ANSWERS, key_in, log_in
 from factureya.testing.people import make_contact, own_provider
-from factureya.testing.inbound_mails import deliver, make_ana, proven
 from tickets import threads
 from tickets.models import Ticket
 
