@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Office, RoleAssignment
-from change_requests.kinds import content
 from change_requests.models import ACCESS, Decision, DecisionSlot, FormalRequest, InformationAsset
+from factureya.core import clock
 
 Form = FormalRequest.Form
 OFFICE_OF = {Decision.Office.OWNER: Office.INFORMATION_OWNER, Decision.Office.SECURITY: Office.SECURITY_OFFICER}
@@ -42,13 +42,20 @@ def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
     checker = request.waiver.checker_id if request.waiver is not None else None
     barred = decided | {request.requester_id, request.implementer_id, checker}
     assets = _find_assets_of(request)
-    owners = {pk for asset in assets for pk in asset.decider_ids()}
+    owners = {pk for asset in assets for pk in find_asset_deciders(asset)}
     officers = holders[Office.SECURITY_OFFICER] - barred - owners
     of_security = decisions.get((Decision.Office.SECURITY, None))
     return [
         *_group_by_owner(assets, holders[Office.INFORMATION_OWNER] - barred, decisions),
         NeededApproval(Decision.Office.SECURITY, (), officers, of_security),
     ]
+
+
+def find_asset_deciders(asset: InformationAsset) -> set[int]:
+    """Return the keys of who may decide about the asset now: its owner, and the alternate between his dates."""
+    since, until = asset.alternate_from, asset.alternate_until
+    is_delegated = since is not None and until is not None and since <= clock.now() < until
+    return {pk for pk in (asset.owner_id, asset.alternate_id if is_delegated else None) if pk is not None}
 
 
 def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
@@ -76,11 +83,12 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
     if not holders[Office.SUPERVISOR]:
         return Office.SUPERVISOR.label
     assets = _load_assets(codes)
-    owners = [asset.decider_ids() & (holders[Office.INFORMATION_OWNER] - authors) for asset in assets]
-    for asset, deciders in zip(assets, owners, strict=True):
-        if not deciders:
+    deciders = [find_asset_deciders(asset) for asset in assets]
+    owners = [pks & (holders[Office.INFORMATION_OWNER] - authors) for pks in deciders]
+    for asset, able in zip(assets, owners, strict=True):
+        if not able:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
-    officers = holders[Office.SECURITY_OFFICER] - authors - {pk for asset in assets for pk in asset.decider_ids()}
+    officers = (holders[Office.SECURITY_OFFICER] - authors).difference(*deciders)
     if not officers:
         return Office.SECURITY_OFFICER.label
     implementers = holders[Office.IMPLEMENTER] - holders[Office.DEVELOPER] - authors
@@ -104,7 +112,7 @@ def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
     """Return the assets with an owner that the current revision changes; an access request has none."""
     if request.form == Form.ACCESS:
         return []
-    return _load_assets(item["asset"] for item in content.read_payload(request)["items"])
+    return _load_assets(item["asset"] for item in request.read_payload()["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
@@ -125,7 +133,7 @@ def _group_by_owner(
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
         decision = decisions.get((Decision.Office.OWNER, asset.pk))
-        groups.setdefault((frozenset(asset.decider_ids() & owners), decision), []).append(asset)
+        groups.setdefault((frozenset(find_asset_deciders(asset) & owners), decision), []).append(asset)
     return [
         NeededApproval(Decision.Office.OWNER, tuple(group), deciders, decision)
         for (deciders, decision), group in groups.items()

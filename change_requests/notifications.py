@@ -13,7 +13,6 @@ from django.conf import settings
 
 from accounts.models import Office, User
 from change_requests import links, progress, recipients
-from change_requests.kinds import content
 from change_requests.kinds.fields import find_row, touches_risky
 from change_requests.kinds.registry import find_kind, find_title
 from change_requests.kinds.values import show_day
@@ -39,10 +38,10 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
-    items = content.read_payload(request)["items"]
+    items = request.read_payload()["items"]
     context = {
         "rows": [_describe_item(item) for item in items],
-        "digest": content.revision_of(request).sha256,
+        "digest": request.read_revision().sha256,
         "requester": request.requester.get_full_name(),
         "until": request.due_at,
         "is_old_mail": touches_risky(items),
@@ -193,7 +192,7 @@ def _mail_staff(verb: str, request: FormalRequest, event: Event, people: Iterabl
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
     """Tell the other people of the company what will change, without a value; it delays nothing."""
-    payload = content.read_payload(request)
+    payload = request.read_payload()
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
     addresses = set(people.values_list("email", flat=True)) - without - set(recipients.find_followers(request))
@@ -212,7 +211,7 @@ def _find_title(request: FormalRequest) -> str:
     """Return «Cambio de domicilio fiscal y teléfono» or «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
-    return find_title(request.form, request.kind, content.read_payload(request)["items"])
+    return find_title(request.form, request.kind, request.read_payload()["items"])
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:

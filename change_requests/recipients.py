@@ -7,7 +7,7 @@ request, is told as well when it is sent, approved and applied, and can object f
 from django.db import models
 
 from accounts.models import Representative
-from change_requests.kinds import content, fields
+from change_requests.kinds import fields
 from change_requests.kinds.fields import find_row, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.models import FormalRequest
@@ -39,7 +39,7 @@ def find_followers(request: FormalRequest) -> Readers:
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     """Return who else must know: who loses the mail `old_mail`, powers or access, and every representative."""
     warned = _find_losers(request)
-    items = content.read_payload(request)["items"]
+    items = request.read_payload()["items"]
     if old_mail and touches_risky(items):
         warned.setdefault(old_mail.lower(), Role.OLD_MAIL)
     representatives = Representative.objects.filter(customer=request.customer_id).in_force()
@@ -66,7 +66,7 @@ def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
 def _find_losers(request: FormalRequest) -> Readers:
     """Return the addresses of those from whom the request takes powers, the registered mail, or access."""
     losers: Readers = {}
-    for item in content.read_payload(request)["items"]:
+    for item in request.read_payload()["items"]:
         row = find_row(item["field"])
         if row.loser:
             losers.setdefault(row.find_loser(item["old"]).lower(), Role(row.loser))

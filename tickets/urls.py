@@ -1,16 +1,20 @@
 """Addresses of the customer's tickets (spec: interfaces.md). A ticket's only public name is its number (M10)."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from factureya.core import numbers
 from tickets.customer import views_person, views_public, views_ticket
 from tickets.models import NUMBER_PREFIX
 
 
-class NumberConverter(numbers.NumberConverter):
-    """Read the tracking number in an address."""
+class NumberConverter(StringConverter):
+    """Read the tracking number in an address however it was typed; what cannot be one is no address of ours (404)."""
 
-    prefixes = (NUMBER_PREFIX,)
+    regex = "[^/]{8,24}"
+
+    def to_python(self, value: str) -> str:
+        return numbers.parse_number(NUMBER_PREFIX, value)
 
 
 register_converter(NumberConverter, "ticket_number")

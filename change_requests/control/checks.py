@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from change_requests import payload
 from change_requests.kinds import content
-from change_requests.kinds.fields import find_new_mail, find_row
+from change_requests.kinds.fields import REGISTERED_EMAIL, find_row
 from change_requests.models import FormalRequest
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _check_current_values(checks: Checks, page: "RequestPage") -> None:
 
 def _check_new_mail(checks: Checks, page: "RequestPage") -> None:
     """Note whether a new registered mail was proven by its code."""
-    if find_new_mail(page.items):
+    if page.formal_request.find_new_value(REGISTERED_EMAIL.code):
         checks.note(
             page.formal_request.new_mail_revision == page.formal_request.revision_no,
             "El correo nuevo se confirmó con el código que le enviamos",

@@ -15,9 +15,8 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.control import wording
 from change_requests.control.wording import Chip
-from change_requests.kinds.folios import find_folio, read_folio
 from change_requests.kinds.registry import find_title
-from change_requests.models import FormalRequest, RequestedAsset, RequestRevision
+from change_requests.models import FormalRequest, RequestedAsset, RequestRevision, find_folio, read_folio
 from change_requests.progress import ENDED, make_waiting_condition
 from factureya.core import keyset
 from factureya.core.templatetags.fy import when

@@ -19,7 +19,6 @@ from change_requests.control.checks import Checks, run_checks
 from change_requests.control.steps import Step, list_steps
 from change_requests.control.wording import Chip, Turn
 from change_requests.documents import evidence
-from change_requests.kinds import content
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import show_day
@@ -164,7 +163,7 @@ class RequestPage:
     @cached_property
     def revision(self) -> RequestRevision | None:
         """Return the version that is shown; a draft has none."""
-        return content.revision_of(self.formal_request) if self.formal_request.revision_no else None
+        return self.formal_request.read_revision() if self.formal_request.revision_no else None
 
     @cached_property
     def payload(self) -> dict[str, Any]:
@@ -318,7 +317,7 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
         "revert_of",
         "kept_revision",
     )
-    # Under the name where content.revision_of keeps it.
+    # Under the name where FormalRequest.read_revision keeps it.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),

@@ -1,14 +1,22 @@
 """/control/: mesa de control."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from change_requests.control import views_assets as assets
 from change_requests.control import views_inbox as inbox
 from change_requests.control import views_request as request
 from change_requests.control.actions import ACTS
-from change_requests.control.views_common import FolioConverter
 
 app_name = "control"
+
+
+class FolioConverter(StringConverter):
+    """Find what may be a folio in an address; the view reads it, so that O for 0 is forgiven (M10)."""
+
+    regex = r"[Ss][AaCc][^/\0]{7,16}"
+
+
 register_converter(FolioConverter, "control_folio")
 
 urlpatterns = [

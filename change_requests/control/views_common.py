@@ -15,24 +15,11 @@ from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
 from change_requests.control.forms import ActForm
 from change_requests.control.request_page import RequestPage, join_names
-from change_requests.kinds.folios import find_folio
-from change_requests.models import FormalRequest
+from change_requests.models import FormalRequest, find_folio
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 CONFLICT = 409
 NOT_YOURS = "No hay una solicitud con ese folio para usted."
-
-
-class FolioConverter:
-    """What may be a folio in an address; the view asks whether it is one, so that O for 0 is forgiven (M10)."""
-
-    regex = "[Ss][AaCc][^/]{7,16}"
-
-    def to_python(self, value: str) -> str:
-        """Return the folio as it was typed."""
-        return value
-
-    to_url = to_python
 
 
 class FolioView(PrivateView):
@@ -52,16 +39,21 @@ class FolioView(PrivateView):
         if not request.user.is_authenticated:
             return returning.ask_login(request, self.form_page())
         self.user = request.user
-        folio = find_folio(kwargs["folio"])
-        if not self.user.works_in_control or folio is None:
+        if not self.user.works_in_control:
             raise Http404(NOT_YOURS)
-        if folio != kwargs["folio"] and request.method in {"GET", "HEAD"}:
-            return redirect("control:request", folio)
-        found = join_names(policy.visible_to(self.user)).filter(folio=folio).first()
+        typed = kwargs["folio"]
+        found = self._find_request(typed)
+        if found is None and (folio := find_folio(typed)) and folio != typed:
+            if request.method in {"GET", "HEAD"}:
+                return redirect("control:request", folio)
+            found = self._find_request(folio)
         if found is None:
             raise Http404(NOT_YOURS)
         self.formal_request = found
         return super().dispatch(request, *args, **kwargs)
+
+    def _find_request(self, folio: str) -> FormalRequest | None:
+        return join_names(policy.visible_to(self.user)).filter(folio=folio).first()
 
     def form_page(self) -> str:
         """Return the request's page for a post, as an act is not repeated by a GET; else this address."""

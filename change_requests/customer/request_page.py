@@ -1,6 +1,5 @@
 """Read what the customer's page of a request shows, in a fixed number of queries (M8, M16)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,9 @@ from accounts.models import User
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.wording import Entry, Row, Step, Turn
-from change_requests.kinds.fields import find_new_mail
-from change_requests.kinds.values import Item, show_day
-from change_requests.models import Clarification, Decision, FormalRequest, MailText, RequestRevision
+from change_requests.kinds.fields import REGISTERED_EMAIL
+from change_requests.kinds.values import show_day
+from change_requests.models import Clarification, Decision, FormalRequest, MailText
 from factureya.core.models import Attachment, Event
 
 MOST_EVENTS = 300
@@ -94,8 +93,9 @@ def _may_be_reopened(formal: FormalRequest) -> bool:
 
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
-    revision = formal.revisions.filter(no=formal.revision_no).first() if formal.revision_no else None
-    payload = _read_payload(revision)
+    revision = formal.read_revision() if formal.revision_no else None
+    empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
+    payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
     # An edit closes a question without an answer.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
@@ -108,11 +108,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         chip=wording.chip(formal),
         life=wording.life(formal),
         turn=wording.turn(
-            formal,
-            is_hers=is_hers,
-            question=question,
-            new_mail=_find_new_mail(formal, payload["items"]),
-            reasons=decisions,
+            formal, is_hers=is_hers, question=question, new_mail=_find_new_mail(formal), reasons=decisions
         ),
         rows=wording.rows(payload["items"]),
         reason=payload["reason"],
@@ -126,14 +122,6 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         history=wording.history(events),
         is_hers=is_hers,
     )
-
-
-def _read_payload(revision: RequestRevision | None) -> dict[str, Any]:
-    """Return the payload of the version, or an empty payload for a request that was never sent."""
-    if revision is None:
-        return {"items": [], "reason": "", "effective_date": ""}
-    content: dict[str, Any] = json.loads(revision.payload)
-    return content
 
 
 def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
@@ -150,13 +138,11 @@ def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
-def _find_new_mail(formal: FormalRequest, items: Sequence[Item]) -> str:
+def _find_new_mail(formal: FormalRequest) -> str:
     """Return the new registered address while its code is awaited; empty otherwise."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
-    if formal.new_mail_sent_at is None:
-        return ""
-    return find_new_mail(items)
+    return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""
 
 
 def _find_files(formal: FormalRequest) -> list[Attachment]:

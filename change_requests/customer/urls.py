@@ -1,10 +1,20 @@
 """/solicitudes/: the customer's formal requests (spec: interfaces.md). A request's only public name is its folio."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from change_requests.customer import views_detail, views_files, views_links, views_list, views_start, views_wizard
-from change_requests.kinds.folios import FolioConverter
-from change_requests.models import FormalRequest
+from change_requests.models import FormalRequest, read_folio
+
+
+class FolioConverter(StringConverter):
+    """Read a folio in an address however it was typed; what cannot be one is no address of ours (404)."""
+
+    regex = "[^/]{8,24}"
+
+    def to_python(self, value: str) -> str:
+        return read_folio(value)
+
 
 register_converter(FolioConverter, "folio")
 

@@ -10,8 +10,7 @@ from accounts.web.mixins import PrivateView, get_person
 from change_requests import policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
-from change_requests.kinds.folios import find_folio
-from change_requests.models import Evidence, FormalRequest
+from change_requests.models import Evidence, FormalRequest, find_folio
 from change_requests.views_sending import send
 
 

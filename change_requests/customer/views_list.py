@@ -8,8 +8,7 @@ from django.shortcuts import render
 from change_requests import policy
 from change_requests.customer import wording
 from change_requests.customer.views_common import RequesterView
-from change_requests.kinds.folios import read_folio
-from change_requests.models import FormalRequest, RequestRevision
+from change_requests.models import FormalRequest, RequestRevision, read_folio
 from factureya.core import keyset
 
 PAGE = 25

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from change_requests.kinds import content
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.files import store
 from factureya.core.models import Attachment
@@ -58,7 +57,7 @@ def find_altered(files: Iterable[Evidence]) -> list[str]:
 def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the current version's files that differ from its content, in bytes or in the list."""
     kept = list_evidence(request)
-    signed = {(file["name"], file["sha256"]) for file in content.read_payload(request)["evidence"]}
+    signed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
     found = {(one.attachment.name, one.sha256) for one in kept}
     return [*find_altered(kept), *sorted(name for name, _ in signed ^ found)]
 

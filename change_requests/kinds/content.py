@@ -3,10 +3,8 @@
 An item is {"asset", "field", "old", "new"}; old is the value of today. Everything that is wrong is told at once.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 
@@ -14,7 +12,7 @@ from change_requests import payload
 from change_requests.kinds.fields import ASSETS_WITH_EVIDENCE
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import MAX_REASON, Errors, Item, WrongValue, clean_line, parse_day
-from change_requests.models import FormalRequest, RequestRevision
+from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.models import Attachment
 
@@ -51,20 +49,6 @@ def find_items(request: FormalRequest, errors: Errors) -> list[Item]:
 def find_value_today(request: FormalRequest, item: Item) -> str:
     """Return the item's old value as it is today; anything but the item's own old value is drift."""
     return find_kind(request).find_value_today(request.customer, item)
-
-
-def revision_of(request: FormalRequest) -> RequestRevision:
-    """Return the current version, which is what is decided and executed; it is read once for each instance."""
-    kept: RequestRevision | None = request.__dict__.get("kept_revision")
-    if kept is None or kept.no != request.revision_no:
-        kept = request.__dict__["kept_revision"] = request.revisions.get(no=request.revision_no)
-    return kept
-
-
-def read_payload(request: FormalRequest) -> dict[str, Any]:
-    """Return the content of the current version as a dictionary."""
-    content: dict[str, Any] = json.loads(revision_of(request).payload)
-    return content
 
 
 def _check_day(text: str, errors: Errors) -> None:

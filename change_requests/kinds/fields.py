@@ -247,8 +247,3 @@ def find_row(code: str) -> SensitiveField:
 def touches_risky(items: Iterable[Item]) -> bool:
     """Return True if one of the items changes what the customer is recognised by: registered mail, representative."""
     return any(item["asset"] in RISKY_ASSETS for item in items)
-
-
-def find_new_mail(items: Iterable[Item]) -> str:
-    """Return the registered mail that the items ask for; an empty text when it stays."""
-    return next((item["new"] for item in items if item["field"] == REGISTERED_EMAIL.code), "")

@@ -4,4 +4,11 @@ from change_requests.models.assets import ACCESS, InformationAsset
 from change_requests.models.decisions import Clarification, Decision, DecisionSlot, Waiver
 from change_requests.models.executions import Execution, ExecutionContext
 from change_requests.models.mails import MailText, MailTextFile
-from change_requests.models.requests import Evidence, FormalRequest, RequestedAsset, RequestRevision
+from change_requests.models.requests import (
+    Evidence,
+    FormalRequest,
+    RequestedAsset,
+    RequestRevision,
+    find_folio,
+    read_folio,
+)

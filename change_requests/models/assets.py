@@ -1,12 +1,9 @@
 """Store the information assets: groups of sensitive fields, each with an owner (manual 04 b)."""
 
-from datetime import datetime
-
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Q
 
 from accounts.models import User
-from factureya.core import clock
 from factureya.core.models import Chained
 
 # The asset of access requests; it has no owner: the security officer decides alone (M7).
@@ -57,12 +54,3 @@ class InformationAsset(Chained):
     @property
     def chain(self) -> str:
         return f"asset:{self.code}"
-
-    def decider_ids(self, at: datetime | None = None) -> set[int]:
-        """Return who may decide about the asset at that instant: the owner, and the alternate between his dates."""
-        at = at or clock.now()
-        ids = {self.owner_id} if self.owner_id else set()
-        since, until = self.alternate_from, self.alternate_until
-        if self.alternate_id and since and until and since <= at < until:
-            ids.add(self.alternate_id)
-        return ids

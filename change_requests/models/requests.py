@@ -1,13 +1,14 @@
 """Store a formal request and the content asked for, version by version (M7, M8, M19, M20)."""
 
-from typing import TypeAlias
+import json
+from typing import Any, TypeAlias
 
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, ForeignKey, Index, OneToOneField, Q, UniqueConstraint
 
 from accounts.models import Customer, Representative, User
 from change_requests.models.assets import InformationAsset
-from factureya.core import clock
+from factureya.core import clock, numbers
 from factureya.core.models import Attachment, Chained
 
 
@@ -232,6 +233,38 @@ class FormalRequest(Chained):
     def is_open(self) -> bool:
         """Return True if the request may still lead to an execution."""
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
+
+    def read_revision(self) -> "RequestRevision":
+        """Return the current version, which is what is decided and executed; it is read once for each instance."""
+        kept: RequestRevision | None = self.__dict__.get("kept_revision")
+        if kept is None or kept.no != self.revision_no:
+            kept = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
+        return kept
+
+    def read_payload(self) -> dict[str, Any]:
+        """Return the content of the current version as a dictionary."""
+        payload: dict[str, Any] = json.loads(self.read_revision().payload)
+        return payload
+
+    def find_new_value(self, field: str) -> str:
+        """Return the value that the current version asks for in this field; empty when it does not change it."""
+        return next((item["new"] for item in self.read_payload()["items"] if item["field"] == field), "")
+
+
+def read_folio(text: str) -> str:
+    """Return the folio as it is stored, such as «SC-5R8T-2NW2», for what a person typed (M10). Raises InvalidNumber."""
+    prefix = text.strip()[:2].upper()
+    if prefix not in FormalRequest.PREFIXES.values():
+        raise numbers.InvalidNumber(text)
+    return numbers.parse_number(prefix, text)
+
+
+def find_folio(text: str) -> str | None:
+    """Return the folio that a person typed, or None when it cannot be the folio of a request."""
+    try:
+        return read_folio(text)
+    except numbers.InvalidNumber:
+        return None
 
 
 class RequestRevision(models.Model):

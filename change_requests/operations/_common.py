@@ -11,7 +11,6 @@ from django.db import transaction
 from accounts.models import Customer, User
 from change_requests import notifications
 from change_requests.documents import evidence
-from change_requests.kinds import content, fields
 from change_requests.models import FormalRequest, RequestedAsset
 from change_requests.policy import STOPPED, refuse_status
 from factureya.core import audit
@@ -203,11 +202,6 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
     if not any(data["files"] == files for data in findings):
         event = audit.record("request.evidence_altered", request, actor=actor, files=files)
         notifications.mail_finding("evidence_altered", request, event)
-
-
-def find_new_mail(request: FormalRequest) -> str:
-    """Return the registered mail that the current revision asks for; empty when it stays as it is."""
-    return fields.find_new_mail(content.read_payload(request)["items"])
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:

@@ -8,8 +8,7 @@ from accounts import mail_sender
 from accounts.models import RoleAssignment, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, NeededApproval, find_needed_approvals, select_open
-from change_requests.kinds import content
-from change_requests.kinds.fields import touches_risky
+from change_requests.kinds.fields import REGISTERED_EMAIL, touches_risky
 from change_requests.kinds.registry import find_kind
 from change_requests.kinds.values import find_first_instant
 from change_requests.models import Decision, DecisionSlot, FormalRequest, RequestRevision
@@ -18,7 +17,6 @@ from change_requests.operations._common import (
     Status,
     add_business_days,
     clean_text,
-    find_new_mail,
     hash_text,
     lock_request,
     move_request,
@@ -76,7 +74,7 @@ def _require_decider(
 ) -> RequestRevision:
     """Return the current revision if the actor may decide it and has seen it. Raises NotAllowed, StaleContent."""
     require_none(policy.why_not_decide(actor, request, approvals))
-    revision = content.revision_of(request)
+    revision = request.read_revision()
     if seen_hash != revision.sha256:
         raise StaleContent
     return revision
@@ -84,7 +82,7 @@ def _require_decider(
 
 def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
     """Raise Refused while a new registered mail is not proven by its code, or is that of a member of staff."""
-    address = find_new_mail(request)
+    address = request.find_new_value(REGISTERED_EMAIL.code)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
     if address and mail_sender.is_staff_address(address):  # he would confirm what he decides
@@ -151,7 +149,7 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 def _find_earliest_execution(request: FormalRequest) -> datetime:
     """Return when an approved request may be applied: at once, after the freeze, or on its effective date."""
     assert request.approved_at is not None
-    payload = content.read_payload(request)
+    payload = request.read_payload()
     earliest = request.approved_at
     if touches_risky(payload["items"]):
         earliest += timedelta(hours=settings.SENSITIVE_FREEZE_HOURS)

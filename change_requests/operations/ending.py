@@ -118,7 +118,7 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
         lock_customer(request)
         text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
         representative = _choose_representative(request, actor)
-        items = [{**item, "old": item["new"], "new": item["old"]} for item in content.read_payload(request)["items"]]
+        items = [{**item, "old": item["new"], "new": item["old"]} for item in request.read_payload()["items"]]
         if any(content.find_value_today(request, item) != item["old"] for item in items):
             raise Refused("Los datos de hoy ya no son los que dejó esa solicitud; presente una de cambio.")
         reversal = insert_draft(

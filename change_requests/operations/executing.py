@@ -9,7 +9,6 @@ from accounts.models import Office, Representative, User
 from change_requests import notifications, policy
 from change_requests.approvals import OFFICE_OF, find_holders
 from change_requests.execution import executing
-from change_requests.kinds import content
 from change_requests.kinds.registry import find_kind
 from change_requests.models import DecisionSlot, Execution, FormalRequest
 from change_requests.operations._common import (
@@ -133,7 +132,7 @@ def _has_no_powers(request: FormalRequest) -> bool:
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
-    payload = content.read_payload(request)
+    payload = request.read_payload()
     kind = find_kind(request)
     drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
     if drift:
@@ -188,7 +187,7 @@ def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str,
     return Execution.objects.create(
         request=request,
         revision_no=request.revision_no,
-        sha256=content.revision_of(request).sha256,
+        sha256=request.read_revision().sha256,
         executor=actor,
         executor_name=actor.get_full_name(),
         at=now(),

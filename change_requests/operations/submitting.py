@@ -8,6 +8,7 @@ from accounts.models import User
 from change_requests import notifications, policy
 from change_requests.documents.evidence import is_as_sent
 from change_requests.kinds import content
+from change_requests.kinds.fields import REGISTERED_EMAIL
 from change_requests.models import Evidence, FormalRequest
 from change_requests.operations._common import (
     SERVICE_SUSPENDED,
@@ -15,7 +16,6 @@ from change_requests.operations._common import (
     Status,
     WrongCode,
     add_business_days,
-    find_new_mail,
     lock_customer,
     lock_request,
     move_request,
@@ -81,7 +81,7 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
         )
         notifications.mail_progress("confirmed", request, event, until=request.due_at)
         notifications.mail_your_turn(request, event)
-        if address := find_new_mail(request):
+        if address := request.find_new_value(REGISTERED_EMAIL.code):
             _mail_code(request, address, event)
     return request
 
@@ -90,7 +90,7 @@ def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
     """Mail another code to the new registered mail; the code before stops working."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
-        address = find_new_mail(request)
+        address = request.find_new_value(REGISTERED_EMAIL.code)
         if not address or request.new_mail_revision == request.revision_no:
             raise WrongStatus("No hay un correo nuevo por confirmar.")
         event = audit.record("request.code_sent", request, actor=actor, revision=request.revision_no)

@@ -6,7 +6,6 @@ without a query.
 """
 
 import secrets
-from collections.abc import Sequence
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Hyphens and blanks of every sort: mail programs and word processors put their own.
@@ -48,31 +47,6 @@ def parse_number(prefix: str, text: str) -> str:
     if _compute_check_character(body[:-1]) != body[-1]:
         raise InvalidNumber(text)
     return f"{prefix}-{body[:4]}-{body[4:]}"
-
-
-def parse_any_number(prefixes: Sequence[str], text: str) -> str:
-    """Return the canonical number of the kind that the first two letters name. Raises InvalidNumber."""
-    prefix = text.strip()[:2].upper()
-    if prefix not in prefixes:
-        raise InvalidNumber(text)
-    return parse_number(prefix, text)
-
-
-class NumberConverter:
-    """Read a number in an address however it was typed; what cannot be one is no address of ours (404)."""
-
-    prefixes: Sequence[str] = ()
-    regex = "[^/]{8,24}"
-
-    def to_python(self, value: str) -> str:
-        """Return the canonical number. Raises InvalidNumber, by which Django skips the address's pattern."""
-        return (
-            parse_number(self.prefixes[0], value) if len(self.prefixes) == 1 else parse_any_number(self.prefixes, value)
-        )
-
-    def to_url(self, value: str) -> str:
-        """Return the number as it stands in an address."""
-        return value
 
 
 def _compute_check_character(characters: str) -> str:

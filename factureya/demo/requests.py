@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from change_requests import operations
-from change_requests.kinds import content
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from factureya.core import clock
 from factureya.core.calendar import load_attention_hours
@@ -70,7 +69,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
 
 def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> None:
     """Read the code in the mail to the new registered mail, and give it back."""
-    items: list[dict[str, str]] = content.read_payload(request)["items"]
+    items: list[dict[str, str]] = request.read_payload()["items"]
     address = next(item["new"] for item in items if item["field"] == "registered_email")
     body = OutboxMessage.objects.filter(to=address).latest("pk").body
     code = re.search(r"\b\d{6}\b", body)
@@ -82,7 +81,7 @@ def _decide(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest
     """Return a step in which this officer approves or rejects the version on file."""
 
     def play(request: FormalRequest, people: People, step: Story) -> None:
-        sha256 = content.revision_of(request).sha256
+        sha256 = request.read_revision().sha256
         decide(request.pk, actor=people[officer], reason=step["text"], seen_hash=sha256)
 
     return play

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from accounts.models import Customer, Office, User
 from change_requests import operations
-from change_requests.kinds import content
 from change_requests.models import Execution, FormalRequest, RequestRevision
 from factureya.core import clock
 from factureya.core.files import store
@@ -102,7 +101,7 @@ def make(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHAN
 
 def revision(request: FormalRequest) -> RequestRevision:
     request.refresh_from_db()
-    return content.revision_of(request)
+    return request.read_revision()
 
 
 def seen(request: FormalRequest) -> str:

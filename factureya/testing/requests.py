@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.models import Customer, Office, RoleAssignment, User
 from change_requests import payload
+from change_requests.approvals import find_asset_deciders
 from change_requests.execution import executing
 from change_requests.models import (
     ACCESS,
@@ -265,7 +266,7 @@ def _assignment(decider: User, office: str) -> RoleAssignment:
 
 def _assets_of(request: FormalRequest, decider: User) -> list[InformationAsset]:
     mine = [item.asset for item in request.requested_assets.select_related("asset")]
-    return [asset for asset in mine if decider.pk in asset.decider_ids()]
+    return [asset for asset in mine if decider.pk in find_asset_deciders(asset)]
 
 
 def _to(request: FormalRequest, status: FormalRequest.Status) -> None:

@@ -11,7 +11,6 @@ from time_machine import travel
 from accounts.models import Customer, Office, Representative, RoleAssignment
 from accounts.operations import end_office
 from change_requests import operations
-from change_requests.kinds import content
 from change_requests.models import FormalRequest, InformationAsset, RequestRevision
 from factureya.core import clock
 from factureya.core.files import store
@@ -225,7 +224,7 @@ def test_a_change_of_representative_is_one_line(cast):
     }
     request = evidence(cast, request_histories.draft(cast, items=new))
     request = operations.submit(request.pk, actor=cast.ana)
-    (item,) = content.read_payload(request)["items"]
+    (item,) = request.read_payload()["items"]
     assert item["old"] == cast.ana.representations.get().line
     assert item["new"] == f"Beto Ocaso | GODE561231GR8 | {beto.email} | attorney | Escritura 1,234 | 2026-01-01 | "
 
@@ -273,7 +272,7 @@ def test_a_representative_may_be_added_beside_the_others(cast):
     }
     parts = {f"representative_{part}": text for part, text in new.items()}
     request = operations.submit(evidence(cast, request_histories.draft(cast, items=parts)).pk, actor=cast.ana)
-    assert content.read_payload(request)["items"][0]["old"] == ""
+    assert request.read_payload()["items"][0]["old"] == ""
     same = {**parts, "representative_email": cast.ana.email}
     operations.withdraw(request.pk, actor=cast.ana, reason="La hago de nuevo.")
     again = evidence(cast, request_histories.draft(cast, items=same))
@@ -292,8 +291,8 @@ def test_an_edit_makes_a_revision_with_its_own_hash(cast):
     second = request_histories.revision(request)
     assert (second.no, request.confirmed_at) == (2, None)
     assert second.sha256 != first.sha256
-    assert [i["field"] for i in content.read_payload(request)["items"]] == ["phone"]
-    assert content.read_payload(request)["evidence"][0]["name"] == "poder.txt"
+    assert [i["field"] for i in request.read_payload()["items"]] == ["phone"]
+    assert request.read_payload()["evidence"][0]["name"] == "poder.txt"
 
 
 @pytest.mark.clause("M19", "M20")
@@ -311,7 +310,7 @@ def test_evidence_is_taken_once_dropped_and_limited(cast):
     with pytest.raises(operations.Invalid):
         operations.add_evidence(request.pk, actor=cast.ana, files=many)
     request = operations.submit(request.pk, actor=cast.ana)
-    assert content.read_payload(request)["evidence"] == []
+    assert request.read_payload()["evidence"] == []
 
 
 @pytest.mark.clause("M8")

@@ -9,7 +9,6 @@ from accounts.models import Office, RoleAssignment, User
 from accounts.operations import deactivate_user, end_office
 from change_requests import operations, policy
 from change_requests.approvals import find_needed_approvals
-from change_requests.kinds import content
 from change_requests.models import Decision, DecisionSlot, FormalRequest, InformationAsset
 from change_requests.progress import find_waiting
 from factureya.core import clock
@@ -352,4 +351,4 @@ def test_slots_are_told_in_a_fixed_number_of_queries(django_assert_max_num_queri
         slots = find_needed_approvals(request)
     assert [slot.label for slot in slots] == ["Propietario de la Información", "Responsable de Seguridad Informática"]
     assert not DecisionSlot.objects.exists()
-    assert content.read_payload(request)["version"] == 1
+    assert request.read_payload()["version"] == 1

@@ -11,7 +11,6 @@ from time_machine import travel
 from accounts.models import Contact, Customer, Invitation, Office, Representative, RoleAssignment, User
 from accounts.operations import deactivate_user, end_office
 from change_requests import links, operations, policy
-from change_requests.kinds import content
 from change_requests.models import Execution, FormalRequest
 from change_requests.progress import Task, find_waiting
 from factureya.core import clock
@@ -533,7 +532,7 @@ def test_a_resumed_request_gets_its_time_back():
             request.refresh_from_db()
     assert submitted.due_at == FRIDAY + timedelta(days=31, hours=48)
     assert deciding.due_at == FRIDAY + timedelta(days=33)
-    assert content.read_payload(deciding)["items"]
+    assert deciding.read_payload()["items"]
 
 
 @pytest.mark.clause("M21")
