@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import policy
 from accounts.models import Customer, CustomerToVerify, Provider, User
 from accounts.staff import companies, people
-from accounts.web.returning import post_only
+from accounts.web.form_memory import post_only
 from factureya.core.admin import ReadOnlyAdmin
 
 for model in (EmailAddress, Authenticator, Group):

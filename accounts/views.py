@@ -21,7 +21,7 @@ from django.views.generic import FormView, TemplateView
 from accounts import operations, policy
 from accounts.forms import AcceptForm, NameForm
 from accounts.models import Contact, Customer, Invitation
-from accounts.web import returning
+from accounts.web import form_memory
 from accounts.web.mixins import get_person
 
 
@@ -64,7 +64,7 @@ class RepresentativeMixin:
         """Send strangers to the login, and answer 403 to everybody else who may not."""
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names
-            return returning.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
+            return form_memory.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
         person = get_person(request)
         membership = person.membership
         if membership is None or not policy.may_manage_people(person, membership.customer):

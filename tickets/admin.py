@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.web.form_memory import post_only, set_form_page
 from accounts.web.mixins import get_person
-from accounts.web.returning import post_only, set_form_page
 from tickets.desk import views_phone, views_queue, views_steps, views_ticket, views_tray
 from tickets.models import Ticket
 

@@ -50,7 +50,7 @@ class LoginView(account.LoginView):
         return super().get_context_data(
             demo_people=demo,
             demo_password=DEMO_PASSWORD if demo else "",
-            keeps_words=bool(form_memory.read_all_drafts(self.request.session)),
+            keeps_words=form_memory.has_drafts(self.request.session),
             **kwargs,
         )
 

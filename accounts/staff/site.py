@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.web import returning
+from accounts.web import form_memory
 from accounts.web.mixins import ask_factor, has_passed_factor
 
 
@@ -34,15 +34,15 @@ class FactureyaAdminSite(AdminSite):
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             """Check who asks, hold what a stranger posted, and call the view."""
-            page = returning.find_form_page(request, view, kwargs)
+            page = form_memory.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
-                    return returning.ask_login(request, page)
-                returning.drop_held_fields(request)
+                    return form_memory.ask_login(request, page)
+                form_memory.drop_held_fields(request)
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            returning.remember_owner(request, response)
+            form_memory.remember_owner(request, response)
             return response
 
         return guarded

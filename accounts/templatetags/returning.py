@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts.web import returning
+from accounts.web import form_memory
 from factureya.core.forms import list_texts
 
 register = template.Library()
@@ -13,6 +13,6 @@ register = template.Library()
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
     """Return what is held of a form of this page for the person who is signed in, if anything (M17)."""
-    fields = dict(returning.read_fields_to_show(context["request"])) if "request" in context else {}
+    fields = dict(form_memory.read_fields_to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
     return {"posted_to": posted_to, "fields": fields, "texts": list_texts(fields)}

@@ -1,32 +1,49 @@
-"""The memory of a form: its one-time key, and what a person typed into it and could not send yet (M10, M17).
+"""The memory of forms: one-time keys, and what was typed and could not be sent yet (M10, M17).
 
 A hidden field carries the key, signed: 128 random bits that operations store and files are kept under, the name of
 the form, and a digest of its owner. So a double click does it once, nobody can use another person's key, and a POST
-that arrives after the session expired still proves whose form it is.
+that arrives after the session expired still proves whose form it is. A staff page without a key is known by the signed
+cookie that it leaves in the browser, which gives no access.
 
 A draft is kept in the session until its form is sent: when the session expired while somebody wrote (the text comes
 back after the same person logs in), when another button of an agent's page was pressed meanwhile, and when the text
 of a new ticket is carried to the composer of an open one. One draft per form; the oldest are dropped.
+
+A login answers a post with a GET of `next`, so `next` is the page that holds the form, and never an address that
+accepts posts only.
 """
 
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core import signing
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from accounts.models import User
+from factureya.core.files import store
+from factureya.core.forms import choose_kept_fields, list_texts
 from factureya.core.mail import own_links
 
-SALT = "accounts.form"
+SALT, COOKIE_SALT = "accounts.form", "accounts.form-owner"
+COOKIE = "__Host-quien" if settings.HTTPS else "quien"
 ORPHAN_FORM_AGE = timedelta(days=2)  # how long a form that arrives without a session is kept for its owner
 MAX_DRAFTS = 8
 MAX_FIELDS = 40
 MAX_CHARACTERS = 40_000  # of each field; a guided form carried whole to another ticket has 30,000 and some
 RECOVERED, CARRIED, BESIDE = "recovered", "carried", "beside"  # why a draft was kept
+FILE_FIELDS = {"key": ("files", "photo"), "note_key": ("note_files",)}  # the file inputs under each key
 _SLOT = "form.draft"
+
+Session = MutableMapping[str, Any]
+View = Callable[..., HttpResponseBase]
+PageOf = Callable[[HttpRequest, dict[str, Any]], str]
 
 
 @dataclass(frozen=True)
@@ -52,14 +69,12 @@ class FormKey:
         return signing.dumps([self.key, self.form, self.owner], salt=SALT)
 
 
+# -- Keys --------------------------------------------------------------------------------------------
+
+
 def new_key(user: User, form: str) -> FormKey:
     """Return a new key for a form that is given to this person now."""
-    return FormKey(secrets.token_urlsafe(16), form, digest_owner(user))
-
-
-def adopt_key(key: str, user: User, form: str) -> FormKey:
-    """Return the same key for another form of the same person, so that the uploaded files follow."""
-    return FormKey(key, form, digest_owner(user))
+    return FormKey(secrets.token_urlsafe(16), form, _digest_owner(user))
 
 
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
@@ -67,23 +82,13 @@ def read_key(token: str, form: str, user: User | None) -> FormKey | None:
 
     Without a user (the session expired) it must be younger than ORPHAN_FORM_AGE; the login asks whose it is.
     """
-    found = _read_signed(token, None if user else ORPHAN_FORM_AGE)
+    found = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
     if found is None or found.form != form or (user is not None and not found.belongs_to(user)):
         return None
     return found
 
 
-def read_orphan_key(token: str) -> FormKey | None:
-    """Return the key of a form that arrives after its session expired, of any form; None when it is forged."""
-    return _read_signed(token, ORPHAN_FORM_AGE)
-
-
-def digest_owner(user: User) -> str:
-    """Return the digest that stands for this person in a key."""
-    return own_links.make_digest(SALT, str(user.pk))
-
-
-def _read_signed(token: str, max_age: timedelta | None) -> FormKey | None:
+def _read_any_key(token: str, max_age: timedelta | None = ORPHAN_FORM_AGE) -> FormKey | None:
     """Return the key in a signed token, or None when the signature is wrong or older than `max_age`."""
     try:
         return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
@@ -91,7 +96,15 @@ def _read_signed(token: str, max_age: timedelta | None) -> FormKey | None:
         return None
 
 
-def keep_draft(session: MutableMapping[str, Any], key: FormKey, fields: dict[str, str], *, why: str) -> None:
+def _digest_owner(user: User) -> str:
+    """Return the digest that stands for this person in a key."""
+    return own_links.make_digest(SALT, str(user.pk))
+
+
+# -- Drafts ------------------------------------------------------------------------------------------
+
+
+def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, why: str) -> None:
     """Keep the fields of this form for its owner, in place of an older draft of the same form."""
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
@@ -99,38 +112,157 @@ def keep_draft(session: MutableMapping[str, Any], key: FormKey, fields: dict[str
     session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])
 
 
-def find_draft(session: MutableMapping[str, Any], user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
+def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
     """Return the draft of this form, if it is this person's: its key, its fields, and why it was kept."""
-    kept = _read_drafts(session).get(form)
-    if not kept:
+    draft = _read_drafts(session).get(form)
+    if not draft:
         return None
-    key = FormKey(kept["key"], kept["form"], kept["owner"])
-    return (key, kept["fields"], kept["why"]) if key.belongs_to(user) else None
+    key = FormKey(draft["key"], draft["form"], draft["owner"])
+    return (key, draft["fields"], draft["why"]) if key.belongs_to(user) else None
 
 
-def forget_draft(session: MutableMapping[str, Any], key: FormKey) -> None:
+def forget_draft(session: Session, key: FormKey) -> None:
     """Forget the draft of a form that was sent. The session is changed only if there is one."""
-    kept = _read_drafts(session).get(key.form)
-    if kept and kept["key"] == key.key:
+    draft = _read_drafts(session).get(key.form)
+    if draft and draft["key"] == key.key:
         forget_form(session, key.form)
 
 
-def forget_form(session: MutableMapping[str, Any], form: str) -> None:
+def forget_form(session: Session, form: str) -> None:
     """Forget the draft of this form, whatever its key. The session is changed only if there is one."""
-    kept = _read_drafts(session)
-    if form not in kept:
+    drafts = _read_drafts(session)
+    if form not in drafts:
         return
     del session[_SLOT]
-    if others := {name: draft for name, draft in kept.items() if name != form}:
+    if others := {name: draft for name, draft in drafts.items() if name != form}:
         session[_SLOT] = others
 
 
-def read_all_drafts(session: MutableMapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    """Return every draft of the session as its form and its fields."""
-    return [(form, draft["fields"]) for form, draft in _read_drafts(session).items()]
+def has_drafts(session: Session) -> bool:
+    """Return True if anything that somebody typed is kept in the session."""
+    return bool(_read_drafts(session))
 
 
-def _read_drafts(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
     """Return the drafts of the session by form."""
-    kept: dict[str, dict[str, Any]] = session.get(_SLOT) or {}
-    return kept
+    return session.get(_SLOT) or {}
+
+
+# -- Posts that arrive after the session ended -------------------------------------------------------
+
+
+def set_form_page(page: PageOf) -> Callable[[View], View]:
+    """Return a decorator that names the page which holds the form of a view, if that is not the view's own address."""
+
+    def mark(view: View) -> View:
+        view.form_page = page  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def post_only(page: str, *names: str) -> Callable[[View], View]:
+    """Return a decorator for a view that takes posts only; the named page, with these arguments, holds its form."""
+    mark = set_form_page(lambda _request, arguments: reverse(page, kwargs={name: arguments[name] for name in names}))
+    return lambda view: mark(require_POST(view))
+
+
+def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
+    """Return the address that shows the form of this post, with the list the person came from; it answers to GET."""
+    page: PageOf | None = getattr(view, "form_page", None)
+    if page is None or request.method != "POST":
+        return request.get_full_path()
+    address, query = page(request, arguments), request.META.get("QUERY_STRING", "")
+    return f"{address}?{query}" if query and "?" not in address else address
+
+
+def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
+    """Redirect a stranger to the login and back to this page, and hold what was posted."""
+    if request.method == "POST":
+        hold_post(request, page)
+    return redirect_to_login(page)
+
+
+def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
+    """Hold the fields and the files of a post for its owner, to be shown on this page; nothing if it has no owner."""
+    key = _find_key(request, page, user)
+    fields = choose_kept_fields(request.POST)
+    if key is None or not (list_texts(fields) or request.FILES):
+        return
+    for name, inputs in FILE_FIELDS.items():
+        files_key = _read_any_key(request.POST.get(name, ""))
+        uploads = [file for field in inputs for file in request.FILES.getlist(field)]
+        if files_key is not None and files_key.owner == key.owner and uploads:
+            store.store_uploads(uploads, files_key.key)
+    keep_draft(request.session, key, {**fields, "posted_to": request.path}, why=RECOVERED)
+
+
+def read_held_fields(request: HttpRequest) -> dict[str, str]:
+    """Return what is held of a form of this page without a key of its own; empty for anybody but its owner."""
+    user: Any = request.user
+    found = find_draft(request.session, user, _name_form(request.path))
+    return found[1] if found else {}
+
+
+def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
+    """Return what is held for this page, else what its owner has not been shown yet.
+
+    The page may lead elsewhere by now, because somebody else acted, and the text must not be lost with it.
+    """
+    user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return {}
+    for form in _read_drafts(request.session):
+        found = find_draft(request.session, user, form)
+        if found is None or not form.startswith(_name_form("")):
+            continue
+        key, fields, why = found
+        if form == _name_form(request.path) or why == RECOVERED:
+            if why == RECOVERED:
+                keep_draft(request.session, key, fields, why=BESIDE)
+            return fields
+    return {}
+
+
+def drop_held_fields(request: HttpRequest) -> None:
+    """Forget what was kept of the form that is posted now."""
+    for form, draft in _read_drafts(request.session).items():
+        if draft["fields"].get("posted_to") == request.path and form.startswith(_name_form("")):
+            forget_form(request.session, form)
+
+
+def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Store in the browser of staff who they are, to know whose form a later post is when its session has ended."""
+    user: Any = request.user
+    if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
+        return
+    response.set_cookie(
+        COOKIE,
+        signing.dumps(_digest_owner(user), salt=COOKIE_SALT),
+        httponly=True,
+        secure=settings.HTTPS,
+        max_age=int(ORPHAN_FORM_AGE.total_seconds()),
+        samesite="Lax",
+    )
+
+
+def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
+    """Return the key that the post carries; else one of this page, for the person it is known to be of."""
+    carried = _read_any_key(request.POST.get("key", ""))
+    if carried is not None:
+        return carried if user is None or carried.belongs_to(user) else None
+    owner = _digest_owner(user) if user is not None else _read_browser_owner(request)
+    return FormKey("", _name_form(page), owner) if owner else None
+
+
+def _name_form(page: str) -> str:
+    """Return the name of the form of a page that has no key of its own."""
+    return f"post:{page.partition('?')[0]}"
+
+
+def _read_browser_owner(request: HttpRequest) -> str:
+    """Return who used this browser last, by the signed cookie, or an empty text."""
+    try:
+        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
+    except signing.BadSignature:
+        return ""

@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.views import View
 
 from accounts.models import User
-from accounts.web import form_memory, returning
+from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from factureya.core.files import store
 from factureya.core.forms import STALE_FORM, FilesMixin, PortalForm, choose_kept_fields
@@ -46,7 +46,7 @@ def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
     """
     page = page or request.get_full_path()
     if request.method == "POST":
-        returning.hold_post(request, page, cast(User, request.user))
+        form_memory.hold_post(request, page, cast(User, request.user))
     has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
     if has_one:
         step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
@@ -66,15 +66,15 @@ class ControlMixin:
         """Ask for login, then office, then second factor; a post comes back to the page that holds its form."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
-            return returning.ask_login(request, page)
+            return form_memory.ask_login(request, page)
         if not request.user.works_in_control:
             raise PermissionDenied
         if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            returning.drop_held_fields(request)
+            form_memory.drop_held_fields(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        returning.remember_owner(request, response)
+        form_memory.remember_owner(request, response)
         return response
 
     def form_page(self) -> str:
@@ -101,10 +101,10 @@ class PrivateView(View):
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            returning.drop_held_fields(request)
+            form_memory.drop_held_fields(request)
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
-            returning.remember_owner(request, response)
+            form_memory.remember_owner(request, response)
         response["Cache-Control"] = "private, no-store"
         return response
 

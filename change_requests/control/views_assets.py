@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Office
-from accounts.web import returning
+from accounts.web import form_memory
 from accounts.web.mixins import PrivateView, get_person
 from change_requests import operations
 from change_requests.control import people
@@ -29,7 +29,7 @@ class AssetsView(PrivateView):
             return self.http_method_not_allowed(request)
         user: Any = request.user
         if not user.is_authenticated:
-            return returning.ask_login(request, self.form_page())
+            return form_memory.ask_login(request, self.form_page())
         if not (user.is_active and (user.is_superuser or user.holds(Office.SECURITY_OFFICER))):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.web import returning
+from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
 from change_requests.control.forms import ActForm
@@ -37,7 +37,7 @@ class FolioView(PrivateView):
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
-            return returning.ask_login(request, self.form_page())
+            return form_memory.ask_login(request, self.form_page())
         self.user = request.user
         if not self.user.works_in_control:
             raise Http404(NOT_YOURS)
@@ -170,7 +170,7 @@ class ActView(FolioView):
     def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
         """Return the form as it was sent; or blank, but for what was typed when a session ended (M17)."""
         form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
-        held = returning.read_held_fields(request) if data is None else {}
+        held = form_memory.read_held_fields(request) if data is None else {}
         if held.get("posted_to") == cls.make_url(page):
             form.initial.update(held)
         return form

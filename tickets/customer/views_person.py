@@ -126,7 +126,7 @@ class NewTicket(PostingForm, PersonView):
         ticket = _find_visible(self.user, chosen)
         if ticket is None:
             return self.page(TicketForm(initial=fields), key, kept=kept)
-        carried = form_memory.adopt_key(key.key, self.user, ticket.number)
+        carried = FormKey(key.key, ticket.number, key.owner)
         form_memory.keep_draft(self.request.session, carried, {"body": _join_answers(fields)}, why=form_memory.CARRIED)
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 
