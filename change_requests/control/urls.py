@@ -3,12 +3,29 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
+from change_requests.control import acts_applying as applying
+from change_requests.control import acts_deciding as deciding
 from change_requests.control import views_assets as assets
 from change_requests.control import views_inbox as inbox
 from change_requests.control import views_request as request
-from change_requests.control.actions import ACTS
+from change_requests.control.views_common import ActView
 
 app_name = "control"
+# In the order in which a page offers them.
+ACTS: tuple[type[ActView], ...] = (
+    deciding.Resume,
+    deciding.MarkAlarmSeen,
+    deciding.Verify,
+    deciding.Decide,
+    applying.Designate,
+    applying.Waive,
+    applying.Execute,
+    applying.CheckWaiver,
+    applying.Close,
+    deciding.Return,
+    deciding.Cancel,
+    applying.Revert,
+)
 
 
 class FolioConverter(StringConverter):

@@ -1,8 +1,10 @@
 """Who owns each group of sensitive data, and who stands in for him (M21)."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -10,14 +12,65 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Office
+from accounts.models import Office, User
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView, get_person
 from change_requests import operations
 from change_requests.control import people
-from change_requests.control.forms import OwnerForm
+from change_requests.control.views_common import PersonField, RefusableForm
 from change_requests.kinds.fields import find_row
 from change_requests.models import ACCESS, InformationAsset
+
+
+def _make_date_field(label: str, help_text: str = "") -> forms.DateField:
+    """Return an optional field for a day, which the browser offers as a calendar."""
+    return forms.DateField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Escriba la fecha como 2026-12-01"},
+    )
+
+
+class OwnerForm(RefusableForm):
+    """Who owns an information asset, and who is the alternate between two days (M21)."""
+
+    owner = PersonField(label="Propietario", wrong="Elija al propietario, de la lista")
+    alternate = PersonField(label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista")
+    alternate_from = _make_date_field("Suple desde (opcional)")
+    alternate_until = _make_date_field("Suple hasta (opcional)", "El último día, completo.")
+
+    def __init__(self, *args: Any, people: Sequence[User] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["owner"].offer(people)  # type: ignore[attr-defined]
+        self.fields["alternate"].offer(people, none="Sin suplente")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Validate that an alternate has both dates, and is not the owner."""
+        data = super().clean() or self.cleaned_data
+        if data.get("alternate"):
+            for name, end in (("alternate_from", "empieza"), ("alternate_until", "termina")):
+                if not data.get(name) and name not in self.errors:
+                    self.add_error(name, f"Escriba qué día {end} la suplencia")
+            if data["alternate"] == data.get("owner"):
+                self.add_error("alternate", "El suplente es otra persona")
+        first, last = data.get("alternate_from"), data.get("alternate_until")
+        if first and last and last < first:
+            self.add_error("alternate_until", "La suplencia termina después de que empieza")
+        return data
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the people, and the instants at which the first day begins and the last day ends."""
+        data = self.cleaned_data
+        chosen = {"owner": data["owner"], "alternate": data["alternate"]}
+        if data["alternate"] is None:
+            return chosen
+        return {
+            **chosen,
+            "alternate_from": _find_midnight(data["alternate_from"]),
+            "alternate_until": _find_midnight(data["alternate_until"] + timedelta(days=1)),
+        }
 
 
 class AssetsView(PrivateView):
@@ -101,3 +154,8 @@ class NameOwner(AssetsView):
 def _local_day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
     """Return the local day of an instant, or of the instant that long before it."""
     return timezone.localdate(instant - before) if instant else None
+
+
+def _find_midnight(day: date) -> datetime:
+    """Return the instant at which a local day begins."""
+    return timezone.make_aware(datetime.combine(day, time.min))

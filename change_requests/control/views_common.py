@@ -1,25 +1,125 @@
 """What the pages and the acts of one request in mesa de control share (M3, M21)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 
 from accounts.models import User
+from accounts.sign_in import stepup
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
-from change_requests.control.forms import ActForm
 from change_requests.control.request_page import RequestPage, join_names
 from change_requests.models import FormalRequest, find_folio
+from factureya.core.forms import PortalForm, Text
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 CONFLICT = 409
+MIN_REASON = 10
+MAX_REASON = 2000
+FORM_FIELDS = {"question": "reason"}  # field of an operation -> field of a form
 NOT_YOURS = "No hay una solicitud con ese folio para usted."
+
+
+def make_choice(words: str, consequence: str) -> str:
+    """Return a choice with, in small, what follows from it."""
+    return format_html("{} <small>{}</small>", words, consequence)
+
+
+class Reason(Text):
+    """A written reason with a least and a greatest length; spaces at its ends do not count."""
+
+    def __init__(self, *, least: int = MIN_REASON, most: int = MAX_REASON, missing: str, rows: int = 3, **options: Any):
+        super().__init__(missing=missing, rows=rows, most=most, **options)
+        self.least = least
+
+    def clean(self, value: Any) -> str:
+        """Return the text. Raises ValidationError, with its length, when it is too short."""
+        text = str(super().clean(value)).strip()
+        if 0 < len(text) < self.least:
+            raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
+        return text
+
+
+class RefusableForm(PortalForm):
+    """A form whose operation may refuse."""
+
+    def refuse(self, refusal: operations.Refused) -> None:
+        """Show why the operation refused, beside the field that the text is about."""
+        errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
+        for name, text in errors.items():
+            field = FORM_FIELDS.get(name, name)
+            self.add_error(field if field in self.fields else None, text)
+
+
+class ActForm(RefusableForm):
+    """The form of an act: with the hash of the content that was seen, and the password unless it was just typed."""
+
+    seen_hash = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    password = forms.CharField(
+        label="Confirme con su contraseña",
+        required=False,
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
+        error_messages={"max_length": stepup.WRONG, "null_characters_not_allowed": stepup.WRONG},
+    )
+    STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
+
+    def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
+        self.request = request
+        super().__init__(data, **options)
+        self.fields["seen_hash"].error_messages |= dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"), self.STALE
+        )
+        self.order_fields([*(n for n in self.fields if n != "password"), "password"])
+        if stepup.is_password_fresh(request):
+            del self.fields["password"]
+
+    def full_clean(self) -> None:
+        """Validate; a password that was right is not shown again."""
+        super().full_clean()
+        if self.is_bound and "password" not in self.errors:
+            self.fields.pop("password", None)
+
+    def clean_password(self) -> str:
+        """Compare the password, also when another field is wrong: who corrects a reason does not type it twice."""
+        if problem := stepup.confirm_password(self.request, self.cleaned_data["password"]):
+            raise forms.ValidationError(problem)
+        return ""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the person decided, as the operation takes it."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in {"seen_hash", "password"}}
+
+
+class PersonField(forms.ChoiceField):
+    """A choice of one person; `people` are those who may be chosen, by key."""
+
+    def __init__(self, *, wrong: str, **options: Any) -> None:
+        super().__init__(
+            widget=forms.Select(attrs={"class": "select form-select"}),
+            error_messages=dict.fromkeys(("required", "invalid_choice"), wrong),
+            **options,
+        )
+        self.people: dict[str, User] = {}
+
+    def offer(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
+        """Let one of these people be chosen; `none` is what the empty choice says."""
+        self.people = {str(person.pk): person for person in people}
+        names = [(key, person.get_full_name()) for key, person in self.people.items()]
+        self.choices = [("", none), *names]
+
+    def clean(self, value: Any) -> User | None:
+        """Return the person that was chosen, or None."""
+        return self.people.get(str(super().clean(value)))
 
 
 class FolioView(PrivateView):
@@ -126,7 +226,7 @@ class ActView(FolioView):
     button: ClassVar[str]
     lead: ClassVar[str] = ""  # what a person reads above the form
     done: ClassVar[str] = ""  # what a person reads afterwards
-    form_class: ClassVar[type[ActForm]]
+    form_class: ClassVar[type[ActForm]] = ActForm
     why_not: "ClassVar[staticmethod[[User, FormalRequest], Refused | None]]"
     operation: "ClassVar[staticmethod[..., Any]]"
     has_page: ClassVar[bool] = False

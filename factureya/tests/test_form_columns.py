@@ -24,7 +24,7 @@ import accounts
 import change_requests
 import factureya
 import tickets
-from change_requests.control.forms import ActForm
+from change_requests.control.views_common import ActForm
 from change_requests.kinds import fields, representative
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import make_ticket
