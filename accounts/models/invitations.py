@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models.companies import Customer
-from accounts.models.offices import Office, Provider
+from accounts.models.people import Office, Provider
 from factureya.core import clock
 from factureya.core.models import Chained
 
