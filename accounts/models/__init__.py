@@ -2,6 +2,5 @@
 
 from accounts.models.companies import Contact, Customer, CustomerToVerify
 from accounts.models.invitations import Invitation
-from accounts.models.offices import CONTROL_OFFICES, DESK_OFFICES, Office, Provider, RoleAssignment
-from accounts.models.people import FactorReset, User
+from accounts.models.people import CONTROL_OFFICES, DESK_OFFICES, FactorReset, Office, Provider, RoleAssignment, User
 from accounts.models.representatives import Representative

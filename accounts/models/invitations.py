@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, ForeignKey, Q, UniqueConstraint
 
 from accounts.models.companies import Customer
-from accounts.models.offices import Office, Provider
+from accounts.models.people import Office, Provider
 from factureya.core import clock
 from factureya.core.models import Chained
 

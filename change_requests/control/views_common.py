@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.models import User
-from accounts.sign_in import stepup
+from accounts.sign_in import backends
 from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
@@ -69,7 +69,7 @@ class ActForm(RefusableForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
-        error_messages={"max_length": stepup.WRONG, "null_characters_not_allowed": stepup.WRONG},
+        error_messages={"max_length": backends.WRONG, "null_characters_not_allowed": backends.WRONG},
     )
     STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
 
@@ -80,7 +80,7 @@ class ActForm(RefusableForm):
             ("required", "max_length", "null_characters_not_allowed"), self.STALE
         )
         self.order_fields([*(n for n in self.fields if n != "password"), "password"])
-        if stepup.is_password_fresh(request):
+        if backends.is_password_fresh(request):
             del self.fields["password"]
 
     def full_clean(self) -> None:
@@ -91,7 +91,7 @@ class ActForm(RefusableForm):
 
     def clean_password(self) -> str:
         """Compare the password, also when another field is wrong: who corrects a reason does not type it twice."""
-        if problem := stepup.confirm_password(self.request, self.cleaned_data["password"]):
+        if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
 

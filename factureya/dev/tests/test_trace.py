@@ -2,11 +2,15 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
+from change_requests import operations
+from change_requests.models import Decision, FormalRequest
 from factureya.dev.trace import trace_act
 from factureya.testing.inbound_mails import deliver, make_ana, proven
 from factureya.testing.pages import ANSWERS, key_in, log_in
-from factureya.testing.people import make_contact, own_provider
+from factureya.testing.people import PASSWORD, make_contact, own_provider
+from factureya.testing.request_histories import WHY, Cast, make, seen
 from tickets import notifications
 from tickets.models import Ticket
 
@@ -34,3 +38,20 @@ def test_a_reply_by_mail_runs_through_few_files(settings):
     trace = trace_act(lambda: deliver(reply))
     assert ticket.messages.count() == 2
     assert len(trace.files) <= 25, "\n".join(sorted(trace.files))
+
+
+def test_an_approval_in_mesa_de_control_runs_through_few_files(client: Client):
+    cast = Cast()
+    client.force_login(cast.fabian)
+
+    def approve(request: FormalRequest) -> None:
+        data = {"seen_hash": seen(request), "password": PASSWORD, "decision": "approve", "reason": WHY}
+        assert client.post(reverse("control:decide", args=[request.folio]), data).status_code == 302
+
+    first = make(cast, FormalRequest.Status.IN_APPROVAL)
+    approve(first)  # what is loaded once is loaded, and the password is fresh
+    operations.reject(first.pk, actor=cast.elsa, reason=WHY, seen_hash=seen(first))
+    second = make(cast, FormalRequest.Status.IN_APPROVAL)
+    trace = trace_act(lambda: approve(second))
+    assert Decision.objects.get(request=second).is_approval
+    assert len(trace.files) <= 20, "\n".join(sorted(trace.files))
