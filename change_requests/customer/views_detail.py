@@ -12,7 +12,7 @@ from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.customer.views_common import RequestView
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.recipients import Role
@@ -57,7 +57,6 @@ class Detail(RequestPage):
     """Show a request."""
 
     url_name = "detail"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
@@ -88,7 +87,7 @@ class AnswerClarification(RequestPage):
             except operations.WrongStatus as refusal:
                 form_memory.forget_draft(request.session, key)
                 return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 form.add_error("answer", str(refusal))
             else:
                 form_memory.forget_draft(request.session, key)
@@ -113,7 +112,7 @@ class ConfirmCode(RequestPage):
                 operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
                 return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
@@ -133,7 +132,7 @@ class ResendCode(RequestView):
             return limited
         try:
             operations.send_new_email_code(formal.pk, actor=self.user)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
@@ -142,7 +141,6 @@ class Sent(RequestView):
     """Show the folio of a request that was just sent, and where the link to confirm it went."""
 
     url_name = "sent"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
@@ -182,7 +180,7 @@ class Withdraw(KeyedForm, RequestView):
             operations.withdraw(formal.pk, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
         except operations.WrongStatus as refusal:
             return self.to_detail(str(refusal))
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             form.add_error("reason", str(refusal))
             return self.page(formal, form, key)
         form_memory.forget_draft(request.session, key)
@@ -217,7 +215,7 @@ class NotMeHere(RequestView):
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
             formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
 
@@ -234,6 +232,6 @@ class Correct(RequestView):
         if formal.status != Status.DRAFT:
             try:
                 operations.reopen_draft(formal.pk, actor=self.user)
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 return self.to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

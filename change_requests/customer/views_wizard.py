@@ -16,7 +16,7 @@ from accounts.web.form_memory import FormKey
 from accounts.web.mixins import KeyedForm, posted_text
 from change_requests import operations
 from change_requests.customer import forms, request_page, steps, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.customer.views_common import RequestView
 from change_requests.kinds import content
 from change_requests.kinds.base import RequestKind
 from change_requests.kinds.registry import find_kind
@@ -25,6 +25,7 @@ from change_requests.models import FormalRequest
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.forms import STALE_FORM, PortalForm
+from factureya.core.models import Attachment
 
 PAGES = "change_requests/customer/"
 CHANGED_MEANWHILE = "La solicitud cambió en otra ventana o por correo. Revísela de nuevo antes de enviarla."
@@ -115,7 +116,7 @@ class StepView(KeyedForm, RequestView):
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         try:
             operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, self.key)
         form_memory.forget_draft(self.request.session, self.key)
@@ -149,7 +150,6 @@ class KindStep(StepView):
     step, template, is_judged = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return a form without fields."""
         return PortalForm(*args, **options)
 
     def save(self, form: PortalForm) -> HttpResponse:
@@ -168,11 +168,9 @@ class DataStep(StepView):
     step = steps.DATA
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form of this kind of request."""
         return self.kind.step_form(self.formal, *args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return the draft's person or items."""
         return self.kind.step_initial(self.formal)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
@@ -197,11 +195,9 @@ class ReasonStep(StepView):
     step, template = steps.REASON, "step_reason.html"
 
     def form(self, *args: Any, **options: Any) -> forms.ReasonForm:
-        """Return the form, with a date if the kind has one."""
         return forms.ReasonForm(*args, kind=self.kind, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return reason and date of the draft."""
         draft = self.formal.draft
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
@@ -211,7 +207,7 @@ class ReasonStep(StepView):
         if kept:
             try:
                 operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 form.add_error("files", str(refusal))
         form.take_files([], refusals)
 
@@ -219,7 +215,7 @@ class ReasonStep(StepView):
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         asked = steps.copy_with_draft(self.formal, draft)
-        for field, text in content.problems(asked, evidence=len(self.kept())).items():
+        for field, text in content.problems(asked, evidence=len(request_page.find_files(self.formal))).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
@@ -229,20 +225,17 @@ class ReasonStep(StepView):
         if gone is not None:
             try:
                 operations.remove_evidence(self.formal.pk, actor=self.user, evidence=gone)
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 messages.error(self.request, str(refusal))
         else:
             store.discard_file(self.key.key, token)
         return self.page(self.form(initial=posted_text(self.request)), self.key)
 
-    def kept(self) -> list[Any]:
-        """Return the evidence of the draft."""
-        return find_evidence(self.formal)
-
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
         waiting = store.list_draft_files(key.key) if more.get("why") else []
-        return super().page(form, key, kept=[*self.kept(), *waiting], has_date="effective_date" in form.fields, **more)
+        kept = [*request_page.find_files(self.formal), *waiting]
+        return super().page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
@@ -251,11 +244,9 @@ class SignStep(StepView):
     step, template, is_judged = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form with the declaration."""
         return forms.SignForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return whether it was declared."""
         return {"declares": bool(self.formal.draft.get("declares"))}
 
 
@@ -279,12 +270,11 @@ class ReviewStep(StepView):
         return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
     @cached_property
-    def kept(self) -> list[Any]:
+    def kept(self) -> list[Attachment]:
         """Return the evidence of the draft."""
-        return find_evidence(self.formal)
+        return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form with the confirmation and the hash of the draft that is shown."""
         seen = content.draft_digest(self.formal, self.kept)
         return forms.SubmitForm(*args, initial={**options.pop("initial", {}), "seen": seen})
 
@@ -300,7 +290,7 @@ class ReviewStep(StepView):
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             form.add_error(None, str(refusal))
         else:
             return redirect("requests:sent", folio=self.folio)
@@ -321,12 +311,6 @@ class ReviewStep(StepView):
             "preview_url": request_page.form_url(formal),
         }
         return super().page(form, key, **context, **more)
-
-
-def find_evidence(formal: FormalRequest) -> list[Any]:
-    """Return the files that the next version carries, in the order they came."""
-    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
-    return [evidence.attachment for evidence in found.order_by("pk")]
 
 
 def describe_what_follows(formal: FormalRequest) -> str:
