@@ -20,7 +20,7 @@ Status = FormalRequest.Status
 
 
 class NamingView(ActView):
-    """An act that names who applies an approved request."""
+    """Name who applies an approved request."""
 
     why_not = staticmethod(policy.why_not_designate)
 
@@ -36,10 +36,10 @@ class NamingView(ActView):
 
 
 class DesignateForm(ActForm):
-    """Who applies the request (M24)."""
+    """Ask who applies the request (M24)."""
 
     implementer = PersonField(
-        label="Quién implementa", help_text="Solo aparece personal ajeno a Desarrollo.", wrong=WRONG_IMPLEMENTER
+        label="Quién implementa", help_text="Solo aparece personal ajeno a Desarrollo.", missing=WRONG_IMPLEMENTER
     )
 
     def __init__(self, *args: Any, people: Iterable[User] = (), **options: Any) -> None:
@@ -48,7 +48,7 @@ class DesignateForm(ActForm):
 
 
 class Designate(NamingView):
-    """The security officer designates who applies an approved request (M24)."""
+    """Let the security officer designate who applies an approved request (M24)."""
 
     name, path = "designate", "designar"
     title, button = "Designar a quien implementa", "Designar"
@@ -64,11 +64,11 @@ class Designate(NamingView):
 
 
 class WaiverForm(ActForm):
-    """A waiver: somebody of Development applies the request, under additional controls (M25)."""
+    """Ask for a waiver: somebody of Development applies the request, under additional controls (M25)."""
 
     implementer = PersonField(
         label="Quién implementa",
-        wrong=WRONG_IMPLEMENTER,
+        missing=WRONG_IMPLEMENTER,
         help_text="Personal de Desarrollo que además tiene el cargo de Implementador.",
     )
     reason = Reason(
@@ -85,7 +85,7 @@ class WaiverForm(ActForm):
     )
     checker = PersonField(
         label="Quién revisa después",
-        wrong="Elija a quien revisa, de la lista",
+        missing="Elija a quien revisa, de la lista",
         help_text="Otra persona, ajena a la implementación; tiene 1 día hábil desde la ejecución.",
     )
 
@@ -103,7 +103,7 @@ class WaiverForm(ActForm):
 
 
 class Waive(NamingView):
-    """The security officer lets somebody of Development apply the request, under additional controls (M25)."""
+    """Let the security officer permit that Development applies the request, under additional controls (M25)."""
 
     name, path = "waive", "excepcion"
     title, button = "No puedo segregar la función", "Autorizar la excepción"
@@ -126,7 +126,7 @@ class Waive(NamingView):
 
 
 class Execute(ActView):
-    """The designated person applies what was approved, once the wait after the approval is over."""
+    """Let the designated person apply what was approved, once the wait after the approval is over."""
 
     name, path = "execute", "implementar"
     title, button = "Implementación", "Aplicar lo aprobado"
@@ -156,7 +156,7 @@ class Execute(ActView):
 
 
 class CheckForm(ActForm):
-    """The independent check of what was done under a waiver (M25)."""
+    """Ask for the independent check of what was done under a waiver (M25)."""
 
     ok = forms.TypedChoiceField(
         label="Resultado de la revisión",
@@ -176,7 +176,7 @@ class CheckForm(ActForm):
 
 
 class CheckWaiver(ActView):
-    """The person whom the waiver names checks what was done under it (M25)."""
+    """Let the person whom the waiver names check what was done under it (M25)."""
 
     name, path = "check", "revisar"
     title, button = "Revisión independiente", "Registrar mi revisión"
@@ -193,7 +193,7 @@ class CheckWaiver(ActView):
 
 
 class Close(ActView):
-    """A supervisor closes a request that was applied."""
+    """Let a supervisor close a request that was applied."""
 
     name, path = "close", "cerrar"
     title, button = "Cierre", "Cerrar la solicitud"
@@ -204,7 +204,7 @@ class Close(ActView):
 
 
 class RevertForm(ActForm):
-    """Why a change is undone (M21)."""
+    """Ask why a change is undone (M21)."""
 
     reason = Reason(
         label="Por qué se revierte",
@@ -215,7 +215,7 @@ class RevertForm(ActForm):
 
 
 class Revert(ActView):
-    """A supervisor prepares a new request that puts back the values of before."""
+    """Let a supervisor prepare a new request that puts back the values of before."""
 
     name, path = "revert", "revertir"
     title, button = "Revertir este cambio", "Preparar la reversión"

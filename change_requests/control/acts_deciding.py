@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.urls import reverse
 
 from accounts.models import User
@@ -11,6 +10,7 @@ from change_requests import operations, policy
 from change_requests.control.acts_applying import WRONG_IMPLEMENTER, Designate
 from change_requests.control.request_page import RequestPage
 from change_requests.control.views_common import ActForm, ActView, Link, PersonField, Reason, make_choice
+from change_requests.kinds.inputs import Choice
 from change_requests.models import Decision, FormalRequest
 from factureya.core.refusals import Refused
 
@@ -21,7 +21,7 @@ Status = FormalRequest.Status
 
 
 class ResumeForm(ActForm):
-    """How the officer found out that «no fui yo» was a mistake."""
+    """Ask how the officer found out that «no fui yo» was a mistake."""
 
     reason = Reason(
         label="Cómo lo comprobó",
@@ -31,7 +31,7 @@ class ResumeForm(ActForm):
 
 
 class Resume(ActView):
-    """The security officer lets a request go on that «no fui yo» stopped."""
+    """Let the security officer resume a request that «no fui yo» stopped."""
 
     name, path = "resume", "reanudar"
     title, button = "Reanudar la solicitud", "Reanudar"
@@ -43,7 +43,7 @@ class Resume(ActView):
 
 
 class AlarmForm(ActForm):
-    """What the officer found out about a «no fui yo» after the execution (M8)."""
+    """Ask what the officer found out about a «no fui yo» after the execution (M8)."""
 
     reason = Reason(
         label="Qué comprobó y qué sigue",
@@ -53,7 +53,7 @@ class AlarmForm(ActForm):
 
 
 class MarkAlarmSeen(ActView):
-    """The security officer writes what he found about a «no fui yo» after the execution (M8)."""
+    """Let the security officer write what he found about a «no fui yo» after the execution (M8)."""
 
     name, path = "alarm", "aviso"
     title, button = "Aviso «no fui yo» después de aplicarse", "Marcar como revisado"
@@ -68,7 +68,7 @@ class MarkAlarmSeen(ActView):
 
 
 class ReturnForm(ActForm):
-    """What the customer must correct."""
+    """Ask what the customer must correct."""
 
     reason = Reason(
         label="Qué debe corregir",
@@ -79,7 +79,7 @@ class ReturnForm(ActForm):
 
 
 class Return(ActView):
-    """A supervisor sends the request back to the company, with the reason."""
+    """Let a supervisor send the request back to the company, with the reason."""
 
     name, path = "return", "devolver"
     title, button = "Devolver al cliente", "Devolver la solicitud"
@@ -97,7 +97,7 @@ class Return(ActView):
 
 
 class AskingView(ActView):
-    """An act whose form can ask the company a question instead of deciding."""
+    """Let the form of an act ask the company a question instead of deciding."""
 
     def ask(self, form: ActForm) -> str:
         """Ask the company what the form says, and return what to tell the person."""
@@ -106,17 +106,16 @@ class AskingView(ActView):
 
 
 class VerifyForm(ActForm):
-    """The verification: in order, a question, or back to the customer (M20)."""
+    """Ask for the verification: in order, a question, or back to the customer (M20)."""
 
-    outcome = forms.ChoiceField(
+    outcome = Choice(
         label="Resultado de la verificación",
         choices=[
             (VERIFY, make_choice("Está en orden", "Pasa a aprobación")),
             (CLARIFY, make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (RETURN, make_choice("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo")),
         ],
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
-        error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está en orden o se devuelve"),
+        missing="Elija si está en orden o se devuelve",
     )
     reason = Reason(
         label="Qué revisó",
@@ -133,7 +132,7 @@ class VerifyForm(ActForm):
 
 
 class Verify(AskingView):
-    """A supervisor verifies the request, asks the company, or sends the request back (M20)."""
+    """Let a supervisor verify the request, ask the company, or send the request back (M20)."""
 
     name, path = "verify", "verificar"
     title, button = "Verificación", "Registrar la verificación"
@@ -159,17 +158,16 @@ class Verify(AskingView):
 
 
 class DecideForm(ActForm):
-    """The decision of an owner or the security officer: approve, ask, or reject, always with a reason (M21)."""
+    """Ask an owner or the security officer to approve, ask, or reject, always with a reason (M21)."""
 
-    decision = forms.ChoiceField(
+    decision = Choice(
         label="Decisión",
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
         choices=[
             (APPROVE, make_choice("Aprobar", "Pasa a implementación cuando estén todas las aprobaciones")),
             (CLARIFY, make_choice("Pedir aclaración", "Detiene el plazo y le escribe al cliente")),
             (REJECT, make_choice("Rechazar", "Se cierra; el cliente recibe la razón")),
         ],
-        error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si aprueba, pide aclaración o rechaza"),
+        missing="Elija si aprueba, pide aclaración o rechaza",
     )
     reason = Reason(
         label="Razón de su decisión",
@@ -180,7 +178,7 @@ class DecideForm(ActForm):
     implementer = PersonField(
         label="Quién implementa (opcional)",
         required=False,
-        wrong=WRONG_IMPLEMENTER,
+        missing=WRONG_IMPLEMENTER,
         help_text="Solo si aprueba; puede designarlo después. Solo aparece personal ajeno a Desarrollo.",
     )
 
@@ -193,7 +191,7 @@ class DecideForm(ActForm):
 
 
 class Decide(AskingView):
-    """An owner of the information or the security officer approves, asks, or rejects (M21)."""
+    """Let an owner of the information or the security officer approve, ask, or reject (M21)."""
 
     name, path = "decide", "decidir"
     title, button = "Su decisión", "Registrar mi decisión"
@@ -237,7 +235,7 @@ class Decide(AskingView):
 
 
 class CancelForm(ActForm):
-    """Why the request is cancelled."""
+    """Ask why the request is cancelled."""
 
     reason = Reason(
         label="Por qué se cancela",
@@ -248,7 +246,7 @@ class CancelForm(ActForm):
 
 
 class Cancel(ActView):
-    """A supervisor cancels a request before it is applied."""
+    """Let a supervisor cancel a request before it is applied."""
 
     name, path = "withdraw", "cancelar"
     title, button = "Cancelar la solicitud", "Cancelar la solicitud"

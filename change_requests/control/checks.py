@@ -17,7 +17,7 @@ NOT_YET_EXECUTED = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Stat
 
 @dataclass
 class Checks:
-    """What holds and what does not, in words."""
+    """Hold what is right and what is wrong, in words."""
 
     good: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)

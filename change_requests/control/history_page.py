@@ -8,7 +8,6 @@ from datetime import datetime
 from change_requests.control.request_page import Change, File, describe_changes
 from change_requests.kinds.values import show_day
 from change_requests.models import DecisionSlot, Evidence, Execution, FormalRequest, RequestRevision, Waiver
-from factureya.core.models import Event
 
 VERBS = {
     "request.created": "Se abrió el borrador",
@@ -50,7 +49,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the content, with the decisions about it."""
+    """Hold a version of the content, with the decisions about it."""
 
     no: int
     at: datetime
@@ -66,7 +65,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision; `note` says why it does not count any more."""
+    """Hold a decision; `note` says why it does not count any more."""
 
     who: str
     office: str
@@ -79,7 +78,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Line:
-    """An event of the chain."""
+    """Hold an event of the chain."""
 
     seq: int
     at: datetime
@@ -90,7 +89,7 @@ class Line:
 
 @dataclass(frozen=True)
 class History:
-    """Everything that is on record about one request."""
+    """Hold everything that is on record about one request."""
 
     versions: Sequence[Version]
     executions: Sequence[Execution]
@@ -113,7 +112,10 @@ def read_history(formal_request: FormalRequest) -> History:
         [_describe_version(revision, formal_request, approvals, tokens) for revision in revisions],
         list(Execution.objects.filter(request=formal_request).order_by("pk")),
         list(waivers.select_related("implementer", "approved_by", "checker")),
-        [_describe_event(event) for event in Event.objects.filter(chain=formal_request.chain).order_by("seq")],
+        [
+            Line(event.seq, event.at, VERBS.get(event.verb, event.verb), event.actor_name or "Sistema", event.hash)
+            for event in formal_request.events()
+        ],
     )
 
 
@@ -173,9 +175,3 @@ def _describe_verdict(rows: list[DecisionSlot], is_current: bool) -> Verdict:
         decision.sha256,
         note,
     )
-
-
-def _describe_event(event: Event) -> Line:
-    """Return an event of the chain in words."""
-    what = VERBS.get(event.verb, event.verb)
-    return Line(event.seq, event.at, what, event.actor_name or "Sistema", event.hash)

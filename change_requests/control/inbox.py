@@ -35,11 +35,15 @@ NOTHING = {
 FIRST_DUE = keyset.Order("place", key="folio", read_key=read_folio)
 NEWEST_FIRST = replace(FIRST_DUE, is_descending=True)
 Requests = QuerySet[FormalRequest]
+_SHOWN = """
+    folio form kind status due_at due_minutes_left suspended_at submitted_at alarmed_at revision_no customer__legal_name
+    customer__rfc requester__full_name requester__email waiver__checked_at waiver__check_due
+"""
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab; `count` is a text («4», «99+»), empty where nothing is counted."""
+    """Hold a tab; `count` is a text («4», «99+»), empty where nothing is counted."""
 
     url: str
     label: str
@@ -50,7 +54,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Row:
-    """A request in the list."""
+    """Hold a request in the list."""
 
     folio: str
     title: str
@@ -64,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Nothing:
-    """What an empty list says."""
+    """Hold what an empty list says."""
 
     title: str
     text: str
@@ -72,7 +76,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Page:
-    """The inbox as it is shown."""
+    """Hold the inbox as it is shown."""
 
     view: str
     kind: str
@@ -88,23 +92,12 @@ class Page:
 
 @dataclass(frozen=True)
 class InboxQuery:
-    """What the address asks for; an unknown value counts as absent."""
+    """Hold what the address asks for; an unknown value counts as absent."""
 
     view: str = MINE
     kind: str = ""
     query: str = ""
     cursor: keyset.Cursor | None = None
-
-    @property
-    def is_newest_first(self) -> bool:
-        """Return True if the list is sorted by when a request came; else by when it is due."""
-        return self.view == DONE or bool(self.query)
-
-    @property
-    def base(self) -> dict[str, str]:
-        """Return the part of the address that stays from page to page."""
-        parameters = {"vista": self.view, "tipo": self.kind, "q": self.query}
-        return {name: text for name, text in parameters.items() if text}
 
 
 def read_page(user: User, asked: InboxQuery) -> Page:
@@ -116,17 +109,18 @@ def read_page(user: User, asked: InboxQuery) -> Page:
         found = visible.filter(_matching(asked.query))
     if asked.kind:
         found = found.filter(form=FORMS[asked.kind])
-    newest = asked.is_newest_first
-    place = Coalesce("submitted_at", "created_at") if newest else keyset.late_when_null("due_at")
-    order = NEWEST_FIRST if newest else FIRST_DUE
+    is_newest_first = asked.view == DONE or bool(asked.query)
+    place = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
+    order = NEWEST_FIRST if is_newest_first else FIRST_DUE
     found_page = keyset.page(order, asked.cursor, _select_columns(found.annotate(place=place)))
-    links = found_page.links(asked.base)
     is_mine = asked.view == MINE and not asked.query
+    parameters = {"vista": asked.view, "tipo": asked.kind, "q": asked.query}
+    links = found_page.links({name: text for name, text in parameters.items() if text})
     return Page(
         asked.view,
         asked.kind,
         asked.query,
-        _make_heading(asked),
+        f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view],
         _make_tabs(asked, mine, current),
         [_make_row(formal, is_mine) for formal in found_page.rows],
         _explain_emptiness(asked),
@@ -144,19 +138,15 @@ def _matching(query: str) -> Q:
         return Q(folio=folio)
     matches = Q()
     for word in query.split():
+        subjects = RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
         matches &= (
             Q(customer__legal_name__icontains=word)
             | Q(customer__rfc__istartswith=word)
             | Q(requester__full_name__icontains=word)
             | Q(requester__email__istartswith=word)
-            | Q(Exists(_subjects_like(word)))
+            | Q(Exists(subjects))  # the people whom access requests are about
         )
     return matches
-
-
-def _subjects_like(word: str) -> QuerySet[RequestedAsset]:
-    """Return a subquery of the people whom access requests are about, whose mail begins with the word."""
-    return RequestedAsset.objects.filter(request=OuterRef("pk"), subject__istartswith=word)
 
 
 # -- Rows and words ----------------------------------------------------------------------------------
@@ -165,28 +155,10 @@ def _subjects_like(word: str) -> QuerySet[RequestedAsset]:
 def _select_columns(found: Requests) -> Requests:
     """Return the requests with the columns that a row of the list shows, and no others."""
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
-    shown = (
-        "folio",
-        "form",
-        "kind",
-        "status",
-        "due_at",
-        "due_minutes_left",
-        "suspended_at",
-        "submitted_at",
-        "alarmed_at",
-        "revision_no",
-        "customer__legal_name",
-        "customer__rfc",
-        "requester__full_name",
-        "requester__email",
-        "waiver__checked_at",
-        "waiver__check_due",
-    )
     return (
         found.select_related("customer", "requester", "waiver")
         .annotate(payload=Subquery(current.values("payload")[:1]))
-        .only(*shown)
+        .only(*_SHOWN.split())
     )
 
 
@@ -231,11 +203,6 @@ def _count_up_to_cap(found: Requests) -> str:
     """Return how many requests there are, or «99+»."""
     count = len(found.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
-
-
-def _make_heading(asked: InboxQuery) -> str:
-    """Return the heading of the list: its tab, or what was searched for."""
-    return f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view]
 
 
 def _explain_emptiness(asked: InboxQuery) -> Nothing:

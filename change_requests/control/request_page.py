@@ -30,11 +30,15 @@ from factureya.core.templatetags.fy import when
 
 Status = FormalRequest.Status
 YEAR_DAYS = 365
+_JOINED = """
+    customer requester representative verified_by implementer waiver__checker waiver__approved_by revert_of
+    kept_revision
+"""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A field with its old and its new value, in words."""
+    """Hold a field with its old and its new value, in words."""
 
     label: str
     old: str
@@ -44,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True)
 class File:
-    """A file of the request; `is_as_sent` says what reading its stored bytes gave when the page was made."""
+    """Hold a file of the request; `is_as_sent` says what reading its stored bytes gave when the page was made."""
 
     token: str
     name: str
@@ -60,7 +64,7 @@ class File:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the execution did, in a table of two columns."""
+    """Hold what the execution did, as a table of two columns."""
 
     title: str
     text: str
@@ -71,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A «no fui yo» after the execution: since when, by when an officer looks, who said it, and where it is undone."""
+    """Hold a «no fui yo» after the execution: since when, by when an officer looks, who said it, where it is undone."""
 
     at: datetime
     until: datetime
@@ -80,7 +84,7 @@ class Alarm:
 
 
 class RequestPage:
-    """One request as a member of mesa de control sees it now; each part is read when it is first asked for."""
+    """Read one request as a member of mesa de control sees it now; each part is read when it is first asked for."""
 
     def __init__(self, formal_request: FormalRequest, user: User) -> None:
         self.formal_request, self.user = formal_request, user
@@ -89,12 +93,10 @@ class RequestPage:
 
     @property
     def folio(self) -> str:
-        """Return the folio."""
         return self.formal_request.folio
 
     @property
     def customer(self) -> Customer:
-        """Return the company whose data the request is about."""
         return self.formal_request.customer
 
     @property
@@ -104,7 +106,6 @@ class RequestPage:
 
     @property
     def revision_no(self) -> int:
-        """Return the number of the version that is shown."""
         return self.formal_request.revision_no
 
     @property
@@ -214,7 +215,6 @@ class RequestPage:
 
     @property
     def reason(self) -> str:
-        """Return why the company asks."""
         return str(self.payload.get("reason", ""))
 
     @property
@@ -306,24 +306,13 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
         customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
     )
     count = done.order_by().values("customer").annotate(n=Count("pk")).values("n")
-    related = (
-        "customer",
-        "requester",
-        "representative",
-        "verified_by",
-        "implementer",
-        "waiver__checker",
-        "waiver__approved_by",
-        "revert_of",
-        "kept_revision",
-    )
     # Under the name where FormalRequest.read_revision keeps it.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),
         kept_revision=current,
         recent_changes=Coalesce(Subquery(count), 0),
-    ).select_related(*related)
+    ).select_related(*_JOINED.split())
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:

@@ -25,7 +25,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the chain: done, now or todo."""
+    """Hold a step of the chain: done, now or todo."""
 
     title: str
     state: str

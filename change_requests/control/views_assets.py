@@ -34,10 +34,10 @@ def _make_date_field(label: str, help_text: str = "") -> forms.DateField:
 
 
 class OwnerForm(RefusableForm):
-    """Who owns an information asset, and who is the alternate between two days (M21)."""
+    """Ask who owns an information asset, and who is the alternate between two days (M21)."""
 
-    owner = PersonField(label="Propietario", wrong="Elija al propietario, de la lista")
-    alternate = PersonField(label="Suplente (opcional)", required=False, wrong="Elija al suplente, de la lista")
+    owner = PersonField(label="Propietario", missing="Elija al propietario, de la lista")
+    alternate = PersonField(label="Suplente (opcional)", required=False, missing="Elija al suplente, de la lista")
     alternate_from = _make_date_field("Suple desde (opcional)")
     alternate_until = _make_date_field("Suple hasta (opcional)", "El último día, completo.")
 
@@ -74,7 +74,7 @@ class OwnerForm(RefusableForm):
 
 
 class AssetsView(PrivateView):
-    """A page for superusers, who name owners, and the security officer, who must know them."""
+    """Serve a page to superusers, who name owners, and the security officer, who must know them."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer 405 first, then ask for the login, then refuse everybody else with 403."""
@@ -89,12 +89,11 @@ class AssetsView(PrivateView):
 
 
 class Assets(AssetsView):
-    """The list of assets; those without an owner in office are marked in red."""
+    """List the assets; those without an owner in office are marked in red."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the assets with their owners."""
         in_office = set(people.list_owners().values_list("pk", flat=True))
         assets = InformationAsset.objects.exclude(code=ACCESS).select_related("owner", "alternate")
         rows = [
@@ -110,12 +109,11 @@ class Assets(AssetsView):
 
 
 class NameOwner(AssetsView):
-    """The form with which a superuser names the owner and the dated alternate of one asset."""
+    """Let a superuser name the owner and the dated alternate of one asset."""
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        """Show the form with the owner and the alternate of today."""
         asset = self.find_asset(code)
         initial = {
             "owner": asset.owner_id,

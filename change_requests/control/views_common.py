@@ -17,6 +17,7 @@ from accounts.web import form_memory
 from accounts.web.mixins import PrivateView
 from change_requests import operations, policy
 from change_requests.control.request_page import RequestPage, join_names
+from change_requests.kinds.inputs import Choice
 from change_requests.models import FormalRequest, find_folio
 from factureya.core.forms import PortalForm, Text
 from factureya.core.refusals import NotAllowed, Refused, WrongStatus
@@ -34,7 +35,7 @@ def make_choice(words: str, consequence: str) -> str:
 
 
 class Reason(Text):
-    """A written reason with a least and a greatest length; spaces at its ends do not count."""
+    """Ask for a written reason with a least and a greatest length; spaces at its ends do not count."""
 
     def __init__(self, *, least: int = MIN_REASON, most: int = MAX_REASON, missing: str, rows: int = 3, **options: Any):
         super().__init__(missing=missing, rows=rows, most=most, **options)
@@ -49,7 +50,7 @@ class Reason(Text):
 
 
 class RefusableForm(PortalForm):
-    """A form whose operation may refuse."""
+    """Show in a form why its operation refused."""
 
     def refuse(self, refusal: operations.Refused) -> None:
         """Show why the operation refused, beside the field that the text is about."""
@@ -60,7 +61,7 @@ class RefusableForm(PortalForm):
 
 
 class ActForm(RefusableForm):
-    """The form of an act: with the hash of the content that was seen, and the password unless it was just typed."""
+    """Ask for an act, with the hash of the content that was seen, and the password unless it was just typed."""
 
     seen_hash = forms.CharField(widget=forms.HiddenInput, max_length=64)
     password = forms.CharField(
@@ -100,22 +101,17 @@ class ActForm(RefusableForm):
         return {name: value for name, value in self.cleaned_data.items() if name not in {"seen_hash", "password"}}
 
 
-class PersonField(forms.ChoiceField):
-    """A choice of one person; `people` are those who may be chosen, by key."""
+class PersonField(Choice):
+    """Ask for one person; `people` are those who may be chosen, by key."""
 
-    def __init__(self, *, wrong: str, **options: Any) -> None:
-        super().__init__(
-            widget=forms.Select(attrs={"class": "select form-select"}),
-            error_messages=dict.fromkeys(("required", "invalid_choice"), wrong),
-            **options,
-        )
+    def __init__(self, **options: Any) -> None:
+        super().__init__(is_list=True, **options)
         self.people: dict[str, User] = {}
 
     def offer(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
         """Let one of these people be chosen; `none` is what the empty choice says."""
         self.people = {str(person.pk): person for person in people}
-        names = [(key, person.get_full_name()) for key, person in self.people.items()]
-        self.choices = [("", none), *names]
+        self.choices = [("", none), *((key, person.get_full_name()) for key, person in self.people.items())]
 
     def clean(self, value: Any) -> User | None:
         """Return the person that was chosen, or None."""
@@ -123,8 +119,9 @@ class PersonField(forms.ChoiceField):
 
 
 class FolioView(PrivateView):
-    """A page of one request, for who may see it by office; for everybody else there is none (M3)."""
+    """Serve a page of one request to who may see it by office; everybody else gets 404 (M3)."""
 
+    http_method_names = ["get", "head"]
     user: User
     formal_request: FormalRequest
     acts: Sequence[type["ActView"]] = ()  # those that the request's page offers; as_view() gives them
@@ -192,7 +189,7 @@ class FolioView(PrivateView):
 
 @dataclass(frozen=True)
 class Link:
-    """A link beside an act's button, or to an act with a page of its own."""
+    """Hold a link beside an act's button, or to an act with a page of its own."""
 
     url: str
     label: str
@@ -200,7 +197,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Offer:
-    """An act with its form, as a page shows it."""
+    """Hold an act with its form, as a page shows it."""
 
     name: str
     url: str
@@ -210,7 +207,6 @@ class Offer:
     form: ActForm
     is_bad: bool
     link: Link | None
-    template: str = "control/partials/act.html"
 
 
 class ActView(FolioView):

@@ -17,7 +17,7 @@ from change_requests.control import inbox
 
 
 class Inbox(ControlMixin, TemplateView):
-    """What waits for this person first, and the factor resets that others asked for; at most eight statements."""
+    """Show what waits for this person first, and the factor resets that others asked for; at most eight statements."""
 
     template_name = "control/inbox.html"
 
@@ -54,7 +54,7 @@ class Inbox(ControlMixin, TemplateView):
 
 
 class DecideFactorReset(ControlMixin, View):
-    """The security officer approves or declines, by POST, that a lost second factor is taken away."""
+    """Let the security officer approve or decline, by POST, that a lost second factor is taken away."""
 
     http_method_names = ["post"]
 

@@ -11,22 +11,16 @@ from change_requests.views_sending import send
 
 
 class RequestView(FolioView):
-    """The approval page (mock-up aprobacion): what changes, why, who decided, and what this person may do."""
-
-    http_method_names = ["get", "head"]
+    """Serve the approval page (mock-up aprobacion): what changes, why, who decided, and what this person may do."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Show the request; nothing is decided by a GET."""
         return self.render_request()
 
 
 class EvidenceFile(FolioView):
-    """A file of the request, as attachment, for who may see the request."""
-
-    http_method_names = ["get", "head"]
+    """Serve a file of the request, as attachment, for who may see the request."""
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
-        """Send the file; the files of another request are 404."""
         of_token = {"attachment__token": token}
         evidence = Evidence.objects.filter(request=self.formal_request, **of_token)
         beside = MailTextFile.objects.filter(text__request=self.formal_request, **of_token)
@@ -37,23 +31,17 @@ class EvidenceFile(FolioView):
 
 
 class ExpedientePage(FolioView):
-    """Everything of one request on one page that prints well."""
-
-    http_method_names = ["get", "head"]
+    """Serve everything of one request on one page that prints well."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Show the page."""
         context = {"dossier": self.make_page(), "record": history_page.read_history(self.formal_request)}
         return render(request, "control/expediente.html", context)
 
 
 class ExpedienteZip(FolioView):
-    """The same as a ZIP that verifies itself."""
-
-    http_method_names = ["get", "head"]
+    """Serve the same as a ZIP that verifies itself."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
-        """Send the ZIP as attachment."""
         return FileResponse(
             archive.build_zip(self.formal_request),
             as_attachment=True,

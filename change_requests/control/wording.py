@@ -36,7 +36,7 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Chip:
-    """The state in a word, and a look (`core.templatetags.fy.state_class`)."""
+    """Hold the state in a word, and a look (`core.templatetags.fy.state_class`)."""
 
     status: str
     label: str
@@ -44,7 +44,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Turn:
-    """Whose turn it is, said to somebody whose turn it is not."""
+    """Hold whose turn it is, said to somebody whose turn it is not."""
 
     title: str
     text: str

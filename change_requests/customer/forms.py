@@ -29,7 +29,6 @@ class KindForm(PortalForm):
     kind = Choice(label="¿Qué solicita?", missing="")
 
     def __init__(self, *args: Any, form: str, **options: Any) -> None:
-        """Offer the kinds of this form (FormalRequest.Form)."""
         super().__init__(*args, **options)
         kinds = list_kinds(form)
         field: Any = self.fields["kind"]
@@ -53,7 +52,6 @@ class ReasonForm(FilesMixin):
     files = FilesField("Evidencia (opcional)")  # type: ignore[assignment]
 
     def __init__(self, *args: Any, kind: RequestKind, **options: Any) -> None:
-        """Keep, rename or remove the date, as the kind of request needs it."""
         super().__init__(*args, **options)
         if not kind.has_date:
             del self.fields["effective_date"]
@@ -148,7 +146,6 @@ class NewPasswordForm(PortalForm):
     )
 
     def __init__(self, *args: Any, person: User, **options: Any) -> None:
-        """Keep the person whose password it will be."""
         super().__init__(*args, **options)
         self.person = person
 

@@ -47,8 +47,9 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader can make the request a draft again."""
-        return self.is_hers and self.formal.suspended_at is None and _may_be_reopened(self.formal)
+        """Return True if the reader can make the request a draft again; nobody can do so with a reversal."""
+        may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
+        return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
     @property
     def not_me_does(self) -> str:
@@ -58,9 +59,7 @@ class RequestFacts:
     @property
     def form_url(self) -> str:
         """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
-        if self.formal.status not in FormalRequest.EDITABLE:
-            return ""
-        return form_url(self.formal)
+        return form_url(self.formal) if self.formal.status in FormalRequest.EDITABLE else ""
 
     @property
     def then(self) -> str:
@@ -86,11 +85,6 @@ def not_me_does(formal: FormalRequest) -> str:
     return policy.find_objection_effect(formal)
 
 
-def _may_be_reopened(formal: FormalRequest) -> bool:
-    """Return True if the request can be edited again; one that the system prepared cannot."""
-    return formal.status in policy.REOPENABLE and formal.revert_of_id is None
-
-
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
     """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
     revision = formal.read_revision() if formal.revision_no else None
@@ -114,7 +108,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         reason=payload["reason"],
         effective=show_day(payload["effective_date"]),
         sha256=revision.sha256 if revision else "",
-        files=_find_files(formal),
+        files=find_files(formal),
         clarifications=messages,
         question=question,
         mails=_read_mail_texts(formal),
@@ -145,7 +139,7 @@ def _find_new_mail(formal: FormalRequest) -> str:
     return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""
 
 
-def _find_files(formal: FormalRequest) -> list[Attachment]:
+def find_files(formal: FormalRequest) -> list[Attachment]:
     """Return the evidence of the current version, or of the draft."""
     found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
     return [evidence.attachment for evidence in found.order_by("pk")]

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from change_requests.customer import views_detail, views_files, views_links, views_list, views_start, views_wizard
+from change_requests.customer import views_detail, views_files, views_links, views_list, views_wizard
 from change_requests.models import FormalRequest, read_folio
 
 
@@ -21,8 +21,8 @@ register_converter(FolioConverter, "folio")
 app_name = "requests"
 urlpatterns = [
     path("", views_list.MyRequests.as_view(), name="list"),
-    path("acceso/nueva/", views_start.NewRequest.as_view(form_kind=FormalRequest.Form.ACCESS), name="new_access"),
-    path("cambio/nueva/", views_start.NewRequest.as_view(form_kind=FormalRequest.Form.CHANGE), name="new_change"),
+    path("acceso/nueva/", views_list.NewRequest.as_view(form_kind=FormalRequest.Form.ACCESS), name="new_access"),
+    path("cambio/nueva/", views_list.NewRequest.as_view(form_kind=FormalRequest.Form.CHANGE), name="new_change"),
     path(
         "formatos/control-de-acceso.pdf",
         views_files.FormPdf.as_view(form_kind=FormalRequest.Form.ACCESS),

@@ -10,11 +10,9 @@ from django.urls import reverse
 
 from accounts.models import Customer, Representative, User
 from accounts.web.mixins import PrivateView, login_keeping_draft
-from change_requests import operations, policy
+from change_requests import policy
 from change_requests.models import FormalRequest, MailText
 
-# What an operation may answer to a form that was filled in well; the page shows it again with the reason.
-REFUSALS = operations.Refused
 NOT_YOURS = "No hay una solicitud con ese folio para usted."
 
 
@@ -24,6 +22,7 @@ class RequesterView(PrivateView):
     An anonymous person is sent to the login, with what was typed kept. Everybody else gets 403 and the reason.
     """
 
+    http_method_names = ["get", "head"]
     user: User
     customer: Customer
     signer: Representative
@@ -66,16 +65,11 @@ class RequestView(RequesterView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Redirect a GET whose folio is not in canonical form; then check as RequesterView does."""
-        folio = kwargs["folio"]
-        canonical = reverse(f"requests:{self.url_name}", args=[folio])
+        self.folio: str = kwargs["folio"]
+        canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return redirect(canonical)
         return super().dispatch(request, *args, **kwargs)
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Keep the folio; `find` reads the request once the person is known."""
-        super().setup(request, *args, **kwargs)
-        self.folio: str = kwargs["folio"]
 
     def form_name(self) -> str:
         """Return the name of the form: the page and the folio."""

@@ -14,7 +14,7 @@ from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm
 from change_requests import operations, policy
 from change_requests.customer import forms, request_page, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.customer.views_common import RequestView
 from change_requests.links import Objector
 from change_requests.models import FormalRequest
 from change_requests.recipients import Role
@@ -65,7 +65,6 @@ class Detail(RequestPage):
     """Show a request."""
 
     url_name = "detail"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
@@ -111,7 +110,7 @@ class ConfirmCode(RequestPage):
                 operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
                 return self.to_detail(str(refusal))
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 form.add_error("code", str(refusal))
             else:
                 return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
@@ -132,7 +131,7 @@ class ResendCode(RequestView):
             return limited
         try:
             operations.send_new_email_code(formal.pk, actor=self.user)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
@@ -141,7 +140,6 @@ class Sent(RequestView):
     """Show the folio of a request that was just sent, and where the link to confirm it went."""
 
     url_name = "sent"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
@@ -218,7 +216,7 @@ class NotMeHere(RequestView):
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
             formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             return self.to_detail(str(refusal))
         return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
 
@@ -235,6 +233,6 @@ class Correct(RequestView):
         if formal.status != Status.DRAFT:
             try:
                 operations.reopen_draft(formal.pk, actor=self.user)
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 return self.to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

@@ -51,7 +51,6 @@ class ReceiptPdf(RequestView):
     """Serve the receipt (*acuse*) of the version that was sent."""
 
     url_name = "acuse"
-    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the PDF. Raise Http404 for a request that was never sent."""

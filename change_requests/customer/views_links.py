@@ -17,7 +17,6 @@ from accounts.web.mixins import PrivateView, get_person
 from change_requests import links, operations, policy
 from change_requests.customer import request_page, wording
 from change_requests.customer.forms import NewPasswordForm
-from change_requests.customer.views_common import REFUSALS
 from change_requests.models import FormalRequest
 
 PAGES = "change_requests/customer/"
@@ -71,7 +70,7 @@ class Confirm(LinkView):
             operations.confirm_from_registered_email(
                 formal.pk, actor=get_person(request), revision_no=formal.revision_no
             )
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
             messages.success(request, "Gracias. La solicitud quedó confirmada y pasó a revisión.")
@@ -108,7 +107,7 @@ class NotMe(LinkView):
         formal, objector = links.read_not_me_link(token)
         try:
             formal = operations.not_me(formal.pk, objector=objector)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
             messages.success(request, wording.not_me_done(formal))
@@ -134,7 +133,7 @@ class SetPassword(LinkView):
             return self.page(form, person)
         try:
             operations.set_password(token, password=form.cleaned_data["password"])
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             form.add_error(None, str(refusal))
             return self.page(form, person)
         messages.success(request, "Guardamos su contraseña. Ingrese con ella.")

@@ -1,17 +1,24 @@
-"""Serve the list of a company's requests, the newest first (M7, M19)."""
+"""Serve the list of a company's requests, and the first of the five steps, which makes a new one (M7, M19)."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
-from change_requests import policy
-from change_requests.customer import wording
+from accounts.web.form_memory import FormKey
+from accounts.web.mixins import PostingForm
+from change_requests import operations, policy
+from change_requests.customer import forms, steps, wording
 from change_requests.customer.views_common import RequesterView
+from change_requests.kinds.registry import list_kinds
 from change_requests.models import FormalRequest, RequestRevision, read_folio
 from factureya.core import keyset
+from factureya.core.forms import PortalForm
 
-PAGE = 25
+PAGES = "change_requests/customer/"
 NEWEST_FIRST = keyset.Order(name="folio", read_key=read_folio, is_descending=True)
 VIEWS = ("vigentes", "terminadas")
 OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Status.FAILED)
@@ -20,8 +27,6 @@ OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Statu
 class MyRequests(RequesterView):
     """List the company's requests in two views: open and finished."""
 
-    http_method_names = ["get", "head"]
-
     def get(self, request: HttpRequest) -> HttpResponse:
         """Return a page of the list, which goes on after the folio in `desde`; nothing is counted."""
         view = request.GET.get("vista", VIEWS[0])
@@ -29,7 +34,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted, size=PAGE)
+        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted)
         shown = page.rows
         context: dict[str, Any] = {
             "view": view,
@@ -38,7 +43,7 @@ class MyRequests(RequesterView):
             **page.links({"vista": view}),
             "is_empty": not shown and not visible.exists(),
         }
-        return render(request, "change_requests/customer/list.html", context)
+        return render(request, PAGES + "list.html", context)
 
 
 def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
@@ -55,3 +60,53 @@ def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
         }
         for formal in shown
     ]
+
+
+class NewRequest(RequesterView, PostingForm):
+    """Ask what is requested, and create the draft; a double click creates one."""
+
+    http_method_names = ["get", "head", "post"]
+    needs_service = True
+    form_kind = ""  # FormalRequest.Form
+
+    def form_name(self) -> str:
+        """Return the name of the form's one-time key."""
+        return f"nueva:{self.form_kind}"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the page with the choice."""
+        return self.show_form()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Create the draft and redirect to the second step."""
+        return self.receive_form()
+
+    def form(self, *args: Any, **options: Any) -> forms.KindForm:
+        """Return the form with the kinds of this form."""
+        return forms.KindForm(*args, form=self.form_kind, **options)
+
+    def perform(self, form: PortalForm, key: FormKey) -> str:
+        """Create the draft and return the address of its second step."""
+        kind = form.cleaned_data["kind"]
+        formal = operations.create_draft(
+            actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind
+        )
+        return reverse("requests:data", args=[formal.folio])
+
+    def page(self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), why: str = "") -> HttpResponse:
+        """Return the page of the first step with this form."""
+        is_access = self.form_kind == FormalRequest.Form.ACCESS
+        context = {
+            "form": form,
+            "key": key.token,
+            "why": why,
+            "formal": None,
+            "saved_at": None,
+            "back_url": "",
+            "document": FormalRequest.Form(self.form_kind).label,
+            "button": "Continuar",
+            "steps": steps.list_steps(list_kinds(self.form_kind)[0].step_label, steps.KIND),
+            "blank_url": reverse("requests:form_access" if is_access else "requests:form_change"),
+            "mailbox": settings.SUPPORT_EMAIL if is_access else settings.CONTROL_DESK_EMAIL,
+        }
+        return render(self.request, PAGES + "step_kind.html", context)

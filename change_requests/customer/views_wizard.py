@@ -15,7 +15,7 @@ from accounts.web.form_memory import FormKey
 from accounts.web.mixins import REMOVE, PostingForm
 from change_requests import operations
 from change_requests.customer import forms, request_page, steps, wording
-from change_requests.customer.views_common import REFUSALS, RequestView
+from change_requests.customer.views_common import RequestView
 from change_requests.kinds import content
 from change_requests.kinds.base import RequestKind
 from change_requests.kinds.registry import find_kind
@@ -128,7 +128,6 @@ class KindStep(StepView):
     step, template, is_judged = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return a form without fields."""
         return PortalForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
@@ -147,11 +146,9 @@ class DataStep(StepView):
     step = steps.DATA
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form of this kind of request."""
         return self.kind.step_form(self.formal, *args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return the draft's person or items."""
         return self.kind.step_initial(self.formal)
 
     def place_of(self, field: str, form: PortalForm) -> str | None:
@@ -176,11 +173,9 @@ class ReasonStep(StepView):
     step, template = steps.REASON, "step_reason.html"
 
     def form(self, *args: Any, **options: Any) -> forms.ReasonForm:
-        """Return the form, with a date if the kind has one."""
         return forms.ReasonForm(*args, kind=self.kind, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return reason and date of the draft."""
         draft = self.formal.draft
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
@@ -193,7 +188,7 @@ class ReasonStep(StepView):
         if kept:
             try:
                 operations.add_evidence(self.formal.pk, actor=self.user, files=kept)
-            except REFUSALS as refusal:
+            except operations.Refused as refusal:
                 return [], [refusal, *refusals]
         return [], refusals
 
@@ -201,7 +196,7 @@ class ReasonStep(StepView):
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         asked = steps.copy_with_draft(self.formal, draft)
-        for field, text in content.find_problems(asked, evidence=len(self.kept())).items():
+        for field, text in content.find_problems(asked, evidence=len(request_page.find_files(self.formal))).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
@@ -213,16 +208,12 @@ class ReasonStep(StepView):
                 store.discard_file(key.key, token)
             else:
                 operations.remove_evidence(self.formal.pk, actor=self.user, evidence=evidence)
-        except REFUSALS as refusal:
+        except operations.Refused as refusal:
             messages.error(self.request, str(refusal))
-
-    def kept(self) -> list[Any]:
-        """Return the evidence of the draft."""
-        return find_evidence(self.formal)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
-        kept = [*self.kept(), *more.pop("kept", ())]
+        kept = [*request_page.find_files(self.formal), *more.pop("kept", ())]
         return super().page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
 
 
@@ -232,11 +223,9 @@ class SignStep(StepView):
     step, template, is_judged = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form with the declaration."""
         return forms.SignForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return whether it was declared."""
         return {"declares": bool(self.formal.draft.get("declares"))}
 
 
@@ -260,9 +249,9 @@ class ReviewStep(StepView):
         return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
     @cached_property
-    def kept(self) -> list[Any]:
+    def kept(self) -> list[Attachment]:
         """Return the evidence of the draft."""
-        return find_evidence(self.formal)
+        return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         """Return the form with the confirmation and the hash of the draft that is shown."""
@@ -299,12 +288,6 @@ class ReviewStep(StepView):
             "preview_url": request_page.form_url(formal),
         }
         return super().page(form, key, **{**more, **context, "kept": self.kept})
-
-
-def find_evidence(formal: FormalRequest) -> list[Any]:
-    """Return the files that the next version carries, in the order they came."""
-    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
-    return [evidence.attachment for evidence in found.order_by("pk")]
 
 
 def describe_what_follows(formal: FormalRequest) -> str:

@@ -215,16 +215,6 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
             "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
         ),
         Status.CLOSED: Turn("Terminó", f"Se aplicó el {when_long(formal.executed_at)}.", "closed"),
-        **_stopped(formal, why, refusals),
-    }
-    found = fixed[status]
-    until = formal.due_at if status in DATED else None
-    return found._replace(text=found.text.strip(), until=until)
-
-
-def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Turn]:
-    """Return what the customer may do in each status where nothing goes on by itself."""
-    return {
         Status.RETURNED: Turn(
             "Corríjala y envíela de nuevo", f"Se la devolvimos y conserva su folio. {why}", "wait", "correct"
         ),
@@ -239,6 +229,9 @@ def _stopped(formal: FormalRequest, why: str, refusals: str) -> dict[Status, Tur
         ),
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }
+    found = fixed[status]
+    until = formal.due_at if status in DATED else None
+    return found._replace(text=found.text.strip(), until=until)
 
 
 def _window(formal: FormalRequest) -> str:
@@ -251,7 +244,7 @@ def _window(formal: FormalRequest) -> str:
     return f"Se aplica a más tardar el {when_long(formal.execute_before)}. Le avisamos en cuanto quede."
 
 
-# What the customer reads of each event; HIDDEN are the officers' own, and the steps of a draft.
+# What the customer reads of each event; the others are the officers' own, and the steps of a draft.
 OFFICES = dict(Decision.Office.choices)
 VERBS: dict[str, tuple[str, str]] = {
     "request.created": ("{who} comenzó la solicitud", "document"),
@@ -280,32 +273,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "request.resumed": ("El Responsable de Seguridad Informática la reanudó", "check"),
     "request.reverted": ("Se revirtió", "swap"),
 }
-HIDDEN = frozenset(
-    {
-        "request.saved",
-        "request.evidence_added",
-        "request.evidence_dropped",
-        "request.reminded",
-        "request.waived",
-        "request.waiver_checked",
-        "request.evidence_altered",
-        "request.mail_kept",
-        "request.execution_intended",
-    }
-)
 
 
 def history(events: Iterable[Event]) -> list[Entry]:
     """Return the events that concern the customer, in words."""
-    told = []
-    for event in events:
-        if event.verb in VERBS:
-            text, icon = VERBS[event.verb]
-            told.append(Entry(_filled(text, event), event.at, icon))
-    return told
+    shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]
+    return [Entry(_fill_text(text, event), event.at, icon) for event, text, icon in shown]
 
 
-def _filled(text: str, event: Event) -> str:
+def _fill_text(text: str, event: Event) -> str:
     """Return the text with the event's own people and reasons put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")

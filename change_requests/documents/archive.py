@@ -24,6 +24,13 @@ VERIFIER = Path(__file__).with_name("verify_expediente.py")
 MANIFEST, MANIFEST_HASH = "manifiesto.json", "manifiesto.sha256"
 _IN_MEMORY = 8 * 1024 * 1024  # bytes of a ZIP; what is larger goes to a temporary file
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+# Columns of the tables, as the archive shows them.
+_REQUEST = """
+    folio form kind status status_label channel chain revision_no outcome_reason created_at submitted_at confirmed_at
+    verified_at designated_at approved_at execute_after execute_before executed_at closed_at suspended_at
+"""
+_DECISION = "revision_no sha256 office decider_name verdict reason decided_at assignment_id"
+_WAIVER = "reason controls implementer_id approved_by_id approved_at checker_id check_due checked_at findings conform"
 _PEOPLE = ("requester", "verified_by", "implementer", "designated_by")
 README = """Expediente de la solicitud {folio}
 
@@ -73,22 +80,7 @@ def collect_archive(request: FormalRequest) -> dict[str, Any]:
             | {"files": [{"name": file.attachment.name, "sha256": file.sha256} for file in row.files.all()]}
             for row in request.mail_texts.prefetch_related("files__attachment").order_by("pk")
         ],
-        "dispensas": [
-            _read_columns(
-                row,
-                "reason",
-                "controls",
-                "implementer_id",
-                "approved_by_id",
-                "approved_at",
-                "checker_id",
-                "check_due",
-                "checked_at",
-                "findings",
-                "conform",
-            )
-            for row in request.waivers.order_by("pk")
-        ],
+        "dispensas": [_read_columns(row, *_WAIVER.split()) for row in request.waivers.order_by("pk")],
         "ejecuciones": [
             _read_columns(
                 row, "revision_no", "sha256", "executor_id", "executor_name", "result", "before", "after", "at"
@@ -128,11 +120,6 @@ def build_manifest(request: FormalRequest, data: dict[str, Any], files: dict[str
     return _dump_json({"folio": request.folio, "files": files, "head": data["cabeza"], "version": 1})
 
 
-def make_file_name(request: FormalRequest) -> str:
-    """Return the name of the ZIP."""
-    return f"expediente-{request.folio}.zip"
-
-
 def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every file of the ZIP except the manifest, in order."""
     yield "LEAME.txt", README.format(folio=request.folio).encode()
@@ -141,16 +128,7 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
         yield f"versiones/{version['no']}.json", version["payload"].encode()
         yield f"acuses/{version['no']}.pdf", receipt.draw_receipt(receipt.read_receipt(request, version["no"]))
     versions = [{key: row[key] for key in row if key != "payload"} for row in data["versiones"]]
-    for part in (
-        "solicitud",
-        "decisiones",
-        "aclaraciones",
-        "correos",
-        "dispensas",
-        "ejecuciones",
-        "bitacora",
-        "evidencia",
-    ):
+    for part in "solicitud decisiones aclaraciones correos dispensas ejecuciones bitacora evidencia".split():
         yield f"{part}.json", _dump_json(data[part])
     yield "versiones.json", _dump_json(versions)
     kept = set()
@@ -163,31 +141,9 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
 
 def _describe_request(request: FormalRequest) -> dict[str, Any]:
     """Return the request's own columns, and its people by name and key."""
-    columns = (
-        "folio",
-        "form",
-        "kind",
-        "status",
-        "status_label",
-        "channel",
-        "chain",
-        "revision_no",
-        "outcome_reason",
-        "created_at",
-        "submitted_at",
-        "confirmed_at",
-        "verified_at",
-        "designated_at",
-        "approved_at",
-        "execute_after",
-        "execute_before",
-        "executed_at",
-        "closed_at",
-        "suspended_at",
-    )
     people = {name: getattr(request, name) for name in _PEOPLE}
     return {
-        **_read_columns(request, *columns),
+        **_read_columns(request, *_REQUEST.split()),
         "customer": request.customer.legal_name,
         "rfc": request.customer.rfc,
         "representative": request.representative.line,
@@ -202,17 +158,7 @@ def _list_decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     for row in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
         yield {
-            **_read_columns(
-                row,
-                "revision_no",
-                "sha256",
-                "office",
-                "decider_name",
-                "verdict",
-                "reason",
-                "decided_at",
-                "assignment_id",
-            ),
+            **_read_columns(row, *_DECISION.split()),
             "requester": row.requester_id,
             "decider": row.decider_id,
             "slots": [

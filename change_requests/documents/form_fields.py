@@ -65,23 +65,10 @@ OATH = PdfField(
     "ni revocado.",
 )
 
+_FIRST = (FORM, FORM_VERSION, FOLIO, SEAL, RFC, LEGAL_NAME, KIND)
 FIELDS = {
-    ACCESS: (FORM, FORM_VERSION, FOLIO, SEAL, RFC, LEGAL_NAME, KIND, *PERSON, REASON, *SIGNER, OATH),
-    CHANGE: (
-        FORM,
-        FORM_VERSION,
-        FOLIO,
-        SEAL,
-        RFC,
-        LEGAL_NAME,
-        KIND,
-        *NEW_VALUES,
-        *NEW_REPRESENTATIVE,
-        REASON,
-        EFFECTIVE,
-        *SIGNER,
-        OATH,
-    ),
+    ACCESS: (*_FIRST, *PERSON, REASON, *SIGNER, OATH),
+    CHANGE: (*_FIRST, *NEW_VALUES, *NEW_REPRESENTATIVE, REASON, EFFECTIVE, *SIGNER, OATH),
 }
 
 

@@ -12,9 +12,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 
+from django.db.models import TextChoices
+
+from accounts.models import Customer
 from change_requests.documents import form_fields as fields
 
 MAX_BYTES = 5 * 1024 * 1024  # a filled form has some 100 KB
@@ -22,69 +24,62 @@ MAX_PAGES = 10  # as the worker counts them
 TIMEOUT_SECONDS = 20  # of the worker, start included; its own limit is 5 of processor time
 WORKER = Path(__file__).with_name("pdf_worker.py")
 _DATES = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})")
-
-
-class Fault(StrEnum):
-    """Name why a form is not taken; `receive_email --json` shows the name after `form-`."""
-
-    TOO_BIG = "too-big"
-    BROKEN = "broken"
-    ENCRYPTED = "encrypted"
-    PAGES = "pages"
-    JAVASCRIPT = "javascript"
-    LAUNCH = "launch"
-    EMBEDDED = "embedded"
-    HEAVY = "heavy"
-    SCAN = "scan"
-    FOREIGN = "foreign"
-    OLD_VERSION = "old-version"
-    FORGED = "forged"
-    OTHER_CUSTOMER = "other-customer"
-    POWERS = "powers"
-    RFC = "rfc"
-    EMAIL = "email"
-    INCOMPLETE = "incomplete"
-    WRONG_BOX = "wrong-box"
-
-
 ALONE = "Envíe la evidencia en archivos aparte."
 AGAIN = "Descargue el formato vigente del portal, llénelo y guárdelo sin imprimirlo."
-ANSWERS = {
-    Fault.TOO_BIG: f"El archivo pesa más de {MAX_BYTES // 1024 // 1024} MB. {AGAIN} {ALONE}",
-    Fault.BROKEN: f"El archivo está dañado o no es un PDF. {AGAIN}",
-    Fault.ENCRYPTED: f"El PDF está protegido con contraseña y no se puede leer. {AGAIN} No le ponga contraseña.",
-    Fault.PAGES: f"El PDF tiene más de {MAX_PAGES} páginas. Envíe solo el formato; la evidencia va en archivos aparte.",
-    Fault.JAVASCRIPT: f"El PDF contiene código (JavaScript), que no se acepta por seguridad. {AGAIN}",
-    Fault.LAUNCH: f"El PDF contiene acciones que abren programas, archivos o sitios, que no se aceptan. {AGAIN}",
-    Fault.EMBEDDED: f"El PDF lleva otros archivos dentro, que no se aceptan. {AGAIN} {ALONE}",
-    Fault.HEAVY: f"El PDF es demasiado complejo para leerse con seguridad. {AGAIN}",
-    Fault.SCAN: (
+
+
+class Fault(TextChoices):
+    """Name why a form is not taken, and say what to do; `receive_email --json` shows the name after `form-`."""
+
+    TOO_BIG = ("too-big", f"El archivo pesa más de {MAX_BYTES // 1024 // 1024} MB. {AGAIN} {ALONE}")
+    BROKEN = ("broken", f"El archivo está dañado o no es un PDF. {AGAIN}")
+    ENCRYPTED = (
+        "encrypted",
+        f"El PDF está protegido con contraseña y no se puede leer. {AGAIN} No le ponga contraseña.",
+    )
+    PAGES = (
+        "pages",
+        f"El PDF tiene más de {MAX_PAGES} páginas. Envíe solo el formato; la evidencia va en archivos aparte.",
+    )
+    JAVASCRIPT = ("javascript", f"El PDF contiene código (JavaScript), que no se acepta por seguridad. {AGAIN}")
+    LAUNCH = ("launch", f"El PDF contiene acciones que abren programas, archivos o sitios, que no se aceptan. {AGAIN}")
+    EMBEDDED = ("embedded", f"El PDF lleva otros archivos dentro, que no se aceptan. {AGAIN} {ALONE}")
+    HEAVY = ("heavy", f"El PDF es demasiado complejo para leerse con seguridad. {AGAIN}")
+    SCAN = (
+        "scan",
         "El formato viene escaneado o impreso a PDF y sus campos no se pueden leer, así que lo revisa una persona. "
-        "Para que sea más rápido, llene el formato en su computadora y guárdelo sin imprimirlo."
-    ),
-    Fault.FOREIGN: f"El PDF no es ninguno de nuestros dos formatos. {AGAIN}",
-    Fault.OLD_VERSION: f"El formato es de una versión anterior; la vigente es la {fields.VERSION}. {AGAIN}",
-    Fault.FORGED: (
+        "Para que sea más rápido, llene el formato en su computadora y guárdelo sin imprimirlo.",
+    )
+    FOREIGN = ("foreign", f"El PDF no es ninguno de nuestros dos formatos. {AGAIN}")
+    OLD_VERSION = ("old-version", f"El formato es de una versión anterior; la vigente es la {fields.VERSION}. {AGAIN}")
+    FORGED = (
+        "forged",
         "El folio del formato no lleva nuestro sello o el sello no corresponde. Descargue de nuevo el formato desde la "
-        "solicitud en el portal, sin cambiar el folio ni el sello."
-    ),
-    Fault.OTHER_CUSTOMER: (
-        "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco."
-    ),
-    Fault.POWERS: (
+        "solicitud en el portal, sin cambiar el folio ni el sello.",
+    )
+    OTHER_CUSTOMER = (
+        "other-customer",
+        "El folio del formato no es de su empresa. Inicie su propia solicitud en el portal o use el formato en blanco.",
+    )
+    POWERS = (
+        "powers",
         "La solicitud solo la presenta el representante legal o un apoderado con poderes vigentes, desde el correo "
-        "registrado. Pídale que la envíe o que la haga en el portal."
-    ),
-    Fault.RFC: "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
-    Fault.EMAIL: (
-        "El correo registrado escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo."
-    ),
-    Fault.INCOMPLETE: "Al formato le faltan datos o alguno no es válido. Corríjalos y envíe el formato de nuevo.",
-    Fault.WRONG_BOX: (
+        "registrado. Pídale que la envíe o que la haga en el portal.",
+    )
+    RFC = ("rfc", "El RFC escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.")
+    EMAIL = (
+        "email",
+        "El correo registrado escrito en el formato no es el de su empresa. Revíselo y envíe el formato de nuevo.",
+    )
+    INCOMPLETE = (
+        "incomplete",
+        "Al formato le faltan datos o alguno no es válido. Corríjalos y envíe el formato de nuevo.",
+    )
+    WRONG_BOX = (
+        "wrong-box",
         "La Solicitud de Baja o Cambio de Información Sensible se envía a mesadecontrol@factureya.com; este buzón solo "
-        "recibe la Solicitud de Control de Acceso. Envíe el mismo formato a esa dirección: aquí no se aplicó nada."
-    ),
-}
+        "recibe la Solicitud de Control de Acceso. Envíe el mismo formato a esa dirección: aquí no se aplicó nada.",
+    )
 
 
 class Unreadable(Exception):
@@ -92,7 +87,7 @@ class Unreadable(Exception):
 
     def __init__(self, fault: Fault, details: Mapping[str, str] | None = None) -> None:
         """Keep the fault and, by field, its details."""
-        super().__init__(ANSWERS[fault])
+        super().__init__(fault.label)
         self.fault = fault
         self.details = dict(details or {})  # by field, where one is at fault
 
@@ -118,14 +113,6 @@ class Answers:
     draft: dict[str, object]
     person_email: str = ""
     names_colleague: bool = False
-
-
-@dataclass(frozen=True)
-class OnFile:
-    """Hold what a form is compared with."""
-
-    rfc: str
-    registered_email: str
 
 
 def read_form(content: bytes) -> Proposal:
@@ -161,12 +148,12 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
         raise Unreadable(Fault.OTHER_CUSTOMER)
 
 
-def compare_form(proposal: Proposal, on_file: OnFile) -> Answers:
-    """Return the answers of a form once it agrees with what is on file. Raise Unreadable when it does not."""
+def compare_form(proposal: Proposal, customer: Customer) -> Answers:
+    """Return the answers of a form that names this company's RFC and registered mail, or none. Raise Unreadable."""
     values = proposal.values
-    if clean_rfc(values["rfc"]) not in {"", on_file.rfc}:
+    if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
         raise Unreadable(Fault.RFC)
-    if values["signer_email"].lower() not in {"", on_file.registered_email.lower()}:
+    if values["signer_email"].lower() not in {"", customer.registered_email.lower()}:
         raise Unreadable(Fault.EMAIL)
     faults = _find_faults(proposal)
     if faults:

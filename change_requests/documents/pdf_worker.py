@@ -24,17 +24,7 @@ MAX_OBJECTS = 20_000
 MAX_FIELDS = 200
 MAX_VALUE = 4_000  # characters; longer ones are cut and refused for their length by the reader
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_LAUNCH = {
-    "/Launch",
-    "/GoToE",
-    "/GoToR",
-    "/ImportData",
-    "/SubmitForm",
-    "/Rendition",
-    "/Movie",
-    "/Sound",
-    "/RichMediaExecute",
-}
+_LAUNCH = set("/Launch /GoToE /GoToR /ImportData /SubmitForm /Rendition /Movie /Sound /RichMediaExecute".split())
 _EMBEDDED_KEYS = {"/EmbeddedFiles", "/EF", "/RichMediaContent", "/AF"}
 _EMBEDDED_TYPES = {"/EmbeddedFile", "/FileAttachment", "/RichMedia"}
 _RAW = {b"/JavaScript": "javascript", b"/Launch": "launch", b"/EmbeddedFile": "embedded"}

@@ -131,7 +131,9 @@ class Sheet:
         height = 14 + leading * (len(wrapped) + 1)
         self.reserve_height(height + 10)
         self.y -= height + 8
-        self.draw_box(LEFT, self.y, INNER, height, BRAND_SOFT, edge=BRAND)
+        for colour, width in ((BRAND_SOFT, INNER), (BRAND, 3)):  # a box with a thick left edge
+            self.canvas.setFillColor(colour)
+            self.canvas.rect(LEFT, self.y, width, height, stroke=0, fill=1)
         top = self.y + height - 15
         self.draw_text(LEFT + 14, top, title, BOLD, 10, BRAND_STRONG)
         for number, line in enumerate(wrapped, start=1):
@@ -231,13 +233,6 @@ class Sheet:
         self.canvas.setFillColor(colour)
         self.canvas.setFont(font, size)
         self.canvas.drawString(x, y, text)
-
-    def draw_box(self, x: float, y: float, width: float, height: float, fill: HexColor, *, edge: HexColor) -> None:
-        """Draw a filled box with a thick left edge."""
-        self.canvas.setFillColor(fill)
-        self.canvas.rect(x, y, width, height, stroke=0, fill=1)
-        self.canvas.setFillColor(edge)
-        self.canvas.rect(x, y, 3, height, stroke=0, fill=1)
 
     def reserve_height(self, height: float) -> None:
         """Begin a new page unless `height` points are left on this one."""

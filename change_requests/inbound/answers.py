@@ -85,22 +85,13 @@ def answer_held_form(
         text, details = "Faltan datos o alguno no es posible.", _describe_errors(refusal.errors)
     else:
         text, details = str(refusal), []
-    _enqueue_answer(
-        "held",
-        inbound,
-        mail,
-        request.chain if request else "",
-        request,
-        place=str(place),
-        file=file.name,
-        answer=text,
-        details=details,
-    )
+    place_of = {"place": str(place), "file": file.name}
+    _enqueue_answer("held", inbound, mail, request=request, answer=text, details=details, **place_of)
 
 
 def answer_repeated_form(inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, place: int) -> None:
     """Tell «ya recibida»: the same folio or the same file was sent before, by mail or in the portal."""
-    _enqueue_answer("already", inbound, mail, request.chain, request, place=str(place))
+    _enqueue_answer("already", inbound, mail, request=request, place=str(place))
 
 
 def answer_left_out_files(
@@ -114,13 +105,11 @@ def answer_left_out_files(
 ) -> None:
     """Name the files that are evidence of no request: refused, read by mesa de control, or not read at all."""
     if refusals or unread or (for_desk and requests):
-        first = requests[0] if requests else None
         _enqueue_answer(
             "left_out",
             inbound,
             mail,
-            first.chain if first else "",
-            first,
+            request=requests[0] if requests else None,
             details=list(refusals),
             for_desk=list(for_desk) if requests else [],
             unread=list(unread),
@@ -132,15 +121,19 @@ def _enqueue_answer(
     verb: str,
     inbound: InboundMessage,
     mail: InboundMail,
-    about: str,
-    request: FormalRequest | None = None,
+    about: str = "",
     *,
+    request: FormalRequest | None = None,
     place: str = "0",
     **more: Any,
 ) -> None:
-    """Put an answer to the mail into the outbox, unless its sender had enough answers in the last hour."""
+    """Put an answer to the mail into the outbox, unless its sender had enough answers in the last hour.
+
+    It is about the chain of `request`, if there is one, else about `about`; `place` tells the answers of a mail apart.
+    """
     if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):
         return
+    about = request.chain if request else about
     site = settings.SITE_URL
     context = {
         "request": request,

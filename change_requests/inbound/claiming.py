@@ -16,7 +16,7 @@ from accounts import mail_sender
 from accounts.models import Customer, User
 from change_requests import policy
 from change_requests.documents import form_fields, form_read
-from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
+from change_requests.documents.form_read import Fault, Proposal, Unreadable
 from change_requests.inbound import answers, taking
 from change_requests.inbound.taking import Form, MailedForms, OtherFiles
 from change_requests.kinds import people as kinds_people
@@ -36,16 +36,7 @@ _FORM_NAME = re.compile(
 _FORM_OR_FOLIO = re.compile(r"control-de-acceso|baja-o-cambio|\bS[AC]-?[0-9A-Z]{4}-?[0-9A-Z]{4}", re.IGNORECASE)
 # Faults of what is certainly one of our forms; a PDF with another fault may be any PDF.
 _FAULTS_OF_OUR_FORMS = frozenset(
-    {
-        Fault.OLD_VERSION,
-        Fault.FORGED,
-        Fault.OTHER_CUSTOMER,
-        Fault.POWERS,
-        Fault.RFC,
-        Fault.EMAIL,
-        Fault.INCOMPLETE,
-        Fault.WRONG_BOX,
-    }
+    map(Fault, "old-version forged other-customer powers rfc email incomplete wrong-box".split())
 )
 _VAGUE_FAULTS = frozenset({Fault.SCAN, Fault.FOREIGN})
 FaultyFile = tuple[MailFile, Unreadable]
@@ -138,7 +129,7 @@ def _understand_form(people: list[User], file: MailFile, proposal: Proposal) -> 
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.find_powers(person, customer) is None:
         raise Unreadable(Fault.POWERS)
-    comparison = form_read.compare_form(proposal, OnFile(customer.rfc, customer.registered_email))
+    comparison = form_read.compare_form(proposal, customer)
     if request is not None and request.kind != comparison.kind:
         details = {"kind": f"El folio es de otro trámite: {request.get_kind_display()}."}
         raise Unreadable(Fault.INCOMPLETE, details)

@@ -277,7 +277,7 @@ def refused(raw: bytes, fault: Fault, to: str) -> Outcome:
     assert outcome.disposition == "accept-new"
     assert became(outcome).category == Ticket.Category.REQUESTS
     mail = OutboxMessage.objects.get(kind="change_requests/form_refused", to=to)
-    assert form_read.ANSWERS[fault] in mail.body
+    assert form_read.Fault(fault).label in mail.body
     assert became(outcome).number in mail.body
     assert "/solicitudes/formatos/baja-o-cambio.pdf" in mail.body
     return outcome

@@ -157,12 +157,26 @@ def test_every_status_in_words(ana, cast, name):
     assert page.content.decode().count('aria-current="step"') == (0 if name == "closed" else 1)
 
 
+# The officers' own events, and the steps of a draft.
+HIDDEN = {
+    "request.saved",
+    "request.evidence_added",
+    "request.evidence_dropped",
+    "request.reminded",
+    "request.waived",
+    "request.waiver_checked",
+    "request.evidence_altered",
+    "request.mail_kept",
+    "request.execution_intended",
+}
+
+
 @pytest.mark.clause("M16")
 def test_every_event_of_a_request_is_told_or_is_the_officers_own():
     folder = Path(operations.__file__).parent
     written = "".join(module.read_text() for module in folder.glob("*.py"))
     verbs = set(re.findall(r'"(request\.[a-z_]+)"', written))
-    assert verbs == set(wording.VERBS) | wording.HIDDEN
+    assert verbs == set(wording.VERBS) | HIDDEN
 
 
 @pytest.mark.clause("M7")

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.models import Customer
 from change_requests.documents import form_draw, form_fields, form_read, pdf_worker
 from change_requests.documents.form_draw import FormData
-from change_requests.documents.form_read import Fault, OnFile, Proposal, Unreadable
+from change_requests.documents.form_read import Fault, Proposal, Unreadable
 from factureya.testing import pdfs
 
 ACCESS, CHANGE = form_fields.ACCESS, form_fields.CHANGE
-ON_FILE = OnFile(rfc="EKU9003173C9", registered_email="rosa@ocaso.example")
+ON_FILE = Customer(rfc="EKU9003173C9", registered_email="rosa@ocaso.example")
 pytestmark = pytest.mark.once
 
 

@@ -6,7 +6,6 @@ import pytest
 import time_machine
 
 from change_requests.documents import form_draw, form_read, receipt
-from change_requests.documents.form_read import OnFile
 from change_requests.models import FormalRequest
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
@@ -105,7 +104,7 @@ def test_a_drafts_form_is_filled_with_the_draft_and_reads_back_the_same():
     content = form_draw.render_form(request.form, form_draw.read_form_data(request))
     read = form_read.read_form(pdfs.fill(content, {"oath": "/Yes"}))
     form_read.check_owner(read, owner=customer.pk, sender=customer.pk)
-    answers = form_read.compare_form(read, OnFile(customer.rfc, customer.registered_email))
+    answers = form_read.compare_form(read, customer)
 
     assert read.folio == request.folio
     assert answers.draft == draft
