@@ -60,7 +60,7 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
-        facts = request_page.read_facts(self.find(), self.user)
+        facts = request_page.read_facts(self.find_request(), self.user)
         found = form_memory.find_draft(request.session, self.user, self.page_key())
         if found is None:
             return self.page(facts)
@@ -76,7 +76,7 @@ class AnswerClarification(RequestPage):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Record the answer; a second click finds that it was answered."""
-        formal = self.find()
+        formal = self.find_request()
         key, is_ours = self.posted_key(self.user, self.page_key())
         form = forms.AnswerForm(request.POST)
         if not is_ours:
@@ -86,12 +86,12 @@ class AnswerClarification(RequestPage):
                 operations.answer_clarification(formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             except operations.WrongStatus as refusal:
                 form_memory.forget_draft(request.session, key)
-                return self.to_detail(str(refusal))
+                return self.redirect_to_detail(str(refusal))
             except operations.Refused as refusal:
                 form.add_error("answer", str(refusal))
             else:
                 form_memory.forget_draft(request.session, key)
-                return self.to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
+                return self.redirect_to_detail("Enviamos su respuesta. La solicitud sigue su curso.", messages.SUCCESS)
         return self.page(request_page.read_facts(formal, self.user), key=key, answer=form)
 
 
@@ -103,7 +103,7 @@ class ConfirmCode(RequestPage):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Compare the code; the number of tries is limited."""
-        formal = self.find()
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited
         form = forms.CodeForm(request.POST)
@@ -111,12 +111,12 @@ class ConfirmCode(RequestPage):
             try:
                 operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
-                return self.to_detail(str(refusal))
+                return self.redirect_to_detail(str(refusal))
             except operations.Refused as refusal:
                 form.add_error("code", str(refusal))
             else:
-                return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        return self.page(request_page.read_facts(self.find(), self.user), code=form)
+                return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
+        return self.page(request_page.read_facts(self.find_request(), self.user), code=form)
 
 
 class ResendCode(RequestView):
@@ -127,14 +127,14 @@ class ResendCode(RequestView):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Send the code; how often is limited."""
-        formal = self.find()
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
         try:
             operations.send_new_email_code(formal.pk, actor=self.user)
         except operations.Refused as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
 
 class Sent(RequestView):
@@ -144,9 +144,9 @@ class Sent(RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.status != Status.SUBMITTED:
-            return self.to_detail()
+            return self.redirect_to_detail()
         return render(request, PAGES + "sent.html", {"formal": formal, "customer": self.customer})
 
 
@@ -158,16 +158,16 @@ class Withdraw(KeyedForm, RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page that asks for the reason."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.status not in policy.WITHDRAWABLE:
-            return self.to_detail("La solicitud ya no se puede retirar.")
+            return self.redirect_to_detail("La solicitud ya no se puede retirar.")
         found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
         key, fields, _ = found or (form_memory.new_key(self.user, self.form_name(folio=folio)), {}, "")
         return self.page(formal, forms.WithdrawForm(initial=fields), key)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Withdraw the request; a second click changes nothing."""
-        formal = self.find()
+        formal = self.find_request()
         key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
         form = forms.WithdrawForm(request.POST)
         if formal.status == Status.DRAFT:
@@ -179,7 +179,7 @@ class Withdraw(KeyedForm, RequestView):
         try:
             operations.withdraw(formal.pk, actor=self.user, reason=form.cleaned_data["reason"] or "Borrador descartado")
         except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal))
+            return self.redirect_to_detail(str(refusal))
         except operations.Refused as refusal:
             form.add_error("reason", str(refusal))
             return self.page(formal, form, key)
@@ -202,22 +202,22 @@ class NotMeHere(RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page that asks for confirmation."""
-        formal = self.find()
+        formal = self.find_request()
         does = request_page.not_me_does(formal)
         if not does:
-            return self.to_detail("La solicitud ya no se puede detener.")
+            return self.redirect_to_detail("La solicitud ya no se puede detener.")
         context = {"formal": formal, "action": request.path, "does": does, "until": policy.alarm_until(formal)}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Stop or report the request; a second click changes nothing."""
-        formal = self.find()
+        formal = self.find_request()
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
             formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
         except operations.Refused as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail(wording.describe_objection(formal), messages.SUCCESS)
 
 
 class Correct(RequestView):
@@ -228,10 +228,10 @@ class Correct(RequestView):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Reopen the draft and redirect to the second step."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:
                 operations.reopen_draft(formal.pk, actor=self.user)
             except operations.Refused as refusal:
-                return self.to_detail(str(refusal), messages.WARNING)
+                return self.redirect_to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

@@ -40,7 +40,7 @@ class StepView(KeyedForm, RequestView):
     step = ""
     template = ""
     button = "Continuar"
-    is_judged = True  # whether the rules of the content say something about the answers
+    has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Name the address of this step, and check as every page of a request does."""
@@ -49,9 +49,9 @@ class StepView(KeyedForm, RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the step as it was saved, or as it was typed when the session ended."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
+        self.formal = self.find_request()
+        if reason := self.why_not_here():
+            return self.redirect_to_detail(reason)
         found = form_memory.find_draft(request.session, self.user, self.form_name(folio=folio))
         if found is None:
             key = form_memory.new_key(self.user, self.form_name(folio=folio))
@@ -61,18 +61,18 @@ class StepView(KeyedForm, RequestView):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Save the step and go on; or return the page with everything typed and what is wrong."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
+        self.formal = self.find_request()
+        if reason := self.why_not_here():
+            return self.redirect_to_detail(reason)
         self.key, is_ours = self.posted_key(self.user, self.form_name(folio=folio))
         if "quitar" in request.POST:
-            return self.take_away(request.POST["quitar"])
+            return self.remove_file(request.POST["quitar"])
         form = self.form(request.POST)
         if not is_ours:
             form.add_error(None, STALE_FORM)
         self.prepare(form)
-        if form.is_valid() and self.is_judged:
-            self.judge(form)
+        if form.is_valid() and self.has_rules:
+            self.check_answers(form)
         return self.save(form) if form.is_valid() else self.page(form, self.key)
 
     @property
@@ -80,7 +80,7 @@ class StepView(KeyedForm, RequestView):
         """Return the kind of the request."""
         return find_kind(self.formal)
 
-    def not_here(self) -> str:
+    def why_not_here(self) -> str:
         """Return why this person cannot edit the request here; empty for who can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
@@ -97,17 +97,17 @@ class StepView(KeyedForm, RequestView):
     def prepare(self, form: PortalForm) -> None:
         """Do what the step needs before its answers are checked."""
 
-    def take_away(self, token: str) -> HttpResponse:
+    def remove_file(self, token: str) -> HttpResponse:
         """Remove a file (*quitar*); only the step with files does."""
         return redirect(self.request.path)
 
-    def judge(self, form: PortalForm) -> None:
+    def check_answers(self, form: PortalForm) -> None:
         """Check the answers by the rules of the content, and put each error beside its field."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         for field, text in steps.find_item_problems(self.formal, draft).items():
-            form.add_error(self.place_of(field, form), text)
+            form.add_error(self.find_input(field, form), text)
 
-    def place_of(self, field: str, form: PortalForm) -> str | None:
+    def find_input(self, field: str, form: PortalForm) -> str | None:
         """Return the input that shows an error of this field; None for the top of the page."""
         return field if field in form.fields else None
 
@@ -147,7 +147,7 @@ class StepView(KeyedForm, RequestView):
 class KindStep(StepView):
     """Show what an existing draft asks for; who wants another kind makes another request."""
 
-    step, template, is_judged = steps.KIND, "step_kind.html", False
+    step, template, has_rules = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         return PortalForm(*args, **options)
@@ -173,9 +173,9 @@ class DataStep(StepView):
     def initial(self) -> dict[str, Any]:
         return self.kind.step_initial(self.formal)
 
-    def place_of(self, field: str, form: PortalForm) -> str | None:
+    def find_input(self, field: str, form: PortalForm) -> str | None:
         """Return the input that shows the error; the kind names the inputs that are called otherwise."""
-        return super().place_of(self.kind.error_places.get(field, field), form)
+        return super().find_input(self.kind.error_places.get(field, field), form)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of this kind of request."""
@@ -211,7 +211,7 @@ class ReasonStep(StepView):
                 form.add_error("files", str(refusal))
         form.take_files([], refusals)
 
-    def judge(self, form: PortalForm) -> None:
+    def check_answers(self, form: PortalForm) -> None:
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         asked = steps.copy_with_draft(self.formal, draft)
@@ -219,7 +219,7 @@ class ReasonStep(StepView):
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
-    def take_away(self, token: str) -> HttpResponse:
+    def remove_file(self, token: str) -> HttpResponse:
         """Remove a file and return the page with the texts as they were typed."""
         gone = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         if gone is not None:
@@ -241,7 +241,7 @@ class ReasonStep(StepView):
 class SignStep(StepView):
     """Ask in step 4 who signs, and with which powers (M8)."""
 
-    step, template, is_judged = steps.SIGN, "step_sign.html", False
+    step, template, has_rules = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         return forms.SignForm(*args, **options)
@@ -254,18 +254,18 @@ class ReviewStep(StepView):
     """Show all answers in step 5, and send the request."""
 
     step, template, button = steps.REVIEW, "step_review.html", "Firmar y enviar la solicitud"
-    is_judged = False  # `submit` checks the whole draft
+    has_rules = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page once everything is answered; before that, redirect to the step that lacks an answer."""
-        self.formal = self.find()
-        if not self.not_here() and (lack := self.lack()):
-            step, text = lack
+        self.formal = self.find_request()
+        if not self.why_not_here() and (missing := self.find_missing_step()):
+            step, text = missing
             messages.info(request, text)
             return redirect(f"requests:{step}", folio=folio)
         return super().get(request, folio)
 
-    def lack(self) -> tuple[str, str] | None:
+    def find_missing_step(self) -> tuple[str, str] | None:
         """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
         return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
@@ -286,7 +286,7 @@ class ReviewStep(StepView):
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)
         except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal), messages.WARNING)
+            return self.redirect_to_detail(str(refusal), messages.WARNING)
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
@@ -300,7 +300,7 @@ class ReviewStep(StepView):
         """Return the page with all answers."""
         formal, draft = self.formal, self.formal.draft
         context = {
-            "rows": wording.rows(content.items_of(formal, {})),
+            "rows": wording.list_changes(content.items_of(formal, {})),
             "reason": draft.get("reason", ""),
             "kept": self.kept,
             "what_heading": self.kind.changes_heading,
