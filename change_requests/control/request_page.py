@@ -16,8 +16,7 @@ from change_requests import policy
 from change_requests.approvals import NeededApproval, find_needed_approvals, select_open
 from change_requests.control import wording
 from change_requests.control.checks import Checks, run_checks
-from change_requests.control.steps import Step, list_steps
-from change_requests.control.wording import Chip, Turn
+from change_requests.control.wording import Chip, Step, Turn
 from change_requests.documents import evidence
 from change_requests.kinds.fields import find_row
 from change_requests.kinds.registry import find_kind
@@ -259,7 +258,7 @@ class RequestPage:
     @cached_property
     def steps(self) -> list[Step]:
         """Return the way of the request and where it is."""
-        return list_steps(self)
+        return wording.list_steps(self)
 
     @property
     def turn(self) -> Turn:

@@ -1,10 +1,11 @@
-"""A request told to mesa de control: its state in a word and a colour, what is late, and whose turn it is."""
+"""Tell mesa de control about a request: its state in a word and a colour, its steps, what is late, whose turn it is."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from accounts.models import Office
 from change_requests.approvals import NeededApproval
-from change_requests.models import FormalRequest
+from change_requests.models import Decision, FormalRequest
 from change_requests.progress import STATUS_LOOKS, Task, find_waiting
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
@@ -32,6 +33,25 @@ _TURNS = {
     Task.SEND_AGAIN: ("No se aplicó", "Le toca al cliente corregirla y enviarla de nuevo, o retirarla."),
     Task.CLOSE: ("Ya se aplicó", "Falta avisar al cliente y cerrarla."),
 }
+DONE, NOW, AHEAD = "done", "now", "todo"
+AFTER_VERIFYING = (Status.IN_APPROVAL, Status.APPROVED, *APPLIED)
+ENDS = {
+    Status.REJECTED: "Rechazada",
+    Status.CANCELLED: "Cancelada",
+    Status.EXPIRED: "Vencida",
+    Status.RETURNED: "Devuelta al cliente",
+    Status.FAILED: "Fallida: no se aplicó",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold a step of the chain: done, now or todo."""
+
+    title: str
+    state: str
+    detail: str = ""
+    quote: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,3 +155,81 @@ def _name_owners(approval: NeededApproval) -> str:
         if person is not None and person.pk in approval.deciders
     }
     return " o ".join(str(person) for person in people.values()) or "Pendiente"
+
+
+# -- The steps of a request ---------------------------------------------------------------------------
+
+
+def list_steps(page: "RequestPage") -> list[Step]:
+    """Return the chain of the mock-up, from the reception to the notice and the close."""
+    formal_request = page.formal_request
+    steps = [_show_reception(formal_request), _show_verification(page), *_show_approvals(page)]
+    steps.append(_show_execution(formal_request))
+    if formal_request.waiver is not None:
+        steps.append(_show_check(formal_request))
+    if formal_request.status in ENDS:
+        done = [step for step in steps if step.state == DONE]
+        return [*done, Step(ENDS[Status(formal_request.status)], NOW, quote=formal_request.outcome_reason)]
+    is_closed = formal_request.status in (Status.CLOSED, Status.REVERTED)
+    state = DONE if is_closed else NOW if formal_request.status == Status.EXECUTED else AHEAD
+    steps.append(Step("Aviso al cliente y cierre", state, when(formal_request.closed_at)))
+    if formal_request.status == Status.REVERTED:
+        steps.append(Step("Revertida por otra solicitud", NOW))
+    return steps
+
+
+def _show_reception(formal_request: FormalRequest) -> Step:
+    """Return the first step: when the request came, or that its confirmation is missing."""
+    if formal_request.status == Status.SUBMITTED:
+        return Step("Recibida", NOW, "Falta la confirmación desde el correo registrado")
+    return Step("Recibida", DONE, when(formal_request.submitted_at))
+
+
+def _show_verification(page: "RequestPage") -> Step:
+    """Return the step of mesa de control: who verified the request, or that it waits."""
+    formal_request, title = page.formal_request, "Mesa de control"
+    if formal_request.status in AFTER_VERIFYING and formal_request.verified_by is not None:
+        return Step(title, DONE, f"Verificó {formal_request.verified_by} · {when(formal_request.verified_at)}")
+    is_now = formal_request.status == Status.VERIFYING
+    is_readers = is_now and page.user.holds(Office.SUPERVISOR)
+    return Step(title, NOW if is_now else AHEAD, "Usted · pendiente" if is_readers else "")
+
+
+def _show_approvals(page: "RequestPage") -> list[Step]:
+    """Return a step for each approval that this version needs: the owners' first, then security's."""
+    is_now = page.formal_request.status == Status.IN_APPROVAL
+    return [
+        _show_decision(approval.label, approval.decision)
+        if approval.decision is not None
+        else Step(approval.label, NOW if is_now else AHEAD, describe_approval(approval, page) if is_now else "")
+        for approval in page.approvals
+    ]
+
+
+def _show_decision(title: str, decision: Decision) -> Step:
+    """Return the step of an approval that was given or refused: by whom, when and why."""
+    verb = "Aprobó" if decision.is_approval else "Rechazó"
+    detail = f"{verb} {decision.decider_name} · {when(decision.decided_at)}"
+    return Step(title, DONE, detail, decision.reason)
+
+
+def _show_execution(formal_request: FormalRequest) -> Step:
+    """Return the step of the execution: who applied it and when, or who will."""
+    title = "Implementación"
+    if formal_request.status in APPLIED:
+        return Step(title, DONE, f"{formal_request.implementer} · {when(formal_request.executed_at)}")
+    if formal_request.status != Status.APPROVED:
+        return Step(title, AHEAD)
+    return Step(title, NOW, describe_execution(formal_request))
+
+
+def _show_check(formal_request: FormalRequest) -> Step:
+    """Return the step of the independent check of a waiver (M25)."""
+    waiver, title = formal_request.waiver, "Revisión independiente"
+    assert waiver is not None
+    if waiver.checked_at is not None:
+        verdict = "Conforme" if waiver.conform else "Con observaciones"
+        return Step(title, DONE, f"{verdict} · {waiver.checker} · {when(waiver.checked_at)}", waiver.findings)
+    until = f" · vence {when(waiver.check_due)}" if waiver.check_due else ""
+    state = NOW if formal_request.status in APPLIED else AHEAD
+    return Step(title, state, f"{waiver.checker}{until}")

@@ -98,13 +98,13 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
     events = Event.objects.filter(chain=formal.chain).order_by("seq")[:MOST_EVENTS]
     return RequestFacts(
         formal=formal,
-        title=wording.title(formal, revision.payload if revision else ""),
-        chip=wording.chip(formal),
-        life=wording.life(formal),
-        turn=wording.turn(
+        title=wording.make_title(formal, revision.payload if revision else ""),
+        chip=wording.make_chip(formal),
+        life=wording.list_stages(formal),
+        turn=wording.find_turn(
             formal, is_hers=is_hers, question=question, new_mail=_find_new_mail(formal), reasons=decisions
         ),
-        rows=wording.rows(payload["items"]),
+        rows=wording.list_changes(payload["items"]),
         reason=payload["reason"],
         effective=show_day(payload["effective_date"]),
         sha256=revision.sha256 if revision else "",
@@ -113,7 +113,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
         question=question,
         mails=_read_mail_texts(formal),
         decisions=decisions,
-        history=wording.history(events),
+        history=wording.list_history(events),
         is_hers=is_hers,
     )
 

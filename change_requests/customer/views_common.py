@@ -38,13 +38,13 @@ class RequesterView(PrivateView):
         membership = None if self.user.is_staff else self.user.membership
         signer = policy.find_powers(self.user, membership.customer) if membership else None
         if membership is None or signer is None:
-            return self.explain("change_requests/customer/not_yours.html", membership=membership)
+            return self.refuse_with_page("change_requests/customer/not_yours.html", membership=membership)
         self.customer, self.signer = membership.customer, signer
         if self.needs_service and self.customer.is_suspended:
-            return self.explain("accounts/suspended.html", customer=self.customer)
+            return self.refuse_with_page("accounts/suspended.html", customer=self.customer)
         return super().dispatch(request, *args, **kwargs)
 
-    def explain(self, page: str, **context: Any) -> HttpResponse:
+    def refuse_with_page(self, page: str, **context: Any) -> HttpResponse:
         """Return a page with status 403 that gives the reason."""
         return render(self.request, page, context, status=403)
 
@@ -81,7 +81,7 @@ class RequestView(RequesterView):
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])
 
-    def find(self) -> FormalRequest:
+    def find_request(self) -> FormalRequest:
         """Return the request. Raise Http404 when the person may not see it."""
         visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
@@ -91,7 +91,7 @@ class RequestView(RequesterView):
         formal.customer = self.customer  # the visible ones are of this company: no query for it
         return formal
 
-    def to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
+    def redirect_to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
         """Redirect to the request's page, with a message if there is one."""
         if text:
             messages.add_message(self.request, level, text)

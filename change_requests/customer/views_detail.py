@@ -68,7 +68,7 @@ class Detail(RequestPage):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page, with an answer that was typed before the login, if there is one."""
-        self.formal = self.find()
+        self.formal = self.find_request()
         return self.show_form()
 
 
@@ -80,7 +80,7 @@ class AnswerClarification(RequestPage):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Record the answer; a second click finds that it was answered."""
-        self.formal = self.find()
+        self.formal = self.find_request()
         return self.receive_form()
 
     def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
@@ -101,7 +101,7 @@ class ConfirmCode(RequestPage):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Compare the code; the number of tries is limited."""
-        formal = self.find()
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited
         form = forms.CodeForm(request.POST)
@@ -109,12 +109,12 @@ class ConfirmCode(RequestPage):
             try:
                 operations.confirm_new_email(formal.pk, code=form.cleaned_data["code"], actor=self.user)
             except operations.WrongStatus as refusal:
-                return self.to_detail(str(refusal))
+                return self.redirect_to_detail(str(refusal))
             except operations.Refused as refusal:
                 form.add_error("code", str(refusal))
             else:
-                return self.to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
-        self.formal = self.find()  # as it is after the try
+                return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
+        self.formal = self.find_request()  # as it is after the try
         return self.page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
 
 
@@ -126,14 +126,14 @@ class ResendCode(RequestView):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Send the code; how often is limited."""
-        formal = self.find()
+        formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
         try:
             operations.send_new_email_code(formal.pk, actor=self.user)
         except operations.Refused as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail("Enviamos otro código; el anterior ya no sirve.", messages.SUCCESS)
 
 
 class Sent(RequestView):
@@ -143,9 +143,9 @@ class Sent(RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.status != Status.SUBMITTED:
-            return self.to_detail()
+            return self.redirect_to_detail()
         return render(request, PAGES + "sent.html", {"formal": formal, "customer": self.customer})
 
 
@@ -158,14 +158,14 @@ class Withdraw(RequestView, PostingForm):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page that asks for the reason."""
-        self.formal = self.find()
+        self.formal = self.find_request()
         if self.formal.status not in policy.WITHDRAWABLE:
-            return self.to_detail("La solicitud ya no se puede retirar.")
+            return self.redirect_to_detail("La solicitud ya no se puede retirar.")
         return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Withdraw the request; a second click changes nothing."""
-        self.formal = self.find()
+        self.formal = self.find_request()
         return self.receive_form()
 
     @property
@@ -185,7 +185,7 @@ class Withdraw(RequestView, PostingForm):
         try:
             operations.withdraw(self.formal.pk, actor=self.user, reason=reason)
         except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal))
+            return self.redirect_to_detail(str(refusal))
         messages.success(self.request, "Se descartó el borrador." if self.is_draft else "Se retiró la solicitud.")
         return reverse("requests:list")
 
@@ -203,22 +203,22 @@ class NotMeHere(RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page that asks for confirmation."""
-        formal = self.find()
+        formal = self.find_request()
         does = request_page.not_me_does(formal)
         if not does:
-            return self.to_detail("La solicitud ya no se puede detener.")
+            return self.redirect_to_detail("La solicitud ya no se puede detener.")
         context = {"formal": formal, "action": request.path, "does": does, "until": policy.find_alarm_deadline(formal)}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Stop or report the request; a second click changes nothing."""
-        formal = self.find()
+        formal = self.find_request()
         said_by = Objector(self.user.email.lower(), Role.PORTAL)
         try:
             formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
         except operations.Refused as refusal:
-            return self.to_detail(str(refusal))
-        return self.to_detail(wording.not_me_done(formal), messages.SUCCESS)
+            return self.redirect_to_detail(str(refusal))
+        return self.redirect_to_detail(wording.describe_objection(formal), messages.SUCCESS)
 
 
 class Correct(RequestView):
@@ -229,10 +229,10 @@ class Correct(RequestView):
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Reopen the draft and redirect to the second step."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:
                 operations.reopen_draft(formal.pk, actor=self.user)
             except operations.Refused as refusal:
-                return self.to_detail(str(refusal), messages.WARNING)
+                return self.redirect_to_detail(str(refusal), messages.WARNING)
         return redirect("requests:data", folio=self.folio)

@@ -29,11 +29,11 @@ class FormPdf(PrivateView):
             return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        formal = self.find(request.GET["folio"])
+        formal = self.find_draft(request.GET["folio"])
         data = form_draw.read_form_data(formal)
         return _pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")
 
-    def find(self, typed: str) -> FormalRequest:
+    def find_draft(self, typed: str) -> FormalRequest:
         """Return the draft with this folio. Raise Http404 when the person may not ask for its company."""
         user = get_person(self.request)
         folio = find_folio(typed)
@@ -54,7 +54,7 @@ class ReceiptPdf(RequestView):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the PDF. Raise Http404 for a request that was never sent."""
-        formal = self.find()
+        formal = self.find_request()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
         return _pdf_response(receipt.render_receipt(formal), f"acuse-{formal.folio}.pdf")

@@ -55,8 +55,8 @@ class Confirm(LinkView):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Return the old and new values to who may confirm them, and the right login to everybody else."""
         formal = links.read_confirm_link(token)
-        if elsewhere := self._not_for(formal):
-            return elsewhere
+        if login_page := self._ask_other_login(formal):
+            return login_page
         is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
         context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
@@ -64,8 +64,8 @@ class Confirm(LinkView):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Confirm the request; a second click changes nothing."""
         formal = links.read_confirm_link(token)
-        if elsewhere := self._not_for(formal):
-            return elsewhere
+        if login_page := self._ask_other_login(formal):
+            return login_page
         try:
             operations.confirm_from_registered_email(
                 formal.pk, actor=get_person(request), revision_no=formal.revision_no
@@ -76,7 +76,7 @@ class Confirm(LinkView):
             messages.success(request, "Gracias. La solicitud quedó confirmada y pasó a revisión.")
         return redirect("requests:confirm", token=token)
 
-    def _not_for(self, formal: FormalRequest) -> HttpResponse | None:
+    def _ask_other_login(self, formal: FormalRequest) -> HttpResponse | None:
         """Return the login page for who may not confirm the request; None for who may."""
         person = self.request.user
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
@@ -110,7 +110,7 @@ class NotMe(LinkView):
         except operations.Refused as refusal:
             messages.warning(request, str(refusal))
         else:
-            messages.success(request, wording.not_me_done(formal))
+            messages.success(request, wording.describe_objection(formal))
         return redirect("requests:not_me", token=token)
 
 

@@ -53,10 +53,10 @@ def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
     return [
         {
             "formal": formal,
-            "chip": wording.chip(formal),
-            "title": wording.title(formal, contents.get((formal.pk, formal.revision_no), "")),
+            "chip": wording.make_chip(formal),
+            "title": wording.make_title(formal, contents.get((formal.pk, formal.revision_no), "")),
             "is_due": wording.waits_for_company(formal),
-            "note": wording.note(formal),
+            "note": wording.make_note(formal),
         }
         for formal in shown
     ]

@@ -39,7 +39,7 @@ class StepView(RequestView, PostingForm):
     step = ""
     template = ""
     button = "Continuar"
-    is_judged = True  # whether the rules of the content say something about the answers
+    has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Name the address of this step, and check as every page of a request does."""
@@ -48,16 +48,16 @@ class StepView(RequestView, PostingForm):
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the step as it was saved, or as it was typed when the session ended."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
+        self.formal = self.find_request()
+        if reason := self.why_not_here():
+            return self.redirect_to_detail(reason)
         return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Save the step and go on; or return the page with everything typed and what is wrong."""
-        self.formal = self.find()
-        if away := self.not_here():
-            return self.to_detail(away)
+        self.formal = self.find_request()
+        if reason := self.why_not_here():
+            return self.redirect_to_detail(reason)
         return self.receive_form()
 
     @property
@@ -65,7 +65,7 @@ class StepView(RequestView, PostingForm):
         """Return the kind of the request."""
         return find_kind(self.formal)
 
-    def not_here(self) -> str:
+    def why_not_here(self) -> str:
         """Return why this person cannot edit the request here; empty for who can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
@@ -81,17 +81,17 @@ class StepView(RequestView, PostingForm):
 
     def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
         """Check the answers by the rules of the content, and save them; or return the page with what is wrong."""
-        if self.is_judged:
-            self.judge(form)
+        if self.has_rules:
+            self.check_answers(form)
         return self.save(form, key) if form.is_valid() else self.page(form, key)
 
-    def judge(self, form: PortalForm) -> None:
+    def check_answers(self, form: PortalForm) -> None:
         """Check the answers by the rules of the content, and put each error beside its field."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         for field, text in steps.find_item_problems(self.formal, draft).items():
-            form.add_error(self.place_of(field, form), text)
+            form.add_error(self.find_input(field, form), text)
 
-    def place_of(self, field: str, form: PortalForm) -> str | None:
+    def find_input(self, field: str, form: PortalForm) -> str | None:
         """Return the input that shows an error of this field; None for the top of the page."""
         return field if field in form.fields else None
 
@@ -125,7 +125,7 @@ class StepView(RequestView, PostingForm):
 class KindStep(StepView):
     """Show what an existing draft asks for; who wants another kind makes another request."""
 
-    step, template, is_judged = steps.KIND, "step_kind.html", False
+    step, template, has_rules = steps.KIND, "step_kind.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         return PortalForm(*args, **options)
@@ -151,9 +151,9 @@ class DataStep(StepView):
     def initial(self) -> dict[str, Any]:
         return self.kind.step_initial(self.formal)
 
-    def place_of(self, field: str, form: PortalForm) -> str | None:
+    def find_input(self, field: str, form: PortalForm) -> str | None:
         """Return the input that shows the error; the kind names the inputs that are called otherwise."""
-        return super().place_of(self.kind.error_places.get(field, field), form)
+        return super().find_input(self.kind.error_places.get(field, field), form)
 
     def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of this kind of request."""
@@ -182,7 +182,7 @@ class ReasonStep(StepView):
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
         """Make evidence of the uploaded files, and return the refusals; «Quitar» only takes away the file it names."""
         if token := self.request.POST.get(REMOVE):
-            self.take_away(token, key)
+            self.remove_file(token, key)
             return [], []
         kept, refusals = super().posted_files(key)
         if kept:
@@ -192,7 +192,7 @@ class ReasonStep(StepView):
                 return [], [refusal, *refusals]
         return [], refusals
 
-    def judge(self, form: PortalForm) -> None:
+    def check_answers(self, form: PortalForm) -> None:
         """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         asked = steps.copy_with_draft(self.formal, draft)
@@ -200,7 +200,7 @@ class ReasonStep(StepView):
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
-    def take_away(self, token: str, key: FormKey) -> None:
+    def remove_file(self, token: str, key: FormKey) -> None:
         """Remove a file of the draft, or one that was uploaded without a session."""
         evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         try:
@@ -220,7 +220,7 @@ class ReasonStep(StepView):
 class SignStep(StepView):
     """Ask in step 4 who signs, and with which powers (M8)."""
 
-    step, template, is_judged = steps.SIGN, "step_sign.html", False
+    step, template, has_rules = steps.SIGN, "step_sign.html", False
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
         return forms.SignForm(*args, **options)
@@ -233,18 +233,18 @@ class ReviewStep(StepView):
     """Show all answers in step 5, and send the request."""
 
     step, template, button = steps.REVIEW, "step_review.html", "Firmar y enviar la solicitud"
-    is_judged = False  # `submit` checks the whole draft
+    has_rules = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Return the page once everything is answered; before that, redirect to the step that lacks an answer."""
-        self.formal = self.find()
-        if not self.not_here() and (lack := self.lack()):
-            step, text = lack
+        self.formal = self.find_request()
+        if not self.why_not_here() and (missing := self.find_missing_step()):
+            step, text = missing
             messages.info(request, text)
             return redirect(f"requests:{step}", folio=folio)
         return super().get(request, folio)
 
-    def lack(self) -> tuple[str, str] | None:
+    def find_missing_step(self) -> tuple[str, str] | None:
         """Return the first step that lacks a right answer, and what is wrong; None when all are answered."""
         return steps.find_missing_step(self.formal, evidence=len(self.kept))
 
@@ -267,7 +267,7 @@ class ReviewStep(StepView):
             messages.warning(self.request, CHANGED_MEANWHILE)
             return redirect("requests:review", folio=self.folio)
         except operations.WrongStatus as refusal:
-            return self.to_detail(str(refusal), messages.WARNING)
+            return self.redirect_to_detail(str(refusal), messages.WARNING)
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
@@ -278,7 +278,7 @@ class ReviewStep(StepView):
         """Return the page with all answers."""
         formal, draft = self.formal, self.formal.draft
         context = {
-            "rows": wording.rows(content.find_items(formal, {})),
+            "rows": wording.list_changes(content.find_items(formal, {})),
             "reason": draft.get("reason", ""),
             "what_heading": self.kind.changes_heading,
             "has_date": self.kind.has_date,

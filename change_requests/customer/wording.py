@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     icon: str
 
 
-def not_me_done(formal: FormalRequest) -> str:
+def describe_objection(formal: FormalRequest) -> str:
     """Return the sentence that says what «no fui yo» did."""
     if formal.alarmed_at is not None:
         until = when_long(policy.find_alarm_deadline(formal))
@@ -61,7 +61,7 @@ def not_me_done(formal: FormalRequest) -> str:
     return "Ya no hay qué detener: la solicitud terminó sin aplicarse, o ya se revirtió."
 
 
-def chip(formal: FormalRequest) -> tuple[str, str]:
+def make_chip(formal: FormalRequest) -> tuple[str, str]:
     """Return the look and the words of the status; a stopped request says that it is stopped."""
     if progress.is_stopped(formal):
         return "bad", STOPPED
@@ -73,7 +73,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
     return progress.find_waiting(formal).is_company
 
 
-def note(formal: FormalRequest) -> str:
+def make_note(formal: FormalRequest) -> str:
     """Return whose turn it is and until when; of a finished request, when it was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
@@ -82,7 +82,7 @@ def note(formal: FormalRequest) -> str:
     return f"{who}, antes del {when_long(waiting.due)}" if waiting.due else who
 
 
-def rows(items: Iterable[Item]) -> list[Row]:
+def list_changes(items: Iterable[Item]) -> list[Row]:
     """Return the old and new value of each item, in words."""
     return [
         Row(row.label, row.customer_old.format(row.show(item["old"])), row.show(item["new"]) or row.customer_new)
@@ -91,35 +91,35 @@ def rows(items: Iterable[Item]) -> list[Row]:
     ]
 
 
-def title(formal: FormalRequest, payload: str) -> str:
+def make_title(formal: FormalRequest, payload: str) -> str:
     """Return «Cambio de teléfono»: from the version that was sent, or from what the draft has so far."""
     if payload and formal.status != Status.DRAFT:
         return find_kind(formal).title(json.loads(payload)["items"])
     return find_kind(formal).draft_title(formal.draft)
 
 
-def life(formal: FormalRequest) -> list[Step]:
+def list_stages(formal: FormalRequest) -> list[Step]:
     """Return the line of stages: those passed and the current one; an early end takes the place of the next stage."""
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
     }
-    reached = _reached(formal)
+    passed = _count_passed_stages(formal)
     steps = [
-        Step(label, "done" if n < reached else "", "listo" if n < reached else "")
+        Step(label, "done" if n < passed else "", "listo" if n < passed else "")
         for n, label in enumerate(labels.values())
     ]
     if formal.status == Status.CLOSED:
         return steps
-    here = Step(chip(formal)[1], "now", "aquí está")
+    here = Step(make_chip(formal)[1], "now", "aquí está")
     is_stage = formal.status in LIFE and formal.suspended_at is None
     if is_stage or formal.status in (Status.DRAFT, Status.RETURNED):
-        steps[reached] = here
+        steps[passed] = here
         return steps
-    return [*steps[:reached], here]
+    return [*steps[:passed], here]
 
 
-def _reached(formal: FormalRequest) -> int:
+def _count_passed_stages(formal: FormalRequest) -> int:
     """Return how many stages the request has passed."""
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
@@ -136,7 +136,7 @@ def _reached(formal: FormalRequest) -> int:
     return sum(instant is not None for instant in instants)
 
 
-def turn(
+def find_turn(
     formal: FormalRequest,
     *,
     is_hers: bool = True,
@@ -175,20 +175,19 @@ def turn(
             "wait",
             "code",
         )
-    found = _by_status(formal, reasons)
-    if found.act and not is_hers:
+    turn = _find_turn_by_status(formal, reasons)
+    if turn.act and not is_hers:
         who = formal.requester.get_full_name()
-        return found._replace(act="", text=f"{found.text} La sigue {who}, que la comenzó.")
-    return found
+        return turn._replace(act="", text=f"{turn.text} La sigue {who}, que la comenzó.")
+    return turn
 
 
-def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
+def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
     """Return what follows in each status; `reasons` are the decisions on this version."""
     status, mail = Status(formal.status), formal.customer.registered_email
-    told = formal.outcome_reason
-    why = f"Motivo: {told}" if told else ""
+    why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
-    fixed = {
+    turns = {
         Status.DRAFT: Turn(
             "Termine y envíe su solicitud", "Cada paso está guardado; puede seguir cuando quiera.", "wait", "continue"
         ),
@@ -210,7 +209,7 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
             else "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y "
             "deciden por escrito.",
         ),
-        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _window(formal)),
+        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _describe_window(formal)),
         Status.EXECUTED: Turn(
             "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
         ),
@@ -229,12 +228,11 @@ def _by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
         ),
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }
-    found = fixed[status]
-    until = formal.due_at if status in DATED else None
-    return found._replace(text=found.text.strip(), until=until)
+    turn = turns[status]
+    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)
 
 
-def _window(formal: FormalRequest) -> str:
+def _describe_window(formal: FormalRequest) -> str:
     """Return the sentence that says when an approved request is executed."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
@@ -275,7 +273,7 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-def history(events: Iterable[Event]) -> list[Entry]:
+def list_history(events: Iterable[Event]) -> list[Entry]:
     """Return the events that concern the customer, in words."""
     shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]
     return [Entry(_fill_text(text, event), event.at, icon) for event, text, icon in shown]

@@ -108,16 +108,11 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
         for name, content in _list_files(request, data):
             _add_file(archive, name, content)
             entries[name] = {"sha256": payload.hash_bytes(content), "size": len(content)}
-        manifest = build_manifest(request, data, entries)
+        manifest = _dump_json({"folio": request.folio, "files": entries, "head": data["cabeza"], "version": 1})
         _add_file(archive, MANIFEST, manifest)
         _add_file(archive, MANIFEST_HASH, f"{payload.hash_bytes(manifest)}  {MANIFEST}\n".encode())
     out.seek(0)
     return out
-
-
-def build_manifest(request: FormalRequest, data: dict[str, Any], files: dict[str, dict[str, Any]]) -> bytes:
-    """Return the manifest: every file of the ZIP with its hash, and the end of the chain of events."""
-    return _dump_json({"folio": request.folio, "files": files, "head": data["cabeza"], "version": 1})
 
 
 def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:

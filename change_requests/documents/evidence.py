@@ -4,7 +4,6 @@ A file is read in pieces and never beyond its recorded size, so the files' limit
 """
 
 import hashlib
-from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -49,17 +48,12 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
     return True
 
 
-def find_altered(files: Iterable[Evidence]) -> list[str]:
-    """Return the names of the files whose stored bytes are not those that were sent, or are missing."""
-    return [one.attachment.name for one in files if not is_as_sent(one.attachment, one.sha256)]
-
-
 def find_altered_in(request: FormalRequest) -> list[str]:
     """Return the names of the current version's files that differ from its content, in bytes or in the list."""
-    kept = list_evidence(request)
+    files = list_evidence(request)
     signed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
-    found = {(one.attachment.name, one.sha256) for one in kept}
-    return [*find_altered(kept), *sorted(name for name, _ in signed ^ found)]
+    altered = [file.attachment.name for file in files if not is_as_sent(file.attachment, file.sha256)]
+    return [*altered, *sorted(name for name, _ in signed ^ {(file.attachment.name, file.sha256) for file in files})]
 
 
 def list_evidence(request: FormalRequest) -> list[Evidence]:

@@ -3,7 +3,6 @@
 Who changes this list gives it a new VERSION: a form of another version is not read, because it asked other things.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from change_requests.kinds import representative, values
@@ -26,7 +25,7 @@ UNCHOSEN = "Elija"
 POWERS = {label: code for code, label in representative.POWERS.items()}
 
 
-def _pdf_fields(*rows: SensitiveField) -> tuple[PdfField, ...]:
+def _list_pdf_fields(*rows: SensitiveField) -> tuple[PdfField, ...]:
     """Return the PDF fields of these rows, without the rows that have none."""
     return tuple(row.pdf for row in rows if row.pdf is not None)
 
@@ -38,8 +37,8 @@ RFC = PdfField("rfc", "RFC de su empresa", "12 o 13 caracteres, con homoclave", 
 LEGAL_NAME = PdfField("legal_name", "Razón social", max_length=254)
 KIND = PdfField("kind", "Qué solicita", "Elija una opción")
 
-PERSON = _pdf_fields(FULL_NAME, EMAIL, PERSON_PHONE, POSITION)
-NEW_VALUES = _pdf_fields(*CHANGE_FIELDS)
+PERSON = _list_pdf_fields(FULL_NAME, EMAIL, PERSON_PHONE, POSITION)
+NEW_VALUES = _list_pdf_fields(*CHANGE_FIELDS)
 NEW_REPRESENTATIVE = tuple(
     replace(part.pdf, choices=(UNCHOSEN, *part.pdf.choices)) if part.pdf.choices else part.pdf
     for part in representative.PARTS
@@ -79,19 +78,14 @@ def map_fields(form: str) -> dict[str, PdfField]:
 
 def make_seal(form: str, folio: str, customer: int) -> str:
     """Return the seal of a folio (HMAC-SHA-256), which only we can make; it binds form, version, folio and company."""
-    return own_links.make_digest(SALT, _sealed_text(form, folio, customer))
+    return own_links.make_digest(SALT, _make_sealed_text(form, folio, customer))
 
 
 def is_sealed(form: str, folio: str, customer: int, claimed: str) -> bool:
     """Return True if `claimed` is the seal of this folio, made with the current key or a retired one."""
-    return own_links.matches_digest(SALT, _sealed_text(form, folio, customer), claimed)
+    return own_links.matches_digest(SALT, _make_sealed_text(form, folio, customer), claimed)
 
 
-def list_labels(form: str) -> Iterator[tuple[str, str]]:
-    """Yield name and label of every field that a person fills."""
-    return ((field.name, field.label) for field in FIELDS[form] if not field.is_fixed)
-
-
-def _sealed_text(form: str, folio: str, customer: int) -> str:
+def _make_sealed_text(form: str, folio: str, customer: int) -> str:
     """Return the text that the seal is made of."""
     return "\n".join((form, VERSION, folio, str(customer)))

@@ -24,8 +24,7 @@ Disposition = InboundMessage.Disposition
 KIND_PREFIX = "change_requests/form_"
 _HEADER_ID = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours
 _LABELS = {
-    **dict(form_fields.list_labels(form_fields.CHANGE)),
-    **dict(form_fields.list_labels(form_fields.ACCESS)),
+    **{field.name: field.label for form in form_fields.FIELDS.values() for field in form if not field.is_fixed},
     **{code: row.label for code, row in BY_CODE.items()},
     "oath": "Protesta de decir verdad",
     "user": "Persona",

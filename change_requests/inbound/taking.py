@@ -110,7 +110,14 @@ def _take_form(mailed: MailedForms, place: int) -> Result:
     """
     form, files = mailed.forms[place], mailed.others.list_for(place)
     try:
-        request = _find_named_draft(mailed, place) or _create_draft(form)
+        request = _find_named_draft(mailed, place) or operations.create_draft(
+            actor=form.person,
+            customer=form.person.contact.customer,
+            form=form.proposal.form,
+            kind=form.kind,
+            key=form.key,
+            channel=FormalRequest.Channel.EMAIL,
+        )
     except operations.Refused as refusal:
         answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, place=place)
         return Result(None, REFUSED, tuple(files))
@@ -138,18 +145,6 @@ def _find_named_draft(mailed: MailedForms, place: int) -> FormalRequest | None:
     earlier = [one for one in mailed.forms[:place] if one.request == request]
     is_other = any(one.person == form.person and one.draft != form.draft for one in earlier)
     return None if is_other or request.requester_id != form.person.pk else request
-
-
-def _create_draft(form: Form) -> FormalRequest:
-    """Begin the request that the form asks for, and return its draft. Raises Refused."""
-    return operations.create_draft(
-        actor=form.person,
-        customer=form.person.contact.customer,
-        form=form.proposal.form,
-        kind=form.kind,
-        key=form.key,
-        channel=FormalRequest.Channel.EMAIL,
-    )
 
 
 def _answer_refusal(mailed: MailedForms, place: int, request: FormalRequest, refusal: operations.Refused) -> str:
