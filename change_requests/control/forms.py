@@ -73,7 +73,7 @@ class ActForm(RefusableForm):
         required=False,
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         error_messages={
             "max_length": stepup.WRONG,
             "null_characters_not_allowed": stepup.WRONG,
@@ -113,7 +113,7 @@ class PersonField(forms.ChoiceField):
 
     def __init__(self, *, wrong: str, **options: Any) -> None:
         super().__init__(
-            widget=forms.Select(attrs={"class": "select form-select"}),
+            widget=forms.Select(),
             error_messages=dict.fromkeys(("required", "invalid_choice"), wrong),
             **options,
         )
@@ -143,7 +143,7 @@ class VerifyForm(ActForm):
                 _make_choice("Devolver al cliente", "Conserva su folio; lo corrige y lo envía de nuevo"),
             ),
         ],
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está en orden o se devuelve"),
     )
     reason = Reason(
@@ -165,7 +165,7 @@ class DecideForm(ActForm):
 
     decision = forms.ChoiceField(
         label="Decisión",
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         choices=[
             (
                 APPROVE,
@@ -260,7 +260,7 @@ class CheckForm(ActForm):
             ("yes", _make_choice("Conforme", "Se hizo lo aprobado y nada más")),
             ("no", _make_choice("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
         ],
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"),
     )
     findings = Reason(
