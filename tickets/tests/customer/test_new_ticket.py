@@ -76,7 +76,7 @@ def test_every_mistake_is_said_beside_its_field_and_above(send, field, value, sa
     response = send(**{field: value})
     html = response.content.decode()
     assert says in text_of(response)
-    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html)
+    beside = re.search(rf'<div id="id_{field}_error".*?</div>', html, re.DOTALL)
     assert beside
     assert says in beside.group()
     assert says in html[: html.index("<h1>")]  # the error summary
