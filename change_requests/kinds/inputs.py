@@ -56,7 +56,7 @@ class Day(forms.DateField):
     def __init__(self, *, missing: str = "", **options: Any) -> None:
         super().__init__(
             input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-            widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
             error_messages={"required": missing, "invalid": "Escriba la fecha completa, por ejemplo 2026-12-01"},
             **options,
         )

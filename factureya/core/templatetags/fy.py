@@ -188,7 +188,7 @@ def paragraphs(text: str) -> SafeString:
 
 @register.filter
 def control(field: BoundField) -> SafeString:
-    """Print the control of a field with the classes of forms.css: its kind, and `is-invalid` when it is wrong."""
+    """Return the control of a field with the classes of forms.css: its kind, and `is-invalid` when it is wrong."""
     widget = field.field.widget
     is_box, is_select = isinstance(widget, CheckboxInput), isinstance(widget, Select)
     kind = "form-check-input" if is_box else "form-select" if is_select else "form-control"
