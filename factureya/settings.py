@@ -59,7 +59,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "crispy_forms",
-    "crispy_bootstrap5",
     "factureya.core",
     "factureya.portal",
     "accounts.apps.AccountsConfig",
@@ -112,8 +111,7 @@ TEMPLATES = [
     },
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
-CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
-CRISPY_TEMPLATE_PACK = "bootstrap5"
+CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "factureya"  # templates/factureya/
 MESSAGE_TAGS = {messages.ERROR: "danger"}
 
 # -- Database ----------------------------------------------------------------------------------------

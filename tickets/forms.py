@@ -44,7 +44,7 @@ class TicketForm(FilesMixin):
             "Una frase con un solo asunto. Si tiene dos, levante dos tickets.",
         ),
         max_length=MAX_SUBJECT,
-        widget=forms.TextInput(attrs={"class": "textinput form-control"}),
+        widget=forms.TextInput(),
         error_messages={
             "required": "Escriba el problema en una frase, por ejemplo el mensaje que le muestra el sistema",
             "max_length": "El problema va en una frase de hasta 120 caracteres; escribió %(show_value)d",
@@ -54,7 +54,7 @@ class TicketForm(FilesMixin):
     category = forms.ChoiceField(
         label="¿Sobre qué es?",
         choices=[("", "Elija una opción"), *CATEGORIES],
-        widget=forms.Select(attrs={"class": "select form-select"}),
+        widget=forms.Select(),
         error_messages={
             "required": "Elija sobre qué es el problema",
             "invalid_choice": "Elija sobre qué es el problema, de la lista",
@@ -64,7 +64,7 @@ class TicketForm(FilesMixin):
         label="¿Cómo le afecta?",
         choices=list(reversed(Ticket.Impact.choices)),
         coerce=int,
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         error_messages={
             "required": "Elija cómo le afecta",
             "invalid_choice": "Elija cómo le afecta, de las tres opciones",
@@ -86,9 +86,7 @@ class TicketForm(FilesMixin):
         help_text="Si el problema es con un comprobante. Tiene 36 caracteres y está al pie del PDF.",
         required=False,
         validators=[MaxLengthValidator(MAX_PASTED, WRONG_UUID_LENGTH)],
-        widget=forms.TextInput(
-            attrs={"class": "textinput form-control fy-mono", "autocomplete": "off", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs={"class": "fy-mono", "autocomplete": "off", "spellcheck": "false"}),
         error_messages={
             "null_characters_not_allowed": "El folio fiscal trae un carácter que no se puede guardar; cópielo de nuevo"
         },
@@ -203,12 +201,7 @@ class LookUpForm(PortalForm):
         help_text="Con o sin guiones, mayúsculas o minúsculas.",
         max_length=40,
         widget=forms.TextInput(
-            attrs={
-                "class": "textinput form-control fy-mono",
-                "autocomplete": "off",
-                "autocapitalize": "characters",
-                "spellcheck": "false",
-            }
+            attrs={"class": "fy-mono", "autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
         error_messages={
             "required": "Escriba su número de seguimiento, por ejemplo FY-7K4M-92Q0",
@@ -220,7 +213,7 @@ class LookUpForm(PortalForm):
         label="Correo registrado",
         help_text="El que dio de alta en Factureya.",
         max_length=254,
-        widget=forms.EmailInput(attrs={"class": "emailinput form-control", "autocomplete": "email"}),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         error_messages={
             "required": "Escriba su correo registrado",
             "invalid": "Escriba el correo completo, como nombre@empresa.com",

@@ -69,7 +69,7 @@ class ActForm(RefusableForm):
         required=False,
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "current-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         error_messages={"max_length": backends.WRONG, "null_characters_not_allowed": backends.WRONG},
     )
     STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."

@@ -137,7 +137,7 @@ class NewPasswordForm(PortalForm):
         help_text="Al menos 12 caracteres. Que no sea de uso común ni se parezca a su nombre o su correo.",
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"class": "textinput form-control", "autocomplete": "new-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         error_messages={
             "required": "Elija una contraseña de al menos 12 caracteres.",
             "max_length": "Elija una contraseña más corta.",

@@ -14,7 +14,7 @@ class Line(forms.CharField):
 
     def __init__(self, *, missing: str = "", most: int = 254, attrs: Any = None, **options: Any):
         self.most = most
-        css = {"class": "textinput form-control", "autocomplete": "off", **(attrs or {})}
+        css = {"autocomplete": "off", **(attrs or {})}
         super().__init__(
             widget=forms.TextInput(attrs=css),
             error_messages={"required": missing, "null_characters_not_allowed": ODD_CHARACTER},
@@ -34,7 +34,7 @@ class Mail(forms.EmailField):
     def __init__(self, *, missing: str = "", **options: Any) -> None:
         super().__init__(
             max_length=254,
-            widget=forms.EmailInput(attrs={"class": "emailinput form-control", "autocomplete": "off"}),
+            widget=forms.EmailInput(attrs={"autocomplete": "off"}),
             error_messages={
                 "required": missing,
                 "invalid": EMAIL_INVALID,
@@ -54,7 +54,7 @@ class Day(forms.DateField):
     def __init__(self, *, missing: str = "", **options: Any) -> None:
         super().__init__(
             input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-            widget=forms.DateInput(attrs={"type": "date", "class": "dateinput form-control"}, format="%Y-%m-%d"),
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
             error_messages={"required": missing, "invalid": "Escriba la fecha completa, por ejemplo 2026-12-01"},
             **options,
         )
@@ -64,11 +64,7 @@ class Choice(forms.ChoiceField):
     """Take one of a few values, shown as cards or as a list (`is_list`); `missing` is the only error message."""
 
     def __init__(self, *, missing: str, is_list: bool = False, **options: Any) -> None:
-        widget: forms.Widget = (
-            forms.Select(attrs={"class": "select form-select"})
-            if is_list
-            else forms.RadioSelect(attrs={"class": "form-check-input"})
-        )
+        widget: forms.Widget = forms.Select() if is_list else forms.RadioSelect()
         super().__init__(
             widget=widget, error_messages=dict.fromkeys(("required", "invalid_choice"), missing), **options
         )
@@ -78,11 +74,7 @@ class Tick(forms.BooleanField):
     """Take a box to tick; `missing` is the message when a required box is not ticked."""
 
     def __init__(self, *, missing: str = "", **options: Any) -> None:
-        super().__init__(
-            widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
-            error_messages={"required": missing},
-            **options,
-        )
+        super().__init__(widget=forms.CheckboxInput(), error_messages={"required": missing}, **options)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ CODE = "representative"  # of the field and of its asset
 PREFIX = "representative_"  # of its parts in a draft and in the wizard's form
 REPLACES = f"{PREFIX}replaces"  # whom the new representative replaces, by mail address
 POWERS: dict[str, str] = {str(code): str(label) for code, label in Representative.Power.choices}
-UPPER_CASE = {"class": "textinput form-control fy-mono", "autocapitalize": "characters", "spellcheck": "false"}
+UPPER_CASE = {"class": "fy-mono", "autocapitalize": "characters", "spellcheck": "false"}
 SAME_AS_TODAY = "Es igual al de hoy; si no cambia, quítelo de la solicitud."
 
 

@@ -24,27 +24,9 @@ STALE_FORM = "El formulario perdió su validez. Conservamos lo que escribió: re
 
 
 class PortalForm(forms.Form):
-    """Mark the wrong fields of a form for the eye and for assistive technology; the browser's own messages are off."""
+    """Turn the browser's own messages off: the server says what is missing."""
 
     use_required_attribute = False
-
-    def full_clean(self) -> None:
-        super().full_clean()
-        for name in self.errors if self.is_bound else ():
-            if name in self.fields:
-                self._mark_field(name)
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        """Add an error from outside, such as an operation's refusal, and mark its field as the form itself does."""
-        super().add_error(field, error)
-        if field in self.fields:
-            self._mark_field(field)
-
-    def _mark_field(self, name: str) -> None:
-        """Give the control of this field the class with which it looks wrong."""
-        attrs = self.fields[name].widget.attrs
-        if "is-invalid" not in attrs.get("class", ""):
-            attrs["class"] = f"{attrs.get('class', '')} is-invalid".strip()
 
 
 class Textarea(forms.Textarea):
@@ -62,7 +44,7 @@ class Text(forms.CharField):
     def __init__(self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any) -> None:
         too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
         super().__init__(
-            widget=Textarea(attrs={"class": "textarea form-control", "rows": rows}),
+            widget=Textarea(attrs={"rows": rows}),
             max_length=most,
             error_messages={
                 "required": missing,

@@ -54,7 +54,7 @@ class ComposerForm(FilesMixin):
     after = forms.ChoiceField(
         label="Al enviar",
         required=False,
-        widget=forms.Select(attrs={"id": "after"}),
+        widget=forms.Select(attrs={"id": "after", "aria-describedby": "after_help"}),
         error_messages={"invalid_choice": "Elija de la lista qué pasa al enviar."},
     )
     files = FilesField("Adjuntar")  # type: ignore[assignment]
@@ -219,12 +219,6 @@ class Composer:
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the messages that the agent had not seen, when that is why nothing was sent."""
         return newer_than(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
-
-    @property
-    def choices(self) -> list[tuple[str, str, bool]]:
-        """Return what «Al enviar» offers: value, label, and whether it is chosen."""
-        chosen = self.form["after"].value() or ""
-        return [(value, label, value == chosen) for value, label in build_after_choices(self.ticket)]
 
     def _put(self, **values: str) -> None:
         """Change what the form shows, posted or not."""

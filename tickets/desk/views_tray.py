@@ -47,7 +47,7 @@ class DiscardForm(PortalForm):
     reason = forms.CharField(
         label="¿Por qué se descarta?",
         max_length=200,
-        widget=forms.TextInput(attrs={"class": "textinput form-control", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={
             "required": "Escriba por qué se descarta",
             "max_length": "Son hasta %(limit_value)d caracteres y escribió %(show_value)d",

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, cast
 
 from django import template
-from django.forms import BaseForm
+from django.forms import BaseForm, BoundField, CheckboxInput, Select
 from django.template.base import Parser, TextNode, Token
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -211,6 +211,16 @@ class LineNode(template.Node):
 def paragraphs(text: str) -> SafeString:
     """Return plain text from a person as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
     return SafeString(linebreaks(text, autoescape=True))
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """Return the control of a field with the classes of forms.css: its kind, and `is-invalid` when it is wrong."""
+    widget = field.field.widget
+    is_box, is_select = isinstance(widget, CheckboxInput), isinstance(widget, Select)
+    kind = "form-check-input" if is_box else "form-select" if is_select else "form-control"
+    names = [type(widget).__name__.lower(), kind, widget.attrs.get("class"), "is-invalid" if field.errors else ""]
+    return field.as_widget(attrs={"class": " ".join(name for name in names if name)})
 
 
 @register.simple_tag
