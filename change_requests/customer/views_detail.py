@@ -157,7 +157,6 @@ class Withdraw(KeyedForm, RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that asks for the reason."""
         formal = self.find_request()
         if formal.status not in policy.WITHDRAWABLE:
             return self.redirect_to_detail("La solicitud ya no se puede retirar.")
@@ -201,7 +200,6 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that asks for confirmation."""
         formal = self.find_request()
         does = request_page.not_me_does(formal)
         if not does:
