@@ -165,7 +165,7 @@ class CheckForm(ActForm):
             ("yes", make_choice("Conforme", "Se hizo lo aprobado y nada más")),
             ("no", make_choice("Con observaciones", "Queda marcada y la ve el Responsable de Seguridad")),
         ],
-        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        widget=forms.RadioSelect(),
         error_messages=dict.fromkeys(("required", "invalid_choice"), "Elija si está conforme o tiene observaciones"),
     )
     findings = Reason(

@@ -75,7 +75,6 @@ class SignForm(PortalForm):
     declares = Tick(label=DECLARATION, missing="Marque la declaración para poder firmar")
 
     def answers(self) -> dict[str, Any]:
-        """Return that it was declared."""
         return {"declares": True}
 
 

@@ -157,7 +157,6 @@ class Withdraw(RequestView, PostingForm):
     refusal_field = "reason"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that asks for the reason."""
         self.formal = self.find_request()
         if self.formal.status not in policy.WITHDRAWABLE:
             return self.redirect_to_detail("La solicitud ya no se puede retirar.")
@@ -202,7 +201,6 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page that asks for confirmation."""
         formal = self.find_request()
         does = request_page.not_me_does(formal)
         if not does:

@@ -24,7 +24,6 @@ class FormPdf(PrivateView):
     form_kind = ""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the PDF."""
         if "folio" not in request.GET:
             return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:

@@ -121,7 +121,6 @@ class SetPassword(LinkView):
     page_of_bad = "password"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the form."""
         person, _ = links.read_password_link(token)
         return self.page(NewPasswordForm(person=person), person)
 

@@ -19,6 +19,7 @@ from factureya.core import keyset
 from factureya.core.forms import PortalForm
 
 PAGES = "change_requests/customer/"
+PAGE = 25  # rows
 NEWEST_FIRST = keyset.Order(name="folio", read_key=read_folio, is_descending=True)
 VIEWS = ("vigentes", "terminadas")
 OPEN = (*FormalRequest.EDITABLE, *FormalRequest.WITH_PEOPLE, FormalRequest.Status.FAILED)
@@ -34,7 +35,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted)
+        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted, size=PAGE)
         shown = page.rows
         context: dict[str, Any] = {
             "view": view,
@@ -74,7 +75,6 @@ class NewRequest(RequesterView, PostingForm):
         return f"nueva:{self.form_kind}"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return the page with the choice."""
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from accounts.models import User
 from change_requests import operations
-from change_requests.documents import form_draw, form_fields, form_read
+from change_requests.documents import form_draw, form_fields
 from change_requests.documents.form_read import Fault
 from change_requests.models import FormalRequest
 from factureya.core.mail.intake import Outcome
@@ -277,7 +277,7 @@ def refused(raw: bytes, fault: Fault, to: str) -> Outcome:
     assert outcome.disposition == "accept-new"
     assert became(outcome).category == Ticket.Category.REQUESTS
     mail = OutboxMessage.objects.get(kind="change_requests/form_refused", to=to)
-    assert form_read.Fault(fault).label in mail.body
+    assert fault.label in mail.body
     assert became(outcome).number in mail.body
     assert "/solicitudes/formatos/baja-o-cambio.pdf" in mail.body
     return outcome
@@ -378,7 +378,7 @@ def test_a_change_form_at_soporte_is_redirected(cast):
 
     assert outcome.disposition == "accept-new"
     mail = OutboxMessage.objects.get(kind="change_requests/form_refused")
-    assert form_read.ANSWERS[Fault.WRONG_BOX] in mail.body
+    assert Fault.WRONG_BOX.label in mail.body
     assert not FormalRequest.objects.exists()
 
 
