@@ -155,7 +155,7 @@ def test_another_fault_is_not_taken_for_a_used_form(monkeypatch: pytest.MonkeyPa
     ticket, agent = make_ticket(), make_agent()
     before = traces()
     monkeypatch.setattr(notifications, "send_answer", fault)
-    monkeypatch.setattr(notifications, "opened", fault)
+    monkeypatch.setattr(notifications, "announce_ticket", fault)
     with pytest.raises(IntegrityError, match="planted"):
         operations.answer(ticket.pk, agent=agent, wait_reason="detail", **FORM)
     for key in ("k", None):
