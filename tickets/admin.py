@@ -1,4 +1,4 @@
-"""Tickets in the Django admin: the queue and the workspace. The stock list, forms, history and delete are not there."""
+"""Serve tickets in the Django admin: the queue and the workspace. There is no stock page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from tickets.models import Ticket
 
 @admin.register(Ticket)
 class TicketAdmin(admin.ModelAdmin):
-    """Addresses and permissions; which tickets somebody sees is asked by each page of `visible_to`."""
+    """Name the addresses and permissions; each page asks `visible_to` which tickets the person sees."""
 
     def get_urls(self) -> list[URLPattern]:
         """Return our addresses in place of the stock ones; there is no add, delete or history page."""

@@ -1,4 +1,4 @@
-"""Mails that become no message: bounces of ours, and those of senders who are not proven (M5, M6)."""
+"""Settle mails that become no message: bounces of ours, and those of senders who are not proven (M5, M6)."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -63,7 +63,7 @@ def _notify_sender(address: str, inbound: InboundMessage) -> None:
     except ValidationError:
         return  # nothing can be sent there
     if len(address) <= MAX_ADDRESS and answer_limits.may_notify(address):
-        notifications.unproven_sender(address, inbound)
+        notifications.notify_unproven_sender(address, inbound)
 
 
 def _warn_company(address: str, inbound: InboundMessage) -> None:
@@ -73,4 +73,4 @@ def _warn_company(address: str, inbound: InboundMessage) -> None:
         customer = person.contact.customer
         to = customer.registered_email if customer.is_verified else person.email
         if answer_limits.may_warn(to):
-            notifications.forged_sender(address, to, inbound)
+            notifications.warn_of_forgery(address, to, inbound)

@@ -1,4 +1,4 @@
-"""How each event of a ticket reads: to the agent, to the customer, and on the look-up page, which names nobody (M16).
+"""Say how each event of a ticket reads: to the agent, the customer, and on the look-up page, which names nobody (M16).
 
 A new verb is one row of `EVENTS`. A row without `customer` is never shown to a customer.
 """
@@ -28,7 +28,7 @@ _CONFIRMED = "<strong>Cerrado</strong>: {} confirmó que quedó resuelto"
 
 @dataclass(frozen=True)
 class Reading:
-    """How the events of one verb read. `desk` and `customer` return a text; `lookup` returns lines or is one text."""
+    """Hold how the events of one verb read. `desk` and `customer` return a text; `lookup` returns lines."""
 
     icon: str
     desk: Callable[[Event], SafeString] | str

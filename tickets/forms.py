@@ -1,4 +1,4 @@
-"""The customer's forms. Every field has its own Spanish message for each kind of error (M16, M17)."""
+"""Define the customer's forms. Every field has its own Spanish message for each kind of error (M16, M17)."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def _by_kind(problem: str, question: str) -> SafeString:
 
 
 class TicketForm(FilesMixin):
-    """A new ticket, guided (M17): what it is about, how it hurts, what happened; the steps of a problem (M4)."""
+    """Ask for a new ticket, guided (M17): what it is about, how it hurts, what happened, the steps (M4)."""
 
     NO_DESCRIPTION = "Escriba qué pasó"
     NO_QUESTION = "Escriba qué necesita saber"
@@ -155,7 +155,7 @@ class TicketForm(FilesMixin):
 
 
 class InformationForm(FilesMixin):
-    """A message of the customer's in an open ticket; files alone are enough (M11, M13)."""
+    """Ask for a message of the customer in an open ticket; files alone are enough (M11, M13)."""
 
     body = Text(label="Su mensaje", help_text="Lo lee quien tiene su caso.", required=False)
     files = FilesField("Archivos (opcional)")  # type: ignore[assignment]
@@ -183,7 +183,7 @@ class InformationForm(FilesMixin):
 
 
 class FollowUpForm(InformationForm):
-    """What is still wrong, for the ticket that continues a closed one (M12)."""
+    """Ask what is still wrong, for the ticket that continues a closed one (M12)."""
 
     MISSING = "Escriba qué sigue pasando"
 
@@ -194,7 +194,7 @@ class FollowUpForm(InformationForm):
 
 
 class LookUpForm(PortalForm):
-    """Number and registered mail (M10, M16). A mistyped number is found by its check character, without a query."""
+    """Ask for number and registered mail (M10, M16). The check character finds a mistyped number."""
 
     number = forms.CharField(
         label="Número de seguimiento",

@@ -1,4 +1,4 @@
-"""Triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
+"""Define the triggers of the ticket's life that a CHECK cannot hold, because they compare rows (M12, M15, M16)."""
 
 from factureya.core import triggers
 

@@ -1,4 +1,4 @@
-"""A mail becomes a ticket or a message of one, or stays in the tray, untouched (M5, M6, M12, M15, M17).
+"""Make a mail a ticket or a message of one, or leave it in the tray, untouched (M5, M6, M12, M15, M17).
 
 Author is whom `From` names, if our own mail server vouches for it; nobody else's word counts: not Reply-To, Sender,
 Cc, names, nor headers that claim to be ours. A reference to a ticket says where the mail belongs, never who may
@@ -6,10 +6,12 @@ write there: that is `policy`, as everywhere. Mail never acts as staff.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 
@@ -20,7 +22,7 @@ from factureya.core.clock import now
 from factureya.core.files import from_mail
 from factureya.core.files.from_mail import Kept
 from factureya.core.mail.intake import Outcome, Plan
-from factureya.core.mail.parse import InboundMail
+from factureya.core.mail.parse import InboundMail, MailFile
 from factureya.core.models import InboundMessage
 from tickets import bounces, operations, policy, threads
 from tickets.models import Ticket
@@ -46,7 +48,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class ProvenMail:
-    """A mail of a proven sender: who may be meant by it, and what is to be written."""
+    """Hold a mail of a proven sender: who may be meant by it, and what is to be written."""
 
     inbound: InboundMessage
     mail: InboundMail
@@ -58,10 +60,11 @@ class ProvenMail:
         """Return the subject as one line that fits."""
         return shorten_subject(self.mail.subject)
 
-    @property
-    def body(self) -> str:
-        """Return the text that goes into the ticket."""
-        return join_mail_text(self.mail.new_text, self.mail.text, self.kept)
+    def build_message(self, author: User) -> dict[str, Any]:
+        """Return the arguments of the operation that writes the mail into a ticket as the words of `author`."""
+        body = join_mail_text(self.mail.new_text, self.mail.text, self.kept)
+        channel = Ticket.Channel.MAIL
+        return {"author": author, "body": body, "files": self.kept.files, "channel": channel, "inbound": self.inbound}
 
     @property
     def category(self) -> str:
@@ -90,9 +93,12 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
         return partial(Outcome, Disposition.MALFORMED, sender.refusal)
     if sender.refusal is not None:
         return partial(bounces.refuse_sender, inbound, mail, sender.refusal)
-    draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-    kept = from_mail.store_files(mail.files, draft=draft) if mail.files else Kept()
-    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, kept))
+    return partial(_write_to_ticket, ProvenMail(inbound, mail, sender.people, store_files(inbound, mail.files)))
+
+
+def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
+    """Store the files of a mail before its ticket is written, and return what became of each."""
+    return from_mail.store_files(files, draft=f"mail:{inbound.pk}:{secrets.token_hex(16)}")
 
 
 def shorten_subject(subject: str) -> str:
@@ -151,8 +157,8 @@ def _find_by_numbers(numbers: list[str], people: list[User]) -> tuple[Ticket, Us
     """Return the first of these tickets in which one of these people may write, with that person."""
     if not numbers or not people:
         return None
-    asked = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
-    tickets = {ticket.number: ticket for ticket in asked}
+    named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
+    tickets = {ticket.number: ticket for ticket in named}
     for number in numbers:
         for person in people if number in tickets else ():
             if policy.may_write_as_customer(person, tickets[number]):
@@ -162,14 +168,14 @@ def _find_by_numbers(numbers: list[str], people: list[User]) -> tuple[Ticket, Us
 
 def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
     """Return the sender's own ticket of the last 3 days with the same subject that is not Cerrado (M11)."""
-    wanted = threads.normalise_subject(proven.subject)
-    if not wanted:
+    subject = threads.normalise_subject(proven.subject)
+    if not subject:
         return None
     recent = Ticket.objects.filter(requester__in=proven.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
         status=Ticket.Status.CLOSED
     )
-    subjects = recent.order_by("-pk").values_list("number", "subject")[:50]
-    alike = [number for number, subject in subjects if threads.normalise_subject(subject) == wanted]
+    latest = recent.order_by("-pk").values_list("number", "subject")[:50]
+    alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
     return _find_by_numbers(alike, proven.people)
 
 
@@ -181,32 +187,18 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)
     disposition = Disposition.REPLY
-    said = partial(
-        operations.add_information,
-        author=author,
-        body=proven.body,
-        files=proven.kept.files,
-        channel=Ticket.Channel.MAIL,
-        inbound=proven.inbound,
-    )
+    message = proven.build_message(author)
     if not ticket.is_closed:
-        ticket = said(ticket.pk)
+        ticket = operations.add_information(ticket.pk, **message)
     elif _came_in_time(proven.inbound, ticket):
         how = Reason.VOID
         operations.void_silence_close(ticket.pk, inbound=proven.inbound)
-        ticket = said(ticket.pk)
+        ticket = operations.add_information(ticket.pk, **message)
     elif continued := _find_open_follow_up(ticket, author):
-        ticket = said(continued.pk)
+        ticket = operations.add_information(continued.pk, **message)
     else:
         how, disposition = Reason.FOLLOW_UP, Disposition.NEW
-        ticket = operations.follow_up(
-            ticket.pk,
-            author=author,
-            body=proven.body,
-            files=proven.kept.files,
-            channel=Ticket.Channel.MAIL,
-            inbound=proven.inbound,
-        )
+        ticket = operations.follow_up(ticket.pk, **message)
     return Outcome(disposition, how, ticket.chain, proven.kept.accepted)
 
 
@@ -226,15 +218,11 @@ def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
 def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
     """Open a new ticket with the middle impact, because a mail does not say how bad it is (M10)."""
     ticket = operations.open_ticket(
-        author=author,
         customer=author.contact.customer,
         subject=proven.subject or NO_SUBJECT,
-        body=proven.body,
-        files=proven.kept.files,
         category=proven.category,
         impact=Ticket.Impact.DIFFICULT,
-        channel=Ticket.Channel.MAIL,
-        inbound=proven.inbound,
+        **proven.build_message(author),
     )
     return Outcome(Disposition.NEW, "", ticket.chain, proven.kept.accepted)
 

@@ -32,37 +32,37 @@ _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > i
 REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
-def opened(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
+def announce_ticket(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
     """Tell the customer the tracking number (M10); by mail, the acknowledgement of `inbound` (M6)."""
     _acknowledge_mail_or_form("tickets/opened", ticket, event, inbound)
 
 
-def followed_up(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
+def announce_follow_up(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
     """Tell the customer the number of the ticket that continues a closed one (M12)."""
     _acknowledge_mail_or_form("tickets/follow_up", ticket, event, inbound)
 
 
-def close_voided(ticket: Ticket, event: Event, inbound: InboundMessage) -> None:
+def announce_voided_close(ticket: Ticket, event: Event, inbound: InboundMessage) -> None:
     """Tell the customer that his mail came in time and the ticket is Abierto (M15)."""
     _acknowledge_mail_or_form("tickets/void", ticket, event, inbound)
 
 
-def answered(ticket: Ticket, event: Event, message: Message) -> None:
+def send_answer(ticket: Ticket, event: Event, message: Message) -> None:
     """Send our answer to the customer, with what is expected of him and until when (M14, M15)."""
     _tell_customer("tickets/answered", ticket, event, automatic=False, message=message)
 
 
-def reminder(ticket: Ticket, event: Event) -> OutboxMessage:
+def send_reminder(ticket: Ticket, event: Event) -> OutboxMessage:
     """Queue the one reminder before a ticket closes by silence, and return it (M15)."""
     return _tell_customer(REMINDER, ticket, event)
 
 
-def closed(ticket: Ticket, event: Event) -> None:
+def announce_close(ticket: Ticket, event: Event) -> None:
     """Tell the customer that the ticket is closed and why (M12, M15)."""
     _tell_customer(CLOSED, ticket, event, by=event.actor_name, **event.data)
 
 
-def new_message(ticket: Ticket, event: Event, message: Message) -> None:
+def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
     """Tell the agent who has the ticket, and nobody else, that the customer wrote."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
@@ -72,7 +72,7 @@ def new_message(ticket: Ticket, event: Event, message: Message) -> None:
     )
 
 
-def link_requested(ticket: Ticket, contact: User, key: str) -> None:
+def send_link(ticket: Ticket, contact: User, key: str) -> None:
     """Send a contact the link to read and answer the ticket, asked for at the look-up page (M16)."""
     context = _build_context(ticket, contact)
     outbox.enqueue("tickets/link", key=key, to=contact.email, about=ticket.chain, context=context)
@@ -83,13 +83,13 @@ def workspace_url(ticket: Ticket) -> str:
     return f"{settings.SITE_URL}/admin/tickets/ticket/{ticket.pk}/change/"
 
 
-def unproven_sender(address: str, inbound: InboundMessage) -> None:
+def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
     """Send the neutral notice, which is the same for everybody and repeats no word of the mail (M5)."""
     key = f"notice:{inbound.pk}"
     outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
 
 
-def forged_sender(address: str, to: str, inbound: InboundMessage) -> None:
+def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
     """Tell the registered address that somebody wrote in the name of `address`, one of the company's (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)

@@ -1,10 +1,8 @@
-"""Who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
+"""Say who may do what to a ticket, asked on objects already in hand; `Ticket.objects.visible_to` is the same in SQL."""
 
 from accounts.models import Customer, Office, User
 from factureya.core.refusals import NotAllowed
 from tickets.models import Ticket
-
-__all__ = ["NotAllowed", "may_hand_over", "may_open", "may_take_calls", "may_work", "may_write_as_customer", "require"]
 
 
 def may_open(user: User, customer: Customer) -> bool:

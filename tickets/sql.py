@@ -1,4 +1,4 @@
-"""The reviewed raw SQL of this app: several questions in one statement, quotas, and words of the subject.
+"""Write the reviewed raw SQL of this app: several questions in one statement, quotas, and words of the subject.
 
 No SQL of ours holds data: every part is compiled by the ORM from a queryset, with its parameters apart, so that
 `visible_to` and the conditions of the queue's views are the same code here and everywhere.
@@ -20,7 +20,7 @@ MAX_WORDS = 6
 
 @dataclass(frozen=True)
 class Question:
-    """One scalar subselect and its parameters."""
+    """Hold one scalar subselect and its parameters."""
 
     sql: str
     params: tuple[Any, ...] = ()
@@ -28,20 +28,21 @@ class Question:
 
 def capped_count(rows: QuerySet[Any], cap: int) -> Question:
     """Return the question how many rows there are, counted no further than `cap`."""
-    try:
-        sql, params = rows.order_by().values("pk")[:cap].query.sql_with_params()
-    except EmptyResultSet:
-        return Question("0")
-    return Question(f"(SELECT COUNT(*) FROM ({sql}) AS capped)", params)
+    return _make_question(rows.order_by().values("pk")[:cap], "(SELECT COUNT(*) FROM ({}) AS capped)", "0")
 
 
 def first_pk(rows: QuerySet[Any]) -> Question:
     """Return the question for the key of the first row in the queryset's order."""
+    return _make_question(rows.values("pk")[:1], "({})", "NULL")
+
+
+def _make_question(rows: QuerySet[Any], template: str, nothing: str) -> Question:
+    """Return the question with the rows' SQL in the template; the answer `nothing` if there can be no rows."""
     try:
-        sql, params = rows.values("pk")[:1].query.sql_with_params()
+        sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return Question("NULL")
-    return Question(f"({sql})", params)
+        return Question(nothing)
+    return Question(template.format(sql), params)
 
 
 def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:

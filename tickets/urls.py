@@ -1,4 +1,4 @@
-"""Addresses of the customer's tickets (spec: interfaces.md). A ticket's only public name is its number (M10)."""
+"""Name the addresses of the customer's tickets (spec: interfaces.md). A ticket is named by its number alone (M10)."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter

@@ -159,7 +159,7 @@ class PostingForm:
         has_files = isinstance(form, FilesMixin)
         kept, refusals = self.posted_files(key) if has_files else ([], [])
         if REMOVE in self.request.POST:
-            return self.page(self.form(initial=posted_text(self.request)), key, kept=kept)
+            return self.page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
         if isinstance(form, FilesMixin):
             form.take_files(kept, refusals)
         if not is_ours:
@@ -187,23 +187,16 @@ class PostingForm:
         """Remove the file that «Quitar» names, store what was uploaded; return the kept files and the refused ones."""
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
-        uploads = self.request.FILES.getlist("files") + self.request.FILES.getlist("photo")
-        refusals = store.store_uploads(uploads, key.key)[1] if uploads else []
+        refusals = _store_posted_files(self.request, key)
         return store.list_draft_files(key.key), refusals
-
-
-def posted_text(request: HttpRequest) -> dict[str, str]:
-    """Return what the person wrote and chose in a posted form, without secrets and buttons."""
-    return choose_kept_fields(request.POST)
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
     """Send the person to the login; keep a form that arrives after its session expired, with its files (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
-        uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
-        store.store_uploads(uploads, key.key)
-        form_memory.keep_draft(request.session, key, posted_text(request), why=form_memory.RECOVERED)
+        _store_posted_files(request, key)
+        form_memory.keep_draft(request.session, key, choose_kept_fields(request.POST), why=form_memory.RECOVERED)
     return redirect_to_login(after)
 
 
@@ -214,3 +207,9 @@ def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
     renewed = form_memory.new_key(user, key.form)
     store.move_files(key.key, renewed.key)
     return renewed
+
+
+def _store_posted_files(request: HttpRequest, key: FormKey) -> list[store.RefusedFile]:
+    """Store the uploaded files under the form's key, and return those that were refused."""
+    uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
+    return store.store_uploads(uploads, key.key)[1] if uploads else []

@@ -1,4 +1,4 @@
-"""Look-up by number and registered address (M10, M16): who may see what, how often, and the link by mail.
+"""Look tickets up by number and registered address (M10, M16): who may see what, how often, and the link by mail.
 
 A wrong number, a wrong address and somebody else's ticket are one answer, found by the same single statement.
 """
@@ -46,7 +46,7 @@ def send_link(ticket: Ticket, person: User) -> None:
         return
     try:
         with transaction.atomic():
-            notifications.link_requested(ticket, person, key)
+            notifications.send_link(ticket, person, key)
     except IntegrityError:  # the same request at the same instant
         return
 

@@ -1,4 +1,4 @@
-"""My tickets: the tabs, the search and the keyset pages of the customer's list (M16).
+"""Read the tabs, the search and the keyset pages of the customer's list (M16).
 
 No COUNT over all rows, no OFFSET: a tab's figure stops at 99+, a page starts after the last row of the one before.
 Five queries at most, session and user included, whatever the person owns.
@@ -31,7 +31,7 @@ _UUID = re.compile(r"[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab of the list; `count` is text («4», «99+»)."""
+    """Hold a tab of the list; `count` is text («4», «99+»)."""
 
     view: str
     label: str
@@ -42,7 +42,7 @@ class Tab:
 
 @dataclass
 class Group:
-    """A titled part of the list."""
+    """Hold a titled part of the list."""
 
     title: str
     tickets: Sequence[Ticket]

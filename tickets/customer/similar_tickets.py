@@ -1,4 +1,4 @@
-"""Open tickets of the person's company that look like what he is about to report (M11). A suggestion, no rule.
+"""Find open tickets of the person's company that look like what is about to be reported (M11); a mere suggestion.
 
 Bounded: the latest CANDIDATES open tickets, four columns each, compared word by word in Python.
 """
@@ -22,12 +22,12 @@ _EMPTY = frozenset(
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
     """Find the open tickets visible to the person with a similar subject, the most similar first; one query."""
-    wanted = read_words(subject)
-    if not wanted:
+    words = read_words(subject)
+    if not words:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
-    scored = [(measure_likeness(wanted, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
+    scored = [(measure_likeness(words, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
     alike = [pair for pair in scored if pair[0] >= ENOUGH]
     return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
 

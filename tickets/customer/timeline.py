@@ -1,4 +1,4 @@
-"""A ticket's history as the customer reads it: public messages and public events, in plain Spanish (M16).
+"""Read a ticket's history for the customer: public messages and public events, in plain Spanish (M16).
 
 The words of each event, and which events are public, stand in `tickets.events`.
 """
@@ -22,7 +22,7 @@ from tickets.models import Message, Ticket
 
 
 class File(NamedTuple):
-    """A file of a public message."""
+    """Hold what a page shows of a file of a public message."""
 
     name: str
     size: int
@@ -34,7 +34,7 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the history: an event (`icon`, `text`) or a message (`message` and what belongs to it)."""
+    """Hold a line of the history: an event (`icon`, `text`) or a message (`message` and what belongs to it)."""
 
     at: datetime
     icon: str = ""

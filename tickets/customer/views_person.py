@@ -1,4 +1,4 @@
-"""The pages of a person of a company: «Mis tickets» and «Levantar ticket» (M11, M16, M17)."""
+"""Serve the pages of a person of a company: «Mis tickets» and «Levantar ticket» (M11, M16, M17)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from factureya.core.typed import choose_kept_fields
 
-from accounts.models import Customer, User
+from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
-from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft, posted_text
-from factureya.core import numbers
+from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core.files import store
 from factureya.core.models import Attachment
 from tickets import message_text, operations
 from tickets.customer import my_tickets, similar_tickets, wording
 from tickets.forms import TicketForm
-from tickets.models import NUMBER_PREFIX, Message, Ticket
+from tickets.models import Message, Ticket
 
 NEW = "nuevo"  # the form of a new ticket; the form of a ticket carries its number
 
 
 class PersonView(PrivateView):
-    """A page of a person of a company. Anonymous: to the login. Staff: a page that says where their work is."""
+    """Serve a page to a person of a company; send strangers to the login, and tell staff where their work is."""
 
     user: User
     writes = False  # whether it is for writing, which a company whose service ended does no more
@@ -38,17 +38,16 @@ class PersonView(PrivateView):
         if self.user.is_staff or self.user.membership is None:
             return render(request, "tickets/staff_only.html", status=403)
         if self.writes and self.user.membership.customer.is_suspended:
-            return suspended(request, self.user.membership.customer)
+            return render(request, "accounts/suspended.html", {"customer": self.user.membership.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)
 
 
 class MyTickets(PersonView):
-    """The customer's list: five queries, whatever he owns."""
+    """Show the customer's list; five queries, whatever he owns."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show a tab, or what a search found."""
         query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
         view = self.view_asked()
         cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
@@ -81,21 +80,18 @@ class MyTickets(PersonView):
 
 
 class NewTicket(PostingForm, PersonView):
-    """The form of a new ticket. What was typed and uploaded is never lost."""
+    """Show the form of a new ticket and open it."""
 
     http_method_names = ["get", "head", "post"]
     writes = True
 
     def form_name(self) -> str:
-        """Return the name of the form of a new ticket."""
         return NEW
 
     def form(self, *args: Any, **options: Any) -> TicketForm:
-        """Return the guided form."""
         return TicketForm(*args, **options)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show a blank form, or the draft of one that could not be sent."""
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -122,8 +118,8 @@ class NewTicket(PostingForm, PersonView):
         """Go to the composer of the chosen ticket, with the text and the files: «Agregar a este» (M11)."""
         key, _ = self.posted_key()
         kept, _ = self.posted_files(key)
-        fields = posted_text(self.request)
-        ticket = _find_visible(self.user, chosen)
+        fields = choose_kept_fields(self.request.POST)
+        ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen)
         if ticket is None:
             return self.page(TicketForm(initial=fields), key, kept=kept)
         carried = FormKey(key.key, ticket.number, key.owner)
@@ -140,34 +136,21 @@ class NewTicket(PostingForm, PersonView):
 
 
 class Similar(PersonView):
-    """The suggestion under the subject, fetched by the script when the field is left (M11)."""
+    """Suggest similar tickets under the subject; the script fetches it when the field is left (M11)."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return a fragment of HTML; it is empty when nothing is similar."""
         found = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
         return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
 
 
-def suspended(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """Answer 403 with how to come back: the portal is read-only for a company whose service ended by its BAJA."""
-    return render(request, "accounts/suspended.html", {"customer": customer}, status=403)
-
-
-def _find_visible(user: Any, text: str) -> Ticket | None:
-    """Return the visible ticket whose number is written in `text`, or None."""
-    try:
-        number = numbers.parse_number(NUMBER_PREFIX, text)
-    except numbers.InvalidNumber:
-        return None
-    return Ticket.objects.visible_to(user).filter(number=number).first()
-
-
 def _join_answers(fields: dict[str, str]) -> str:
     """Return all that was written in the guided form as the text of a message (M11)."""
-    told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
-    expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()
-    told += [f"{message_text.EXPECTED}:\n{expected}"] if expected else []
-    told += [f"Folio fiscal: {folio}"] if folio else []
-    return "\n\n".join(part for part in told if part)
+    answers = {name: text.strip() for name, text in fields.items()}
+    parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
+    if expected := answers.get("expected"):
+        parts.append(f"{message_text.EXPECTED}:\n{expected}")
+    if folio := answers.get("cfdi_uuid"):
+        parts.append(f"Folio fiscal: {folio}")
+    return "\n\n".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""Pages that need no login: look-up, the link of a mail, and a file by its ticket's policy (M16, M17)."""
+"""Serve the pages that need no login: look-up, the link of a mail, and a file by its ticket's policy (M16, M17)."""
 
 from typing import Any
 
@@ -26,12 +26,11 @@ NEUTRAL = (
 
 
 class LookUp(PrivateView):
-    """State, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
+    """Show state, verbs and dates by number and registered address; never a text, a subject, a file or a name."""
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the two fields; `n` is what was typed on the home page."""
         form = LookUpForm(initial={"number": request.GET.get("n", "")[:40]})
         return render(request, "tickets/lookup.html", {"form": form})
 
@@ -46,9 +45,9 @@ class LookUp(PrivateView):
         if ticket is None:
             form.add_error(None, NEUTRAL)
             return render(request, "tickets/lookup.html", {"form": form})
-        return self.found(form, ticket)
+        return self.show_ticket(form, ticket)
 
-    def found(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
+    def show_ticket(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
         """Show the state and the actions of the ticket; send the link when it was asked for."""
         person = lookup.find_contact(ticket, form.cleaned_data["email"])
         wants_link = "enlace" in self.request.POST
@@ -67,7 +66,7 @@ class LookUp(PrivateView):
 
 
 class OpenLink(PrivateView):
-    """The link of a mail, exchanged for a grant in the session; then the clean address (M15, M16).
+    """Exchange the link of a mail for a grant in the session, and go to the clean address (M15, M16).
 
     GET touches nothing but the visitor's own session. A forged, expired or void link, and another person's while
     logged in, get a page that says what to do: 404, because nothing of the ticket is told.
@@ -82,11 +81,11 @@ class OpenLink(PrivateView):
         return response
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Exchange, or explain."""
+        """Exchange the link, or say why it opens nothing."""
         try:
             grant = access.read_token(token)
             if request.user.is_authenticated:
-                return self.for_who_is_in(grant)
+                return self.answer_signed_in(grant)
             access.find_holder(grant)
         except access.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
@@ -94,7 +93,7 @@ class OpenLink(PrivateView):
         access.grant_access(request.session, grant)
         return redirect("tickets:detail", number=grant.number)
 
-    def for_who_is_in(self, grant: access.Grant) -> HttpResponse:
+    def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
         """Send a person who is logged in to the ticket, or say that the link is somebody else's."""
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
@@ -103,7 +102,7 @@ class OpenLink(PrivateView):
 
 
 class Download(PrivateView):
-    """A file, by the policy of its ticket, sandboxed (M17): as an attachment; a picture also in place or in a tab."""
+    """Send a file by the policy of its ticket, sandboxed (M17); a picture also to be shown in a page or a tab."""
 
     http_method_names = ["get", "head"]
 

@@ -1,4 +1,4 @@
-"""The pages of one ticket (M12–M16): its history, the customer's answer, the confirmation, what follows."""
+"""Serve the pages of one ticket (M12–M16): its history, the customer's answer, the confirmation, what follows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,28 +18,19 @@ from factureya.core.models import Attachment
 from factureya.core.refusals import Refused
 from tickets import access, notifications, operations, policy
 from tickets.customer import timeline, wording
-from tickets.customer.views_person import suspended
 from tickets.forms import FollowUpForm, InformationForm
 from tickets.models import Ticket, TicketQuerySet
 
 # A ticket's page shows the whole ticket but few columns of what it belongs to; half the cost of the query is columns.
 _SHOWN = (
     *(field.name for field in Ticket._meta.concrete_fields),
-    "customer__legal_name",
-    "customer__rfc",
-    "customer__suspended_at",
-    "requester__full_name",
-    "requester__email",
-    "assignee__full_name",
-    "assignee__email",
-    "follows__number",
-    "follows__customer",
-    "follows__requester",
+    *"customer__legal_name customer__rfc customer__suspended_at requester__full_name requester__email".split(),
+    *"assignee__full_name assignee__email follows__number follows__customer follows__requester".split(),
 )
 
 
 class TicketView(PrivateView):
-    """A page of one ticket, for who may see it by login or by a signed link; everybody else's is 404 (M16)."""
+    """Serve a page of one ticket to who may see it by login or by a signed link; answer 404 to others (M16)."""
 
     url_name = ""
     writes = False  # as in PersonView; a POST always is
@@ -61,7 +52,7 @@ class TicketView(PrivateView):
         self.ticket = self.find(number)
         is_write = self.writes or request.method == "POST"
         if is_write and self.may_write(self.ticket) and self.ticket.customer.is_suspended:
-            return suspended(request, self.ticket.customer)
+            return render(request, "accounts/suspended.html", {"customer": self.ticket.customer}, status=403)
         return super().dispatch(request, *args, **kwargs)
 
     def tickets(self) -> TicketQuerySet:
@@ -95,10 +86,9 @@ class TicketView(PrivateView):
 
 
 class TicketForms(PostingForm, TicketView):
-    """A page of a ticket with a form; its key carries the ticket's number."""
+    """Serve a page of a ticket with a form; its key carries the ticket's number."""
 
     def form_name(self) -> str:
-        """Return the number of the ticket."""
         return self.ticket.number
 
     def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
@@ -114,7 +104,7 @@ class TicketForms(PostingForm, TicketView):
 
 
 class TicketPage(TicketForms):
-    """The ticket's page with its composer; also what a post that was refused shows again."""
+    """Show the ticket's page with its composer, also after a post that was refused."""
 
     def find(self, number: str) -> Ticket:
         """Return the ticket; `continued_by` is the number of the ticket that continues it, if the person sees it."""
@@ -126,7 +116,6 @@ class TicketPage(TicketForms):
         return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
-        """Return the composer of this ticket; «Enviar y confirmar» needs no text."""
         is_confirming = bool(args) and "resolved" in self.request.POST
         return InformationForm(*args, is_waiting=self.ticket.is_waiting, is_confirming=is_confirming, **options)
 
@@ -155,18 +144,17 @@ class TicketPage(TicketForms):
 
 
 class Detail(TicketPage):
-    """The ticket."""
+    """Show the ticket."""
 
     url_name = "detail"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the ticket's page, with the draft that waits for it, if there is one."""
         return self.show_form()
 
 
 class AddInformation(TicketPage):
-    """The customer's message (M11, M13), or his message with the confirmation (M15)."""
+    """Add the customer's message (M11, M13), or close the ticket with it (M15)."""
 
     url_name = "add_information"
     http_method_names = ["post"]
@@ -176,7 +164,6 @@ class AddInformation(TicketPage):
         return super().after_login(number) + "#responder"
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Write the message; or show the page again with the draft kept."""
         self.require_writer()
         return self.receive_form()
 
@@ -219,21 +206,19 @@ class AddInformation(TicketPage):
 
 
 class Confirm(TicketView):
-    """«Confirmar que se resolvió» (M15): GET shows, POST decides."""
+    """Close a ticket by «Confirmar que se resolvió» (M15): GET shows the question, POST closes."""
 
     url_name = "confirm"
     writes = True
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the question, with the ticket it is about."""
         self.require_writer()
         if self.ticket.is_closed:
             return redirect("tickets:detail", number=self.ticket.number)
         return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Close the ticket; saying it twice is harmless."""
         self.require_writer()
         try:
             operations.confirm_resolved(self.ticket.pk, author=self.actor.user)
@@ -246,7 +231,7 @@ class Confirm(TicketView):
 
 
 class FollowUp(TicketForms):
-    """«El problema sigue»: a new ticket that continues a closed one (M12)."""
+    """Open by «El problema sigue» a new ticket that continues a closed one (M12)."""
 
     url_name = "follow_up"
     writes = True
@@ -257,23 +242,19 @@ class FollowUp(TicketForms):
         return reverse("tickets:follow_up", args=[number])
 
     def form(self, *args: Any, **options: Any) -> FollowUpForm:
-        """Return the form of what is still wrong."""
         return FollowUpForm(*args, **options)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form; a ticket that is not closed is answered on its own page."""
         self.require_writer()
         if not self.ticket.is_closed:
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open the ticket; or show the form again with everything kept."""
         self.require_writer()
         return self.receive_form()
 
     def perform(self, form: FollowUpForm, key: FormKey) -> str:
-        """Open the ticket that continues this one."""
         return reverse("tickets:created", args=[self.open_follow_up(self.arguments(form, key)).number])
 
     def page(self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "") -> HttpResponse:
@@ -282,13 +263,12 @@ class FollowUp(TicketForms):
 
 
 class Created(TicketView):
-    """«Recibimos su ticket»: number and what follows (M10). A plain page that survives a reload."""
+    """Show «Recibimos su ticket»: the number and what follows (M10). It survives a reload."""
 
     url_name = "created"
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the number, where it was sent, and what follows."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
 

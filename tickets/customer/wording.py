@@ -1,4 +1,4 @@
-"""How a ticket's state and turn are said to the customer (M14–M16); one place for pages and lists."""
+"""Say a ticket's state and turn to the customer (M14–M16); one place for pages and lists."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from tickets.models import Ticket
 
 
 class Turn(NamedTuple):
-    """Whose turn it is, as a title and a sentence."""
+    """Say whose turn it is, as a title and a sentence."""
 
     title: str
     text: str
@@ -70,11 +70,11 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
 
 def _describe_end(ticket: Ticket) -> Turn:
     """Return the card of a closed ticket: why it closed, and how to continue."""
-    on = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
-    on += "la conversación queda enlazada."
+    text = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
+    text += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
-        return Turn(f"Se cerró porque pasaron más de {calendar.describe_reply_time()} sin respuesta", on)
-    return Turn("Se cerró porque se confirmó que quedó resuelto", on)
+        return Turn(f"Se cerró porque pasaron más de {calendar.describe_reply_time()} sin respuesta", text)
+    return Turn("Se cerró porque se confirmó que quedó resuelto", text)
 
 
 def describe_last_move(ticket: Ticket, assignee: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The agent's composer: a reply and an internal note with their files, and what happens on sending (M13–M16)."""
+"""Take what an agent composes: a reply and an internal note with their files, and what happens on sending (M13–M16)."""
 
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from factureya.core.models import Attachment
 from factureya.core.refusals import Refused
 from tickets import operations
 from tickets.desk.pages import require_agent
-from tickets.desk.timeline import Entry, message_anchor, newer_than, note_anchor
+from tickets.desk.timeline import Entry, message_anchor, note_anchor, select_newer
 from tickets.models import Note, Ticket
 
 REPLY, NOTE = "respuesta", "nota"
@@ -37,7 +37,7 @@ _WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"),
 
 
 class ComposerForm(FilesMixin):
-    """What an agent writes: a reply and an internal note, each with its own text and files; `kind` says which is sent.
+    """Ask what an agent writes: a reply and an internal note, each with text and files; `kind` says which is sent.
 
     A reply says what happens on sending; a note moves neither state nor clock (M13).
     """
@@ -98,14 +98,14 @@ class ComposerForm(FilesMixin):
 
 @dataclass
 class Tab:
-    """One of the two tabs: the one-time key of what is written there, and the files kept under it."""
+    """Hold one of the two tabs: the one-time key of what is written there, and the files kept under it."""
 
     key: FormKey
     files: list[Attachment]
 
 
 class Composer:
-    """The form with its two tabs and what the agent chose beside it; a posted one can be sent.
+    """Hold the form with its two tabs and what the agent chose beside it; a posted one can be sent.
 
     Whatever button of the ticket's page is pressed, the whole form arrives: what is not sent by it is kept in the
     session (`keep`) and shown again, so no word and no file is lost (M17).
@@ -167,12 +167,12 @@ class Composer:
         return cls(ticket, agent, form, reply, note)
 
     def send(self) -> str:
-        """Do it; the anchor of what was written, or empty with the reason among the form's errors."""
+        """Send the reply or write the note. Return its place on the page, or an empty text and why not in the form."""
         if not self.form.is_valid():
             return ""
         tab = self.note if self.form.is_note else self.reply
         try:
-            return self._note() if self.form.is_note else self._reply()
+            return self._write_note() if self.form.is_note else self._send_reply()
         except operations.NewerMessage as refusal:
             self.is_stale = True
             self.form.add_error(None, str(refusal))
@@ -205,22 +205,22 @@ class Composer:
         self.form.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
         self.fit_status()
         if self.is_stale:
-            self._put(seen=str(ticket.message_count))
+            self._set_fields(seen=str(ticket.message_count))
 
     def fit_status(self) -> None:
         """Move a reply that was written for a ticket that closed, with its files, into the note."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
-        self._put(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))
+        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))
         store.move_files(self.reply.key.key, self.note.key.key)
         self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the messages that the agent had not seen, when that is why nothing was sent."""
-        return newer_than(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
+        return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
-    def _put(self, **values: str) -> None:
+    def _set_fields(self, **values: str) -> None:
         """Change what the form shows, posted or not."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
@@ -229,7 +229,7 @@ class Composer:
             self.form.data = data
         self.form.initial.update(values)
 
-    def _reply(self) -> str:
+    def _send_reply(self) -> str:
         """Send the reply and return the place of the message on the page."""
         data = self.form.cleaned_data
         wait_reason, proposes_solution = AFTER[data["after"]]
@@ -245,7 +245,7 @@ class Composer:
         )
         return f"#{message_anchor(ticket.message_count)}"
 
-    def _note(self) -> str:
+    def _write_note(self) -> str:
         """Write the note and return its place on the page."""
         key = self.note.key.key
         operations.add_note(

@@ -1,4 +1,4 @@
-"""The tray: mails that wait for an agent, and how one of them is read safely, as text (M5, M6). Knows no HTTP.
+"""Read the tray: the mails that wait for an agent, as text, and the queue's line about mail (M5, M6).
 
 An agent of our own sees what became no message; what did is seen by whoever sees its ticket.
 """
@@ -47,7 +47,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class View:
-    """One of the tray's views."""
+    """Hold one of the tray's views."""
 
     slug: str
     label: str
@@ -95,7 +95,7 @@ FIRST_VIEW = VIEWS["cuarentena"]
 
 @dataclass(frozen=True)
 class Spot:
-    """Where in the tray an agent is: what the address says, allow-listed. Newest first; a mail's key is its place."""
+    """Hold where in the tray an agent is: what the address says, allow-listed; a mail's key is its place."""
 
     view: View = FIRST_VIEW
     cursor: keyset.Cursor | None = None

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Contact, User
 from tickets import policy
-from tickets.desk.queue import NOWHERE, Place, find_customers
+from tickets.desk.queue import MAX_QUERY, NOWHERE, Place, find_customers, may_be_key
 from tickets.models import Ticket
 
 MAX_COMPANIES, MAX_PEOPLE = 10, 30
@@ -66,13 +66,19 @@ def read_posted(request: HttpRequest) -> QueryDict | None:
 def contact_or_404(key: str) -> Contact:
     """Return the active contact with this key, or answer 404."""
     people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
-    contact = people.filter(user=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 18 else None
+    contact = people.filter(user=int(key)).first() if may_be_key(key) else None
     if contact is None:
         raise Http404
     return contact
 
 
-def find_contacts(query: str) -> list[Contact]:
+def read_search(request: HttpRequest, default: str = "") -> dict[str, Any]:
+    """Return what an agent searches for, as `query`, and the people it finds, as `contacts`."""
+    query = " ".join(request.GET.get("q", default).replace("\0", "").split())[:MAX_QUERY]
+    return {"query": query, "contacts": _find_contacts(query) if query else []}
+
+
+def _find_contacts(query: str) -> list[Contact]:
     """Find active people by the company's RFC, mail or name, or by their own mail; the list is bounded."""
     companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
     people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)

@@ -1,4 +1,4 @@
-"""The agent's queue: its views, search, filters and keyset pages (M3, M13–M15). Knows no HTTP.
+"""Read the agent's queue: its views, search, filters and keyset pages (M3, M13–M15).
 
 Every view has a partial index of its own (tickets/models/ticket.py); nothing counts all tickets and nothing skips rows.
 """
@@ -32,7 +32,7 @@ Condition = Callable[[TicketQuerySet, User], TicketQuerySet]
 
 @dataclass(frozen=True)
 class View:
-    """One of the queue's views: `slug` in the address, its condition, and how it is shown."""
+    """Hold one of the queue's views: `slug` in the address, its condition, and how it is shown."""
 
     slug: str
     label: str
@@ -115,7 +115,7 @@ SEARCH = View("", "Resultados", TEAM, "Nada encontrado.", lambda tickets, _user:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
+    """Hold where in the queue an agent is: what the address says, allow-listed. What is not known is as if absent."""
 
     view: View = FIRST_VIEW
     search: str = ""
@@ -133,7 +133,7 @@ class Place:
             view=SEARCH if search else VIEWS.get(params.get("vista", ""), default),
             search=search,
             category=category if category in Ticket.Category.values else "",
-            agent=agent if agent == NOBODY or _may_be_key(agent) else "",
+            agent=agent if agent == NOBODY or may_be_key(agent) else "",
             cursor=SOONEST_FIRST.read_from(params),
             row=SOONEST_FIRST.read(params.get("lugar", "")),
         )
@@ -236,9 +236,9 @@ def find_customers(text: str, limit: int) -> list[Customer]:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _may_be_key(text: str) -> bool:
-    """Return whether the text may be the primary key of a user."""
-    return text.isascii() and text.isdigit() and len(text) < 10
+def may_be_key(text: str) -> bool:
+    """Return whether a text from an address or a form may be a primary key."""
+    return text.isascii() and text.isdigit() and len(text) < 18
 
 
 def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:

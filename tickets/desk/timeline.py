@@ -22,7 +22,7 @@ MAX_ERROR = 160  # characters of what the mail server said
 
 @dataclass(frozen=True)
 class Delivery:
-    """One mail: its state as a sentence, whether that is bad news, and whether an agent can have it tried again."""
+    """Hold what became of one mail: its state as a sentence, and whether an agent can have it tried again."""
 
     pk: int
     text: str
@@ -32,7 +32,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the history: an event (`icon`, `text`), a message or a note (`anchor`, `author`, `blocks`, `files`)."""
+    """Hold a line of the history: an event (`icon`, `text`), a message or a note (`author`, `blocks`, `files`)."""
 
     at: datetime
     kind: str  # customer, staff, note, event
@@ -65,7 +65,7 @@ def read_history(ticket: Ticket) -> list[Entry]:
     return sorted(messages + notes + events, key=lambda entry: entry.at)
 
 
-def newer_than(entries: Sequence[Entry], seen: int) -> list[Entry]:
+def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
     """Return the public messages that came after the `seen`-th."""
     return [entry for entry in entries if entry.seq > seen]
 

@@ -1,4 +1,4 @@
-"""«Ticket por teléfono»: find who calls, then write down the problem for him (M3, M17)."""
+"""Serve «Ticket por teléfono»: find who calls, then write down the problem (M3, M17)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from accounts.web.mixins import PostingForm
 from factureya.core.models import Attachment
 from tickets import operations, policy
 from tickets.desk import queue
-from tickets.desk.pages import contact_or_404, find_contacts, page_context, require_agent, workspace_url
+from tickets.desk.pages import contact_or_404, page_context, read_search, require_agent, workspace_url
 from tickets.forms import TicketForm
 from tickets.models import Ticket
 
@@ -21,7 +21,7 @@ TITLE = "Ticket por teléfono"
 
 
 class PhoneForm(TicketForm):
-    """The customer's guided form, as an agent fills it in while he listens: the steps may be missing."""
+    """Ask what the customer's guided form asks, as an agent fills it in while he listens: the steps may be missing."""
 
     asks_steps = False
 
@@ -34,21 +34,18 @@ class PhoneForm(TicketForm):
 
 
 class PhoneTicket(PostingForm):
-    """The form of a ticket that an agent writes down for the contact who calls."""
+    """Show the form of a ticket that an agent writes down for the contact who calls, and open the ticket."""
 
     def __init__(self, request: HttpRequest, agent: User, contact: Contact) -> None:
         self.request, self.user, self.contact = request, agent, contact
 
     def form_name(self) -> str:
-        """Return the name of the form of a ticket by phone."""
         return "telefono"
 
     def form(self, *args: Any, **options: Any) -> PhoneForm:
-        """Return the guided form."""
         return PhoneForm(*args, **options)
 
     def initial(self) -> dict[str, Any]:
-        """Return no choice of an impact."""
         return {"impact": None}
 
     def may_show(self, fields: dict[str, str]) -> bool:
@@ -56,7 +53,6 @@ class PhoneTicket(PostingForm):
         return fields.get("contacto") == str(self.contact.user_id)
 
     def perform(self, form: PhoneForm, key: FormKey) -> str:
-        """Open the ticket in the name of the contact."""
         ticket = operations.open_ticket(
             author=self.contact.user,
             customer=self.contact.customer,
@@ -94,6 +90,5 @@ def phone_ticket(request: HttpRequest) -> HttpResponse:
 
 def _show_search(request: HttpRequest) -> HttpResponse:
     """Show a bounded list of people to choose from, by RFC, mail or name."""
-    query = " ".join(request.GET.get("q", "").replace("\0", "").split())[: queue.MAX_QUERY]
-    context = page_context(request, TITLE, query=query, contacts=find_contacts(query) if query else [])
+    context = page_context(request, TITLE, **read_search(request))
     return TemplateResponse(request, "admin/tickets/phone_search.html", context)

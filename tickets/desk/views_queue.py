@@ -1,4 +1,4 @@
-"""The queue's page, and giving several tickets to somebody at once (M3, M13–M15)."""
+"""Serve the queue's page, and give several tickets to somebody at once (M3, M13–M15)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ MYSELF = "yo"
 
 @dataclass(frozen=True)
 class Row:
-    """A ticket as the queue shows it."""
+    """Hold a ticket as the queue shows it."""
 
     ticket: Ticket
     url: str
@@ -85,7 +85,7 @@ def assign_selected(request: HttpRequest) -> HttpResponse:
     agent = require_agent(request)
     place = queue.Place.parse(request.POST.dict())
     back = redirect(queue_url(place))
-    keys = [key for key in request.POST.getlist("elegido") if key.isascii() and key.isdigit() and len(key) < 18]
+    keys = [key for key in request.POST.getlist("elegido") if queue.may_be_key(key)]
     chosen = list(Ticket.objects.visible_to(agent).filter(pk__in=keys[: queue.PAGE_ROWS]).only("number"))
     if not chosen:
         messages.warning(request, "Elija al menos un ticket.")

@@ -1,4 +1,4 @@
-"""Two steps an agent takes on a page of their own, because they cannot be taken back: GET shows, POST decides.
+"""Serve two steps of an agent that cannot be taken back, each on a page of its own: GET shows, POST decides.
 
 The customer confirmed by phone (M15), and a ticket goes to another provider (M3). And the buttons of a failed mail and
 of a held close.
@@ -33,7 +33,7 @@ from tickets.models import Ticket
 
 
 class ChoiceForm(PortalForm):
-    """One choice out of a short list; `missing` is said when none is taken or it is not of the list."""
+    """Ask for one choice out of a short list; `missing` is said when none is taken or it is not of the list."""
 
     def __init__(self, label: str, choices: list[tuple[str, str]], missing: str, data: Any = None) -> None:
         super().__init__(data)

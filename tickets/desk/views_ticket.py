@@ -1,4 +1,4 @@
-"""The agent's page of a ticket: history, composer, properties, the customer's context (M3, M13–M16)."""
+"""Serve the agent's page of a ticket: history, composer, properties, the customer's context (M3, M13–M16)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def workspace(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def write(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send a reply or keep a note; when that can't be, the same page with the text, its files and the reason.
+    """Send a reply or keep a note; else show the same page with the text, its files and the reason.
 
     Properties that were changed beside the text are saved with it; what stands in the other tab stays there.
     """
@@ -47,7 +47,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
-    """Assign and classify. The state is not here: only answers and the customer move it."""
+    """Save assignee, category and impact; the state is moved by answers and the customer alone."""
     ticket = ticket_or_404(request, pk)
     back = redirect(workspace_url(pk, read_place(request).at(ticket)))
     keep_texts(request, ticket)
@@ -57,7 +57,7 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
-    """Do what was chosen in the lists beside the text; say why not. True unless something was wrong."""
+    """Save what was chosen in the lists beside the text, or say why not. Return True unless something was wrong."""
     agent, present = require_agent(request), str(ticket.assignee_id or "")
     category = _read_choice(request, "category", ticket.category)
     impact = _read_choice(request, "impact", str(ticket.impact))
@@ -145,7 +145,7 @@ def _build_property_choices(ticket: Ticket, agent: User, beside: dict[str, str])
 
 
 def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[Any, Any, bool]]:
-    """Return value, label, and whether it is chosen."""
+    """Return for each choice its value, its label, and whether it is chosen."""
     return [(value, label, str(value) == str(chosen)) for value, label in choices]
 
 

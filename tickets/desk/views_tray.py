@@ -1,6 +1,5 @@
-"""The tray's pages: the list, a mail as text, its original, and what an agent does with it (M5, M6, M16)."""
+"""Serve the tray's pages: the list, a mail as text, its original, and what an agent does with it (M5, M6, M16)."""
 
-import secrets
 from typing import Any
 
 from django import forms
@@ -11,9 +10,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from accounts.models import Contact, User
-from factureya.core import numbers
-from factureya.core.files import from_mail, store
+from accounts.models import User
+from factureya.core.files import store
 from factureya.core.files.sending import send_document
 from factureya.core.forms import PortalForm
 from factureya.core.mail import readings
@@ -26,23 +24,23 @@ from tickets.desk import mail_tray, queue
 from tickets.desk.mail_tray import Spot
 from tickets.desk.pages import (
     contact_or_404,
-    find_contacts,
     find_speakers,
     page_context,
     read_posted,
+    read_search,
     require_agent,
     workspace_url,
 )
 from tickets.desk.views_steps import ChoiceForm
 from tickets.forms import TicketForm
-from tickets.models import NUMBER_PREFIX, Ticket, chain_of
+from tickets.models import Ticket, chain_of
 
 NOBODY = "nota"  # the choice of a mail whose sender nobody made sure of
 UNREADABLE = "(El correo no se pudo leer. El original está guardado en la bandeja.)"
 
 
 class DiscardForm(PortalForm):
-    """Why a mail is put aside."""
+    """Ask why a mail is put aside."""
 
     reason = forms.CharField(
         label="¿Por qué se descarta?",
@@ -57,7 +55,7 @@ class DiscardForm(PortalForm):
 
 
 class MailTicketForm(TicketForm):
-    """What a mail does not say of itself: what it is about and how it hurts. Its words are its own."""
+    """Ask what a mail does not say: what it is about and how it hurts the customer."""
 
     asks_steps = False
 
@@ -89,7 +87,7 @@ def tray_page(request: HttpRequest) -> HttpResponse:
 
 def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a mail as text, never as HTML: who, when, what our server found out, and its words."""
-    return _show_mail(request, _mail_or_404(request, pk), DiscardForm())
+    return _show_mail(request, _mail_or_404(require_agent(request), pk), DiscardForm())
 
 
 def download_original(request: HttpRequest, pk: int) -> HttpResponse:
@@ -97,7 +95,7 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
 
     The untouched bytes leave by `manage.py export_mail` alone.
     """
-    inbound = _mail_or_404(request, pk)
+    inbound = _mail_or_404(require_agent(request), pk)
     content = readings.read_for_download(inbound)
     if not content:
         raise Http404("Este correo no se pudo leer y su original no se entrega aquí. Pídalo a quien opera el sistema.")
@@ -107,7 +105,8 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
 
 def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
     """Put the mail aside with a reason; it stays stored."""
-    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
     form = DiscardForm(request.POST)
     if form.is_valid():
         try:
@@ -116,12 +115,13 @@ def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(_tray_url(Spot.of_mail(inbound)))
         except Refused as refusal:
             form.add_error(None, str(refusal))
-    return _show_mail(request, _mail_or_404(request, pk), form)
+    return _show_mail(request, _mail_or_404(agent, pk), form)
 
 
 def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
     """Add the mail to a ticket: as the words of a contact whom the agent made sure of, or as a note (M16)."""
-    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
     ticket = _find_ticket(request, agent)
     if ticket is None:
         messages.warning(request, "Revise el número: no hay un ticket suyo con él. Se ve como FY-7K4M-92Q0.")
@@ -136,15 +136,8 @@ def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            words = _TicketText(inbound)
-            operations.link_mail(
-                ticket.pk,
-                agent=agent,
-                inbound_pk=pk,
-                body=words.body,
-                files=words.kept.files,
-                contact=people.get(form.cleaned_data["chosen"]),
-            )
+            contact = people.get(form.cleaned_data["chosen"])
+            operations.link_mail(ticket.pk, agent=agent, inbound_pk=pk, contact=contact, **_read_words(inbound))
             messages.success(request, f"El correo se agregó a {ticket.number}.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
         except Refused as refusal:
@@ -155,7 +148,8 @@ def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
 
 def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     """Open a ticket of a contact whom the agent made sure of: first who, then what it is about (M5, M10)."""
-    inbound, agent = _find_tray_mail(request, pk), _require_tray_agent(request)
+    agent = _require_tray_agent(request)
+    inbound = _mail_or_404(agent, pk)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
     if not chosen:
         return _show_search(request, inbound)
@@ -165,17 +159,8 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            words = _TicketText(inbound)
-            ticket = operations.open_from_mail(
-                pk,
-                agent=agent,
-                contact=contact.user,
-                subject=form.cleaned_data["subject"],
-                body=words.body,
-                category=form.cleaned_data["category"],
-                impact=form.cleaned_data["impact"],
-                files=words.kept.files,
-            )
+            words = {**form.cleaned_data, **_read_words(inbound)}
+            ticket = operations.open_from_mail(pk, agent=agent, contact=contact.user, **words)
             messages.success(request, f"Se abrió {ticket.number} con el correo.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
         except Refused as refusal:
@@ -187,15 +172,13 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-class _TicketText:
-    """What of a mail goes into a ticket: the same words and files as if it had been taken by itself."""
-
-    def __init__(self, inbound: InboundMessage) -> None:
-        reading = mail_tray.read_mail(inbound)
-        draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
-        files = readings.read_files(reading, inbound.raw) if reading and reading.files else []
-        self.kept = from_mail.store_files(files, draft=draft)
-        self.body = mail_in.join_mail_text(reading.own_words, reading.text, self.kept) if reading else UNREADABLE
+def _read_words(inbound: InboundMessage) -> dict[str, Any]:
+    """Return the text and the files that a mail adds to a ticket, the same as if it had been taken by itself."""
+    reading = mail_tray.read_mail(inbound)
+    if reading is None:
+        return {"body": UNREADABLE, "files": ()}
+    kept = mail_in.store_files(inbound, readings.read_files(reading, inbound.raw) if reading.files else [])
+    return {"body": mail_in.join_mail_text(reading.own_words, reading.text, kept), "files": kept.files}
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
@@ -206,19 +189,9 @@ def _require_tray_agent(request: HttpRequest) -> User:
     return agent
 
 
-def _mail_or_404(request: HttpRequest, pk: int) -> InboundMessage:
+def _mail_or_404(agent: User, pk: int) -> InboundMessage:
     """Return a mail that this person may read, or answer 404 (M16)."""
-    return _get_mail(mail_tray.visible_to(require_agent(request)), pk)
-
-
-def _find_tray_mail(request: HttpRequest, pk: int) -> InboundMessage:
-    """Return a mail that our own desk may decide about; the operation asks whether it still waits."""
-    return _get_mail(mail_tray.visible_to(_require_tray_agent(request)), pk)
-
-
-def _get_mail(mails: mail_tray.Mails, pk: int) -> InboundMessage:
-    """Return the mail with this key, or answer 404."""
-    inbound = mails.filter(pk=pk).first()
+    inbound = mail_tray.visible_to(agent).filter(pk=pk).first()
     if inbound is None:
         raise Http404("No hay un correo con esa dirección para usted.")
     return inbound
@@ -227,19 +200,13 @@ def _get_mail(mails: mail_tray.Mails, pk: int) -> InboundMessage:
 def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
     """Return the agent's ticket with the number that was written, or None."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
-    try:
-        number = numbers.parse_number(NUMBER_PREFIX, written)
-    except numbers.InvalidNumber:
-        return None
-    return Ticket.objects.visible_to(agent).filter(number=number).first()
+    return Ticket.objects.visible_to(agent).find_by_number(written)
 
 
 def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
     """Show people to choose from; at first those whom the sender's address names."""
-    query = " ".join(request.GET.get("q", inbound.sender).replace("\0", "").split())
-    query = query[: queue.MAX_QUERY]
-    contacts: list[Contact] = find_contacts(query) if query else []
-    context = _build_context(request, inbound, "Abrir un ticket", query=query, contacts=contacts)
+    search = read_search(request, inbound.sender)
+    context = _build_context(request, inbound, "Abrir un ticket", **search)
     return TemplateResponse(request, "admin/tickets/mail_search.html", context)
 
 

@@ -1,4 +1,4 @@
-"""What the queue says about a ticket in words: whether it is late, since when somebody waits."""
+"""Say in words what the queue shows of a ticket: whether it is late, since when somebody waits."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ SOON = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Goal:
-    """The *Meta*: what is due, in words; `css` marks what is late or soon, beside the words."""
+    """Hold the *Meta*: what is due, in words; `css` marks what is late or soon, beside the words."""
 
     text: str
     detail: str = ""

@@ -1,4 +1,4 @@
-"""What is said in a ticket: public messages, internal notes, and their files (M16, M17)."""
+"""Store what is said in a ticket: public messages, internal notes, and their files (M16, M17)."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tickets.models.ticket import Ticket
 
 
 class Message(models.Model):
-    """A public message of a ticket: the customer reads it. Never changed, never deleted."""
+    """Store a public message of a ticket, which the customer reads; it is never changed and never deleted."""
 
     class Side(models.TextChoices):
         CUSTOMER = "customer", "Cliente"
@@ -41,7 +41,7 @@ class Message(models.Model):
 
 
 class Note(models.Model):
-    """An internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
+    """Store an internal note: a model of its own, so that nothing of the customer's can list it (M16)."""
 
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="notes", verbose_name="ticket")
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="autor")
@@ -59,7 +59,7 @@ class Note(models.Model):
 
 
 class TicketFileQuerySet(models.QuerySet["TicketFile"]):
-    """Questions about files."""
+    """Select files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
         """Select the files of visible tickets; files of notes are for staff only (M16)."""
@@ -68,7 +68,7 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
 
 
 class TicketFile(models.Model):
-    """A file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
+    """Store a file of a public message or of an internal note; its ticket's policy decides who may fetch it."""
 
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="files", verbose_name="ticket")
     message = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="files")

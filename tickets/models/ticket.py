@@ -1,4 +1,4 @@
-"""The ticket itself: its columns, what the database refuses, and the indexes of its lists (M10, M12–M16)."""
+"""Store the ticket itself: its columns, what the database refuses, and the indexes of its lists (M10, M12–M16)."""
 
 import unicodedata
 from typing import Any
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import Customer, Provider, User
-from factureya.core import clock
+from factureya.core import clock, numbers
 from factureya.core.models import Chained, InboundMessage, OutboxMessage
 
 NUMBER_PREFIX = "FY"
@@ -15,7 +15,7 @@ MAX_SEARCH_WORDS = 200  # characters
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
-    """Questions about tickets."""
+    """Select tickets: those a person may see, and those that a sweep must act on."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
         """Select the tickets this person may see (M3, M16).
@@ -34,6 +34,13 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         mine = self.filter(customer_id=membership.customer_id)
         return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
 
+    def find_by_number(self, text: str) -> "Ticket | None":
+        """Return the ticket with the tracking number that a person wrote, or None."""
+        try:
+            return self.filter(number=numbers.parse_number(NUMBER_PREFIX, text)).first()
+        except numbers.InvalidNumber:
+            return None
+
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
         """Select waiting tickets without a reminder that close by `instant` and are not held (M15)."""
         return self.filter(
@@ -47,7 +54,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
 
 class Ticket(Chained):
-    """One problem of one customer, from *Abierto* to *Cerrado* (M10, M12–M16)."""
+    """Store one problem of one customer, from *Abierto* to *Cerrado* (M10, M12–M16)."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Abierto"
@@ -77,7 +84,7 @@ class Ticket(Chained):
         OTHER = "other", "Otro tema del servicio"
 
     class HoldReason(models.TextChoices):
-        """Why a ticket does not close by silence until an agent says so."""
+        """Say why a ticket does not close by silence until an agent says so."""
 
         BOUNCE = "bounce", "Un correo al cliente no se entregó"
         FLIPS = "flips", "El cliente escribió muchas veces en una hora"

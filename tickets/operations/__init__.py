@@ -1,4 +1,4 @@
-"""The ticket's life: every change of a ticket is one of these functions, in the order a ticket lives them.
+"""Change tickets: every change of a ticket is one of these functions.
 
 Each opens a transaction, locks the ticket's row, re-reads it, asks whether the verb applies and whether the person
 may; then writes the change, exactly one Event, and the mails into the outbox, all or nothing.

@@ -1,4 +1,4 @@
-"""What the operations share: the lock they hold, the message they write, and the two clocks they move."""
+"""Share what the operations need: the lock they hold, the message they write, and the two clocks they move."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,36 +76,36 @@ class NewMessage:
         if not self.body.strip():
             raise Incomplete(message)
 
-    def repeats(self, ticket: Ticket) -> bool:
+    def is_repeated(self, ticket: Ticket) -> bool:
         """Return whether this form was received before, for this ticket, from this person, with this text.
 
         Raises FormUsed when the form's key was used for anything else, so that no second text is lost.
         """
-        first = self._first()
+        first = self._find_first_use()
         if first is not None and first != self._identity(ticket):
             raise FormUsed
-        return first is not None or self._confirmed(ticket)
+        return first is not None or self._was_confirmed(ticket)
 
     def was_received(self, ticket: Ticket) -> bool:
         """Return whether this form was received before; a key that was used for anything else counts as no."""
-        return self._first() == self._identity(ticket) or self._confirmed(ticket)
+        return self._find_first_use() == self._identity(ticket) or self._was_confirmed(ticket)
 
     def is_used(self) -> bool:
         """Return whether a message or a note carries the form's key."""
-        return self._first() is not None
+        return self._find_first_use() is not None
 
     def _identity(self, ticket: Ticket) -> tuple[int, int, str]:
         """Return the ticket, the author and the text, by which two posts of a form are compared."""
         return ticket.pk, self.author.pk, self.body
 
-    def _first(self) -> tuple[int, int, str] | None:
+    def _find_first_use(self) -> tuple[int, int, str] | None:
         """Return the ticket, the author and the text of the first form with this key, or None."""
         if self.form_key is None:
             return None
         written = self.model._default_manager.filter(form_key=self.form_key)
         return written.values_list("ticket_id", "author_id", "body").first()
 
-    def _confirmed(self, ticket: Ticket) -> bool:
+    def _was_confirmed(self, ticket: Ticket) -> bool:
         """Return whether an event carries the key; a confirmation without a text leaves no message."""
         if self.form_key is None or self.body:
             return False
@@ -129,7 +129,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that `touch` made room for. Raises IntegrityError when the form's key is used."""
+    """Insert the public message that `touch_ticket` made room for. Raises IntegrityError for a used form key."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -197,7 +197,7 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
         raise
 
 
-def save_moved(ticket: Ticket) -> None:
+def save_ticket(ticket: Ticket) -> None:
     """Write every column that an operation may move."""
     ticket.save(update_fields=_MOVED)
 
@@ -280,11 +280,11 @@ def queue_reminder(ticket: Ticket) -> None:
     if require_closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
     event = audit.record("ticket.reminder_queued", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
-    ticket.reminder = notifications.reminder(ticket, event)
+    ticket.reminder = notifications.send_reminder(ticket, event)
     ticket.save(update_fields=["closes_at", "queue_at", "reminder"])
 
 
-def owe_reply(ticket: Ticket, since: datetime) -> None:
+def set_reply_due(ticket: Ticket, since: datetime) -> None:
     """Set when our reply is due, in hours of attention from the oldest unanswered message."""
     if ticket.reply_due_at is None:
         hours = settings.FIRST_REPLY_BUSINESS_HOURS

@@ -1,4 +1,4 @@
-"""What only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
+"""Do what only mail does to a ticket: voided and held closes, bounces, robots (M6, M15)."""
 
 from accounts.models import User
 from factureya.core import audit
@@ -17,11 +17,11 @@ from tickets.operations._common import (
     format_instant,
     hold_close,
     locked,
-    owe_reply,
     release_held_close,
     reminder_before,
     require_closes_at,
-    save_moved,
+    save_ticket,
+    set_reply_due,
     stop_waiting,
 )
 
@@ -41,8 +41,8 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
         stop_waiting(ticket)
         ticket.closed_at = ticket.closed_reason = None
         ticket.voided_by, ticket.touched_at = inbound, now()
-        owe_reply(ticket, inbound.received_at)
-        save_moved(ticket)
+        set_reply_due(ticket, inbound.received_at)
+        save_ticket(ticket)
         event = audit.record(
             "ticket.close_voided",
             ticket,
@@ -53,8 +53,8 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
             before=CLOSED,
             after=ticket.status,
         )
-        _forget_closed_mail(ticket)
-        notifications.close_voided(ticket, event, inbound)
+        _drop_close_mail(ticket)
+        notifications.announce_voided_close(ticket, event, inbound)
     return ticket
 
 
@@ -63,7 +63,7 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         if ticket.status == WAITING:
             hold_close(ticket, HoldReason.BOUNCE)
-            save_moved(ticket)
+            save_ticket(ticket)
         audit.record(
             "ticket.mail_bounced",
             ticket,
@@ -96,12 +96,12 @@ def release_close(pk: int, *, agent: User) -> Ticket:
         reason = ticket.close_held_reason
         if reason == HoldReason.FLIPS:
             stop_waiting(ticket)
-            owe_reply(ticket, now())
+            set_reply_due(ticket, now())
         else:
             release_held_close(ticket)
             ticket.closes_at = max(require_closes_at(ticket), now() + reminder_before())
             ticket.queue_at = ticket.closes_at
-        save_moved(ticket)
+        save_ticket(ticket)
         audit.record(
             "ticket.close_released",
             ticket,
@@ -128,8 +128,8 @@ def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
     return ticket
 
 
-def _forget_closed_mail(ticket: Ticket) -> None:
+def _drop_close_mail(ticket: Ticket) -> None:
     """Drop the mail «Se cerró sin respuesta» if it is still queued."""
-    told = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
-    for mail in told.only("pk"):
+    mails = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
+    for mail in mails.only("pk"):
         outbox.drop_mail(mail.pk)

@@ -1,4 +1,4 @@
-"""How a ticket ends: the customer confirms, or is silent for more than 3 days after a reminder. No third way (M15)."""
+"""End a ticket: the customer confirms, or is silent for more than 3 days after a reminder. No third way (M15)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ from tickets.operations._common import (
     reminder_before,
     reminder_lookahead,
     require_closes_at,
-    save_moved,
+    save_ticket,
     write_message,
 )
 
@@ -52,7 +52,7 @@ def confirm_resolved(
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
-        if not new_message.repeats(ticket):
+        if not new_message.is_repeated(ticket):
             message = write_message(ticket, new_message) if body or files else None
             event = _close_ticket(
                 ticket,
@@ -65,7 +65,7 @@ def confirm_resolved(
                 form_key=form_key,
             )
             if message is not None:  # «confirmo, pero…»: whoever had the ticket reads it
-                notifications.new_message(ticket, event, message)
+                notifications.notify_assignee(ticket, event, message)
     return ticket
 
 
@@ -165,7 +165,7 @@ def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, in
     ticket.touched_at = ticket.queue_at = instant
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
-    save_moved(ticket)
+    save_ticket(ticket)
     event = audit.record(verb, ticket, actor=actor, before=before, after=CLOSED, reason=reason, **data)
-    notifications.closed(ticket, event)
+    notifications.announce_close(ticket, event)
     return event

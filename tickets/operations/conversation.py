@@ -1,4 +1,4 @@
-"""What is said in a ticket: our answer, the customer's information, internal notes (M11, M13–M16)."""
+"""Write what is said in a ticket: our answer, the customer's information, internal notes (M11, M13–M16)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,8 +27,8 @@ from tickets.operations._common import (
     format_instant,
     hold_close,
     locked,
-    owe_reply,
-    save_moved,
+    save_ticket,
+    set_reply_due,
     start_waiting,
     stop_waiting,
     write_message,
@@ -56,7 +56,7 @@ def answer(
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        if not new_message.repeats(ticket):
+        if not new_message.is_repeated(ticket):
             new_message.require_text("Escriba la respuesta al cliente.")
             _check_reason(ticket, wait_reason, proposes_solution)
             if seen is not None and seen != ticket.message_count:
@@ -85,7 +85,7 @@ def add_information(
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
         policy.require(policy.may_write_as_customer(author, ticket), "Este ticket no es de su empresa.")
-        if not new_message.repeats(ticket):
+        if not new_message.is_repeated(ticket):
             if not files:
                 new_message.require_text("Escriba la información que quiere agregar.")
             _write_information(ticket, new_message, agent)
@@ -102,7 +102,7 @@ def add_note(
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key, model=Note)
     with locked(pk, OPEN, WAITING, CLOSED, new_message=new_message) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
-        if not new_message.repeats(ticket):
+        if not new_message.is_repeated(ticket):
             new_message.require_text("Escriba la nota.")
             note = add_internal_note(ticket, new_message)
             audit.record("ticket.note_added", ticket, actor=agent, note=note.pk)
@@ -118,8 +118,8 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
         hold_close(ticket, HoldReason.FLIPS)
     else:
         stop_waiting(ticket)
-    owe_reply(ticket, message.created_at)
-    save_moved(ticket)
+    set_reply_due(ticket, message.created_at)
+    save_ticket(ticket)
     event = audit.record(
         "ticket.information_held" if is_held else "ticket.information_added",
         ticket,
@@ -130,7 +130,7 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
         channel=new_message.channel,
         **new_message.trace,
     )
-    notifications.new_message(ticket, event, message)
+    notifications.notify_assignee(ticket, event, message)
 
 
 def _turned_too_often(ticket: Ticket) -> bool:
@@ -169,7 +169,7 @@ def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | No
     ticket.first_replied_at = ticket.first_replied_at or message.created_at
     if wait_reason is not None:
         start_waiting(ticket, wait_reason, message.created_at, proposes_solution)
-    save_moved(ticket)
+    save_ticket(ticket)
     event = audit.record(
         "ticket.answered",
         ticket,
@@ -181,4 +181,4 @@ def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | No
         asks_confirmation=ticket.asks_confirmation,
         closes_at=format_instant(ticket.closes_at),
     )
-    notifications.answered(ticket, event, message)
+    notifications.send_answer(ticket, event, message)

@@ -1,4 +1,4 @@
-"""What the desk does without a word to the customer: who has a ticket, what it is about (M3). Moves no clock."""
+"""Do what the desk does without a word to the customer: who has a ticket, what it is about (M3). Moves no clock."""
 
 from accounts.models import Customer, Provider, User
 from factureya.core import audit

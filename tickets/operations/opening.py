@@ -1,4 +1,4 @@
-"""How a ticket begins: a new one, or one that continues a closed one (M10, M12)."""
+"""Begin a ticket: a new one, or one that continues a closed one (M10, M12)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from factureya.core import audit, numbers
 from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage
-from factureya.core.refusals import FormUsed
+from factureya.core.refusals import FormUsed, NotAllowed
 from tickets import notifications, policy
 from tickets.models import NUMBER_PREFIX, Message, Ticket, searchable
 from tickets.operations._common import (
@@ -23,7 +23,7 @@ from tickets.operations._common import (
     Side,
     add_message,
     locked,
-    owe_reply,
+    set_reply_due,
     touch_ticket,
 )
 
@@ -136,7 +136,7 @@ def _open_under_number(
         follows=follows.number if follows else None,
         **new_message.trace,
     )
-    announce = notifications.followed_up if follows else notifications.opened
+    announce = notifications.announce_follow_up if follows else notifications.announce_ticket
     announce(ticket, event, new_message.inbound)
     return ticket
 
@@ -152,7 +152,7 @@ def _lock_place_of_author(author: User, customer: Customer) -> int:
     place = held.filter(user=author, customer=customer, user__is_active=True)
     provider = place.values_list(Subquery(own), flat=True).first()
     if provider is None:
-        raise policy.NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
+        raise NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
     return int(provider)
 
 
@@ -170,7 +170,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
         **fields,
     )
     touch_ticket(ticket, new_message)
-    owe_reply(ticket, instant)
+    set_reply_due(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
 
@@ -185,7 +185,7 @@ def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Tick
     first = Message.objects.select_related("ticket").filter(form_key=new_message.form_key).first()
     if first is None:
         return None
-    wanted = (1, new_message.author.pk, new_message.body, follows.pk if follows else None)
-    if (first.seq, first.author_id, first.body, first.ticket.follows_id) != wanted:
+    expected = (1, new_message.author.pk, new_message.body, follows.pk if follows else None)
+    if (first.seq, first.author_id, first.body, first.ticket.follows_id) != expected:
         raise FormUsed
     return first.ticket

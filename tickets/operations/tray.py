@@ -1,4 +1,4 @@
-"""What an agent does with a mail of the tray: adds it to a ticket, opens one from it, or discards it (M5, M6).
+"""Do what an agent decides about a mail of the tray: add it to a ticket, open one from it, or discard it (M5, M6).
 
 A mail of the tray proves nothing. It becomes the customer's words only when an agent names the contact who sent it,
 having made sure; else it is an internal note. Each decision is taken once and is an event of the mail.

@@ -1,4 +1,4 @@
-"""The side bar of the admin's pages."""
+"""Render the side bar of the admin's pages."""
 
 from itertools import groupby
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rows of the customer's list, lines of a ticket's history, and the text of a message."""
+"""Render rows of the customer's list, lines of a ticket's history, and the text of a message."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -142,7 +142,7 @@ def test_the_database_has_the_last_word_on_a_key(monkeypatch: pytest.MonkeyPatch
     """Two forms with one key on two tickets at one instant: neither sees the other before it writes (test_races)."""
     ticket, other, agent = make_ticket(), make_ticket(), make_agent()
     operations.add_note(ticket.pk, agent=agent, **FORM)
-    monkeypatch.setattr(_common.NewMessage, "repeats", lambda _message, _ticket: False)
+    monkeypatch.setattr(_common.NewMessage, "is_repeated", lambda _message, _ticket: False)
     before = traces()
     with pytest.raises(operations.FormUsed):
         operations.add_note(other.pk, agent=agent, **FORM)
@@ -154,8 +154,8 @@ def test_another_fault_is_not_taken_for_a_used_form(monkeypatch: pytest.MonkeyPa
     """What the database refuses for another reason is a fault of ours and is not hidden."""
     ticket, agent = make_ticket(), make_agent()
     before = traces()
-    monkeypatch.setattr(notifications, "answered", fault)
-    monkeypatch.setattr(notifications, "opened", fault)
+    monkeypatch.setattr(notifications, "send_answer", fault)
+    monkeypatch.setattr(notifications, "announce_ticket", fault)
     with pytest.raises(IntegrityError, match="planted"):
         operations.answer(ticket.pk, agent=agent, wait_reason="detail", **FORM)
     for key in ("k", None):

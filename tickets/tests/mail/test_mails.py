@@ -85,7 +85,7 @@ def replied() -> OutboxMessage:
 
 def link_asked() -> OutboxMessage:
     ticket = make_ticket(WAITING, requester=ana())
-    notifications.link_requested(ticket, ticket.requester, "key")
+    notifications.send_link(ticket, ticket.requester, "key")
     return last(ticket, "link")
 
 
@@ -146,8 +146,8 @@ def test_what_every_mail_has(kind: str):
 @pytest.mark.parametrize("kind", sorted(NOTICES))
 def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
     inbound = make_inbound()
-    notifications.unproven_sender("x@ejemplo.mx", inbound)
-    notifications.forged_sender("x@ejemplo.mx", "ana@ocaso.mx", inbound)
+    notifications.notify_unproven_sender("x@ejemplo.mx", inbound)
+    notifications.warn_of_forgery("x@ejemplo.mx", "ana@ocaso.mx", inbound)
     message = OutboxMessage.objects.get(kind=f"tickets/{kind}")
     assert message.body.startswith("Qué sigue: ")
     assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body

@@ -17,7 +17,7 @@ from factureya.core.mail import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
 from factureya.testing.people import make_agent, make_staff
 from factureya.testing.tickets import make_ticket
-from tickets import checks, operations, tasks
+from tickets import apps, operations, tasks
 from tickets.desk import wording
 from tickets.models import Ticket
 
@@ -177,9 +177,9 @@ def test_the_days_are_a_setting(settings: Any):
     ],
 )
 def test_settings_that_would_break_the_promise_are_refused(name: str, value: Any, fault: str, settings: Any):
-    assert checks.times() == []
+    assert apps.check_times() == []
     setattr(settings, name, value)
-    assert [error.id for error in checks.times()] == [fault]
+    assert [error.id for error in apps.check_times()] == [fault]
 
 
 # -- What moves the clock and what does not ----------------------------------------------------------
