@@ -168,7 +168,8 @@ def _find_visible(user: Any, text: str) -> Ticket | None:
 def _join_answers(fields: dict[str, str]) -> str:
     """Return all that was written in the guided form as the text of a message (M11)."""
     told = [fields.get(name, "").strip() for name in ("subject", "description", "steps")]
-    expected, folio = fields.get("expected", "").strip(), fields.get("cfdi_uuid", "").strip()
+    expected = fields.get("expected", "").strip()
     told += [f"{message_text.EXPECTED}:\n{expected}"] if expected else []
-    told += [f"Folio fiscal: {folio}"] if folio else []
+    facts = Ticket(**{name: fields.get(name, "").strip() for name in Ticket.FACTS}).facts
+    told += [f"{label}: {value}" for label, value in facts]
     return "\n\n".join(part for part in told if part)

@@ -34,7 +34,7 @@ _NOT_MOVED = {
     "category",
     "impact",
     "channel",
-    "cfdi_uuid",
+    *Ticket.FACTS,
     "follows",
     "opened_at",
 }
