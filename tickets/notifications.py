@@ -17,7 +17,8 @@ from tickets.models import Message, Ticket
 
 REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
-NEW_MESSAGE = "tickets/new_message"  # to the agent
+NEW_MESSAGE = "tickets/new_message"
+TO_AGENT = (NEW_MESSAGE,)  # every other mail goes to the customer
 REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
