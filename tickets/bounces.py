@@ -32,7 +32,7 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
     # Asked again here: two servers may report the same mail at the same instant.
     unmarked = OutboxMessage.objects.filter(pk=sent.pk, bounced_at__isnull=True)
     if unmarked.update(bounced_at=now()):
-        if ticket and sent.kind != notifications.NEW_MESSAGE:  # that one went to an agent
+        if ticket and sent.kind not in notifications.TO_AGENT:
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
         outbox.handle_undelivered(sent)  # first: it locks what the mail is about, and then people
         accounts.mail_bounced(sent.to, mail=sent.key)

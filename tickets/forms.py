@@ -148,10 +148,15 @@ class TicketForm(FilesMixin):
             "subject": data["subject"],
             "category": data["category"],
             "impact": data["impact"],
-            "cfdi_uuid": data["cfdi_uuid"],
             "body": body,
             "files": self.kept,
+            **{name: data[name] for name in Ticket.FACTS},
         }
+
+    @property
+    def facts(self) -> list[forms.BoundField]:
+        """Return the inputs of Ticket.FACTS."""
+        return [self[name] for name in Ticket.FACTS]
 
 
 class InformationForm(FilesMixin):

@@ -25,7 +25,8 @@ from tickets.models import NUMBER_PREFIX, Message, Ticket
 
 REMINDER = "tickets/reminder"
 CLOSED = "tickets/closed"
-NEW_MESSAGE = "tickets/new_message"  # to the agent
+NEW_MESSAGE = "tickets/new_message"
+TO_AGENT = (NEW_MESSAGE,)  # every other mail goes to the customer
 _ROOT = "tickets.thread"
 _PLUS = "tickets.reply-to"
 _PRINTABLE = re.compile(r"[!-;=?-~]{1,200}")  # what may stand between < and > in a header of ours

@@ -12,6 +12,7 @@ from factureya.core.models import InboundMessage, OutboxMessage
 from factureya.testing.mails import mail
 from factureya.testing.people import make_contact, make_customer, own_provider
 from tickets.models import Ticket
+from tickets.notifications import TO_AGENT
 
 AUTHSERV = "mx.factureya.com"
 ANA = "ana@ejemplo.mx"
@@ -53,7 +54,7 @@ def last_inbound() -> InboundMessage:
 
 def to_customers() -> list[OutboxMessage]:
     """Return every mail that went to customers and strangers."""
-    return list(OutboxMessage.objects.exclude(kind="tickets/new_message").order_by("pk"))
+    return list(OutboxMessage.objects.exclude(kind__in=TO_AGENT).order_by("pk"))
 
 
 def trusted(patched: Any) -> None:

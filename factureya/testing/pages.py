@@ -22,6 +22,8 @@ ANSWERS = {
     "description": "Dice CFDI40147.",
     "steps": "Entré a Nueva factura\n2) Di clic en Timbrar",
 }
+# A value for each of Ticket.FACTS.
+FACTS = {"cfdi_uuid": "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"}
 
 
 def log_in(client: Client, user: User) -> None:

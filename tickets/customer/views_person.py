@@ -6,13 +6,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from factureya.core.typed import choose_kept_fields
 
 from accounts.models import User
 from accounts.web import form_memory
 from accounts.web.form_memory import FormKey
 from accounts.web.mixins import PostingForm, PrivateView, login_keeping_draft
 from factureya.core.files import store
+from factureya.core.forms import choose_kept_fields
 from factureya.core.models import Attachment
 from tickets import message_text, operations
 from tickets.customer import my_tickets, similar_tickets, wording
@@ -151,6 +151,6 @@ def _join_answers(fields: dict[str, str]) -> str:
     parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
     if expected := answers.get("expected"):
         parts.append(f"{message_text.EXPECTED}:\n{expected}")
-    if folio := answers.get("cfdi_uuid"):
-        parts.append(f"Folio fiscal: {folio}")
+    facts = Ticket(**{name: answers.get(name, "") for name in Ticket.FACTS}).facts
+    parts += [f"{label}: {value}" for label, value in facts]
     return "\n\n".join(filter(None, parts))

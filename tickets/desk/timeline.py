@@ -118,7 +118,7 @@ def _event_entries(event: Event, delivery_of: dict[str, Delivery]) -> list[Entry
 
 def _read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
     """Return the mails to the ticket's customer by the hash of the event that caused each; one query."""
-    mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind=notifications.NEW_MESSAGE)
+    mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind__in=notifications.TO_AGENT)
     shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")
     return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in shown.order_by("pk")}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.text import capfirst
 
 from accounts.models import Customer, Provider, User
 from factureya.core import clock, numbers
@@ -93,6 +94,9 @@ class Ticket(Chained):
         QUESTION = 1, "Es una duda o consulta"
         DIFFICULT = 2, "Puedo facturar, pero con dificultad"
         BLOCKED = 3, "No puedo facturar"
+
+    # Short texts that are typed when a ticket is opened; the forms ask for each and the pages show it.
+    FACTS = ("cfdi_uuid",)
 
     number = models.CharField("número de seguimiento", max_length=12, unique=True)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="tickets", verbose_name="empresa")
@@ -254,6 +258,12 @@ class Ticket(Chained):
     def chain(self) -> str:
         """Return the name of the ticket's event chain."""
         return chain_of(self.number)
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the label and the value of each of FACTS that was typed."""
+        typed = [(field, getattr(self, field.name)) for field in self._meta.fields if field.name in self.FACTS]
+        return [(capfirst(str(field.verbose_name)), value) for field, value in typed if value]
 
     @property
     def is_open(self) -> bool:

@@ -24,8 +24,9 @@ WaitReason, ClosedReason, HoldReason = Ticket.WaitReason, Ticket.ClosedReason, T
 
 # `save` writes every other column: what a ticket is, an operation of its own changes.
 _NOT_MOVED = (
-    "id number customer requester provider subject search_words category impact channel cfdi_uuid follows opened_at"
-).split()
+    *"id number customer requester provider subject search_words category impact channel follows opened_at".split(),
+    *Ticket.FACTS,
+)
 _MOVED = [field.name for field in Ticket._meta.concrete_fields if field.name not in _NOT_MOVED]
 
 

@@ -121,7 +121,7 @@ def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         mails = OutboxMessage.objects.filter(about=ticket.chain, pk=mail_pk)
-        mail = mails.exclude(kind=notifications.NEW_MESSAGE).only("key", "kind", "to").first()
+        mail = mails.exclude(kind__in=notifications.TO_AGENT).only("key", "kind", "to").first()
         if mail is None or not outbox.retry(mail.pk):
             raise WrongStatus("Ese correo ya no espera un reintento.")
         audit.record("ticket.mail_retried", ticket, actor=agent, mail=mail.key, kind=mail.kind, to=mail.to)

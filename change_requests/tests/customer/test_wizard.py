@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from change_requests import operations
+from change_requests.kinds import registry
 from change_requests.models import FormalRequest
 from factureya.core.clock import now
 from factureya.core.files import store
@@ -175,6 +176,16 @@ def test_another_representative_is_asked_for_with_the_instrument(ana, cast):
     assert "Beto Luna Paz" in review
     assert "Apoderado" in review
     assert send(ana, step(folio, "review"), confirm="on").url == step(folio, "sent")
+
+
+@pytest.mark.clause("M7", "M19")
+@pytest.mark.parametrize("kind", registry.KINDS, ids=lambda kind: kind.choice)
+def test_every_kind_has_a_page_for_its_data(ana, kind):
+    folio = start(ana, "acceso" if kind.form == FormalRequest.Form.ACCESS else "cambio", kind.code)
+    page = ana.get(step(folio, "data"))
+    assert page.status_code == 200
+    form = page.context["form"]
+    assert all(f'name="{name}"' in page.content.decode() for name in form.fields)
 
 
 @pytest.mark.clause("M7")

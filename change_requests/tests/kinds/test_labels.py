@@ -1,10 +1,15 @@
-"""What a request is called (M7, M19)."""
+"""Which kinds there are, and what a request is called (M7, M19)."""
+
+import importlib
+import pkgutil
 
 import pytest
 
 from accounts.models.representatives import compose_line
+from change_requests import kinds
+from change_requests.kinds.base import RequestKind
 from change_requests.kinds.fields import find_row
-from change_requests.kinds.registry import find_title
+from change_requests.kinds.registry import KINDS, find_title
 from change_requests.kinds.values import show_day
 
 
@@ -12,29 +17,40 @@ def item(field: str, old: str = "", new: str = "", asset: str = "location") -> d
     return {"asset": asset, "field": field, "old": old, "new": new}
 
 
+TITLES = [
+    ("change", "change", [item("rfc")], "Cambio de RFC"),
+    (
+        "change",
+        "change",
+        [item("fiscal_address"), item("phone"), item("registered_email")],
+        "Cambio de domicilio fiscal, teléfono y correo registrado",
+    ),
+    ("change", "change", [item("phone"), item("representative")], "Cambio de teléfono y representante legal"),
+    ("change", "change", [], "Cambio de información"),
+    ("change", "baja", [item("status")], "Baja del servicio"),
+    ("access", "alta", [item("full_name", new="Rosa Paredes")], "Alta de Rosa Paredes"),
+    ("access", "alta", [], "Alta"),
+    ("access", "baja", [item("contact", "beto@x.mx")], "Baja de acceso de beto@x.mx"),
+    ("access", "clave", [item("password", "beto@x.mx")], "Cambio de clave de beto@x.mx"),
+    ("access", "clave", [], "Cambio de clave"),
+]
+
+
 @pytest.mark.clause("M7", "M19")
-@pytest.mark.parametrize(
-    ("form", "kind", "items", "expected"),
-    [
-        ("change", "change", [item("rfc")], "Cambio de RFC"),
-        (
-            "change",
-            "change",
-            [item("fiscal_address"), item("phone"), item("registered_email")],
-            "Cambio de domicilio fiscal, teléfono y correo registrado",
-        ),
-        ("change", "change", [item("phone"), item("representative")], "Cambio de teléfono y representante legal"),
-        ("change", "change", [], "Cambio de información"),
-        ("change", "baja", [item("status")], "Baja del servicio"),
-        ("access", "alta", [item("full_name", new="Rosa Paredes")], "Alta de Rosa Paredes"),
-        ("access", "alta", [], "Alta"),
-        ("access", "baja", [item("contact", "beto@x.mx")], "Baja de acceso de beto@x.mx"),
-        ("access", "clave", [item("password", "beto@x.mx")], "Cambio de clave de beto@x.mx"),
-        ("access", "clave", [], "Cambio de clave"),
-    ],
-)
+@pytest.mark.parametrize(("form", "kind", "items", "expected"), TITLES)
 def test_title(form, kind, items, expected):
     assert find_title(form, kind, items) == expected
+
+
+def test_every_kind_stands_in_the_list_and_has_its_title_above():
+    for module in pkgutil.iter_modules(kinds.__path__, f"{kinds.__name__}."):
+        importlib.import_module(module.name)
+    written, waiting = set(), [RequestKind]
+    while waiting:
+        waiting += (children := waiting.pop().__subclasses__())
+        written |= {child for child in children if "code" in vars(child)}
+    assert {type(kind) for kind in KINDS} == written
+    assert {(form, kind) for form, kind, _, _ in TITLES} == {(kind.form, kind.code) for kind in KINDS}
 
 
 def test_values_are_said_in_words():

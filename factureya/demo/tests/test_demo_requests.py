@@ -8,6 +8,7 @@ from django.test import TestCase, override_settings
 
 from accounts.models import User
 from change_requests.control import inbox
+from change_requests.kinds.registry import KINDS
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
 from factureya.core import audit
 from factureya.core.models import OutboxMessage
@@ -44,6 +45,11 @@ class TestDemo(TestCase):
         } <= there
         owners = InformationAsset.objects.exclude(code=ACCESS).values_list("owner__email", flat=True)
         assert set(owners) == {"fabian@demo.example"}
+
+    @pytest.mark.clause("M7", "M19")
+    def test_a_request_of_every_kind(self) -> None:
+        there = set(FormalRequest.objects.values_list("form", "kind"))
+        assert there == {(kind.form, kind.code) for kind in KINDS}
 
     @pytest.mark.clause("M21")
     def test_something_waits_for_every_office(self) -> None:

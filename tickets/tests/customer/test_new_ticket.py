@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.operations import join_company
 from accounts.web import form_memory
 from factureya.core.models import Attachment
-from factureya.testing.pages import ANSWERS, key_in, log_in, png, statements, text_of
+from factureya.testing.pages import ANSWERS, FACTS, key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_agent, make_contact, make_customer, make_user
 from factureya.testing.tickets import make_ticket
 from tickets import operations
@@ -286,6 +286,22 @@ def test_who_is_no_customer_is_told_where_to_go(client, make, path):
 def test_the_fiscal_folio_is_kept_in_one_form(send):
     loose = "6f1c2a907b3e4d529abc0123456789ab"
     assert _sent(send(cfdi_uuid=loose)).cfdi_uuid == "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_is_asked_for_and_shown(client, send, name):
+    assert f'name="{name}"' in client.get(URL).content.decode()
+    ticket = _sent(send(**FACTS))
+    assert getattr(ticket, name) == FACTS[name]
+    assert FACTS[name] in text_of(client.get(f"/tickets/{ticket.number}/"))
+
+
+@pytest.mark.clause("M11")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_goes_with_the_text_to_another_ticket(client, send, ana, name):
+    other = make_ticket(requester=ana, subject="Error CFDI40147 al timbrar")
+    assert FACTS[name] in client.get(send(agregar_a=other.number, **FACTS).url).content.decode()
 
 
 @pytest.mark.clause("M10")

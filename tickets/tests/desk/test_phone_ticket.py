@@ -5,7 +5,7 @@ import pytest
 from accounts.models import Office
 from factureya.core.models import Attachment
 from factureya.testing.desk import QUEUE, agent_in, page_of, third_party_in
-from factureya.testing.pages import ANSWERS, key_in, log_in, png, statements, text_of
+from factureya.testing.pages import ANSWERS, FACTS, key_in, log_in, png, statements, text_of
 from factureya.testing.people import make_contact, make_customer, make_staff
 from factureya.testing.tickets import mails_about
 from tickets.models import Message, Ticket
@@ -73,6 +73,16 @@ def test_a_ticket_by_phone_names_the_caller_and_the_agent(client, caller):
     again = client.post(PHONE, data | {"files": []})
     assert again["Location"] == first["Location"]
     assert Ticket.objects.count() == 1
+
+
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize("name", Ticket.FACTS)
+def test_every_fact_is_asked_for_and_shown(client, caller, name):
+    agent_in(client)
+    form = client.get(PHONE, {"contacto": caller.pk})
+    assert f'name="{name}"' in form.content.decode()
+    client.post(PHONE, ANSWERS | FACTS | {"contacto": caller.pk, "key": key_in(form)})
+    assert FACTS[name] in text_of(client.get(page_of(Ticket.objects.get())))
 
 
 @pytest.mark.clause("M17")

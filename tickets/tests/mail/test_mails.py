@@ -111,6 +111,7 @@ MAILS: dict[str, Callable[[], OutboxMessage]] = {
     "link": link_asked,
     "void": voided,
 }
+TO_CUSTOMER = [kind for kind in MAILS if f"tickets/{kind}" not in notifications.TO_AGENT]
 # To addresses that nobody has proven: about no ticket, see test_spoof.py.
 NOTICES = {"unproven", "forged"}
 
@@ -119,6 +120,12 @@ NOTICES = {"unproven", "forged"}
 def test_every_template_is_sent_by_an_operation():
     folder = Path(django_settings.BASE_DIR) / "templates/mail/tickets"
     assert {*MAILS, *NOTICES} == {path.stem for path in folder.glob("[!_]*.txt")}
+
+
+@pytest.mark.clause("M6", "M16")
+@pytest.mark.parametrize("kind", MAILS)
+def test_a_mail_to_an_agent_is_listed_as_such(kind: str):
+    assert User.objects.get(email=MAILS[kind]().to).is_staff == (kind not in TO_CUSTOMER)
 
 
 def test_a_missing_variable_would_be_seen():
@@ -137,7 +144,7 @@ def test_what_every_mail_has(kind: str):
         assert "&" not in part.replace("&c", "")  # nothing was escaped as HTML
         assert not re.search(r"<\w|\{[{%]|None|\b(tú|tu|tus|puedes|tienes)\b", part)
     assert "\n\n\n" not in message.body
-    if kind != "new_message":
+    if kind in TO_CUSTOMER:
         assert "01 800 63 22 887 y 01 (222) 403 4091" in message.body
         assert "de 9:00 a 14:00 y de 15:00 a 19:00 h" in message.body
 
@@ -156,7 +163,7 @@ def test_a_notice_says_what_is_next_and_names_no_ticket(kind: str):
 
 
 @pytest.mark.clause("M16")
-@pytest.mark.parametrize("kind", [kind for kind in MAILS if kind != "new_message"])
+@pytest.mark.parametrize("kind", TO_CUSTOMER)
 def test_the_link_opens_this_ticket_for_this_person(kind: str):
     message = MAILS[kind]()
     (token,) = re.findall(r"http://testserver/enlace/([^/\s]+)/", message.body)

@@ -13,7 +13,7 @@ from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, 
 from factureya.testing.mails import mail
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
 from factureya.testing.tickets import mails_about, make_ticket
-from tickets import operations
+from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket, TicketFile
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5")]
@@ -165,7 +165,7 @@ def test_reply_to_sender_and_cc_give_nothing_and_get_nothing(ana: User):
     operations.answer(ticket.pk, agent=agent, body="¿Cuál?", wait_reason="detail")
     deliver(proven("El 301", Subject=f"RE: {ticket.number}", Cc=STRANGER))
     assert {message.author for message in ticket.messages.filter(side="customer")} == {ana}
-    told = OutboxMessage.objects.exclude(kind="tickets/new_message")
+    told = OutboxMessage.objects.exclude(kind__in=notifications.TO_AGENT)
     assert {mail.to for mail in told} == {ANA}
     for mail_out in told:
         assert STRANGER not in f"{mail_out.body}{mail_out.headers}"
