@@ -23,15 +23,14 @@ from factureya.core.clock import now
 from factureya.core.mail import own_links
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
-from factureya.testing.inbound_mails import AUTHSERV, deliver
+from factureya.testing.inbound_mails import AUTHSERV, bounce_of, deliver
 from factureya.testing.pages import log_in
-from factureya.testing.people import make_customer, make_staff, make_superuser
-from factureya.testing.raw_sql import bare, copy_statement, execute, refused_by, sqlite_only, update
-from factureya.testing.request_histories import Cast, Form, Kind, Status, make
-from factureya.testing.requests import decide, make_request, officer, own_assets
+from factureya.testing.people import Cast, make_customer, make_staff, make_superuser, own_assets
+from factureya.testing.raw_sql import copy_statement, execute, execute_bare, refused_by, sqlite_only, update
+from factureya.testing.request_histories import Form, Kind, Status, make
+from factureya.testing.requests import decide, make_request, officer
 from factureya.testing.tickets import make_ticket
 from tickets import links as ticket_links
-from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
@@ -135,7 +134,7 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
 
 @pytest.mark.clause("M8")
 def test_a2c_powers_that_ended_confirm_nothing(client: Client):
-    cast = Cast(ana=request_histories.representative_for(days=1))
+    cast = Cast(ana=request_histories.representative_for(days=0))
     formal = make(cast, Status.SUBMITTED)
     link = f"/solicitudes/confirmar/{_token(formal)}/"
     with clock.at(now() + timedelta(hours=47)):
@@ -381,7 +380,7 @@ def test_a_contacts_mail_is_changed_by_nobody(cast: Cast):
 
 @sqlite_only
 @pytest.mark.clause("M1")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_contacts_account_is_not_replaced(cast: Cast, run: Any):
     sql, params = copy_statement(User, cast.ana.pk, "INSERT OR REPLACE", id=cast.ana.pk, email="ladron@ejemplo.mx")
     with refused_by("accounts_user_no_replace"):

@@ -30,7 +30,7 @@ def log_in(client: Client, user: User) -> None:
 
 
 def text_of(response: Any) -> str:
-    """What a person reads on the page's main part: tags out, spaces joined."""
+    """Return what a person reads on the page's main part: without tags, with single spaces."""
     html = response.content.decode()
     match = re.search(r"<main.*?</main>", html, re.DOTALL)
     return (
@@ -42,21 +42,21 @@ def text_of(response: Any) -> str:
 
 
 def key_in(response: Any) -> str:
-    """The one-time key of the page's form."""
+    """Return the one-time key of the page's form."""
     match = re.search(r'name="key" value="([^"]+)"', response.content.decode())
     assert match, "no form on the page"
     return match.group(1)
 
 
 def hidden_in(response: Any) -> dict[str, str]:
-    """The page's form as a browser sends it: its key, and what was reviewed where it has that."""
+    """Return the page's form as a browser sends it: its key, and what was reviewed where it has that."""
     found = re.findall(r'name="(key|seen)" value="([^"]+)"', response.content.decode())
     assert found, "no form on the page"
     return dict(found)
 
 
 def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUploadedFile:
-    """A small image as a browser uploads it."""
+    """Return a small image as a browser uploads it."""
     data = BytesIO()
     Image.new("RGB", size, "teal").save(data, "PNG")
     return SimpleUploadedFile(name, data.getvalue(), "image/png")
@@ -64,7 +64,7 @@ def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUplo
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
+    """Collect the statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
     found: list[str] = []
     with CaptureQueriesContext(connection) as context:
         yield found

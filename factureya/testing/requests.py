@@ -24,7 +24,7 @@ from change_requests.models import (
 )
 from factureya.core import numbers
 from factureya.core.clock import now
-from factureya.testing.people import make_representative, make_staff
+from factureya.testing.people import make_representative, make_staff, own_assets
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "El motivo con el que se decide, completo."
@@ -33,17 +33,8 @@ WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
 
 
 def officer(office: str, name: str = "") -> User:
-    """A member of staff who holds that office."""
+    """Make a member of staff who holds that office."""
     return make_staff(office, full_name=name)
-
-
-def own_assets(owner: User | None = None) -> User:
-    """Give every asset but access an owner; returns him."""
-    owner = owner or officer(Office.INFORMATION_OWNER, "Fabián Dueño")
-    InformationAsset.objects.exclude(code=ACCESS).update(
-        owner=owner, alternate=None, alternate_from=None, alternate_until=None
-    )
-    return owner
 
 
 def make_request(
@@ -57,7 +48,7 @@ def make_request(
     freeze: timedelta = timedelta(0),
     **columns: Any,
 ) -> FormalRequest:
-    """A request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
+    """Write a request in `status` (draft, submitted, verifying, in_approval or approved) for new values by field.
 
     Approved means decided by the owner of the assets and a security officer, with an implementer designated, and
     executable after `freeze`.
@@ -83,7 +74,7 @@ def make_request(
 
 
 def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> RequestRevision:
-    """The next revision, of a draft or returned request, and the assets it touches.
+    """Write the next revision, of a draft or returned request, and the assets it touches.
 
     The representative's old value is the line of whoever asks; `content` replaces parts of the payload.
     """
@@ -103,7 +94,7 @@ def revise(request: FormalRequest, new: dict[str, str], **content: Any) -> Reque
 
 
 def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = None, **content: Any) -> RequestRevision:
-    """Only the row of the next revision, with other `columns` or another `content` where told."""
+    """Write only the row of the next revision, with other `columns` or another `content` where told."""
     whole = payload.build(
         **{
             "folio": request.folio,
@@ -131,12 +122,12 @@ def write_revision(request: FormalRequest, *, columns: dict[str, Any] | None = N
 
 
 def current_revision(request: FormalRequest) -> RequestRevision:
-    """The revision that is being decided."""
+    """Return the revision that is being decided."""
     return request.revisions.get(no=request.revision_no)
 
 
 def items_of(request: FormalRequest) -> list[dict[str, str]]:
-    """The current revision's items."""
+    """Return the current revision's items."""
     items: list[dict[str, str]] = json.loads(current_revision(request).payload)["items"]
     return items
 
@@ -150,7 +141,7 @@ def decide(
     assignment: RoleAssignment | None = None,
     **changes: Any,
 ) -> Decision:
-    """A decision on the current revision, with the slots it fills."""
+    """Write a decision on the current revision, with the approvals it gives."""
     revision = current_revision(request)
     decision = Decision.objects.create(
         **{
@@ -175,7 +166,7 @@ def decide(
 
 
 def designate(request: FormalRequest, implementer: User | None = None, **changes: Any) -> User:
-    """Name the implementer; returns him."""
+    """Name the implementer and return him."""
     implementer = implementer or officer(Office.IMPLEMENTER, "Gina Implementa")
     security = officer(Office.SECURITY_OFFICER)
     for name, value in {
@@ -190,7 +181,7 @@ def designate(request: FormalRequest, implementer: User | None = None, **changes
 
 
 def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execution:
-    """The row that opens an execution of the current revision by the designated implementer."""
+    """Write the row that opens an execution of the current revision by the designated implementer."""
     revision = current_revision(request)
     return Execution.objects.create(
         **{
@@ -206,7 +197,7 @@ def attempt(request: FormalRequest, result: str = "ok", **changes: Any) -> Execu
 
 
 def carry_out(request: FormalRequest) -> Customer:
-    """Execute an approved change of columns; returns the company, as it is now."""
+    """Execute an approved change of columns; return the company as it is now."""
     attempt(request)
     customer = Customer.objects.get(pk=request.customer_id)
     for item in items_of(request):
@@ -222,7 +213,7 @@ def carry_out(request: FormalRequest) -> Customer:
 
 
 def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
-    """A waiver of segregation for this implementer, not yet designated."""
+    """Write a waiver of segregation for this implementer, not yet designated."""
     return Waiver.objects.create(
         **{
             "request": request,
@@ -240,7 +231,7 @@ def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
 
 
 def _assets(request: FormalRequest) -> list[InformationAsset]:
-    """The assets that this form may touch."""
+    """Return the assets that this form may touch."""
     return list(
         InformationAsset.objects.filter(code=ACCESS)
         if request.is_access
@@ -249,7 +240,7 @@ def _assets(request: FormalRequest) -> list[InformationAsset]:
 
 
 def _on_file(request: FormalRequest, field: str) -> str:
-    """Today's value of a field; of the fields of an alta there is none."""
+    """Return today's value of a field; of the fields of an alta there is none."""
     if request.is_access:
         return ""
     if field == "representative":

@@ -29,7 +29,7 @@ PLAIN = "Content-Type: text/plain; charset=utf-8\n\n"
 
 @dataclass(frozen=True)
 class Sample:
-    """A mail as bytes, what becomes of it, and what is read from it; None is not looked at."""
+    """Hold a mail as bytes, what becomes of it, and what is read from it; None is not looked at."""
 
     raw: bytes
     disposition: str = NEW

@@ -21,8 +21,15 @@ from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.testing import access_control, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.requests import own_assets
+from factureya.testing.people import (
+    Cast,
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    make_superuser,
+    own_assets,
+)
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import links, operations
 from tickets.models import Ticket, TicketFile
@@ -88,9 +95,7 @@ def strangers_mail() -> InboundMessage:
 
 def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
     """Ana's request, in approval and with Gina designated, and its file."""
-    cast = request_histories.Cast(
-        people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
-    )
+    cast = Cast(people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"])
     file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
     formal = request_operations.add_evidence(request_histories.draft(cast).pk, actor=cast.ana, files=[file])
     for status in request_histories.ORDER[1 : request_histories.ORDER.index("in_approval") + 1]:

@@ -13,8 +13,8 @@ from change_requests.models import FormalRequest
 from change_requests.tests.control.test_control_pages import act, browser, look, status_of
 from factureya.core.clock import now
 from factureya.testing.pages import text_of
-from factureya.testing.people import make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, Cast, make, seen, unguarded
+from factureya.testing.people import Cast, make_staff, make_superuser
+from factureya.testing.request_histories import NEW, WHY, make, seen, unguarded
 
 pytestmark = [pytest.mark.django_db]
 Status = FormalRequest.Status
@@ -74,7 +74,7 @@ def test_one_button_applies_what_was_approved(cast):
     assert customer.phone == "222 555 0199"
     text = text_of(look(cast.gina, request))
     assert "Qué se hizo" in text
-    assert "Gina Aplica" in text
+    assert "Gina Implementa" in text
     again = act(cast.gina, request, "execute")
     assert again.status_code == 409
     assert "esa acción ya no corresponde" in text_of(again)
@@ -100,7 +100,7 @@ def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
     waiver = {"implementer": hugo.pk, "reason": NO_SEGREGATION, "controls": CONTROLS, "checker": jorge.pk}
     page = browser(cast.elsa).get(reverse("control:waive", args=[request.folio]))
     assert "Hugo Desarrolla" in text_of(page)
-    assert "Gina Aplica" not in text_of(page).partition("Quién implementa")[2].partition("Por qué")[0]
+    assert "Gina Implementa" not in text_of(page).partition("Quién implementa")[2].partition("Por qué")[0]
     short = act(cast.elsa, request, "waive", **{**waiver, "reason": "Urge mucho."})
     assert "al menos 50 caracteres" in text_of(short)
     done = act(cast.elsa, request, "waive", **waiver)

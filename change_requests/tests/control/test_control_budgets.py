@@ -1,8 +1,6 @@
 """The officers' pages' query budgets: equal for 3 requests and 300 (style.md, habit 13)."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,10 +10,10 @@ from accounts.models import Office
 from accounts.models.representatives import compose
 from change_requests import operations
 from change_requests.models import ACCESS, Clarification, FormalRequest, InformationAsset
-from factureya.bench.sweep import recorded
 from factureya.core.clock import now
-from factureya.testing.people import make_representative
-from factureya.testing.request_histories import WHY, Cast, make, seen
+from factureya.testing.budgets import budget, statements
+from factureya.testing.people import Cast, make_representative
+from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import decide, make_request, officer
 
 pytestmark = pytest.mark.django_db
@@ -27,23 +25,6 @@ Status = FormalRequest.Status
 @pytest.fixture
 def cast() -> Cast:
     return Cast()
-
-
-def statements(send: Callable[[], Any]) -> list[str]:
-    """The statements of one page: session and user included, savepoints not."""
-    with recorded() as found:
-        answer = send()
-    assert answer.status_code == 200
-    texts = [text for text, _ in found]
-    for text in texts:
-        assert "OFFSET" not in text
-    return texts
-
-
-def budget(few: list[str], many: list[str], most: int) -> None:
-    """Both pages sent the same number of statements, within the budget."""
-    assert len(few) == len(many), "\n".join(["few:", *few, "many:", *many])
-    assert len(many) <= most, "\n".join(many)
 
 
 def fill(cast: Cast, count: int) -> None:

@@ -9,11 +9,11 @@ from django.db import connection
 from accounts.models import Office, RoleAssignment, User
 from change_requests.models import Decision, DecisionSlot, FormalRequest, InformationAsset
 from factureya.core.clock import now
-from factureya.testing.people import make_staff, make_superuser
+from factureya.testing.people import make_staff, make_superuser, own_assets
 from factureya.testing.raw_sql import (
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
@@ -28,7 +28,6 @@ from factureya.testing.requests import (
     designate,
     make_request,
     officer,
-    own_assets,
     revise,
 )
 
@@ -414,7 +413,7 @@ def test_the_pin_is_a_foreign_key():
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE", "UPDATE OR REPLACE"])
 def test_a_decision_is_not_replaced(formal: FormalRequest, elsa: User, verb: str, run: Any):
     decision = decide(formal, elsa, "security")

@@ -15,12 +15,13 @@ from factureya.testing.people import (
     make_representative,
     make_staff,
     make_superuser,
+    own_assets,
     represent,
 )
 from factureya.testing.raw_sql import (
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     insert,
     named,
     postgres_only,
@@ -37,7 +38,6 @@ from factureya.testing.requests import (
     designate,
     make_request,
     officer,
-    own_assets,
     waive,
 )
 
@@ -361,7 +361,7 @@ def test_an_execution_is_for_ever(approved: FormalRequest):
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_an_execution_is_not_replaced(approved: FormalRequest, run: Callable[..., None]):
     execution = attempt(approved)
     for keys in ({"id": execution.pk}, {}):
@@ -511,7 +511,7 @@ def test_only_a_representative_asks():
 
 @sqlite_only
 @pytest.mark.clause("M19")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("key", ["id", "folio", "form_key"])
 def test_a_request_is_not_replaced(key: str, run: Callable[..., None]):
     formal = make_request(form_key="clave")

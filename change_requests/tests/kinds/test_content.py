@@ -17,8 +17,7 @@ from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.request_histories import Cast
+from factureya.testing.people import Cast, make_contact, make_customer, make_representative, make_staff, make_superuser
 
 pytestmark = pytest.mark.django_db
 

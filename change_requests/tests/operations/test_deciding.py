@@ -16,8 +16,8 @@ from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import Cast, make_staff, make_superuser
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from change_requests.progress import Task, find_waiting
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import PASSWORD, make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import PASSWORD, Cast, make_staff, make_superuser, own_assets
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
 
@@ -273,7 +273,7 @@ def test_an_approver_who_could_not_any_more_sends_it_back(who, how):
     assert person.full_name in mail("sent_back", request).body
     heir = make_staff(office)
     if who == "fabian":
-        request_histories.own_assets(heir)
+        own_assets(heir)
     assert mail("your_turn", request)
     request = operations.approve(request.pk, actor=heir, reason=WHY, seen_hash=seen(request))
     assert request.status == Status.APPROVED

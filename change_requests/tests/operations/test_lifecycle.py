@@ -14,8 +14,8 @@ from change_requests.models import Evidence, FormalRequest, InformationAsset
 from factureya.core.files import store
 from factureya.core.models import Event, OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
-from factureya.testing.request_histories import WHY, Cast
+from factureya.testing.people import Cast, make_staff, make_superuser
+from factureya.testing.request_histories import WHY
 
 pytestmark = pytest.mark.django_db
 

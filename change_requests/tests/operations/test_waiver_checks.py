@@ -10,9 +10,9 @@ from change_requests.approvals import find_needed_approvals
 from change_requests.control import people
 from change_requests.models import FormalRequest, Waiver
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
+from factureya.testing.people import Cast, make_staff, make_superuser
 from factureya.testing.raw_sql import insert, refused_by, update
-from factureya.testing.request_histories import Cast, seen
+from factureya.testing.request_histories import seen
 from factureya.testing.requests import REASON, decide, make_request, officer, waive
 from factureya.testing.requests import designate as write_designation
 
