@@ -131,7 +131,7 @@ def test_search_by_folio_company_rfc_and_person(cast):
         request.folio.lower().replace("-", ""),
         cast.customer.rfc,
         f"empresa {name}",
-        "Ocaso",
+        "Robles",
         cast.ana.email,
         person,
     ):
