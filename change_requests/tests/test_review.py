@@ -25,10 +25,10 @@ from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, bounce_of, deliver
 from factureya.testing.pages import log_in
-from factureya.testing.people import Cast, make_customer, make_staff, make_superuser, own_assets
+from factureya.testing.people import Cast, give_office, make_customer, make_staff, make_superuser, own_assets
 from factureya.testing.raw_sql import copy_statement, execute, execute_bare, refused_by, sqlite_only, update
 from factureya.testing.request_histories import Form, Kind, Status, make
-from factureya.testing.requests import decide, make_request, officer
+from factureya.testing.requests import decide, make_request
 from factureya.testing.tickets import make_ticket
 from tickets import links as ticket_links
 
@@ -46,16 +46,12 @@ def _our_server(settings: Any) -> None:
     settings.MAIL_TRUSTED_AUTHSERV = AUTHSERV
 
 
-def give(user: User, office: str) -> RoleAssignment:
-    return RoleAssignment.objects.create(user=user, office=office, granted_by=make_superuser())
-
-
 # -- Who prepared a request doesn't carry it out (M24) -----------------------------------------------
 
 
 @pytest.mark.clause("M24")
 def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
-    give(cast.laura, Office.IMPLEMENTER)
+    give_office(cast.laura, Office.IMPLEMENTER)
     undoing = operations.revert(make(cast, Status.EXECUTED).pk, actor=cast.laura, reason=WHY)
     for reached in (Status.VERIFYING, Status.IN_APPROVAL):
         undoing = request_histories.step(cast, undoing, reached)
@@ -69,7 +65,7 @@ def test_who_prepared_a_revert_does_not_implement_it(cast: Cast):
 @pytest.mark.clause("M21", "M24")
 def test_a_revert_needs_an_implementer_besides_who_prepares_it(cast: Cast):
     done = make(cast, Status.EXECUTED)
-    give(cast.laura, Office.IMPLEMENTER)
+    give_office(cast.laura, Office.IMPLEMENTER)
     RoleAssignment.objects.filter(user=cast.gina).update(ends_at=now(), ended_by=make_superuser())
 
     with pytest.raises(operations.NoPeople, match="Implementador"):
@@ -394,7 +390,7 @@ def test_a_contacts_account_is_not_replaced(cast: Cast, run: Any):
 def test_a_decision_of_a_revoked_office_is_refused_also_backdated():
     own_assets()
     formal = make_request(Status.IN_APPROVAL, new={"phone": "222 555 0199"})
-    elsa = officer(Office.SECURITY_OFFICER, "Elsa Seguridad")
+    elsa = make_staff(Office.SECURITY_OFFICER, full_name="Elsa Seguridad")
     held = RoleAssignment.objects.get(user=elsa)
     RoleAssignment.objects.filter(pk=held.pk).update(ends_at=now(), ended_by=make_superuser())
 

@@ -4,25 +4,23 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from factureya.bench.sweep import recorded
+from factureya.testing.pages import statements
 
 CAPPED_COUNT = re.compile(r"COUNT\(\*\) FROM \(SELECT .*? LIMIT \d+\)")
 
 
-def statements(send: Callable[[], Any], status: int = 200) -> list[str]:
+def statements_of(send: Callable[[], Any], status: int = 200) -> list[str]:
     """Return the statements of one request, session and user included, savepoints not; none of them skips rows."""
-    with recorded() as found:
+    with statements() as found:
         answer = send()
     assert answer.status_code == status
-    texts = [text for text, _ in found]
-    for text in texts:
-        assert "OFFSET" not in text
-    return texts
+    assert not [text for text in found if "OFFSET" in text]
+    return found
 
 
 def capped_statements(send: Callable[[], Any], status: int = 200) -> list[str]:
     """Return the same, and require that none of them counts without a limit."""
-    texts = statements(send, status)
+    texts = statements_of(send, status)
     for text in texts:
         assert text.count("COUNT(") == len(CAPPED_COUNT.findall(text)), text
     return texts

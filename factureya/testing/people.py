@@ -74,10 +74,20 @@ def make_staff(office: str = Office.AGENT, *, provider: Provider | None = None, 
     """Make a member of staff who holds one office."""
     person = make_user(is_staff=True, **user)
     desk = office in {Office.AGENT, Office.THIRD_PARTY_AGENT, Office.SUPERVISOR}
-    RoleAssignment.objects.create(
-        user=person, office=office, provider=(provider or own_provider()) if desk else None, granted_by=make_superuser()
-    )
+    give_office(person, office, provider=(provider or own_provider()) if desk else None)
     return person
+
+
+def give_office(person: User, office: str, **columns: Any) -> RoleAssignment:
+    """Give a member of staff one more office."""
+    return RoleAssignment.objects.create(user=person, office=office, granted_by=make_superuser(), **columns)
+
+
+def make_hugo() -> User:
+    """Make Hugo, a developer who is an implementer too."""
+    hugo = make_staff(Office.IMPLEMENTER, full_name="Hugo Desarrolla")
+    give_office(hugo, Office.DEVELOPER)
+    return hugo
 
 
 def make_agent(**user: Any) -> User:

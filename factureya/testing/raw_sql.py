@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from accounts.models import Contact, Customer, Representative
-from factureya.core.models import Event
+from factureya.core.models import ChainHead, Event
 from tickets.models import Message, Note, Ticket, TicketFile
 
 SQLITE = connection.vendor == "sqlite"
@@ -27,10 +27,10 @@ def named(value: object) -> str:
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """Return every row of tickets, of formal requests, of the companies they are about, and every event."""
+    """Return every row of tickets, of formal requests, of the companies they are about, every event and chain."""
     kept: list[type[models.Model]] = [
         *apps.get_app_config("change_requests").get_models(),
-        *(Customer, Contact, Representative, Ticket, Message, Note, TicketFile, Event),
+        *(Customer, Contact, Representative, Ticket, Message, Note, TicketFile, Event, ChainHead),
     ]
     return [list(model._default_manager.order_by("pk").values()) for model in kept]
 
@@ -44,10 +44,11 @@ def refused_by(*names: str) -> Iterator[None]:
     assert everything() == before
 
 
-def execute(sql: str, *params: Any) -> None:
-    """Run one statement as it stands, in a transaction of its own; instants as Django stores them."""
+def execute(sql: str, *params: Any) -> list[Any]:
+    """Run one statement as it stands, in a transaction of its own; instants as Django stores them. Return its rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, [stored(value) for value in params])
+        return cursor.fetchall() if cursor.description else []
 
 
 def stored(value: Any) -> Any:

@@ -32,11 +32,6 @@ NEW = {"fiscal_address": "Calle Nueva 5, 72000 Puebla", "phone": "222 555 0199"}
 WAY = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
 
 
-def officer(office: str, name: str = "") -> User:
-    """Make a member of staff who holds that office."""
-    return make_staff(office, full_name=name)
-
-
 def make_request(
     status: str = Status.DRAFT,
     *,
@@ -167,8 +162,8 @@ def decide(
 
 def designate(request: FormalRequest, implementer: User | None = None, **changes: Any) -> User:
     """Name the implementer and return him."""
-    implementer = implementer or officer(Office.IMPLEMENTER, "Gina Implementa")
-    security = officer(Office.SECURITY_OFFICER)
+    implementer = implementer or make_staff(Office.IMPLEMENTER, full_name="Gina Implementa")
+    security = make_staff(Office.SECURITY_OFFICER)
     for name, value in {
         "implementer": implementer,
         "designated_at": now(),
@@ -220,8 +215,8 @@ def waive(request: FormalRequest, implementer: User, **changes: Any) -> Waiver:
             "implementer": implementer,
             "reason": REASON * 2,
             "controls": REASON,
-            "approved_by": officer(Office.SECURITY_OFFICER),
-            "checker": officer(Office.IT_HEAD),
+            "approved_by": make_staff(Office.SECURITY_OFFICER),
+            "checker": make_staff(Office.IT_HEAD),
             **changes,
         }
     )
@@ -262,7 +257,7 @@ def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
     if status == Status.VERIFYING:
         request.confirmed_at = now()
     if status == Status.IN_APPROVAL:
-        request.verified_by = officer(Office.SUPERVISOR)
+        request.verified_by = make_staff(Office.SUPERVISOR)
         request.verified_at = now()
     if status == Status.APPROVED:
         _approve(request)
@@ -273,7 +268,7 @@ def _to(request: FormalRequest, status: FormalRequest.Status) -> None:
 def _approve(request: FormalRequest) -> None:
     if not request.is_access:
         decide(request, own_assets(), "owner")
-    decide(request, officer(Office.SECURITY_OFFICER, "Elsa Seguridad"), "security")
+    decide(request, make_staff(Office.SECURITY_OFFICER, full_name="Elsa Seguridad"), "security")
     designate(request)
     assert request.execute_after is not None
     request.approved_at = now()

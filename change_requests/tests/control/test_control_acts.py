@@ -13,7 +13,7 @@ from change_requests.models import FormalRequest
 from change_requests.tests.control.test_control_pages import act, browser, look, status_of
 from factureya.core.clock import now
 from factureya.testing.pages import text_of
-from factureya.testing.people import Cast, make_staff, make_superuser
+from factureya.testing.people import Cast, give_office, make_hugo, make_staff, make_superuser
 from factureya.testing.request_histories import NEW, WHY, make, seen, unguarded
 
 pytestmark = [pytest.mark.django_db]
@@ -30,10 +30,7 @@ def cast() -> Cast:
 
 @pytest.fixture
 def hugo(cast):
-    """A developer who is an implementer too."""
-    person = make_staff(Office.IMPLEMENTER, full_name="Hugo Desarrolla")
-    RoleAssignment.objects.create(user=person, office=Office.DEVELOPER, granted_by=make_superuser())
-    return person
+    return make_hugo()
 
 
 @pytest.mark.clause("M24")
@@ -57,7 +54,7 @@ def test_the_implementer_can_be_changed_until_the_execution(cast, hugo):
 @pytest.mark.clause("M24")
 def test_a_developer_meanwhile_is_refused_at_the_execution(cast):
     request = make(cast, Status.APPROVED)
-    RoleAssignment.objects.create(user=cast.gina, office=Office.DEVELOPER, granted_by=make_superuser())
+    give_office(cast.gina, Office.DEVELOPER)
     answer = act(cast.gina, request, "execute")
     assert answer.status_code == 403
     assert "Es de Desarrollo" in text_of(answer)

@@ -17,7 +17,7 @@ from change_requests.progress import Task, find_waiting
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import PASSWORD, Cast, make_staff, make_superuser, own_assets
+from factureya.testing.people import PASSWORD, Cast, give_office, make_hugo, make_staff, make_superuser, own_assets
 from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
@@ -307,7 +307,7 @@ def test_an_implementer_who_may_not_any_more_is_refused(how):
     cast = Cast()
     request = request_histories.make(cast, Status.APPROVED)
     if how == "developer":
-        RoleAssignment.objects.create(user=cast.gina, office=Office.DEVELOPER, granted_by=make_superuser())
+        give_office(cast.gina, Office.DEVELOPER)
     elif how == "office":
         end(cast.gina, Office.IMPLEMENTER)
     else:
@@ -441,17 +441,11 @@ def waived(cast: Cast, request: FormalRequest, hugo: User, **more: Any) -> Forma
     )
 
 
-def a_developer() -> User:
-    hugo = make_staff(Office.DEVELOPER, full_name="Hugo Código")
-    RoleAssignment.objects.create(user=hugo, office=Office.IMPLEMENTER, granted_by=make_superuser())
-    return hugo
-
-
 @pytest.mark.clause("M24", "M25")
 def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
     with travel(FRIDAY, tick=False):
         cast = Cast()
-        hugo = a_developer()
+        hugo = make_hugo()
         request = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
         operations.execute(request.pk, actor=hugo)
         request.refresh_from_db()
@@ -474,7 +468,7 @@ def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
 def test_without_its_check_no_other_waiver_is_granted():
     with travel(FRIDAY, tick=False):
         cast = Cast()
-        hugo = a_developer()
+        hugo = make_hugo()
         first = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
         operations.execute(first.pk, actor=hugo)
         second = request_histories.make(cast, Status.APPROVED, Form.ACCESS, Kind.ALTA)
@@ -492,7 +486,7 @@ def test_without_its_check_no_other_waiver_is_granted():
 @pytest.mark.clause("M25")
 def test_a_waiver_says_why_and_names_somebody_independent():
     cast = Cast()
-    hugo, request = a_developer(), request_histories.make(cast, Status.APPROVED)
+    hugo, request = make_hugo(), request_histories.make(cast, Status.APPROVED)
     for bad, field in (
         ({"reason": "Porque urge."}, "reason"),
         ({"controls": "x"}, "controls"),
