@@ -15,7 +15,7 @@ from accounts import operations
 from accounts.models import Invitation, Office, User
 from factureya.core.mail import backend, outbox
 from factureya.core.models import Event, OutboxMessage
-from factureya.testing.inbound_mails import deliver
+from factureya.testing.inbound_mails import bounce_of, deliver
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import (
     PASSWORD,
@@ -28,7 +28,6 @@ from factureya.testing.people import (
     own_provider,
     represent,
 )
-from tickets.tests.mail.test_bounces import bounce_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M3", "M6", "M7", "M16")]
 NEW, OTHER = "nueva@ejemplo.mx", "otra@ejemplo.mx"

@@ -19,7 +19,7 @@ from factureya.core.mail.intake import Outcome
 from factureya.core.models import InboundMessage, OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, became, deliver
-from factureya.testing.people import make_customer, make_representative
+from factureya.testing.people import Cast, make_customer, make_representative
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +35,11 @@ def _our_server(settings: Any) -> None:
 
 
 @pytest.fixture
-def cast() -> request_histories.Cast:
-    return request_histories.Cast()
+def cast() -> Cast:
+    return Cast()
 
 
-def answers(form: str, cast: request_histories.Cast, **values: str) -> dict[str, str]:
+def answers(form: str, cast: Cast, **values: str) -> dict[str, str]:
     """The usual answers, of Ana's company."""
     return pdfs.ANSWERS[form] | {"rfc": cast.customer.rfc} | values
 

@@ -18,7 +18,7 @@ from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, deliver
 from factureya.testing.pages import text_of
-from factureya.testing.people import make_contact, make_customer, make_superuser, represent
+from factureya.testing.people import Cast, make_contact, make_customer, make_superuser, represent
 from factureya.testing.raw_sql import execute, refused_by, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M7", "M20")]
@@ -37,11 +37,11 @@ def _our_server(settings, tmp_path):
 
 
 @pytest.fixture
-def cast() -> request_histories.Cast:
-    return request_histories.Cast()
+def cast() -> Cast:
+    return Cast()
 
 
-def alta(cast: request_histories.Cast, name: str, **values: str) -> tuple[str, bytes]:
+def alta(cast: Cast, name: str, **values: str) -> tuple[str, bytes]:
     said = {"person_full_name": name, "person_email": f"{name.lower()}@ocaso.example", **values}
     return f"control-de-acceso {name}.pdf", pdfs.filled(ACCESS, answers(ACCESS, cast, **said))
 
@@ -266,9 +266,7 @@ def change_form(draft: FormalRequest, phone: str) -> bytes:
 
 def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
     (otto,) = company_of("Otto Otra", registered_email=cast.customer.registered_email)
-    theirs = answers(
-        ACCESS, request_histories.Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example"
-    )
+    theirs = answers(ACCESS, Cast(ana=otto), person_full_name="Nora", person_email="nora@otra.example")
     box = User(email=cast.customer.registered_email)
     files = (alta(cast, "Jimena"), ("control-de-acceso Nora.pdf", pdfs.filled(ACCESS, theirs)))
 

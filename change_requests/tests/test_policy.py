@@ -12,8 +12,7 @@ from change_requests.operations import _revisions
 from change_requests.progress import Task, find_waiting
 from factureya.core import clock
 from factureya.testing import request_histories
-from factureya.testing.people import make_contact, make_customer, make_staff
-from factureya.testing.request_histories import Cast
+from factureya.testing.people import Cast, make_contact, make_customer, make_staff
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from factureya.bench import formal, sample_people, sql
 from factureya.bench.browser import Browser, hidden_fields
 from factureya.bench.scene import Page
 from factureya.testing import request_histories
-from factureya.testing.people import PASSWORD
+from factureya.testing.people import PASSWORD, Cast
 
 SPARE = 20  # companies whose requests come and go while it is measured
 STAYS_FRESH = 200.0  # seconds; a password typed again counts for 300
@@ -30,7 +30,7 @@ class Scene:
     def __init__(self, waiting: int) -> None:
         gathered = sample_people.gather((SPARE + waiting) * sample_people.TICKETS_PER_COMPANY)
         people = _fresh(gathered.contacts[:: sample_people.CONTACTS_PER_COMPANY])
-        self.cast, self.serial = request_histories.Cast(), count(1)
+        self.cast, self.serial = Cast(), count(1)
         self.customer, self.spare = people[0], cycle(people[1:SPARE])
         for person in people[SPARE : SPARE + waiting]:
             self.shown = self.waits(person)

@@ -55,7 +55,7 @@ def codes(everybody: int, **others: int) -> dict[str, int]:
 
 @dataclass
 class Row:
-    """Describe one address: how to reach it, and what each role gets."""
+    """Hold one address: how to reach it, and what each role gets."""
 
     expected: dict[str, int]
     args: Callable[[World], list[Any]] = lambda _world: []
@@ -64,5 +64,5 @@ class Row:
 
 
 def key(*values: Any) -> Callable[[World], list[Any]]:
-    """Return the function that gives these arguments, whoever asks."""
+    """Return the same arguments whoever asks."""
     return lambda _world: list(values)

@@ -7,12 +7,12 @@ from factureya.testing.access import Row, World, codes, key
 
 
 def folio(world: World) -> list[Any]:
-    """Return Ana's request."""
+    """Return the folio of Ana's request."""
     return [world.formal.folio]
 
 
 def evidence(world: World) -> list[Any]:
-    """Return its file."""
+    """Return the folio and the token of its file."""
     return [world.formal.folio, world.evidence.attachment.token]
 
 

@@ -14,12 +14,12 @@ BAD_LINK = codes(410)
 
 
 def folio(world: World) -> list[Any]:
-    """Return Ana's request."""
+    """Return the folio of Ana's request."""
     return [world.formal.folio]
 
 
 def token(world: World) -> list[Any]:
-    """Return its evidence."""
+    """Return the token of its evidence."""
     return [world.evidence.attachment.token]
 
 

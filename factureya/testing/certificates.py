@@ -24,7 +24,7 @@ class Certificate:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS context of a server with this certificate."""
+        """Return what a server needs."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
         return context

@@ -20,14 +20,14 @@ def page_of(ticket: Ticket, name: str = "change") -> str:
 
 
 def agent_in(client: Client, **user: Any) -> User:
-    """Return an agent of our own, signed in."""
+    """Make an agent of our own and sign him in."""
     agent = make_agent(**user)
     log_in(client, agent)
     return agent
 
 
 def third_party_in(client: Client) -> User:
-    """Return an agent of a third party, signed in."""
+    """Make an agent of a third party and sign him in."""
     provider = Provider.objects.get_or_create(name="Soporte Externo")[0]
     agent = make_staff(Office.THIRD_PARTY_AGENT, provider=provider)
     log_in(client, agent)

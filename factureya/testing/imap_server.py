@@ -31,7 +31,7 @@ class Mailbox:
     cut_at: int = 0  # the command that gets no answer, counted from 1; 0: none
 
     def add(self, raw: bytes, date: datetime | None = None, *, is_seen: bool = False) -> int:
-        """Add a mail to the folder and return its UID."""
+        """Add a mail and return its UID."""
         uid = max(self.mails, default=10) + 1
         self.mails[uid] = raw
         if date:
@@ -49,12 +49,12 @@ class Mailbox:
         self.uid_validity += 1
 
     def date(self, uid: int) -> datetime:
-        """INTERNALDATE."""
+        """Return the INTERNALDATE of a mail."""
         return self.dates.get(uid, RECEIVED_AT)
 
 
 class Session(socketserver.StreamRequestHandler):
-    """Answer one client."""
+    """Talk with one client."""
 
     mailbox: Mailbox
     tls: ssl.SSLContext | None
@@ -130,7 +130,7 @@ class Session(socketserver.StreamRequestHandler):
         return [uid for uid in box.mails if "UNSEEN" not in command or uid not in box.seen]
 
     def fetch(self, uid: int, command: str) -> None:
-        """Send the answer about one mail, between two about other mails."""
+        """Return the answer about one mail, between two that say something of others."""
         box = self.mailbox
         if uid in box.vanished or uid not in box.mails:
             return

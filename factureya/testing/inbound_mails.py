@@ -9,7 +9,7 @@ from accounts.models import User
 from factureya.core.mail import intake
 from factureya.core.mail.intake import Outcome
 from factureya.core.models import InboundMessage, OutboxMessage
-from factureya.testing.mails import mail
+from factureya.testing.mails import mail, multipart
 from factureya.testing.people import make_contact, make_customer, own_provider
 from tickets.models import Ticket
 from tickets.notifications import TO_AGENT
@@ -19,7 +19,7 @@ ANA = "ana@ejemplo.mx"
 
 
 def make_ana(**company: Any) -> User:
-    """Ana, the representative of a verified company, with a registered mail of her own."""
+    """Make Ana, the representative of a verified company, with a registered mail of her own."""
     own_provider()
     return make_contact(make_customer(**company), representative=True, email=ANA, full_name="Ana Robles")
 
@@ -61,3 +61,20 @@ def trusted(patched: Any) -> None:
     """Let the tests' mail server be ours."""
     assert settings is not None
     patched.MAIL_TRUSTED_AUTHSERV = AUTHSERV
+
+
+def bounce_of(mail: OutboxMessage, action: str = "failed", **headers: Any) -> bytes:
+    """Return a delivery report about a mail of ours, as RFC 3464 has it."""
+    human = b"Content-Type: text/plain\r\n\r\nUser unknown\r\n"
+    status = (
+        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.ejemplo.mx\r\n\r\n"
+        f"Final-Recipient: rfc822; {mail.to}\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
+    )
+    original = f"Content-Type: message/rfc822\r\n\r\nMessage-ID: <{mail.message_id}>\r\nSubject: x\r\n\r\nHola\r\n"
+    report = {
+        "From": "Mail Delivery System <MAILER-DAEMON@mx.ejemplo.mx>",
+        "Return-Path": "<>",
+        "Message-ID": None,
+        "Content-Type": 'multipart/report; report-type="delivery-status"; boundary="limite"',
+    }
+    return multipart(human, status, original, **report | headers)

@@ -144,7 +144,7 @@ def documented(first_line: str) -> str:
 
 @dataclass
 class Server:
-    """Run a mail server: its folder, its ports, its log since the last `forget()`."""
+    """Hold a running server: its folder, its ports, its log."""
 
     folder: Path
     ports: list[int]
@@ -161,7 +161,7 @@ class Server:
         self._forgotten = (self.folder / "log").stat().st_size
 
     def wait_for(self, words: str, *, count: int = 1, seconds: float = 20) -> str:
-        """Wait until the log has the words so many times; the log."""
+        """Wait until the log has the words so many times, and return the log."""
         wait_until(lambda: self.log.count(words) >= count, seconds, lambda: f"no «{words}»:\n{self.log}")
         return self.log
 
@@ -180,7 +180,7 @@ class Server:
 
 @dataclass
 class Postfix(Server):
-    """Run a private Postfix."""
+    """Hold a private Postfix."""
 
     @property
     def port(self) -> int:
@@ -201,7 +201,7 @@ class Postfix(Server):
         return done.stdout
 
     def queued(self) -> int:
-        """Return how many mails wait in its queue."""
+        """Return how many mails it still has."""
         return len(re.findall(r"^[0-9A-F]{6,}", self.run("postqueue", "-p"), re.MULTILINE))
 
     def wait_until_empty(self, seconds: float = 30) -> None:
@@ -222,7 +222,7 @@ class Postfix(Server):
 
 @dataclass
 class Dovecot(Server):
-    """Run a private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
+    """Hold a private Dovecot: IMAP, LMTP, and IMAP over TLS where `extra` sets a certificate."""
 
     imap: int = 0
     imaps: int = 0
@@ -281,7 +281,7 @@ def dovecot(*, users: Mapping[str, str], extra: str = "", is_tls: bool = False) 
 
 
 def unprivileged_python() -> list[str] | None:
-    """Return how USER runs Python with the suite's packages; None where nothing of it can be read by others."""
+    """Return how USER runs Python with what the suite's own has installed; None where others can read none of it."""
     packages = sysconfig.get_paths()["purelib"]
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):
@@ -309,7 +309,7 @@ def free_port() -> int:
 
 
 def answers(port: int) -> bool:
-    """Return True if a program listens at the port."""
+    """Return whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -324,7 +324,7 @@ def wait_until(holds: Callable[[], bool], seconds: float, why: Callable[[], str]
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """Yield a folder that other users can enter, which pytest's own are not; removed at the end."""
+    """Make a folder that other users can enter, unlike pytest's own, and remove it at the end."""
     folder = Path(tempfile.gettempdir()) / f"factureya-{name}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o755)
     try:
@@ -334,7 +334,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def _stop(server: Server) -> None:
-    """End it; the processes that it started end with it."""
+    """End a process; those that it started end with it."""
     server.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         server.process.wait(10)

@@ -32,7 +32,7 @@ def log_in(client: Client, user: User) -> None:
 
 
 def text_of(response: Any) -> str:
-    """Return what a person reads on the page's main part: tags out, spaces joined."""
+    """Return what a person reads on the page's main part: without tags, with single spaces."""
     html = response.content.decode()
     match = re.search(r"<main.*?</main>", html, re.DOTALL)
     return (
@@ -66,7 +66,7 @@ def png(name: str = "captura.png", size: tuple[int, int] = (4, 3)) -> SimpleUplo
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Yield the statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
+    """Collect the statements that read or write data; BEGIN, SAVEPOINT and the like are not counted."""
     found: list[str] = []
     with CaptureQueriesContext(connection) as context:
         yield found

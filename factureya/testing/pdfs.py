@@ -83,7 +83,7 @@ def changed(content: bytes, change: Callable[[PdfWriter], None]) -> bytes:
 
 
 def appended(content: bytes, answers: Mapping[str, str]) -> bytes:
-    """Return the same form saved as Acrobat does: the changes behind the original, text in UTF-16."""
+    """Return the form saved as Acrobat does: the changes behind the original, text in UTF-16."""
     writer = PdfWriter(BytesIO(content), incremental=True)
     for field in writer.root_object["/AcroForm"]["/Fields"]:
         field = field.get_object()
@@ -100,77 +100,77 @@ def saved(writer: PdfWriter) -> bytes:
 
 
 def with_javascript(writer: PdfWriter) -> None:
-    """A script that runs when the document opens."""
+    """Add a script that runs when the document opens."""
     action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("app.alert(1)")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
 def with_field_script(writer: PdfWriter) -> None:
-    """A script behind a field, its name written in escapes."""
+    """Add a script behind a field, its name written in escapes."""
     field = writer.root_object["/AcroForm"]["/Fields"][0].get_object()
     action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
     field[NameObject("/AA")] = DictionaryObject({NameObject("/K"): DictionaryObject(action)})
 
 
 def with_launch(writer: PdfWriter) -> None:
-    """An action that starts a program."""
+    """Add an action that starts a program."""
     action = {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject("calc.exe")}
     writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
 
 
 def with_remote(writer: PdfWriter) -> None:
-    """A button that sends the form to somebody."""
+    """Add a button that sends the form to somebody."""
     action = {NameObject("/S"): NameObject("/SubmitForm"), NameObject("/F"): TextStringObject("http://x.example/")}
     writer.pages[0]["/Annots"][0].get_object()[NameObject("/A")] = DictionaryObject(action)
 
 
 def with_file(writer: PdfWriter) -> None:
-    """A file inside the file."""
+    """Add a file inside the file."""
     writer.add_attachment("factura.exe", b"MZ")
 
 
 def with_pages(writer: PdfWriter, pages: int = 200) -> None:
-    """That many pages."""
+    """Add that many pages."""
     while len(writer.pages) < pages:
         writer.add_blank_page(612, 792)
 
 
 def with_password(writer: PdfWriter) -> None:
-    """A password to open it."""
+    """Set a password to open it."""
     writer.encrypt("secreto", algorithm="RC4-128")
 
 
 def with_permissions(writer: PdfWriter) -> None:
-    """No password to open it, one to change it."""
+    """Set no password to open it, but one to change it."""
     writer.encrypt("", "dueño", algorithm="RC4-128")
 
 
 def flattened(writer: PdfWriter) -> None:
-    """What a printer driver or a scanner leaves: no fields."""
+    """Return what a printer driver or a scanner leaves: no fields."""
     del writer.root_object["/AcroForm"]
     writer.remove_annotations(None)
 
 
 def foreign(writer: PdfWriter) -> None:
-    """A form, but not ours."""
+    """Return a form that is not ours."""
     for field in writer.root_object["/AcroForm"]["/Fields"]:
         field = field.get_object()
         field[NameObject("/T")] = TextStringObject(f"otro_{field['/T']}")
 
 
 def dynamic(writer: PdfWriter) -> None:
-    """An XFA form, whose page is not what its fields say."""
+    """Return an XFA form, whose page is not what its fields say."""
     writer.root_object["/AcroForm"][NameObject("/XFA")] = TextStringObject("<xdp/>")
 
 
 def looping_pages(writer: PdfWriter) -> None:
-    """A page tree that contains itself."""
+    """Return a page tree that contains itself."""
     pages = writer.root_object["/Pages"]
     pages[NameObject("/Kids")].append(pages.indirect_reference)
 
 
 def looping_fields(writer: PdfWriter) -> None:
-    """Fields that are their own kids."""
+    """Return fields that are their own kids."""
     group = DictionaryObject({NameObject("/T"): TextStringObject("form")})
     reference = writer._add_object(group)
     group[NameObject("/Kids")] = ArrayObject([reference])
@@ -178,7 +178,7 @@ def looping_fields(writer: PdfWriter) -> None:
 
 
 def many_objects(writer: PdfWriter) -> None:
-    """A hundred thousand small objects."""
+    """Return a hundred thousand small objects."""
     numbers = ArrayObject([ArrayObject([NumberObject(n)]) for n in range(100_000)])
     writer.root_object[NameObject("/Muchos")] = writer._add_object(numbers)
 
@@ -200,7 +200,7 @@ def bomb(size: int = 600 * 1024 * 1024) -> bytes:
 
 
 def field_bomb() -> bytes:
-    """Our form with a field whose value is a stream that unpacks to what no process of ours may hold."""
+    """Return our form with a field whose value unpacks to what no process of ours may hold."""
 
     def change(writer: PdfWriter) -> None:
         value = StreamObject()
@@ -215,7 +215,7 @@ def field_bomb() -> bytes:
 
 
 def _document(catalog: bytes, stream: bytes = b"", *, in_stream: bool = False) -> bytes:
-    """Return a PDF written by hand; with `in_stream`, object 9 lies in object 5 (a cross-reference stream says so)."""
+    """Return a PDF written by hand; with `in_stream`, object 9 lies in object 5, as a cross-reference stream says."""
     objects = {1: catalog, 2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>", 3: b"<</Type/Page/Parent 2 0 R>>"}
     if stream:
         objects[5] = stream

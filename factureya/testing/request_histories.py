@@ -1,6 +1,6 @@
-"""The people of formal requests, and requests brought to any status through real operations."""
+"""Formal requests brought to any status through real operations, and what their mails hold: the one way for tests."""
 
-from dataclasses import dataclass, field
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,21 +8,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Customer, Office, User
+from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.models import Execution, FormalRequest, RequestRevision
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
-from factureya.testing.people import (
-    make_contact,
-    make_customer,
-    make_representative,
-    make_staff,
-    make_superuser,
-    represent,
-)
-from factureya.testing.requests import own_assets
+from factureya.testing.people import Cast, make_representative
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
 REASON = "Cambiamos de oficinas el primero de diciembre."
@@ -39,50 +31,27 @@ ORDER = (
 )
 
 
-@dataclass
-class Cast:
-    """Ana asks, Laura is mesa de control, Fabián owns the data, Elsa is security, Gina implements; Jorge checks."""
-
-    ana: User = field(default_factory=lambda: make_representative(full_name="Ana Ocaso"))
-    laura: User = field(default_factory=lambda: make_staff(Office.SUPERVISOR, full_name="Laura Mesa"))
-    fabian: User = field(default_factory=own_assets)
-    elsa: User = field(default_factory=lambda: make_staff(Office.SECURITY_OFFICER, full_name="Elsa Segura"))
-    gina: User = field(default_factory=lambda: make_staff(Office.IMPLEMENTER, full_name="Gina Aplica"))
-
-    jorge: User = field(default_factory=lambda: make_staff(Office.IT_HEAD, full_name="Jorge Revisa"))
-
-    @property
-    def customer(self) -> Any:
-        return self.ana.contact.customer
-
-    def colleague(self, **user: Any) -> User:
-        """Somebody else of Ana's company."""
-        return make_contact(self.customer, **user)
-
-
 def representative_for(*, days: int) -> User:
-    """Return the representative of a verified company whose powers end so many days from today."""
-    customer = make_customer(verified=False)
-    person = make_contact(customer, representative=True, full_name="Ana Ocaso")
-    represent(customer, person, valid_until=timezone.localdate(clock.now()) + timedelta(days=days))
-    Customer.objects.filter(pk=customer.pk).update(verified_at=clock.now(), verified_by=make_superuser())
-    return User.objects.select_related("contact__customer").get(pk=person.pk)
+    """Make the representative of a verified company whose powers end so many days from today."""
+    valid_until = timezone.localdate(clock.now()) + timedelta(days=days)
+    return make_representative(full_name="Ana Robles", valid_until=valid_until)
 
 
 def draft(cast: Cast, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any) -> FormalRequest:
-    """Return a draft of Ana's with valid answers for its kind."""
+    """Make a draft of Ana's with valid answers for its kind."""
     request = operations.create_draft(actor=cast.ana, customer=cast.customer, form=form, kind=kind)
-    answers = {"reason": REASON, **_answers(cast, form, kind), **answers}
+    answers = {"reason": REASON, "declares": True, **_answers(cast, form, kind), **answers}
     return operations.save_draft(request.pk, actor=cast.ana, draft=answers)
 
 
 def add_file(cast: Cast, request: FormalRequest) -> FormalRequest:
-    """Evidence: what the RFC, the name and the representative ask for."""
+    """Add evidence, which the RFC, the name and the representative ask for."""
     file = store.store(SimpleUploadedFile("constancia.txt", b"Constancia"), draft="k")
     return operations.add_evidence(request.pk, actor=cast.ana, files=[file])
 
 
 def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
+    """Return valid answers for a draft of this form and kind."""
     if form == Form.CHANGE:
         return {"items": dict(NEW)} if kind == Kind.CHANGE else {}
     if kind == Kind.ALTA:
@@ -92,7 +61,7 @@ def _answers(cast: Cast, form: str, kind: str) -> dict[str, Any]:
 
 
 def make(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHANGE, **answers: Any) -> FormalRequest:
-    """Return a request of Ana's, brought to `status` by the real operations."""
+    """Bring a request of Ana's to `status` through real operations."""
     request = draft(cast, form, kind, **answers)
     if status in ORDER:
         return _bring(cast, request, status)
@@ -100,22 +69,22 @@ def make(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHAN
 
 
 def revision(request: FormalRequest) -> RequestRevision:
+    """Return the current revision."""
     request.refresh_from_db()
     return request.read_revision()
 
 
 def seen(request: FormalRequest) -> str:
+    """Return the hash of the content that is decided."""
     return revision(request).sha256
 
 
 def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
-    """Bring a request into its next `status` by the real operation."""
+    """Do the one step that leads into `status`."""
     if status == Status.SUBMITTED:
         return operations.submit(request.pk, actor=cast.ana)
     if status == Status.VERIFYING:
-        return prove_mail(
-            operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
-        )
+        return prove_mail(confirm(cast, request))
     if status == Status.IN_APPROVAL:
         return operations.verify(request.pk, actor=cast.laura)
     if status == Status.APPROVED:
@@ -128,6 +97,11 @@ def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     return request
 
 
+def confirm(cast: Cast, request: FormalRequest) -> FormalRequest:
+    """Confirm a request from the registered mail; a new mail stays unproven."""
+    return operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
+
+
 def prove_mail(request: FormalRequest) -> FormalRequest:
     """Read the code of the new registered mail back, where one changes."""
     sent = OutboxMessage.objects.filter(kind="change_requests/new_email_code", about=request.chain)
@@ -138,7 +112,7 @@ def prove_mail(request: FormalRequest) -> FormalRequest:
 
 
 def approve(cast: Cast, request: FormalRequest) -> FormalRequest:
-    """Everybody approves and Gina is designated."""
+    """Let everybody approve, and designate Gina."""
     if request.form == Form.CHANGE:
         operations.approve(request.pk, actor=cast.fabian, reason=WHY, seen_hash=seen(request))
     operations.designate(request.pk, actor=cast.elsa, implementer=cast.gina)
@@ -146,12 +120,14 @@ def approve(cast: Cast, request: FormalRequest) -> FormalRequest:
 
 
 def _bring(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    """Do every step up to a status of the usual way."""
     for reached in ORDER[1 : ORDER.index(Status(status)) + 1]:
         request = step(cast, request, reached)
     return request
 
 
 def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
+    """Bring a request to a status beside the usual way."""
     if status == Status.EXPIRED:
         request = _bring(cast, request, Status.SUBMITTED)
         assert request.due_at is not None
@@ -174,7 +150,7 @@ def _end(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
 
 
 def undo(cast: Cast, request: FormalRequest) -> FormalRequest:
-    """Play the request of the system that reverts this one, up to its execution."""
+    """Bring the request that undoes it to its execution, and return the original, which is reverted."""
     undoing = operations.revert(request.pk, actor=cast.laura, reason="Se pidió por error, según la empresa.")
     for reached in ORDER[2:6]:
         undoing = step(cast, undoing, reached)
@@ -183,7 +159,7 @@ def undo(cast: Cast, request: FormalRequest) -> FormalRequest:
 
 
 def unguarded(**columns: Any) -> None:
-    """Change companies' data behind the guards' back, inside the test's transaction: what drift is made of."""
+    """Change companies' data behind the guards' back, so that old values no longer fit."""
     with connection.cursor() as cursor:
         on = "" if connection.vendor == "sqlite" else " ON accounts_customer"
         cursor.execute(f"DROP TRIGGER customer_sensitive_by_execution{on}")
@@ -191,8 +167,23 @@ def unguarded(**columns: Any) -> None:
 
 
 def _drift(cast: Cast, request: FormalRequest) -> FormalRequest:
+    """Execute an approved request whose old values no longer fit."""
     unguarded(phone="999")
     execution = operations.execute(request.pk, actor=cast.gina)
     assert execution.result == Execution.Result.DRIFT
     request.refresh_from_db()
     return request
+
+
+def link_in_mail(to: str, page: str) -> str:
+    """Return the path of the newest link to /solicitudes/<page>/ in the mails to this address."""
+    for mail in OutboxMessage.objects.filter(to=to).order_by("-pk"):
+        if found := re.search(rf"(/solicitudes/{page}/\S+/)", mail.body):
+            return found.group(1)
+    raise AssertionError(f"no link to {page} for {to}")
+
+
+def code_in_mail(to: str) -> str:
+    """Return the six digits of the newest mail to this address."""
+    body = OutboxMessage.objects.filter(to=to).latest("pk").body
+    return re.findall(r"\b\d{6}\b", body)[0]

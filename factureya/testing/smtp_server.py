@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Mood(StrEnum):
-    """Name what the server does with its clients; the place says at which step."""
+    """Say what it does with whoever comes; the place says at which step."""
 
     TAKES = "takes"
     REFUSES = "refuses"  # nobody listens
@@ -24,7 +24,7 @@ SAYS = {"550": "550 5.1.1 No existe ese buzón", "451": "451 4.7.1 Intente más 
 
 
 class Session(socketserver.StreamRequestHandler):
-    """Answer one client."""
+    """Talk with one client."""
 
     server: "Server"
 
@@ -51,7 +51,7 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("221 bye" if verb == "QUIT" else "250 ok")
 
     def meet(self, what: str) -> bool:
-        """Behave as the mood is; whether the session ends by it."""
+        """Behave as the mood is; return whether the session ends by it."""
         self.server.met.set()
         if what == "hangs":
             self.server.let_go.wait(60)

@@ -17,7 +17,7 @@ _serial = count(1)
 
 
 def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = None, **fields: Any) -> Ticket:
-    """Return a ticket in the given status; waiting: asked for detail; closed: confirmed by its requester."""
+    """Make a ticket in the given status; waiting: asked for detail; closed: confirmed by its requester."""
     own_provider()
     author = requester or make_contact()
     number = next(_serial)
@@ -39,7 +39,7 @@ def make_ticket(status: str = Ticket.Status.OPEN, *, requester: User | None = No
 def make_inbound(
     received_at: datetime | None = None, *, disposition: str = "", sender: str = "ana@ejemplo.mx"
 ) -> InboundMessage:
-    """Return a mail that was kept; with a `disposition`, disposed of."""
+    """Keep a mail; with a `disposition` it is disposed of."""
     number = next(_serial)
     raw = f"From: {sender}\nTo: soporte@factureya.com\nSubject: Factura {number}\n\nHola {number}\n"
     inbound, _ = keep(raw.encode(), source="pipe", received_at=received_at)

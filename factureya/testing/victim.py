@@ -59,7 +59,7 @@ def say(number: int) -> None:
 
 
 def live(given: dict[str, Any]) -> int:
-    """Run one command in this process as `manage.py` does, and return its exit code."""
+    """Run one process, as `manage.py` does; return its exit code."""
     connection.settings_dict.update(HOST="127.0.0.1", PORT=given["port"], OPTIONS=PLAIN)
     argv = ["manage.py", *given["command"]]
     if argv[1] == pipe.COMMAND:

@@ -21,8 +21,7 @@ from factureya.core.mail import intake
 from factureya.core.models import Event, Holiday, InboundMessage, OutboxMessage
 from factureya.testing import access_control, access_requests, request_histories
 from factureya.testing.access import DESK, ROLES, Row, World, codes, key
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.requests import own_assets
+from factureya.testing.people import Cast, make_agent, make_neighbours, make_staff, make_superuser
 from factureya.testing.tickets import make_inbound, make_ticket
 from tickets import notifications, operations
 from tickets.models import Ticket, TicketFile
@@ -39,43 +38,31 @@ def _just_started(monkeypatch):
 @pytest.fixture
 def world(tmp_path, settings) -> World:
     settings.MEDIA_ROOT = tmp_path
-    ocaso = make_customer("POC930314QX7", "Papelería Ocaso SA de CV", verified=False)
-    ana = make_representative(ocaso, email="ana@demo.example", full_name="Ana Ocaso")
-    third_party = Provider.objects.create(name="Soporte Externo")
-    offices = {
-        "dario": Office.AGENT,
-        "laura": Office.SUPERVISOR,
-        "elsa": Office.SECURITY_OFFICER,
-        "fabian": Office.INFORMATION_OWNER,
-        "jorge": Office.IT_HEAD,
-        "gina": Office.IMPLEMENTER,
-        "hugo": Office.DEVELOPER,
-    }
+    cast = make_neighbours()
     people: dict[str, User | None] = {
         "anonymous": None,
-        "ana": ana,
-        "beto": make_contact(ocaso, email="beto@demo.example"),
-        "carla": make_representative(email="carla@demo.example"),
-        "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=third_party, email="irma@demo.example"),
+        **{role: person for role, person in vars(cast).items() if role in ROLES},
+        "dario": make_agent(),
+        "irma": make_staff(Office.THIRD_PARTY_AGENT, provider=Provider.objects.create(name="Soporte Externo")),
+        "hugo": make_staff(Office.DEVELOPER),
         "root": make_superuser(),
     }
-    people |= {name: make_staff(office, email=f"{name}@demo.example") for name, office in offices.items()}
     image = store.store(SimpleUploadedFile("nota.txt", b"texto de prueba"), draft="d1")
     hidden = store.store(SimpleUploadedFile("interno.txt", b"texto interno"), draft="d2")
-    ticket = make_ticket(requester=ana, files=[image])
+    ticket = make_ticket(requester=cast.ana, files=[image])
     operations.add_note(ticket.pk, agent=people["dario"], body="Nota interna", files=[hidden])
     mailed = make_inbound(disposition="accept-reply")
-    operations.add_information(ticket.pk, author=ana, body="Por correo", inbound=mailed)
+    operations.add_information(ticket.pk, author=cast.ana, body="Por correo", inbound=mailed)
     files = TicketFile.objects.filter(ticket=ticket)
     return World(
         people,
         ticket,
-        make_ticket(Ticket.Status.CLOSED, requester=ana),
+        make_ticket(Ticket.Status.CLOSED, requester=cast.ana),
         files.get(message__isnull=False),
         files.get(note__isnull=False),
         strangers_mail(),
         mailed,
-        *formal_request(people),
+        *formal_request(cast),
     )
 
 
@@ -86,11 +73,8 @@ def strangers_mail() -> InboundMessage:
     return InboundMessage.objects.latest("pk")
 
 
-def formal_request(people: dict[str, Any]) -> tuple[FormalRequest, Evidence]:
+def formal_request(cast: Cast) -> tuple[FormalRequest, Evidence]:
     """Ana's request, in approval and with Gina designated, and its file."""
-    cast = request_histories.Cast(
-        people["ana"], people["laura"], own_assets(people["fabian"]), people["elsa"], people["gina"]
-    )
     file = store.store(SimpleUploadedFile("constancia.txt", b"constancia"), draft="d3")
     formal = request_operations.add_evidence(request_histories.draft(cast).pk, actor=cast.ana, files=[file])
     for status in request_histories.ORDER[1 : request_histories.ORDER.index("in_approval") + 1]:
@@ -331,7 +315,7 @@ def test_no_foreign_row_in_search_and_one_neutral_answer(world):
         .content.decode()
         .replace(number, "")
         .replace(email, "")
-        for number, email in [(world.ticket.number, "carla@demo.example"), (world.ticket.number, "nadie@demo.example")]
+        for number, email in [(world.ticket.number, "carla@otra.mx"), (world.ticket.number, "nadie@otra.mx")]
     }
     assert len({_without_csrf(page) for page in answers}) == 1
 

@@ -23,8 +23,8 @@ from factureya.core.mail import intake, mailbox, outbox
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import text_of
-from factureya.testing.people import PASSWORD, make_contact, make_staff, make_superuser
-from factureya.testing.request_histories import Cast, draft, make, seen
+from factureya.testing.people import PASSWORD, Cast, make_contact, make_staff, make_superuser
+from factureya.testing.request_histories import draft, make, seen
 from factureya.testing.tickets import make_ticket
 from tickets import operations as desk
 from tickets.models import Ticket

@@ -16,6 +16,7 @@ from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.people import (
     PASSWORD,
+    give_office,
     make_agent,
     make_contact,
     make_staff,
@@ -144,9 +145,7 @@ def test_raw_sql_cannot_make_a_wrong_office(sql, name):
 def test_one_open_assignment_per_office():
     dario = make_agent()
     with pytest.raises(IntegrityError), transaction.atomic():
-        RoleAssignment.objects.create(
-            user=dario, office=Office.AGENT, provider=own_provider(), granted_by=make_superuser()
-        )
+        give_office(dario, Office.AGENT, provider=own_provider())
 
 
 def test_every_office_has_its_permissions_and_they_exist():

@@ -15,8 +15,8 @@ from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
 from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import text_of
-from factureya.testing.people import make_representative, make_staff, make_superuser
-from factureya.testing.request_histories import WHY, Cast, make, seen
+from factureya.testing.people import Cast, make_representative, make_staff, make_superuser
+from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import make_request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
@@ -131,7 +131,7 @@ def test_search_by_folio_company_rfc_and_person(cast):
         request.folio.lower().replace("-", ""),
         cast.customer.rfc,
         f"empresa {name}",
-        "Ocaso",
+        "Robles",
         cast.ana.email,
         person,
     ):

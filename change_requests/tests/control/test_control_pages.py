@@ -12,8 +12,8 @@ from change_requests import operations
 from change_requests.models import Decision, FormalRequest
 from factureya.core.files import store
 from factureya.testing.pages import text_of
-from factureya.testing.people import PASSWORD, make_agent, make_staff, make_superuser
-from factureya.testing.request_histories import WHY, Cast, draft, make, seen
+from factureya.testing.people import PASSWORD, Cast, make_agent, make_staff, make_superuser
+from factureya.testing.request_histories import WHY, draft, make, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
 Status = FormalRequest.Status
@@ -60,7 +60,7 @@ def test_the_approval_page_says_what_changes_why_and_who_decides(cast):
         "Calle Nueva 5",
         "222 555 0199",
         "Cambiamos de oficinas",
-        "la solicita Ana Ocaso, representante legal",
+        "la solicita Ana Robles, representante legal",
         "No adjuntó evidencia",
         "Confirmada desde el correo registrado",
         "Los datos de hoy siguen siendo",

@@ -7,9 +7,9 @@ from django.test import Client
 from accounts.models import User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from factureya.testing import offices as people
-from factureya.testing.offices import link_in_mail, make_cast, seen
 from factureya.testing.pages import log_in, png
+from factureya.testing.people import make_neighbours
+from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NARROW = {"width": 320, "height": 640}
@@ -23,7 +23,7 @@ def quick(tmp_path, settings):
 
 @pytest.fixture
 def cast():
-    return make_cast()
+    return make_neighbours()
 
 
 def cookie_of(person, live_server):
@@ -84,7 +84,7 @@ def test_from_the_list_to_the_change_that_is_applied(page, live_server, enter, c
     good(page)
     go_on(page)
     page.wait_for_url("**/motivo/")
-    page.fill("#id_reason", people.REASON)
+    page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "fachada.png", "mimeType": "image/png", "buffer": png().read()})
     good(page)
     go_on(page)
@@ -115,7 +115,7 @@ def confirm_and_answer(page, live_server, cast):
     page.click("text=Enviar respuesta")
     page.wait_for_selector("text=Escriba el código que enviamos al correo nuevo")
     good(page)
-    page.fill("#id_code", people.code_in_mail("nuevo@ocaso.mx"))
+    page.fill("#id_code", code_in_mail("nuevo@ocaso.mx"))
     page.click("text=Comprobar el correo nuevo")
     page.wait_for_selector("text=Espera la aprobación de dos personas")
     for decider in (cast.fabian, cast.elsa):
@@ -174,12 +174,12 @@ def test_without_javascript_everything_is_there(browser, live_server, cast):
     go_on(page)
     fill_address_and_mail(page)
     go_on(page)
-    page.fill("#id_reason", people.REASON)
+    page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "una.png", "mimeType": "image/png", "buffer": png().read()})
     go_on(page)
     page.click("text=Anterior")
     page.click("text=Quitar una.png")
-    assert page.input_value("#id_reason") == people.REASON
+    assert page.input_value("#id_reason") == REASON
     go_on(page)
     page.check("#id_declares")
     go_on(page)
@@ -195,14 +195,14 @@ def test_without_javascript_everything_is_there(browser, live_server, cast):
 
 @pytest.mark.clause("M7", "M8")
 def test_links_of_the_mails_and_ends_pass_axe(page, live_server, enter, cast):
-    stopped = people.submitted(cast, items={"registered_email": "nuevo@ocaso.mx"})
+    stopped = make(cast, "submitted", items={"registered_email": "nuevo@ocaso.mx"})
     link = live_server.url + link_in_mail("contacto@ocaso.mx", "no-fui-yo")
     page.goto(link)
     good(page)
     page.click("text=No fuimos nosotros: detenerla")
     page.wait_for_selector("text=La solicitud está detenida")
     good(page)
-    people.executed(cast, form="access", kind="clave", person={"user": cast.beto.pk})
+    make(cast, "executed", form="access", kind="clave", person={"user": cast.beto.pk})
     page.goto(live_server.url + link_in_mail("beto@ocaso.mx", "clave"))
     good(page)
     page.fill("#id_password", "tormenta-de-julio-88")

@@ -16,9 +16,9 @@ from change_requests.tests.control.test_control_pages import act, browser, look
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
-from factureya.testing import offices as people
 from factureya.testing.pages import text_of
-from factureya.testing.people import make_staff, make_superuser
+from factureya.testing.people import Neighbours, make_neighbours, make_staff, make_superuser
+from factureya.testing.request_histories import REASON, code_in_mail, confirm, link_in_mail, make, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M8", "M21")]
 Status = FormalRequest.Status
@@ -33,21 +33,21 @@ def _no_freeze(settings):
 
 
 @pytest.fixture
-def cast() -> people.Cast:
-    return people.make_cast()
+def cast() -> Neighbours:
+    return make_neighbours()
 
 
-def taken_over(cast: people.Cast) -> FormalRequest:
+def taken_over(cast: Neighbours) -> FormalRequest:
     """The registered mail was changed, to its end."""
-    formal = people.verifying(cast, items={"registered_email": NEW})
-    operations.confirm_new_email(formal.pk, code=people.code_in_mail(NEW))
+    formal = confirm(cast, make(cast, "submitted", items={"registered_email": NEW}))
+    operations.confirm_new_email(formal.pk, code=code_in_mail(NEW))
     operations.verify(formal.pk, actor=cast.laura)
     return carried_out(cast, formal)
 
 
-def carried_out(cast: people.Cast, formal: FormalRequest) -> FormalRequest:
+def carried_out(cast: Neighbours, formal: FormalRequest) -> FormalRequest:
     for decider in (cast.fabian, cast.elsa) if formal.form == "change" else (cast.elsa,):
-        operations.approve(formal.pk, actor=decider, reason="Las razones bastan.", seen_hash=people.seen(formal))
+        operations.approve(formal.pk, actor=decider, reason="Las razones bastan.", seen_hash=seen(formal))
     operations.designate(formal.pk, actor=cast.elsa, implementer=cast.gina)
     operations.execute(formal.pk, actor=cast.gina)
     return fresh(formal)
@@ -84,7 +84,7 @@ def test_h1_not_me_after_the_execution_reports_it_to_everybody_who_must_act(cast
         formal = taken_over(cast)
         if closed:
             operations.close(formal.pk, actor=cast.laura)
-        link = people.link_in_mail(OLD, "no-fui-yo")
+        link = link_in_mail(OLD, "no-fui-yo")
         page = text_of(client.get(link))
         assert "Avisar que no fuimos nosotros" in page
         assert "mar 8 dic a las 9:00" in page, page  # by when: a business day from Monday morning
@@ -102,7 +102,7 @@ def test_h1_not_me_after_the_execution_reports_it_to_everybody_who_must_act(cast
 
 def test_h1_it_is_red_until_an_officer_marks_it_as_seen_with_a_reason(cast, client):
     formal = taken_over(cast)
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))
+    client.post(link_in_mail(OLD, "no-fui-yo"))
     for person in (cast.elsa, cast.laura):
         inbox = text_of(browser(person).get("/control/"))
         assert formal.folio in inbox
@@ -117,13 +117,13 @@ def test_h1_it_is_red_until_an_officer_marks_it_as_seen_with_a_reason(cast, clie
     assert formal.events().filter(verb="request.alarm_seen", actor=cast.elsa).count() == 1
     assert told(formal, "alarm_seen") == {"alarm_seen": [OLD]}
     assert "«No fui yo» después" not in text_of(look(cast.elsa, formal))
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))  # it can be said again
+    client.post(link_in_mail(OLD, "no-fui-yo"))  # it can be said again
     assert fresh(formal).alarmed_at is not None
 
 
 def test_h1_mesa_de_control_reverts_it_from_there(cast, client):
     formal = taken_over(cast)
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))
+    client.post(link_in_mail(OLD, "no-fui-yo"))
     page = look(cast.laura, formal).content.decode()
     assert f'class="fy-btn fy-btn--bad fy-btn--mwide" href="/control/{formal.folio}/revertir/"' in page
     assert f"/control/{formal.folio}/revertir/" not in look(cast.elsa, formal).content.decode()
@@ -138,8 +138,8 @@ def test_h1_mesa_de_control_reverts_it_from_there(cast, client):
 
 def test_h1_an_access_that_was_given_is_reported_too(cast, client):
     person = {"full_name": "Rosa Nueva", "email": "rosa@ocaso.mx"}
-    formal = people.executed(cast, form="access", kind="alta", person=person)
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))
+    formal = make(cast, "executed", form="access", kind="alta", person=person)
+    client.post(link_in_mail(OLD, "no-fui-yo"))
     assert fresh(formal).alarmed_at is not None
     assert "revertirla" not in last_mail(cast.laura.email, "disowned").body
     assert "Revertir este cambio" not in text_of(look(cast.laura, formal))
@@ -149,7 +149,7 @@ def test_h1_each_mailbox_that_objects_is_recorded_once(cast, client):
     formal = taken_over(cast)
     for _ in range(2):
         for address in (OLD, "dana@ocaso.mx", "ana@ocaso.mx"):
-            client.post(people.link_in_mail(address, "no-fui-yo"))
+            client.post(link_in_mail(address, "no-fui-yo"))
     assert objections(formal) == [(OLD, "old_mail"), ("dana@ocaso.mx", "representative"), ("ana@ocaso.mx", "requester")]
     assert told(formal, "alarm_received")["alarm_received"] == sorted([OLD, "dana@ocaso.mx", "ana@ocaso.mx"])
 
@@ -169,10 +169,10 @@ def test_h1_logged_in_the_representative_reports_it_too(cast):
 
 
 def test_h1_before_the_execution_the_event_says_which_mailbox_stopped_it(cast, client):
-    formal = people.in_approval(cast)
+    formal = make(cast, "in_approval")
     for _ in range(2):
-        client.post(people.link_in_mail("dana@ocaso.mx", "no-fui-yo"))
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))
+        client.post(link_in_mail("dana@ocaso.mx", "no-fui-yo"))
+    client.post(link_in_mail(OLD, "no-fui-yo"))
     assert fresh(formal).suspended_at is not None
     assert objections(formal) == [("dana@ocaso.mx", "representative"), (OLD, "registered")]
     assert told(formal, "disowned") == {"disowned": [cast.elsa.email] * 2}
@@ -180,7 +180,7 @@ def test_h1_before_the_execution_the_event_says_which_mailbox_stopped_it(cast, c
 
 def test_h1_an_expired_link_says_what_to_do(cast, client):
     taken_over(cast)
-    link = people.link_in_mail(OLD, "no-fui-yo")
+    link = link_in_mail(OLD, "no-fui-yo")
     with travel(clock.now() + timedelta(days=31), tick=False):
         page = client.get(link)
     assert page.status_code == 410
@@ -200,7 +200,7 @@ def test_h1_a_link_of_before_still_works_and_a_stranger_to_the_request_is_not_na
 
 def test_h1_the_alarm_outlives_the_reversal_until_it_is_seen(cast, client):
     formal = taken_over(cast)
-    client.post(people.link_in_mail(OLD, "no-fui-yo"))
+    client.post(link_in_mail(OLD, "no-fui-yo"))
     FormalRequest.objects.filter(pk=formal.pk).update(status=Status.REVERTED)
     assert fresh(operations.not_me(formal.pk)).alarmed_at is not None
     operations.mark_alarm_seen(formal.pk, actor=cast.elsa, reason=FOUND)
@@ -211,7 +211,7 @@ def test_h1_the_alarm_outlives_the_reversal_until_it_is_seen(cast, client):
 # -- H2: who loses something is told, with a link of his own ------------------------------------------
 
 
-def end_of_anas_powers(cast: people.Cast) -> FormalRequest:
+def end_of_anas_powers(cast: Neighbours) -> FormalRequest:
     """Dana, who holds powers, asks that Ana's end in a month."""
     formal = operations.create_draft(actor=cast.dana, customer=cast.ana.contact.customer, form="change", kind="change")
     until = (clock.now() + timedelta(days=30)).date().isoformat()
@@ -220,7 +220,7 @@ def end_of_anas_powers(cast: people.Cast) -> FormalRequest:
         "representative_valid_until": until,
         "representative_rfc": "GODE561231GR8",
     }
-    answers = {"reason": people.REASON, "effective_date": "", "declares": True, "items": items}
+    answers = {"reason": REASON, "effective_date": "", "declares": True, "items": items}
     operations.save_draft(formal.pk, actor=cast.dana, draft=answers)
     file = store.store(SimpleUploadedFile("poder.txt", b"Escritura"), draft="k")
     operations.add_evidence(formal.pk, actor=cast.dana, files=[file])
@@ -254,7 +254,7 @@ def test_h2_who_loses_powers_is_told_at_every_step_and_can_object(cast):
 
 
 def test_h2_every_other_representative_is_told_of_any_change(cast):
-    formal = people.executed(cast)
+    formal = make(cast, "executed")
     steps = ("warn_submitted", "warn_approved", "warn_executed")
     assert told(formal, *steps) == {step: [cast.dana.email] for step in steps}
     assert "Le avisamos porque usted representa" in last_mail(cast.dana.email, "warn_approved").body
@@ -263,7 +263,7 @@ def test_h2_every_other_representative_is_told_of_any_change(cast):
 
 @pytest.mark.parametrize("kind", ["baja", "clave"])
 def test_h2_the_person_of_a_baja_or_a_clave_is_told_at_every_step(cast, kind):
-    formal = people.submitted(cast, form="access", kind=kind, person={"user": cast.beto.pk})
+    formal = make(cast, "submitted", form="access", kind=kind, person={"user": cast.beto.pk})
     beto = cast.beto.email
     assert beto in told(formal, "warn_submitted")["warn_submitted"]
     operations.confirm_from_registered_email(formal.pk, actor=cast.ana, revision_no=formal.revision_no)

@@ -17,6 +17,7 @@ from change_requests.documents import archive as documents_archive
 from change_requests.models import Evidence, FormalRequest
 from factureya.core.files import store
 from factureya.testing import request_histories
+from factureya.testing.people import Cast
 
 Status = FormalRequest.Status
 Files = dict[str, bytes]
@@ -27,7 +28,7 @@ _made: dict[str, Files] = {}
 
 def make_closed() -> FormalRequest:
     """A request with evidence and a clarification, from draft to closed."""
-    cast = request_histories.Cast()
+    cast = Cast()
     request = request_histories.draft(cast)
     upload = SimpleUploadedFile("constancia Ñandú & Peña.pdf", b"%PDF-1.7 la constancia %%EOF")
     file = store.store(upload, draft="una-clave")
@@ -145,7 +146,7 @@ def test_it_holds_everything_and_the_same_request_gives_the_same_bytes():
     "status", [Status.SUBMITTED, Status.IN_APPROVAL, Status.APPROVED, Status.REJECTED, Status.CANCELLED]
 )
 def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
-    request = request_histories.make(request_histories.Cast(), status)
+    request = request_histories.make(Cast(), status)
     with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())
 
@@ -157,7 +158,7 @@ def test_a_request_that_is_not_over_passes_as_it_is(status, tmp_path):
     ("form", "kind"), [("access", "alta"), ("access", "baja"), ("access", "clave"), ("change", "baja")]
 )
 def test_every_kind_passes(form, kind, tmp_path):
-    request = request_histories.make(request_histories.Cast(), Status.EXECUTED, form, kind)
+    request = request_histories.make(Cast(), Status.EXECUTED, form, kind)
     with documents_archive.build_zip(request) as out:
         code, said = verify(tmp_path, out.read())
 

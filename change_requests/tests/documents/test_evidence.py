@@ -13,7 +13,8 @@ from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
 from factureya.testing.pages import text_of
-from factureya.testing.request_histories import WHY, Cast, add_file, draft, seen, step
+from factureya.testing.people import Cast
+from factureya.testing.request_histories import WHY, add_file, draft, seen, step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M20", "M21")]
 Status = FormalRequest.Status

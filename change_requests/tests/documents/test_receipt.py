@@ -10,6 +10,7 @@ from change_requests.models import FormalRequest
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
+from factureya.testing.people import Cast
 from factureya.testing.requests import NEW, make_request, revise
 
 Status = FormalRequest.Status
@@ -55,7 +56,7 @@ def test_it_is_the_same_whenever_it_is_drawn_and_each_version_keeps_its_own():
 
 @pytest.mark.clause("M20")
 def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
-    cast = request_histories.Cast()
+    cast = Cast()
     request = request_histories.make(cast, Status.SUBMITTED)
     sent = OutboxMessage.objects.get(kind="change_requests/confirm")
 
@@ -70,7 +71,7 @@ def test_it_goes_with_the_mail_of_its_submission(mailoutbox):
 
 @pytest.mark.clause("M8")
 def test_the_link_that_confirms_leaves_even_if_the_receipt_cannot_be_drawn(mailoutbox, monkeypatch, caplog):
-    request_histories.make(request_histories.Cast(), Status.SUBMITTED)
+    request_histories.make(Cast(), Status.SUBMITTED)
     monkeypatch.setattr(receipt, "draw_receipt", lambda _acuse: 1 / 0)
 
     assert outbox.deliver(OutboxMessage.objects.get(kind="change_requests/confirm").pk)

@@ -16,9 +16,9 @@ from factureya.core.clock import now
 from factureya.testing.people import make_contact, make_customer, make_representative, make_superuser, represent
 from factureya.testing.raw_sql import (
     SQLITE,
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
@@ -122,7 +122,7 @@ def test_a_suspension_has_its_day_and_its_status():
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE"])
 @pytest.mark.parametrize("key", ["id", "form_key", "rfc"])
 def test_a_company_is_not_replaced(key: str, verb: str, run: Callable[..., None]):
@@ -136,7 +136,7 @@ def test_a_company_is_not_replaced(key: str, verb: str, run: Callable[..., None]
 
 
 @sqlite_only
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("key", ["id", "form_key", "rfc"])
 def test_no_other_company_takes_its_place(key: str, run: Callable[..., None]):
     customer = make_customer(form_key="clave")
@@ -468,7 +468,7 @@ def test_a_contact_is_not_made_representative():
 
 @sqlite_only
 @pytest.mark.clause("M8")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_contact_is_not_replaced(run: Callable[..., None]):
     beto = make_contact(make_representative().contact.customer).contact
     sql, params = copy_statement(Contact, beto.pk, "REPLACE", role="representative")
@@ -478,7 +478,7 @@ def test_a_contact_is_not_replaced(run: Callable[..., None]):
 
 @sqlite_only
 @pytest.mark.clause("M8")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 @pytest.mark.parametrize("key", ["id", "email"])
 def test_a_representative_is_not_replaced(key: str, run: Callable[..., None]):
     row = Representative.objects.get(user=make_representative())

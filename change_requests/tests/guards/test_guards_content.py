@@ -21,9 +21,9 @@ from factureya.core.clock import now
 from factureya.core.models import Attachment
 from factureya.testing.people import make_customer, make_staff
 from factureya.testing.raw_sql import (
-    bare,
     copy_statement,
     execute,
+    execute_bare,
     named,
     postgres_only,
     refused_by,
@@ -147,7 +147,7 @@ def test_a_version_is_not_edited(columns: dict[str, Any]):
 
 @sqlite_only
 @pytest.mark.clause("M21")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_version_is_not_replaced(run: Callable[..., None]):
     revision = current_revision(make_request(Status.SUBMITTED))
     for keys in ({"id": revision.pk}, {}):
@@ -212,7 +212,7 @@ def test_a_requested_asset_is_of_its_request():
 
 @sqlite_only
 @pytest.mark.clause("M21")
-@pytest.mark.parametrize("run", [execute, bare], ids=["django", "bare"])
+@pytest.mark.parametrize("run", [execute, execute_bare], ids=["django", "bare"])
 def test_a_requested_asset_is_not_replaced(run: Callable[..., None]):
     row = make_request(Status.SUBMITTED).requested_assets.first()
     other = make_request()

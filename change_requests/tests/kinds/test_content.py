@@ -16,8 +16,15 @@ from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_contact, make_customer, make_representative, make_staff, make_superuser
-from factureya.testing.request_histories import Cast
+from factureya.testing.people import (
+    Cast,
+    give_office,
+    make_contact,
+    make_customer,
+    make_representative,
+    make_staff,
+    make_superuser,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -198,12 +205,11 @@ def test_without_a_lawful_set_of_people_nothing_is_sent(cast):
 
 @pytest.mark.clause("M24")
 def test_a_developer_or_an_owner_alone_is_no_implementer(cast):
-    root = make_superuser()
-    RoleAssignment.objects.create(user=cast.gina, office=Office.DEVELOPER, granted_by=root)
+    give_office(cast.gina, Office.DEVELOPER)
     request = request_histories.draft(cast)
     with pytest.raises(operations.NoPeople, match="Implementador"):
         operations.submit(request.pk, actor=cast.ana)
-    RoleAssignment.objects.create(user=cast.fabian, office=Office.IMPLEMENTER, granted_by=root)
+    give_office(cast.fabian, Office.IMPLEMENTER)
     with pytest.raises(operations.NoPeople, match="Implementador"):
         operations.submit(request.pk, actor=cast.ana)
     make_staff(Office.IMPLEMENTER)

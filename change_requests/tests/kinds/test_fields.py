@@ -12,7 +12,7 @@ from change_requests.kinds.registry import KINDS
 from change_requests.models import FormalRequest, InformationAsset
 from change_requests.recipients import Role
 from factureya.testing import request_histories
-from factureya.testing.request_histories import Cast
+from factureya.testing.people import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M7", "M19")]
 

@@ -15,8 +15,8 @@ from factureya.core import clock
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import Cast, give_office, make_staff, make_superuser
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def approve(request: FormalRequest, actor: User, seen_hash: str = "") -> FormalR
 
 
 def grant(person: User, office: str) -> None:
-    RoleAssignment.objects.create(user=person, office=office, granted_by=make_superuser())
+    give_office(person, office)
     person.__dict__.pop("assignments", None)
 
 

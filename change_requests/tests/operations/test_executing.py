@@ -16,8 +16,8 @@ from change_requests.progress import Task, find_waiting
 from factureya.core import clock
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import PASSWORD, make_staff, make_superuser
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import PASSWORD, Cast, give_office, make_hugo, make_staff, make_superuser, own_assets
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = pytest.mark.django_db
 
@@ -272,7 +272,7 @@ def test_an_approver_who_could_not_any_more_sends_it_back(who, how):
     assert person.full_name in mail("sent_back", request).body
     heir = make_staff(office)
     if who == "fabian":
-        request_histories.own_assets(heir)
+        own_assets(heir)
     assert mail("your_turn", request)
     request = operations.approve(request.pk, actor=heir, reason=WHY, seen_hash=seen(request))
     assert request.status == Status.APPROVED
@@ -306,7 +306,7 @@ def test_an_implementer_who_may_not_any_more_is_refused(how):
     cast = Cast()
     request = request_histories.make(cast, Status.APPROVED)
     if how == "developer":
-        RoleAssignment.objects.create(user=cast.gina, office=Office.DEVELOPER, granted_by=make_superuser())
+        give_office(cast.gina, Office.DEVELOPER)
     elif how == "office":
         end(cast.gina, Office.IMPLEMENTER)
     else:
@@ -440,17 +440,11 @@ def waived(cast: Cast, request: FormalRequest, hugo: User, **more: Any) -> Forma
     )
 
 
-def a_developer() -> User:
-    hugo = make_staff(Office.DEVELOPER, full_name="Hugo Código")
-    RoleAssignment.objects.create(user=hugo, office=Office.IMPLEMENTER, granted_by=make_superuser())
-    return hugo
-
-
 @pytest.mark.clause("M24", "M25")
 def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
     with travel(FRIDAY, tick=False):
         cast = Cast()
-        hugo = a_developer()
+        hugo = make_hugo()
         request = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
         operations.execute(request.pk, actor=hugo)
         request.refresh_from_db()
@@ -473,7 +467,7 @@ def test_a_developer_executes_under_a_waiver_and_somebody_else_checks():
 def test_without_its_check_no_other_waiver_is_granted():
     with travel(FRIDAY, tick=False):
         cast = Cast()
-        hugo = a_developer()
+        hugo = make_hugo()
         first = waived(cast, request_histories.make(cast, Status.APPROVED), hugo)
         operations.execute(first.pk, actor=hugo)
         second = request_histories.make(cast, Status.APPROVED, Form.ACCESS, Kind.ALTA)
@@ -491,7 +485,7 @@ def test_without_its_check_no_other_waiver_is_granted():
 @pytest.mark.clause("M25")
 def test_a_waiver_says_why_and_names_somebody_independent():
     cast = Cast()
-    hugo, request = a_developer(), request_histories.make(cast, Status.APPROVED)
+    hugo, request = make_hugo(), request_histories.make(cast, Status.APPROVED)
     for bad, field in (
         ({"reason": "Porque urge."}, "reason"),
         ({"controls": "x"}, "controls"),

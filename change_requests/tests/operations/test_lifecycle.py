@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.models import Office, RoleAssignment, User
+from accounts.models import Office
 from change_requests import operations
 from change_requests.kinds import registry
 from change_requests.models import Evidence, FormalRequest, InformationAsset
 from factureya.core.files import store
 from factureya.core.models import Event, OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
-from factureya.testing.request_histories import WHY, Cast
+from factureya.testing.people import Cast, make_hugo, make_staff, make_superuser
+from factureya.testing.request_histories import WHY
 
 pytestmark = pytest.mark.django_db
 
@@ -38,18 +38,11 @@ def hash_of(request: FormalRequest) -> str:
     return request_histories.seen(request) if request.revision_no else ""
 
 
-def developer() -> User:
-    """Somebody of Development who holds the office of implementer too."""
-    hugo = make_staff(Office.DEVELOPER, full_name="Hugo Código")
-    RoleAssignment.objects.create(user=hugo, office=Office.IMPLEMENTER, granted_by=make_superuser())
-    return hugo
-
-
 def waive(cast: Cast, request: FormalRequest) -> Any:
     return operations.grant_waiver(
         request.pk,
         actor=cast.elsa,
-        implementer=developer(),
+        implementer=make_hugo(),
         checker=cast.jorge,
         reason="Nadie más está disponible hoy y la empresa no puede esperar a mañana.",
         controls="Lo acompaña Laura y revisa el registro.",

@@ -15,8 +15,8 @@ from change_requests import checks, links, operations, tasks
 from change_requests.models import FormalRequest
 from factureya.core.models import Heartbeat, OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_superuser
-from factureya.testing.request_histories import NEW, Cast, seen
+from factureya.testing.people import Cast, make_superuser
+from factureya.testing.request_histories import NEW, seen
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from change_requests.models import Decision, Execution, FormalRequest
 from factureya.core import audit
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.people import make_representative, own_provider
-from factureya.testing.request_histories import NEW, WHY, Cast, seen
+from factureya.testing.people import Cast, make_representative, own_provider
+from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

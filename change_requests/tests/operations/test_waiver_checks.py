@@ -4,31 +4,20 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Office, RoleAssignment, User
+from accounts.models import Office, User
 from change_requests import operations, policy
 from change_requests.approvals import find_needed_approvals
 from change_requests.control import people
 from change_requests.models import FormalRequest, Waiver
 from factureya.testing import request_histories
-from factureya.testing.people import make_staff, make_superuser
+from factureya.testing.people import Cast, make_hugo, make_staff
 from factureya.testing.raw_sql import insert, refused_by, update
-from factureya.testing.request_histories import Cast, seen
-from factureya.testing.requests import REASON, decide, make_request, officer, waive
+from factureya.testing.request_histories import seen
+from factureya.testing.requests import REASON, decide, make_request, waive
 from factureya.testing.requests import designate as write_designation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M25")]
 Status = FormalRequest.Status
-
-
-def developer() -> User:
-    """Somebody of Development who holds the office of implementer too."""
-    hugo = make_staff(Office.DEVELOPER, full_name="Hugo Código")
-    give(hugo, Office.IMPLEMENTER)
-    return hugo
-
-
-def give(person: User, office: str) -> None:
-    RoleAssignment.objects.create(user=person, office=office, granted_by=make_superuser())
 
 
 def grant(cast: Cast, request: FormalRequest, checker: User, **more: Any) -> FormalRequest:
@@ -36,7 +25,7 @@ def grant(cast: Cast, request: FormalRequest, checker: User, **more: Any) -> For
         request.pk,
         **{
             "actor": cast.elsa,
-            "implementer": developer(),
+            "implementer": make_hugo(),
             "checker": checker,
             "reason": "Nadie más está disponible hoy y la empresa no puede esperar a mañana.",
             "controls": "Lo acompaña Jorge y revisa el registro.",
@@ -150,7 +139,7 @@ def fresh(request: FormalRequest) -> FormalRequest:
 
 def test_h13_raw_sql_names_no_granter_verifier_decider_or_author_as_checker():
     request = make_request(Status.APPROVED)
-    good = waive(request, officer(Office.DEVELOPER))
+    good = waive(request, make_staff(Office.DEVELOPER))
     barred = {
         good.approved_by_id,
         request.verified_by_id,
@@ -162,12 +151,12 @@ def test_h13_raw_sql_names_no_granter_verifier_decider_or_author_as_checker():
     for pk in barred:
         with refused_by("waiver_checked_by_an_outsider"):
             insert(good, checker_id=pk)
-    insert(good, checker_id=officer(Office.IT_HEAD).pk)
+    insert(good, checker_id=make_staff(Office.IT_HEAD).pk)
 
 
 def test_h13_raw_sql_lets_no_checker_take_part_later():
     request = make_request(Status.IN_APPROVAL)
-    hugo, second = officer(Office.DEVELOPER), officer(Office.SECURITY_OFFICER)
+    hugo, second = make_staff(Office.DEVELOPER), make_staff(Office.SECURITY_OFFICER)
     waiver = waive(request, hugo, checker=second)
     with refused_by("request_without_its_checker"):
         write_designation(request, hugo, waiver=waiver, designated_by=second)
@@ -182,7 +171,7 @@ def test_h13_raw_sql_lets_no_checker_take_part_later():
 
 def test_h13_raw_sql_brings_back_no_waiver_whose_checker_decided_meanwhile():
     request = make_request(Status.IN_APPROVAL)
-    hugo, second = officer(Office.DEVELOPER), officer(Office.SECURITY_OFFICER)
+    hugo, second = make_staff(Office.DEVELOPER), make_staff(Office.SECURITY_OFFICER)
     waiver = waive(request, hugo, checker=second)  # not in force, so he decides
     decide(request, second, "security")
     with refused_by("request_without_its_checker"):
@@ -191,7 +180,7 @@ def test_h13_raw_sql_brings_back_no_waiver_whose_checker_decided_meanwhile():
 
 def test_h13_raw_sql_names_no_granter_of_before_as_checker():
     request = make_request(Status.IN_APPROVAL)
-    second = officer(Office.SECURITY_OFFICER)
-    first = waive(request, officer(Office.DEVELOPER))
+    second = make_staff(Office.SECURITY_OFFICER)
+    first = waive(request, make_staff(Office.DEVELOPER))
     with refused_by("waiver_checked_by_an_outsider"):
         insert(first, approved_by_id=second.pk, checker_id=first.approved_by_id)

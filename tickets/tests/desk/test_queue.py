@@ -11,10 +11,18 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.urls import reverse
 
-from accounts.models import Office, RoleAssignment
+from accounts.models import Office
 from factureya.testing.desk import QUEUE, agent_in, every_view, third_party_in
 from factureya.testing.pages import log_in, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer, make_staff, make_superuser, own_provider
+from factureya.testing.people import (
+    give_office,
+    make_agent,
+    make_contact,
+    make_customer,
+    make_staff,
+    make_superuser,
+    own_provider,
+)
 from factureya.testing.tickets import make_ticket
 from tickets import operations
 from tickets.desk import queue, wording
@@ -174,7 +182,7 @@ def test_closed_tickets_are_paged_newest_first(client):
 
 def test_who_works_for_two_providers_sees_both_in_one_order(client):
     agent = third_party_in(client)
-    RoleAssignment.objects.create(user=agent, office=Office.AGENT, provider=own_provider(), granted_by=make_superuser())
+    give_office(agent, Office.AGENT, provider=own_provider())
     supervisor, external = make_staff(Office.SUPERVISOR), agent.assignments[0].provider
     tickets = [make_ticket() for _ in range(4)]
     for ticket in tickets[::2]:

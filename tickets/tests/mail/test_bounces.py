@@ -11,9 +11,8 @@ from factureya.core import clock
 from factureya.core.mail import intake, outbox, parse
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of
-from factureya.testing.inbound_mails import deliver, last_inbound, make_ana
+from factureya.testing.inbound_mails import bounce_of, deliver, last_inbound, make_ana
 from factureya.testing.mails import mail as plain
-from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import mails_about, make_ticket
@@ -28,23 +27,6 @@ WAITING, OPEN = Ticket.Status.WAITING, Ticket.Status.OPEN
 @pytest.fixture
 def ana() -> User:
     return make_ana()
-
-
-def bounce_of(mail: OutboxMessage, action: str = "failed", **headers: Any) -> bytes:
-    """A delivery report about a mail of ours, as RFC 3464 has it."""
-    human = b"Content-Type: text/plain\r\n\r\nUser unknown\r\n"
-    status = (
-        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.ejemplo.mx\r\n\r\n"
-        f"Final-Recipient: rfc822; {mail.to}\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
-    )
-    original = f"Content-Type: message/rfc822\r\n\r\nMessage-ID: <{mail.message_id}>\r\nSubject: x\r\n\r\nHola\r\n"
-    report = {
-        "From": "Mail Delivery System <MAILER-DAEMON@mx.ejemplo.mx>",
-        "Return-Path": "<>",
-        "Message-ID": None,
-        "Content-Type": 'multipart/report; report-type="delivery-status"; boundary="limite"',
-    }
-    return multipart(human, status, original, **report | headers)
 
 
 def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User):

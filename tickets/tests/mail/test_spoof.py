@@ -4,17 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import models
 
 from accounts.models import Office, User
 from factureya.core import clock
-from factureya.core.models import Event, InboundMessage, OutboxMessage
+from factureya.core.models import InboundMessage, OutboxMessage
 from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven
 from factureya.testing.mails import mail
 from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
+from factureya.testing.raw_sql import everything
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import notifications, operations
-from tickets.models import Message, Note, Ticket, TicketFile
+from tickets.models import Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5")]
 STRANGER = "nadie@otra.mx"
@@ -28,12 +28,6 @@ def _our_server(settings: Any) -> None:
 @pytest.fixture
 def ana() -> User:
     return make_ana()
-
-
-def everything() -> list[list[dict[str, Any]]]:
-    """Every row of tickets, and what happened to them."""
-    kept: tuple[type[models.Model], ...] = (Ticket, Message, Note, TicketFile, Event)
-    return [list(model._default_manager.order_by("pk").values()) for model in kept]
 
 
 def spoofs(ticket: Ticket) -> dict[str, tuple[bytes, str]]:

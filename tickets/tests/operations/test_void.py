@@ -8,10 +8,10 @@ import pytest
 from factureya.core import clock
 from factureya.core.models import InboundMessage
 from factureya.testing.people import make_agent
+from factureya.testing.raw_sql import execute, refused_by, sqlite_only, update
 from factureya.testing.tickets import let_it_close, make_inbound, make_ticket
 from tickets import operations
 from tickets.models import Ticket
-from tickets.tests.test_guards import execute, refused_by, sqlite_only, update
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M12", "M15")]
 WAITING, CLOSED = Ticket.Status.WAITING, Ticket.Status.CLOSED
