@@ -1,15 +1,13 @@
 """What the system verifies by itself before somebody decides; nothing here decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from accounts.models import User
 from change_requests import payload
 from change_requests.kinds import content
 from change_requests.kinds.fields import REGISTERED_EMAIL, find_row
 from change_requests.models import FormalRequest
-
-if TYPE_CHECKING:
-    from change_requests.control.request_page import RequestPage
 
 Status = FormalRequest.Status
 NOT_YET_EXECUTED = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED, Status.RETURNED)
@@ -27,22 +25,23 @@ class Checks:
         (self.good if holds else self.bad).append(good if holds else bad)
 
 
-def run_checks(page: "RequestPage") -> Checks:
-    """Return the checks of the version that is shown."""
-    checks, formal_request = Checks(), page.formal_request
+def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tuple[str, str, bool]]) -> Checks:
+    """Return the checks of the current version; of each file: its name, its SHA-256, and whether its bytes give it."""
+    checks = Checks()
     checks.note(
         formal_request.confirmed_at is not None,
         "Confirmada desde el correo registrado de la empresa",
         "Aún no se confirma desde el correo registrado de la empresa",
     )
     _check_requester(checks, formal_request)
-    _check_integrity(checks, page)
+    if formal_request.revision_no:
+        _check_integrity(checks, formal_request, files)
     if formal_request.status in NOT_YET_EXECUTED:
-        _check_current_values(checks, page)
-        _check_new_mail(checks, page)
+        _check_current_values(checks, formal_request)
+        _check_new_mail(checks, formal_request)
     if formal_request.status == Status.IN_APPROVAL:
         checks.note(
-            page.user.pk not in {formal_request.requester_id, formal_request.implementer_id},
+            reader.pk not in {formal_request.requester_id, formal_request.implementer_id},
             "Usted no es quien solicita ni quien implementará",
             "Usted es quien solicita o quien implementará: no le toca decidir",
         )
@@ -59,18 +58,17 @@ def _check_requester(checks: Checks, formal_request: FormalRequest) -> None:
     )
 
 
-def _check_integrity(checks: Checks, page: "RequestPage") -> None:
+def _check_integrity(checks: Checks, formal_request: FormalRequest, files: Sequence[tuple[str, str, bool]]) -> None:
     """Note whether the content has the hash that was kept of it, and its files are those that were sent."""
-    if page.revision is None:
-        return
+    revision = formal_request.read_revision()
     checks.note(
-        payload.hash_bytes(page.revision.payload.encode()) == page.revision.sha256,
+        payload.hash_bytes(revision.payload.encode()) == revision.sha256,
         "El contenido corresponde a su SHA-256",
         "El contenido no corresponde a su SHA-256: no decida y avise a Seguridad",
     )
-    signed = {(file["name"], file["sha256"]) for file in page.payload.get("evidence", ())}
-    if signed or page.evidence:
-        altered = signed ^ {(file.name, file.sha256) for file in page.evidence if file.is_as_sent}
+    signed = {(file["name"], file["sha256"]) for file in formal_request.read_payload()["evidence"]}
+    if signed or files:
+        altered = signed ^ {(name, sha256) for name, sha256, is_as_sent in files if is_as_sent}
         names = ", ".join(f"«{name}»" for name in sorted({name for name, _ in altered}))
         checks.note(
             not altered,
@@ -79,12 +77,12 @@ def _check_integrity(checks: Checks, page: "RequestPage") -> None:
         )
 
 
-def _check_current_values(checks: Checks, page: "RequestPage") -> None:
+def _check_current_values(checks: Checks, formal_request: FormalRequest) -> None:
     """Note which of today's values are not the old ones of the request; such a request fails when it is executed."""
     changed = [
         find_row(item["field"]).label
-        for item in page.items
-        if content.find_value_today(page.formal_request, item) != item["old"]
+        for item in (formal_request.read_payload()["items"] if formal_request.revision_no else ())
+        if content.find_value_today(formal_request, item) != item["old"]
     ]
     checks.note(
         not changed,
@@ -93,11 +91,11 @@ def _check_current_values(checks: Checks, page: "RequestPage") -> None:
     )
 
 
-def _check_new_mail(checks: Checks, page: "RequestPage") -> None:
+def _check_new_mail(checks: Checks, formal_request: FormalRequest) -> None:
     """Note whether a new registered mail was proven by its code."""
-    if page.formal_request.find_new_value(REGISTERED_EMAIL.code):
+    if formal_request.find_new_value(REGISTERED_EMAIL.code):
         checks.note(
-            page.formal_request.new_mail_revision == page.formal_request.revision_no,
+            formal_request.new_mail_revision == formal_request.revision_no,
             "El correo nuevo se confirmó con el código que le enviamos",
             "El correo nuevo aún no se confirma: le enviamos un código y no lo ha usado",
         )

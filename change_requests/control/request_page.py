@@ -253,17 +253,19 @@ class RequestPage:
     @cached_property
     def checks(self) -> Checks:
         """Return what the system verifies by itself."""
-        return run_checks(self)
+        files = [(file.name, file.sha256, file.is_as_sent) for file in self.evidence]
+        return run_checks(self.formal_request, self.user, files)
 
     @cached_property
     def steps(self) -> list[Step]:
         """Return the way of the request and where it is."""
-        return wording.list_steps(self)
+        return wording.list_steps(self.formal_request, self.approvals, self.user)
 
     @property
     def turn(self) -> Turn:
         """Return who acts now, when it is not the reader."""
-        return wording.describe_turn(self)
+        has_decided = self.user.pk in self.decider_ids
+        return wording.describe_turn(self.formal_request, self.open_approvals, self.user, has_decided=has_decided)
 
     # -- The rest ------------------------------------------------------------------------------------
 

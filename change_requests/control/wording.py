@@ -1,17 +1,14 @@
 """Tell mesa de control about a request: its state in a word and a colour, its steps, what is late, whose turn it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from accounts.models import Office
+from accounts.models import Office, User
 from change_requests.approvals import NeededApproval
 from change_requests.models import Decision, FormalRequest
 from change_requests.progress import STATUS_LOOKS, Task, find_waiting
 from factureya.core import clock
 from factureya.core.templatetags.fy import when
-
-if TYPE_CHECKING:
-    from change_requests.control.request_page import RequestPage
 
 Status = FormalRequest.Status
 WITH_US = (Status.VERIFYING, Status.IN_APPROVAL, Status.APPROVED)
@@ -101,21 +98,23 @@ def describe_deadline(formal_request: FormalRequest) -> str:
     return f" · {'venció' if due < clock.now() else 'vence'} {when(due)}"
 
 
-def describe_turn(page: "RequestPage") -> Turn:
-    """Return who acts now, for a reader who may do nothing."""
-    task = find_waiting(page.formal_request).task
+def describe_turn(
+    formal_request: FormalRequest, missing: Iterable[NeededApproval], reader: User, *, has_decided: bool
+) -> Turn:
+    """Return who acts now, for a reader who may do nothing; `missing` are the approvals that nobody has given."""
+    task = find_waiting(formal_request).task
     title, text = _TURNS.get(task, ("Ya terminó", "Nadie debe hacer nada más con ella."))
     if task in (Task.DECIDE, Task.GIVE_BACK):
-        text = _name_deciders(page)
+        text = _name_deciders(missing, reader, has_decided=has_decided)
     elif task in (Task.DESIGNATE, Task.EXECUTE):
-        text = describe_execution(page.formal_request)
+        text = describe_execution(formal_request)
     return Turn(title, text)
 
 
-def describe_approval(approval: NeededApproval, page: "RequestPage") -> str:
+def describe_approval(approval: NeededApproval, reader: User) -> str:
     """Return «Usted · pendiente», or who could give the approval; an owner's names its data."""
     assets = ", ".join(asset.name for asset in approval.assets)
-    who = "Usted · pendiente" if page.user.pk in approval.deciders else _name_owners(approval)
+    who = "Usted · pendiente" if reader.pk in approval.deciders else _name_owners(approval)
     return f"{who} · {assets}" if assets else who
 
 
@@ -137,11 +136,11 @@ def _is_overdue(formal_request: FormalRequest) -> bool:
     return is_running and due is not None and due < clock.now()
 
 
-def _name_deciders(page: "RequestPage") -> str:
+def _name_deciders(missing: Iterable[NeededApproval], reader: User, *, has_decided: bool) -> str:
     """Return which approvals are missing and who could give them; a reader who decided learns only that some are."""
-    if page.user.pk in page.decider_ids:
+    if has_decided:
         return "Usted ya decidió sobre esta versión; faltan otras aprobaciones."
-    return " ".join(f"{approval.label}: {describe_approval(approval, page)}." for approval in page.open_approvals)
+    return " ".join(f"{approval.label}: {describe_approval(approval, reader)}." for approval in missing)
 
 
 def _name_owners(approval: NeededApproval) -> str:
@@ -160,10 +159,10 @@ def _name_owners(approval: NeededApproval) -> str:
 # -- The steps of a request ---------------------------------------------------------------------------
 
 
-def list_steps(page: "RequestPage") -> list[Step]:
+def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return the chain of the mock-up, from the reception to the notice and the close."""
-    formal_request = page.formal_request
-    steps = [_show_reception(formal_request), _show_verification(page), *_show_approvals(page)]
+    steps = [_show_reception(formal_request), _show_verification(formal_request, reader)]
+    steps += _show_approvals(formal_request, approvals, reader)
     steps.append(_show_execution(formal_request))
     if formal_request.waiver is not None:
         steps.append(_show_check(formal_request))
@@ -185,24 +184,24 @@ def _show_reception(formal_request: FormalRequest) -> Step:
     return Step("Recibida", DONE, when(formal_request.submitted_at))
 
 
-def _show_verification(page: "RequestPage") -> Step:
+def _show_verification(formal_request: FormalRequest, reader: User) -> Step:
     """Return the step of mesa de control: who verified the request, or that it waits."""
-    formal_request, title = page.formal_request, "Mesa de control"
+    title = "Mesa de control"
     if formal_request.status in AFTER_VERIFYING and formal_request.verified_by is not None:
         return Step(title, DONE, f"Verificó {formal_request.verified_by} · {when(formal_request.verified_at)}")
     is_now = formal_request.status == Status.VERIFYING
-    is_readers = is_now and page.user.holds(Office.SUPERVISOR)
+    is_readers = is_now and reader.holds(Office.SUPERVISOR)
     return Step(title, NOW if is_now else AHEAD, "Usted · pendiente" if is_readers else "")
 
 
-def _show_approvals(page: "RequestPage") -> list[Step]:
+def _show_approvals(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return a step for each approval that this version needs: the owners' first, then security's."""
-    is_now = page.formal_request.status == Status.IN_APPROVAL
+    is_now = formal_request.status == Status.IN_APPROVAL
     return [
         _show_decision(approval.label, approval.decision)
         if approval.decision is not None
-        else Step(approval.label, NOW if is_now else AHEAD, describe_approval(approval, page) if is_now else "")
-        for approval in page.approvals
+        else Step(approval.label, NOW if is_now else AHEAD, describe_approval(approval, reader) if is_now else "")
+        for approval in approvals
     ]
 
 
