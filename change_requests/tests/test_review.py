@@ -135,7 +135,7 @@ def test_a_resumed_request_can_still_be_confirmed(cast: Cast):
 
 @pytest.mark.clause("M8")
 def test_a2c_powers_that_ended_confirm_nothing(client: Client):
-    cast = Cast(ana=request_histories.representative_for(days=1))
+    cast = Cast(ana=request_histories.representative_for(days=0))
     formal = make(cast, Status.SUBMITTED)
     link = f"/solicitudes/confirmar/{_token(formal)}/"
     with clock.at(now() + timedelta(hours=47)):
