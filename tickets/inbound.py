@@ -98,7 +98,8 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
     """Store the files of a mail before its ticket is written, and return what became of each."""
-    return from_mail.store_files(files, draft=f"mail:{inbound.pk}:{secrets.token_hex(16)}")
+    draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
+    return from_mail.store_files(files, draft=draft) if files else Kept()
 
 
 def shorten_subject(subject: str) -> str:
