@@ -43,7 +43,7 @@ _SLOT = "form.draft"
 
 Session = MutableMapping[str, Any]
 View = Callable[..., HttpResponseBase]
-PageOf = Callable[[HttpRequest, dict[str, Any]], str]
+FindPage = Callable[[HttpRequest, dict[str, Any]], str]
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,19 @@ def new_key(user: User, form: str) -> FormKey:
 
 
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
-    """Return the key of a posted form, or None when it is forged, of another form, or another person's.
+    """Return the one-time key in the hidden field of a posted form, so that a double click does it once.
 
-    Without a user (the session expired) it must be younger than ORPHAN_FORM_AGE; the login asks whose it is.
+    None means that the token is forged, of another form, or another person's. Without a user (the session expired) the
+    token must be younger than ORPHAN_FORM_AGE; the login asks whose form it is.
     """
-    found = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
-    if found is None or found.form != form or (user is not None and not found.belongs_to(user)):
+    form_key = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
+    if form_key is None or form_key.form != form or (user is not None and not form_key.belongs_to(user)):
         return None
-    return found
+    return form_key
 
 
 def _read_any_key(token: str, max_age: timedelta | None = ORPHAN_FORM_AGE) -> FormKey | None:
-    """Return the key in a signed token, or None when the signature is wrong or older than `max_age`."""
+    """Return the form's key in a signed token, or None when the signature is wrong or older than `max_age`."""
     try:
         return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
     except signing.BadSignature:
@@ -104,16 +105,19 @@ def _digest_owner(user: User) -> str:
 # -- Drafts ------------------------------------------------------------------------------------------
 
 
-def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, why: str) -> None:
-    """Keep the fields of this form for its owner, in place of an older draft of the same form."""
+def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason: str) -> None:
+    """Store what was typed into a form in the session of its owner, in place of an older draft of the same form.
+
+    `reason` is RECOVERED, CARRIED or BESIDE. Empty fields are left out, and the oldest of too many drafts is dropped.
+    """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
-    draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": why, "fields": dict(filled[:MAX_FIELDS])}
+    draft = {"key": key.key, "form": key.form, "owner": key.owner, "why": reason, "fields": dict(filled[:MAX_FIELDS])}
     session[_SLOT] = dict([*others.items(), (key.form, draft)][-MAX_DRAFTS:])
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
-    """Return the draft of this form, if it is this person's: its key, its fields, and why it was kept."""
+    """Return the draft of this form, if it is this person's: its key, its fields, and why it was kept; else None."""
     draft = _read_drafts(session).get(form)
     if not draft:
         return None
@@ -122,14 +126,17 @@ def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[s
 
 
 def forget_draft(session: Session, key: FormKey) -> None:
-    """Forget the draft of a form that was sent. The session is changed only if there is one."""
+    """Delete the draft of a form that was just sent; a draft that has another key stays."""
     draft = _read_drafts(session).get(key.form)
     if draft and draft["key"] == key.key:
         forget_form(session, key.form)
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Forget the draft of this form, whatever its key. The session is changed only if there is one."""
+    """Delete the draft of the form with this name, whatever its key.
+
+    The session is changed only if there is such a draft, because a changed session is saved.
+    """
     drafts = _read_drafts(session)
     if form not in drafts:
         return
@@ -151,40 +158,54 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 # -- Posts that arrive after the session ended -------------------------------------------------------
 
 
-def set_form_page(page: PageOf) -> Callable[[View], View]:
-    """Return a decorator that names the page which holds the form of a view, if that is not the view's own address."""
+def set_form_page(find_page: FindPage) -> Callable[[View], View]:
+    """Return a decorator for a view whose form is shown at another address, which `find_page` returns.
+
+    The login sends a person who posted the form back to that address (`find_form_page`).
+    """
 
     def mark(view: View) -> View:
-        view.form_page = page  # type: ignore[attr-defined]
+        view.form_page = find_page  # type: ignore[attr-defined]
         return view
 
     return mark
 
 
 def post_only(page: str, *names: str) -> Callable[[View], View]:
-    """Return a decorator for a view that takes posts only; the named page, with these arguments, holds its form."""
+    """Return a decorator for a view that accepts POST only, such as a button's.
+
+    `page` names the page that holds the form; the login sends people back there. `names` are the arguments of the
+    view's address that the page's address has too.
+    """
     mark = set_form_page(lambda _request, arguments: reverse(page, kwargs={name: arguments[name] for name in names}))
     return lambda view: mark(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
-    """Return the address that shows the form of this post, with the list the person came from; it answers to GET."""
-    page: PageOf | None = getattr(view, "form_page", None)
-    if page is None or request.method != "POST":
+    """Return the address to which the login sends a person back; it answers to GET.
+
+    For a post it is the page that shows the form, if the view names one (`set_form_page`), with the query of the post,
+    which may name the place in a list. Otherwise it is the address of the request.
+    """
+    find_page: FindPage | None = getattr(view, "form_page", None)
+    if find_page is None or request.method != "POST":
         return request.get_full_path()
-    address, query = page(request, arguments), request.META.get("QUERY_STRING", "")
+    address, query = find_page(request, arguments), request.META.get("QUERY_STRING", "")
     return f"{address}?{query}" if query and "?" not in address else address
 
 
 def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
-    """Redirect a stranger to the login and back to this page, and hold what was posted."""
+    """Redirect a stranger to the login, which leads back to this page; what was posted is held until then (M17)."""
     if request.method == "POST":
         hold_post(request, page)
     return redirect_to_login(page)
 
 
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
-    """Hold the fields and the files of a post for its owner, to be shown on this page; nothing if it has no owner."""
+    """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
+
+    `user` is the person who is signed in, or None. Nothing is kept of an empty post, or if its owner is not known.
+    """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
     if key is None or not (list_texts(fields) or request.FILES):
@@ -194,45 +215,52 @@ def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None
         uploads = [file for field in inputs for file in request.FILES.getlist(field)]
         if files_key is not None and files_key.owner == key.owner and uploads:
             store.store_uploads(uploads, files_key.key)
-    keep_draft(request.session, key, {**fields, "posted_to": request.path}, why=RECOVERED)
+    keep_draft(request.session, key, {**fields, "posted_to": request.path}, reason=RECOVERED)
 
 
 def read_held_fields(request: HttpRequest) -> dict[str, str]:
-    """Return what is held of a form of this page without a key of its own; empty for anybody but its owner."""
+    """Return the fields that this person typed on this page before the login, to fill its form again.
+
+    It serves pages whose form has no one-time key. The answer is empty if nothing is held for this person.
+    """
     user: Any = request.user
-    found = find_draft(request.session, user, _name_form(request.path))
-    return found[1] if found else {}
+    draft = find_draft(request.session, user, _name_form(request.path))
+    return draft[1] if draft else {}
 
 
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
-    """Return what is held for this page, else what its owner has not been shown yet.
+    """Return the fields that a member of staff typed before the login, to show them on this page of staff (M17).
 
-    The page may lead elsewhere by now, because somebody else acted, and the text must not be lost with it.
+    The fields of this page's own form come first. Fields of another page are returned once: that page may have changed
+    because a colleague acted, and the text must not be lost with it. The answer is empty for anybody but staff.
     """
-    user: Any = getattr(request, "user", None)  # a page of an error may come before who it is for
+    user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
         return {}
     for form in _read_drafts(request.session):
-        found = find_draft(request.session, user, form)
-        if found is None or not form.startswith(_name_form("")):
+        draft = find_draft(request.session, user, form)
+        if draft is None or not form.startswith(_name_form("")):  # a form with a key of its own fills itself
             continue
-        key, fields, why = found
-        if form == _name_form(request.path) or why == RECOVERED:
-            if why == RECOVERED:
-                keep_draft(request.session, key, fields, why=BESIDE)
+        key, fields, reason = draft
+        if form == _name_form(request.path) or reason == RECOVERED:
+            if reason == RECOVERED:
+                keep_draft(request.session, key, fields, reason=BESIDE)  # shown once on another page
             return fields
     return {}
 
 
 def drop_held_fields(request: HttpRequest) -> None:
-    """Forget what was kept of the form that is posted now."""
+    """Delete what was held of an earlier post to this address, because the person posts the form again now."""
     for form, draft in _read_drafts(request.session).items():
         if draft["fields"].get("posted_to") == request.path and form.startswith(_name_form("")):
             forget_form(request.session, form)
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Store in the browser of staff who they are, to know whose form a later post is when its session has ended."""
+    """Set a signed cookie that names this person, to know whose form a later post is after the session ended.
+
+    The cookie gives no access, and is set only if the browser does not have it yet.
+    """
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -247,10 +275,14 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key that the post carries; else one of this page, for the person it is known to be of."""
-    carried = _read_any_key(request.POST.get("key", ""))
-    if carried is not None:
-        return carried if user is None or carried.belongs_to(user) else None
+    """Return the key under which a post is held: the key that it carries, or one made of this page and its owner.
+
+    The owner is the user, or else the person who used this browser last. None means that the carried key is another
+    person's, or that nobody is known to be the owner.
+    """
+    posted_key = _read_any_key(request.POST.get("key", ""))
+    if posted_key is not None:
+        return posted_key if user is None or posted_key.belongs_to(user) else None
     owner = _digest_owner(user) if user is not None else _read_browser_owner(request)
     return FormKey("", _name_form(page), owner) if owner else None
 
@@ -261,7 +293,7 @@ def _name_form(page: str) -> str:
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
-    """Return who used this browser last, by the signed cookie, or an empty text."""
+    """Return the digest of the person who used this browser last, from the signed cookie, or an empty text."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
     except signing.BadSignature:

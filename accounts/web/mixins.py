@@ -32,7 +32,7 @@ def get_person(request: HttpRequest) -> User:
 
 
 def has_passed_factor(request: HttpRequest) -> bool:
-    """Return True if this session showed a second factor, or none is required (STAFF_MFA_REQUIRED)."""
+    """Return True if the person gave a second factor in this session, or none is required (STAFF_MFA_REQUIRED)."""
     if not settings.STAFF_MFA_REQUIRED:
         return True
     records = get_authentication_records(request, request.user)
@@ -40,15 +40,15 @@ def has_passed_factor(request: HttpRequest) -> bool:
 
 
 def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
-    """Send staff to enrol a second factor or to show theirs; they come back to the page of their form.
+    """Redirect a member of staff to the page that asks for the second factor, or that enrols one.
 
-    What they posted is held, as when a session ends (M17).
+    From there the person comes back to `page`, by default the address of the request. What was posted is held (M17).
     """
     page = page or request.get_full_path()
     if request.method == "POST":
         form_memory.hold_post(request, page, cast(User, request.user))
-    has_one = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
-    if has_one:
+    has_factor = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
+    if has_factor:
         step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
     else:
         step = "mfa_activate_totp"
@@ -63,7 +63,10 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Ask for login, then office, then second factor; a post comes back to the page that holds its form."""
+        """Answer only a person of mesa de control: ask for the login, then the office (else 403), then the factor.
+
+        A person who posted comes back to the page that holds the form, where what was typed is shown.
+        """
         page = self.form_page() if request.method == "POST" else request.get_full_path()
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
@@ -88,7 +91,10 @@ class PrivateView(View):
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Return whether this address answers to the method; it is asked first, so that 405 is 405 for everybody."""
+        """Return whether the page answers to the method of the request; it is asked before who may see the page.
+
+        So a wrong method gets the same 405 from everybody.
+        """
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
@@ -96,7 +102,10 @@ class PrivateView(View):
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and tell caches not to store it; staff needs its second factor here as in the admin."""
+        """Answer a private page, and tell caches not to store it; ask staff for the second factor first.
+
+        A post of staff that is answered replaces what was held of it. Customers need no second factor.
+        """
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
@@ -128,12 +137,20 @@ class PostingForm:
         """Return the form, blank or with what was posted."""
         raise NotImplementedError
 
-    def page(self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "") -> HttpResponse:
-        """Return the page with the form, its kept files, and why a draft is shown."""
+    def render_page(
+        self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
+        """Return the page with this form and the hidden field of its key.
+
+        `kept` are the files that were uploaded before; `draft_reason` says why a draft is shown, and is "" if none is.
+        """
         raise NotImplementedError
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
-        """Do what the valid form asks. Return the address to go to, or a page after which the draft stays."""
+        """Do what the valid form asks, by one operation.
+
+        Return the address to redirect to; or a page, for example a question, and then the draft stays.
+        """
         raise NotImplementedError
 
     def initial(self) -> dict[str, Any]:
@@ -141,28 +158,34 @@ class PostingForm:
         return {}
 
     def may_show(self, fields: dict[str, str]) -> bool:
-        """Return whether a draft with these fields is about what this page is about."""
+        """Return whether a draft with these fields may fill this page; some pages refuse one about another person."""
         return True
 
     def show_form(self) -> HttpResponse:
-        """Show the form: with what was typed and could not be sent, or as it is at first."""
+        """Return the page with the blank form, or with the draft of this person that could not be sent before."""
         draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
         if draft is None or not self.may_show(draft[1]):
-            return self.page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
-        key, fields, why = draft
-        return self.page(self.form(initial=fields), key, kept=store.list_draft_files(key.key), why=why)
+            return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
+        key, fields, reason = draft
+        return self.render_page(
+            self.form(initial=fields), key, kept=store.list_draft_files(key.key), draft_reason=reason
+        )
 
     def receive_form(self) -> HttpResponse:
-        """Perform what was posted, once; or show the form again, complete, with the reason."""
-        key, is_ours = self.posted_key()
+        """Do what was posted, and redirect; or return the page with the form as it was posted and what is wrong.
+
+        The button «Quitar» of a file (REMOVE) only removes the file. A form whose key is not good is not done. When an
+        operation refuses, its reason is shown, and a key that was used already is replaced.
+        """
+        key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
         has_files = isinstance(form, FilesMixin)
         kept, refusals = self.posted_files(key) if has_files else ([], [])
         if REMOVE in self.request.POST:
-            return self.page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
+            return self.render_page(self.form(initial=choose_kept_fields(self.request.POST)), key, kept=kept)
         if isinstance(form, FilesMixin):
             form.take_files(kept, refusals)
-        if not is_ours:
+        if not is_good_key:
             form.add_error(None, STALE_FORM)
         if form.is_valid():
             try:
@@ -176,15 +199,18 @@ class PostingForm:
                     return answer
                 form_memory.forget_draft(self.request.session, key)
                 return redirect(answer)
-        return self.page(form, key, kept=kept)
+        return self.render_page(form, key, kept=kept)
 
     def posted_key(self) -> tuple[FormKey, bool]:
-        """Return the key of the posted form, and whether it was good; a new key stands in for a bad one."""
+        """Return the one-time key of the posted form and True; or a new key and False if the posted one is not good."""
         key = form_memory.read_key(self.request.POST.get("key", ""), self.form_name(), self.user)
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
-        """Remove the file that «Quitar» names, store what was uploaded; return the kept files and the refused ones."""
+        """Remove the file that the button «Quitar» names, and store what was uploaded under the form's key.
+
+        Return the files that the form has now, and those that were refused.
+        """
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         refusals = _store_posted_files(self.request, key)
@@ -192,16 +218,22 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Send the person to the login; keep a form that arrives after its session expired, with its files (M17)."""
+    """Redirect a person whose session expired to the login, and then to `after`; keep the posted form and files (M17).
+
+    `form` names the form. A post without its good one-time key is not kept.
+    """
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
-        form_memory.keep_draft(request.session, key, choose_kept_fields(request.POST), why=form_memory.RECOVERED)
+        form_memory.keep_draft(request.session, key, choose_kept_fields(request.POST), reason=form_memory.RECOVERED)
     return redirect_to_login(after)
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key of a form that is shown after a refusal: a new one, with the files, when this one was used."""
+    """Return the key for a form that is shown again after a refusal: the same, or a new one if it was used (FormUsed).
+
+    The files that were uploaded under the used key move to the new key.
+    """
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)
@@ -210,6 +242,6 @@ def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
 
 
 def _store_posted_files(request: HttpRequest, key: FormKey) -> list[store.RefusedFile]:
-    """Store the uploaded files under the form's key, and return those that were refused."""
+    """Store the uploaded files (`files`, `photo`) under the form's key, and return those that were refused."""
     uploads = request.FILES.getlist("files") + request.FILES.getlist("photo")
     return store.store_uploads(uploads, key.key)[1] if uploads else []

@@ -36,13 +36,13 @@ class RequestPage(RequestView, PostingForm):
         """Return the form of the answer to a clarification."""
         return forms.AnswerForm(*args, **options)
 
-    def page(
+    def render_page(
         self,
         form: forms.AnswerForm,
         key: FormKey,
         *,
         kept: Sequence[Any] = (),
-        why: str = "",
+        draft_reason: str = "",
         code_form: forms.CodeForm | None = None,
     ) -> HttpResponse:
         """Return the page with the form of the answer and the form of the code."""
@@ -115,7 +115,7 @@ class ConfirmCode(RequestPage):
             else:
                 return self.redirect_to_detail("Comprobamos el correo nuevo.", messages.SUCCESS)
         self.formal = self.find_request()  # as it is after the try
-        return self.page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
+        return self.render_page(self.form(), form_memory.new_key(self.user, self.form_name()), code_form=form)
 
 
 class ResendCode(RequestView):
@@ -188,7 +188,9 @@ class Withdraw(RequestView, PostingForm):
         messages.success(self.request, "Se descartó el borrador." if self.is_draft else "Se retiró la solicitud.")
         return reverse("requests:list")
 
-    def page(self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), why: str = "") -> HttpResponse:
+    def render_page(
+        self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
+    ) -> HttpResponse:
         """Return the page that asks for the reason, with this form."""
         context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)

@@ -93,13 +93,15 @@ class NewRequest(RequesterView, PostingForm):
         )
         return reverse("requests:data", args=[formal.folio])
 
-    def page(self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), why: str = "") -> HttpResponse:
+    def render_page(
+        self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
+    ) -> HttpResponse:
         """Return the page of the first step with this form."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,
             "key": key.token,
-            "why": why,
+            "draft_reason": draft_reason,
             "formal": None,
             "saved_at": None,
             "back_url": "",

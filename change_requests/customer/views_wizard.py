@@ -83,7 +83,7 @@ class StepView(RequestView, PostingForm):
         """Check the answers by the rules of the content, and save them; or return the page with what is wrong."""
         if self.has_rules:
             self.check_answers(form)
-        return self.save(form, key) if form.is_valid() else self.page(form, key)
+        return self.save(form, key) if form.is_valid() else self.render_page(form, key)
 
     def check_answers(self, form: PortalForm) -> None:
         """Check the answers by the rules of the content, and put each error beside its field."""
@@ -101,7 +101,7 @@ class StepView(RequestView, PostingForm):
         operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
         return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of the step with this form."""
         formal = self.formal
         before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
@@ -113,7 +113,7 @@ class StepView(RequestView, PostingForm):
             "signer": self.signer,
             "document": formal.get_form_display(),
             "button": self.button,
-            "why": "",
+            "draft_reason": "",
             "steps": steps.list_steps(self.kind.step_label, self.step),
             "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
@@ -134,10 +134,10 @@ class KindStep(StepView):
         """Redirect to the second step."""
         return redirect("requests:data", folio=self.folio)
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the name of the kind."""
         kind = self.kind.title([])
-        return super().page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
+        return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
 class DataStep(StepView):
@@ -155,7 +155,7 @@ class DataStep(StepView):
         """Return the input that shows the error; the kind names the inputs that are called otherwise."""
         return super().find_input(self.kind.error_places.get(field, field), form)
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of this kind of request."""
         customer, self.template = self.customer, self.kind.step_template
         context = {
@@ -164,7 +164,7 @@ class DataStep(StepView):
             "kind": self.kind,
             "has_people": bool(getattr(form, "keys", None)),
         }
-        return super().page(form, key, **context, **more)
+        return super().render_page(form, key, **context, **more)
 
 
 class ReasonStep(StepView):
@@ -211,10 +211,10 @@ class ReasonStep(StepView):
         except operations.Refused as refusal:
             messages.error(self.request, str(refusal))
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with the files: evidence, and those of a post without a session."""
         kept = [*request_page.find_files(self.formal), *more.pop("kept", ())]
-        return super().page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
+        return super().render_page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
@@ -271,10 +271,10 @@ class ReviewStep(StepView):
         except operations.Invalid as refusal:
             for text in refusal.errors.values():
                 form.add_error(None, text)
-            return self.page(form, key)
+            return self.render_page(form, key)
         return redirect("requests:sent", folio=self.folio)
 
-    def page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
+    def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page with all answers."""
         formal, draft = self.formal, self.formal.draft
         context = {
@@ -287,7 +287,7 @@ class ReviewStep(StepView):
             "what_next": describe_what_follows(formal),
             "preview_url": request_page.form_url(formal),
         }
-        return super().page(form, key, **{**more, **context, "kept": self.kept})
+        return super().render_page(form, key, **{**more, **context, "kept": self.kept})
 
 
 def describe_what_follows(formal: FormalRequest) -> str:

@@ -102,7 +102,7 @@ class NewTicket(PostingForm, PersonView):
     def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
         """Ask once about similar tickets, then open the ticket (M11)."""
         if alike := self.find_alike(form, key):
-            return self.page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
+            return self.render_page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
         customer = self.user.contact.customer
         ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.opening())
         return reverse("tickets:created", args=[ticket.number])
@@ -121,16 +121,18 @@ class NewTicket(PostingForm, PersonView):
         fields = choose_kept_fields(self.request.POST)
         ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen)
         if ticket is None:
-            return self.page(TicketForm(initial=fields), key, kept=kept)
+            return self.render_page(TicketForm(initial=fields), key, kept=kept)
         carried = FormKey(key.key, ticket.number, key.owner)
-        form_memory.keep_draft(self.request.session, carried, {"body": _join_answers(fields)}, why=form_memory.CARRIED)
+        form_memory.keep_draft(
+            self.request.session, carried, {"body": _join_answers(fields)}, reason=form_memory.CARRIED
+        )
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 
-    def page(
-        self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "", **more: Any
+    def render_page(
+        self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
     ) -> HttpResponse:
         """Return the page with the form, its kept files, and the similar tickets it asks about."""
-        context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(why), "person": self.user}
+        context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
         context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)
 

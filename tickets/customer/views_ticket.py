@@ -119,8 +119,8 @@ class TicketPage(TicketForms):
         is_confirming = bool(args) and "resolved" in self.request.POST
         return InformationForm(*args, is_waiting=self.ticket.is_waiting, is_confirming=is_confirming, **options)
 
-    def page(
-        self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = ""
+    def render_page(
+        self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
         """Return the page: five queries, session and user included, and one more when closed."""
         ticket, user = self.ticket, self.user
@@ -129,7 +129,7 @@ class TicketPage(TicketForms):
             form=form,
             key=key,
             kept=kept,
-            why=why,
+            draft_reason=draft_reason,
             entries=timeline.read_history(ticket, user),
             turn=wording.describe_turn(ticket),
             state=wording.describe_state(ticket),
@@ -257,9 +257,15 @@ class FollowUp(TicketForms):
     def perform(self, form: FollowUpForm, key: FormKey) -> str:
         return reverse("tickets:created", args=[self.open_follow_up(self.arguments(form, key)).number])
 
-    def page(self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "") -> HttpResponse:
+    def render_page(
+        self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
         """Return the page with the form and its kept files."""
-        return render(self.request, "tickets/follow_up.html", self.context(form=form, key=key, kept=kept, why=why))
+        return render(
+            self.request,
+            "tickets/follow_up.html",
+            self.context(form=form, key=key, kept=kept, draft_reason=draft_reason),
+        )
 
 
 class Created(TicketView):

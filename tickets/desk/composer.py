@@ -197,7 +197,7 @@ class Composer:
         kind = NOTE if has_note and (self.form.is_note or not has_reply) else REPLY
         after = "" if sent == REPLY else str(self.form["after"].value() or "")
         fields = {**texts, "kind": kind, "after": after, "note_key": note.key.token}
-        form_memory.keep_draft(session, reply.key, fields, why=form_memory.BESIDE)
+        form_memory.keep_draft(session, reply.key, fields, reason=form_memory.BESIDE)
 
     def refresh(self, ticket: Ticket) -> None:
         """Show the ticket as it is now. After a newer message the text counts as written with it in sight."""

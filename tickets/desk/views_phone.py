@@ -63,10 +63,12 @@ class PhoneTicket(PostingForm):
         )
         return workspace_url(ticket.pk, queue.Place(queue.NOWHERE))
 
-    def page(self, form: PhoneForm, key: FormKey, *, kept: Sequence[Attachment] = (), why: str = "") -> HttpResponse:
+    def render_page(
+        self, form: PhoneForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
+    ) -> HttpResponse:
         """Return the page with the form and its kept files."""
         context = page_context(
-            self.request, TITLE, contact=self.contact, form=form, key=key, kept=kept, is_recovered=bool(why)
+            self.request, TITLE, contact=self.contact, form=form, key=key, kept=kept, is_recovered=bool(draft_reason)
         )
         return TemplateResponse(self.request, "admin/tickets/phone.html", context)
 
