@@ -45,7 +45,7 @@ class OwnPages(ReadOnlyAdmin):
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
-        """Return our own addresses instead of the stock ones."""
+        """Return the addresses of `pages`, which replace the stock ones of Django's admin for this model."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path(route, self.admin_site.admin_view(accept(self._admit(view))), name=f"{prefix}_{name}")
@@ -59,10 +59,11 @@ class OwnPages(ReadOnlyAdmin):
         return self.allows(request.user)
 
     def _admit(self, view: View) -> View:
-        """Return the view, closed to people who may not open these pages; `admin_view` asks only who works here."""
+        """Return the view, closed to people whom `allows` refuses; Django's `admin_view` asks only for staff."""
 
         @wraps(view)
         def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            """Call the view, or raise PermissionDenied for a person who may not open it."""
             if not self.allows(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

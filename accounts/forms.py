@@ -37,7 +37,7 @@ CODE_CAME_BACK = "El correo con el código se devolvió y por seguridad ya no si
 
 
 def _check_password(form: forms.Form, field: str, person: User) -> None:
-    """Add each fault of the new password of this person to the form's field."""
+    """Show each fault of the new password of this person as an error of the form's field."""
     try:
         passwords.check_password(form.cleaned_data[field], person)
     except forms.ValidationError as problem:
@@ -45,7 +45,7 @@ def _check_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _require_short_address(email: str) -> None:
-    """Raise ValidationError if the address is too long in lower case, as it is stored; some letters grow."""
+    """Raise ValidationError if the address is too long to be stored in lower case; a few letters grow by that."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
@@ -149,7 +149,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the name with composed characters, checked as it is stored, because some names grow."""
+        """Return the company's name as it is stored, in composed characters; some names grow by that, so check it."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -163,6 +163,7 @@ class SignupForm(NameForm, account.SignupForm):
             raise forms.ValidationError(str(problem)) from None
 
     def clean(self) -> dict[str, Any]:
+        """Check the password of a sign-up, also against the name and the mail that were typed beside it."""
         data = super().clean() or {}
         if "password1" in data and "password1" not in self.errors:
             person = User(email=data.get("email", ""), full_name=data.get("full_name", ""))
@@ -170,7 +171,10 @@ class SignupForm(NameForm, account.SignupForm):
         return data
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, Any]:
-        """Register the company and its person; if the address is taken, do the same work and show the same page."""
+        """Register the company and the person who signs up, for allauth, and return the person and no response.
+
+        If the address is taken, allauth shows the same page and mails the owner, so that a stranger cannot tell.
+        """
         data = {name: self.cleaned_data[name] for name in ("email", "full_name", "rfc", "legal_name", "form_key")}
         try:
             person = operations.register_company(password=self.cleaned_data["password1"], **data)
@@ -202,8 +206,8 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the code, if its mail was delivered."""
-        if operations.has_code_come_back(self.email):
+        """Return the code for a new password. Raises ValidationError if its mail came back, for others may have it."""
+        if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
 
@@ -242,7 +246,10 @@ class FactorCodeForm(CodeForm):
     user: User
 
     def clean_code(self) -> str:
-        """Return the code, if one of the person's factors accepts it."""
+        """Return the code of the second factor, if one of the person's factors accepts it.
+
+        Otherwise raises ValidationError. If no key decrypts one of the factors, the text says what to do instead.
+        """
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form
         except forms.ValidationError as wrong:
@@ -290,6 +297,7 @@ class AcceptForm(NameForm):
         self.email = email
 
     def clean(self) -> dict[str, Any]:
+        """Check the password that an invited person chose, also against the person's name and mail."""
         data = super().clean() or {}
         if "password" in data:
             person = User(email=self.email, full_name=data.get("full_name", ""))

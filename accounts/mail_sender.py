@@ -37,10 +37,10 @@ class Sender:
 
 
 def judge_sender(mail: InboundMail) -> Sender:
-    """Return the people whose word this mail is, or the reason why it acts for nobody (M5).
+    """Return the people in whose name an arrived mail may act, or the reason why it acts for nobody (M5).
 
-    Several people mean that several companies registered the address. A failing verdict is refused even where
-    MAIL_IN_REQUIRE_VERDICT is off.
+    Several people mean that several companies registered the address. The verdict is that of our mail server about the
+    sender. A failing verdict is refused always; a missing one only if MAIL_IN_REQUIRE_VERDICT is on.
     """
     if not mail.sender:
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)
@@ -58,7 +58,7 @@ def judge_sender(mail: InboundMail) -> Sender:
 
 
 def is_own_address(address: str) -> bool:
-    """Return True if the address is one of our own mailboxes, with or without a plus part."""
+    """Return True if the address is one of our own mailboxes, with or without a plus part (soporte+1@…)."""
     local, _, domain = address.lower().rpartition("@")
     bare = f"{local.partition('+')[0]}@{domain}"
     return bare in {settings.SUPPORT_EMAIL, settings.CONTROL_DESK_EMAIL, settings.SERVER_EMAIL}
@@ -70,11 +70,11 @@ def is_staff_address(address: str) -> bool:
 
 
 def find_people(address: str) -> list[User]:
-    """Return the contacts who act when a mail from this address is proven; none for a stranger or a member of staff.
+    """Return the contacts in whose name a proven mail from this address acts; none for a stranger or staff.
 
-    A contact acts by the address of the account, once it is verified. The registered address of a verified company
-    acts for its representatives, those with powers today first; that of an unverified company does not act, because
-    nobody has proven it.
+    If the address is the verified one of a contact's account, that contact is returned alone. If a verified company
+    registered it, its representatives are returned, those with powers today first. The registered address of an
+    unverified company does not count, because nobody has proven it.
     """
     address = address.lower()
     contacts = User.objects.filter(is_active=True, is_staff=False, contact__isnull=False)

@@ -12,14 +12,14 @@ from factureya.core.models import Event
 
 
 def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None:
-    """Tell the active people of the company, the oldest contact first, that staff `verified` or `refused` it."""
+    """Mail a company's active people, the oldest contact first, that staff verified or refused it (`verdict`)."""
     contacts = customer.contacts.select_related("user").filter(user__is_active=True)
     for contact in contacts.order_by("pk"):
         _send_mail(f"accounts/company_{verdict}", event, contact.user, customer=customer)
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Tell the people who moved which company they belong to now, and tell its representatives who came."""
+    """Mail the people who moved to this company that they belong to it now, and its representatives who came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -28,7 +28,10 @@ def tell_company_joined(people: list[User], customer: Customer, event: Event) ->
 
 
 def send_invitation(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
-    """Mail the single-use link; an invited person who has an account is told so instead, and nobody else learns it."""
+    """Mail the invited person the single-use link with which the account is made.
+
+    A person who has an account already gets a mail that says so instead; nobody else learns that.
+    """
     if has_account:
         kind, url = "accounts/invited_with_account", make_page_url("account_login")
     else:
@@ -41,7 +44,10 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 
 
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Tell who invited, or if that account is closed who may invite instead, that the mail came back."""
+    """Mail the person who invited that the mail of the invitation came back.
+
+    If that account is closed, those who may invite are told: all superusers, or the company's representatives.
+    """
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
@@ -68,7 +74,7 @@ def make_page_url(name: str, *args: str) -> str:
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
-    """Queue a mail of this kind to this person; the event makes it unique."""
+    """Queue the mail whose template is `kind` to this person; the key made of the event prevents a second one."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

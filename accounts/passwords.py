@@ -22,7 +22,7 @@ class LeanArgon2PasswordHasher(Argon2PasswordHasher):
 
 
 def check_password(password: str, user: User) -> None:
-    """Raise ValidationError with each fault of this new password of this person."""
+    """Raise ValidationError with each fault of this person's new password, in our Spanish words (WORDS)."""
     try:
         validate_password(password, user)
     except ValidationError as problem:

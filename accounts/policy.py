@@ -16,7 +16,10 @@ def may_see_customers(user: User) -> bool:
 
 
 def may_manage_people(user: User, customer: Customer) -> bool:
-    """Return True if the person invites and limits people of this verified company: its representative of today."""
+    """Return True if the person may invite people to this company and limit what they see.
+
+    Only a representative with powers today may, and only once the company is verified; staff may not.
+    """
     membership = user.membership
     return (
         user.is_active
@@ -30,10 +33,10 @@ def may_manage_people(user: User, customer: Customer) -> bool:
 
 
 def add_powers(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
-    """Return the contacts with their powers in force, read in the same statement (`Contact.power_today`)."""
+    """Return the contacts with the kind of their powers today, so that a list needs no query for each contact."""
     powers = Representative.objects.filter(user=OuterRef("user"), customer=OuterRef("customer"))
     kinds = powers.in_force().order_by("pk").values("power_kind")[:1]
-    return contacts.annotate(power_listed=Subquery(kinds))
+    return contacts.annotate(power_listed=Subquery(kinds))  # which `Contact.power_today` reads
 
 
 def may_decide_factor_reset(user: User) -> bool:

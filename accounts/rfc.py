@@ -26,7 +26,10 @@ class RFC:
 
 
 def parse_rfc(text: str) -> RFC:
-    """Return the RFC without spaces, hyphens and dots, in upper case. Raises BadRFC with a text for each reason."""
+    """Return the taxpayer's RFC that a person typed, without spaces, hyphens and dots, in upper case.
+
+    Raises BadRFC with what to do, in Spanish. A wrong check digit is only noted, because the SAT issued such RFCs.
+    """
     value = stdnum_rfc.compact(text).replace(".", "")
     if value in GENERIC:
         raise BadRFC(f"{value} es el RFC genérico para {GENERIC[value]}; escriba el de su empresa o el suyo.")
@@ -46,7 +49,7 @@ def parse_rfc(text: str) -> RFC:
 
 
 def _check_digit_matches(value: str) -> bool:
-    """Return True if the check digit of the RFC is right."""
+    """Return True if the last character of the RFC is the check digit that the others give."""
     try:
         stdnum_rfc.validate(value, validate_check_digits=True)
     except ValidationError:

@@ -41,6 +41,7 @@ class Home(LoginRequiredMixin, FormView):
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add to the profile page: the company, whether this person may invite others, and has a second factor."""
         user = get_person(self.request)
         membership = user.membership
         factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
@@ -61,7 +62,10 @@ class RepresentativeMixin:
     http_method_names: Sequence[str]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send strangers to the login, and answer 403 to everybody else who may not."""
+        """Admit a representative to the pages about the people of a company (`may_manage_people`).
+
+        A stranger goes to the login, everybody else gets 403. So does a POST once the company's service has ended.
+        """
         if not request.user.is_authenticated:
             is_page = "get" in self.http_method_names
             return form_memory.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
@@ -82,6 +86,7 @@ class People(RepresentativeMixin, TemplateView):
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add to the page of my company's people its active contacts and its pending invitations."""
         people = self.customer.contacts.select_related("user")
         contacts = policy.add_powers(people).order_by("-role", "user__full_name")
         pending = self.customer.invitations.filter(accepted_at__isnull=True, cancelled_at__isnull=True)
@@ -99,15 +104,16 @@ class LimitPerson(RepresentativeMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        """Let a contact of my company see all its tickets or only own ones, as the representative chose."""
         contact = get_object_or_404(Contact, customer=self.customer, user__email=read_posted_address(request, "person"))
-        limit = request.POST.get("own_tickets_only") == "1"
+        own_tickets_only = request.POST.get("own_tickets_only") == "1"
         try:
-            operations.limit_contact(contact.pk, own_tickets_only=limit, actor=get_person(request))
+            operations.limit_contact(contact.pk, own_tickets_only=own_tickets_only, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            what = "solo sus tickets" if limit else "los tickets de toda la empresa"
-            messages.success(request, f"{contact.user.get_full_name()} ve {what}.")
+            seen_tickets = "solo sus tickets" if own_tickets_only else "los tickets de toda la empresa"
+            messages.success(request, f"{contact.user.get_full_name()} ve {seen_tickets}.")
         return redirect("accounts:people")
 
 
@@ -118,6 +124,7 @@ class ChangeInvitation(RepresentativeMixin, View):
     verb = ""
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        """Send the pending invitation to the posted address again, or cancel it, as `verb` says."""
         invitation = get_object_or_404(
             Invitation,
             customer=self.customer,
@@ -129,15 +136,15 @@ class ChangeInvitation(RepresentativeMixin, View):
             limited = ratelimit.consume_or_429(request, action="invite")
             if limited is not None:
                 return limited
-            operation, done = operations.resend_invitation, "Enviamos un enlace nuevo a"
+            operation, done_text = operations.resend_invitation, "Enviamos un enlace nuevo a"
         else:
-            operation, done = operations.cancel_invitation, "Cancelamos la invitación a"
+            operation, done_text = operations.cancel_invitation, "Cancelamos la invitación a"
         try:
             operation(invitation.pk, actor=get_person(request))
         except operations.Refused as refusal:  # used or cancelled a moment ago
             messages.error(request, str(refusal))
         else:
-            messages.success(request, f"{done} {invitation.email}.")
+            messages.success(request, f"{done_text} {invitation.email}.")
         return redirect("accounts:people")
 
 
@@ -149,6 +156,7 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Open the invitation of the link, or show why it cannot be used: void, or somebody is signed in here."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:
@@ -166,6 +174,7 @@ class AcceptInvitation(FormView):
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: AcceptForm) -> HttpResponse:
+        """Make the account of the invited person, and sign the person in."""
         try:
             person = operations.accept_invitation(self.kwargs["token"], **form.cleaned_data)
         except operations.Refused as refusal:

@@ -35,7 +35,7 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
         if ticket and sent.kind not in notifications.TO_AGENT:
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
         outbox.handle_undelivered(sent)  # first: it locks what the mail is about, and then people
-        accounts.mail_bounced(sent.to, mail=sent.key)
+        accounts.flag_bounced_address(sent.to, mail_key=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
 

@@ -138,7 +138,7 @@ def _write_to_ticket(proven: ProvenMail) -> Outcome:
         author = proven.people[0]
         outcome = _open_ticket(author, proven)
     if author.mail_bounced_at is not None and author.email == proven.mail.sender:
-        accounts.mail_works(author.pk)
+        accounts.unflag_address(author.pk)
     return outcome
 
 

@@ -12,10 +12,10 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     """Find companies."""
 
     def to_verify(self) -> "CustomerQuerySet":
-        """Return the companies that wait for staff: undecided, and with a person whose mail is proven."""
-        waiting = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
-        proven = Contact.objects.filter(customer=models.OuterRef("pk"), user__emailaddress__verified=True)
-        return waiting.filter(models.Exists(proven))
+        """Return the companies that wait for staff: undecided, and with a person whose mail address is verified."""
+        undecided = self.filter(verified_at__isnull=True, refused_at__isnull=True, joined_to__isnull=True)
+        with_verified_mail = Contact.objects.filter(customer=models.OuterRef("pk"), user__emailaddress__verified=True)
+        return undecided.filter(models.Exists(with_verified_mail))
 
     def verified_with(self, rfc: str | models.OuterRef) -> "CustomerQuerySet":
         """Return the verified company with this RFC, if there is one."""
@@ -109,7 +109,7 @@ class Customer(Chained):
 
     @property
     def state_label(self) -> str:
-        """Return «Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
+        """Return the state of the company for pages: «Verificada», «No aceptada», «Unida a otra» or «Por verificar»."""
         if self.is_verified:
             return "Verificada"
         if self.joined_to_id:
@@ -166,8 +166,8 @@ class Contact(models.Model):
 
     @cached_property
     def power_today(self) -> str | None:
-        """Return the kind of the powers in force now, or None (M8); for lists see `policy.add_powers`."""
-        if "power_listed" in self.__dict__:
+        """Return the kind of the powers that this contact has for the company today, or None if none (M8)."""
+        if "power_listed" in self.__dict__:  # read before for a whole list, by `policy.add_powers`
             return self.__dict__["power_listed"]
         powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()
@@ -180,7 +180,10 @@ class Contact(models.Model):
 
     @property
     def standing(self) -> str:
-        """Return «Representante legal», «Apoderado» or «Contacto» as it is today; it names powers that ended."""
+        """Return what this contact is today, for pages: «Representante legal», «Apoderado» or «Contacto».
+
+        «Contacto» says so if it was a representative whose powers ended.
+        """
         if self.power_today is not None:
             return str(Power(self.power_today).label)
         return "Contacto (sus poderes terminaron)" if self.is_representative else "Contacto"

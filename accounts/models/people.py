@@ -52,7 +52,7 @@ class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
     """Find assignments of offices."""
 
     def in_force(self) -> "RoleAssignmentQuerySet":
-        """Return the assignments that are in force now."""
+        """Return the assignments of offices (cargos) that have begun and have not ended."""
         instant = clock.now()
         return self.filter(starts_at__lte=instant).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
 
@@ -114,7 +114,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
-        """Return a new person who can sign in, by an address in lower case; without a password none works."""
+        """Make a person with an account and return the person; without a password nobody can sign in to it."""
         user = self.model(email=email.strip().lower(), **extra)
         user.set_password(password)
         user.save(using=self._db)
@@ -162,7 +162,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
         return f"user:{self.pk}"
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """Return the hash that a session is bound to: of the password, and of how often all sessions were ended."""
+        """Return the hash to which Django binds a session; a new password or `session_epoch` ends the session."""
         content = f"{self.password}:{self.session_epoch}"
         return salted_hmac("accounts.session", content, secret=secret, algorithm="sha256").hexdigest()
 
@@ -182,7 +182,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Return the keys of the providers whose tickets this person works, by the offices of the desk (M3)."""
+        """Return the keys of the providers whose tickets this person works in the queue, by today's offices (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]

@@ -18,7 +18,7 @@ class RepresentativeQuerySet(models.QuerySet["Representative"]):
     """Find representatives."""
 
     def in_force(self, at: datetime | None = None) -> "RepresentativeQuerySet":
-        """Return those whose powers are in force on the day of `at` (now by default) and were not revoked by then."""
+        """Return the representatives whose powers are in force on the day of `at` (now by default) and not revoked."""
         at = at or clock.now()
         day = timezone.localdate(at)
         valid = self.filter(valid_from__lte=day).filter(Q(valid_until__isnull=True) | Q(valid_until__gte=day))
@@ -97,7 +97,10 @@ class Representative(models.Model):
         return compose_line(**{name: getattr(self, name) for name in LINE})
 
     def is_in_force(self, at: datetime | None = None) -> bool:
-        """Return True if the powers are in force at that instant, as the query `in_force` says."""
+        """Return True if the powers of this representative are in force at `at` (now by default) and not revoked.
+
+        The query `in_force` asks the same of many.
+        """
         at = at or clock.now()
         day = timezone.localdate(at)
         is_valid = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
@@ -110,6 +113,6 @@ def compose_line(**values: date | str | None) -> str:
 
 
 def decompose_line(line: str) -> dict[str, str]:
-    """Return the values of a text that `compose_line` made, by the names of LINE; an empty text gives empty values."""
+    """Return a representative's values, by the names of LINE, from the text that `compose_line` made, or from ""."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

@@ -16,14 +16,14 @@ from accounts.operations.people import (
     accept_invitation,
     cancel_invitation,
     change_password,
-    has_code_come_back,
+    flag_bounced_address,
     limit_contact,
-    mail_bounced,
-    mail_works,
     open_invitation,
     rename,
     resend_invitation,
+    unflag_address,
     void_undelivered_invitation,
+    was_reset_code_returned,
 )
 from accounts.operations.staff import (
     add_provider,

@@ -12,7 +12,7 @@ from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Mail an invitation for an ALTA, asked by `invited_by`, and return it; a pending one gets a new link."""
+    """Mail an invitation for an executed ALTA that `invited_by` asked for, and return it; a pending one is renewed."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -23,7 +23,7 @@ def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by:
 
 
 def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
-    """Close an account for a BAJA and return the person; every session ends with its next request."""
+    """Deactivate the account of a person for an executed BAJA, and return the person; all sessions end."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta ya está desactivada.")
     person.is_active = False
@@ -33,7 +33,7 @@ def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password(pk: int, *, folio: str, actor: User) -> User:
-    """Void the password for a CLAVE and return the person: sessions end, and a mailed link gives a new password."""
+    """Void a person's password for an executed CLAVE, end all sessions, and return the person; a link follows."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta está desactivada.")
     person.set_unusable_password()
@@ -47,7 +47,7 @@ def void_password_link(pk: int, *, folio: str) -> bool:
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:
         return False
-    end_sessions(person)  # the link is signed over it
+    end_sessions(person)  # the link is signed over `session_epoch`, which this changes
     audit.record("person.password_link_voided", person, actor=None, folio=folio)
     return True
 

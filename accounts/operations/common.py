@@ -9,11 +9,12 @@ from factureya.core.refusals import require
 
 
 def require_fit(model: type[Model], field: str, text: str) -> str:
-    """Return the text with single spaces. Raises Refused if it is longer than the column `field` of the model."""
+    """Return the text with single spaces, to store it. Raises Refused if the column `field` is too short for it."""
     line = " ".join(text.split())
     column = model._meta.get_field(field)
-    most = getattr(column, "max_length", None)
-    require(most is None or len(line) <= most, f"Son hasta {most} caracteres y escribió {len(line)}. Acorte el texto.")
+    limit = getattr(column, "max_length", None)
+    too_long = f"Son hasta {limit} caracteres y escribió {len(line)}. Acorte el texto."
+    require(limit is None or len(line) <= limit, too_long)
     return line
 
 
@@ -24,8 +25,8 @@ def reload_person(actor: User) -> User:
 
 def require_superuser(actor: User) -> None:
     """Raise Refused unless the actor is an active superuser, as the database says now."""
-    now = reload_person(actor)
-    require(now.is_superuser and now.is_active, "Solo un superusuario puede hacerlo.")
+    person = reload_person(actor)
+    require(person.is_superuser and person.is_active, "Solo un superusuario puede hacerlo.")
 
 
 def lock_user(pk: int) -> User:
@@ -34,20 +35,20 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End every session of the locked person by changing what they are bound to, and save `columns` too."""
+    """End every session of the locked person, because each is bound to `session_epoch`; save `columns` too."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 
 
-def make_person(email: str, full_name: str, hashed: str, *, verified: bool) -> User:
-    """Make a person with one address and return the person.
+def make_person(email: str, full_name: str, password_hash: str, *, verified: bool) -> User:
+    """Make the account of a person with one address, and return the person.
 
-    `hashed` is the hash of the password; it takes long on purpose, so it is made before the transaction. Raises
+    The hash of the password takes long on purpose, so the caller makes it before the transaction. Raises
     IntegrityError if somebody has that address, and Refused if a text is too long.
     """
     person = User.objects.create(
         email=require_fit(User, "email", email.lower()),
-        password=hashed,
+        password=password_hash,
         full_name=require_fit(User, "full_name", full_name),
     )
     EmailAddress.objects.create(user=person, email=person.email, verified=verified, primary=True)

@@ -30,10 +30,10 @@ def register_company(
     tickets. A second call with the same `form_key`, address and password returns the person of the first. Raises
     Refused if the address is taken; the caller must not tell that.
     """
-    hashed = make_password(password)
+    password_hash = make_password(password)
     try:
         with transaction.atomic():
-            person = make_person(email, full_name, hashed, verified=False)
+            person = make_person(email, full_name, password_hash, verified=False)
             customer = Customer.objects.create(
                 rfc=rfc.value,
                 legal_name=require_fit(Customer, "legal_name", unicodedata.normalize("NFC", legal_name)),
@@ -113,10 +113,10 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Yield the locked company that still waits for staff, if the actor may decide about it."""
+    """Yield the locked company that waits for staff to verify, join or refuse it, if the actor may. Raises Refused."""
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
-        # No key: a ticket that is being opened refers to the row, and must not wait for us while we wait for it.
+        # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
         customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
         require(customer.waits_for_staff, f"Ya se decidió: {customer.state_label.lower()}. Recargue.")
         require(Customer.objects.to_verify().filter(pk=pk).exists(), "La persona aún no comprueba su correo.")
@@ -130,7 +130,10 @@ def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
 
 
 def _make_representative(customer: Customer, contact: Contact) -> None:
-    """Make the contact the representative; a person with business activity represents the company alone."""
+    """Make the contact the first representative of a company that staff verifies now, with powers from today (M8).
+
+    An RFC of 13 characters is that of a person with business activity, and so also the representative's.
+    """
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
     contact.role = Contact.Role.REPRESENTATIVE
@@ -138,7 +141,7 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
     Representative.objects.create(
         customer=customer,
         user=contact.user,
-        name=contact.user.full_name.replace("|", " "),
+        name=contact.user.full_name.replace("|", " "),  # a bar separates the values of `Representative.line`
         rfc=customer.rfc if len(customer.rfc) == 13 else "",
         email=contact.user.email,
         valid_from=timezone.localdate(customer.verified_at),
@@ -148,7 +151,10 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
 
 
 def _find_first_use(form_key: str | None, email: str, password: str) -> User:
-    """Return the person whom the first submission of this form made. Raises Refused if it was another form."""
+    """Return the person whom an earlier submission of the same sign-up form made, so that a double click makes one.
+
+    Raises Refused if the form, the address or the password is another: then the address is taken.
+    """
     first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if first is None or not first.check_password(password):
         raise Refused("taken")

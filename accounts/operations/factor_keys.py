@@ -26,21 +26,24 @@ def decrypt(encrypted: str) -> str:
 
 
 def is_readable(authenticator: Authenticator) -> bool:
-    """Return True if one of the keys decrypts this factor."""
+    """Return True if one of our keys decrypts this second factor; a key may have been lost."""
     try:
-        reencrypt_data(authenticator.data)
+        reencrypt_data(authenticator.data)  # only tried; nothing is stored
     except InvalidToken:
         return False
     return True
 
 
 def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of an authenticator encrypted with the first key. Raises cryptography.fernet.InvalidToken."""
-    fernet = _make_cipher()
+    """Return the data of a second factor with its secrets encrypted again, with the first key (M3).
+
+    Afterwards an older key can be removed. Raises cryptography.fernet.InvalidToken if no key decrypts them.
+    """
+    cipher = _make_cipher()
 
     def again(text: str) -> str:
         """Return the text encrypted with the first key."""
-        return fernet.rotate(text.encode()).decode()
+        return cipher.rotate(text.encode()).decode()
 
     changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
     if codes := data.get("migrated_codes"):
@@ -49,8 +52,8 @@ def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_current(authenticator: Authenticator) -> bool:
-    """Return True if the first key alone decrypts this factor, so that the others can be removed."""
-    first = _make_cipher(most=1)
+    """Return True if the first key alone decrypts this second factor, so that the other keys can be removed."""
+    first = _make_cipher(key_count=1)
     texts = [authenticator.data[name] for name in SECRETS if name in authenticator.data]
     try:
         for text in [*texts, *authenticator.data.get("migrated_codes", [])]:
@@ -60,8 +63,8 @@ def is_current(authenticator: Authenticator) -> bool:
     return True
 
 
-def _make_cipher(most: int | None = None) -> MultiFernet:
-    """Return the cipher of all keys, or of the first `most` ones."""
-    keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:most]
+def _make_cipher(key_count: int | None = None) -> MultiFernet:
+    """Return the cipher that encrypts with the first key and decrypts with all, or with the first `key_count`."""
+    keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:key_count]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

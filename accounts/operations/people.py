@@ -30,7 +30,10 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 
 
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
-    """Mail a new link, for which the actor answers now (M8), and return the invitation; the old link is void."""
+    """Mail a new link of a pending invitation, which voids the old one, and return the invitation.
+
+    The actor counts from now on as the person who invited to the company (M8).
+    """
     with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
             invitation.invited_by = actor
@@ -54,14 +57,14 @@ def open_invitation(token: str) -> Invitation:
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
     """Make the account of an invited person and return the person; the link proves the mail and works once."""
-    digest, hashed = _hash_token(token), make_password(password)
+    token_hash, password_hash = _hash_token(token), make_password(password)
     with transaction.atomic():
-        invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=digest))
+        invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=token_hash))
         try:
             with transaction.atomic():
-                person = make_person(invitation.email, full_name, hashed, verified=True)
+                person = make_person(invitation.email, full_name, password_hash, verified=True)
         except IntegrityError:
-            raise Refused(UNUSABLE) from None  # has an account meanwhile
+            raise Refused(UNUSABLE) from None  # somebody made an account with this address meanwhile
         invitation.accepted_at = now()
         invitation.save(update_fields=["accepted_at"])
         if invitation.office:
@@ -81,10 +84,10 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
         invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
-        of_mail = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
-        if not of_mail or _was_sent_again(mail):
+        matching = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
+        if not matching or _was_sent_again(mail):
             return
-        invitation = of_mail[0]
+        invitation = matching[0]
         invitation.undelivered_at = now()
         invitation.save(update_fields=["undelivered_at"])
         event = audit.record(
@@ -98,10 +101,11 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
         notifications.tell_invitation_undelivered(invitation, event)
 
 
-def has_code_come_back(email: str) -> bool:
+def was_reset_code_returned(email: str) -> bool:
     """Return True if the last mail with a code for a new password to this address was not delivered (M16).
 
-    An address without an account is sent a mail too, so the answer does not tell who has one.
+    Then the code is refused, because others may have read it. An address without an account is sent a mail too, so the
+    answer does not tell who has one.
     """
     mails = OutboxMessage.objects.filter(to=email.lower(), kind__in=RESET_MAILS).order_by("-pk")
     last = mails.only("bounced_at", "status").first()
@@ -109,7 +113,7 @@ def has_code_come_back(email: str) -> bool:
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
-    """Let a contact see all tickets of the company or only own ones, by its representative; return the contact."""
+    """Let a contact see all tickets of the company or only own ones, as its representative says; return the contact."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
         require(policy.may_manage_people(reload_person(actor), contact.customer), NOT_YOURS)
@@ -125,7 +129,7 @@ def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
 
 
 def rename(*, full_name: str, actor: User) -> User:
-    """Change the person's own name, and return the person."""
+    """Change the full name of the actor, as the person asks on the profile page, and return the person."""
     with transaction.atomic():
         person = lock_user(actor.pk)
         before, person.full_name = person.full_name, require_fit(User, "full_name", full_name)
@@ -136,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Set a new password in `person`, whose session is kept, and in the row; every other session ends."""
+    """Store a new password of the person, which ends the sessions; set it in `person` too, to keep the present one."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -144,8 +148,8 @@ def change_password(person: User, password: str) -> None:
         audit.record("person.password_changed", person, actor=person)
 
 
-def mail_bounced(email: str, *, mail: str) -> None:
-    """Flag the contact whose mail came back, until a mail from that address proves that it works (M6)."""
+def flag_bounced_address(email: str, *, mail_key: str) -> None:
+    """Mark the contact whose mail came back, until a mail from that address proves that it works (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -153,11 +157,11 @@ def mail_bounced(email: str, *, mail: str) -> None:
         if person := flagged.first():
             person.mail_bounced_at = now()
             person.save(update_fields=["mail_bounced_at"])
-            audit.record("person.mail_bounced", person, actor=None, mail=mail)
+            audit.record("person.mail_bounced", person, actor=None, mail=mail_key)
 
 
-def mail_works(pk: int) -> None:
-    """Remove the flag of a contact who wrote from the flagged address."""
+def unflag_address(pk: int) -> None:
+    """Remove the mark that mails to this contact come back, because the contact wrote from that address."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(pk=pk, mail_bounced_at__isnull=False)
         if person := flagged.first():
@@ -167,15 +171,18 @@ def mail_works(pk: int) -> None:
 
 
 def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
-    """Give the invitation a new link, mail it, and return the one event; the caller holds the lock."""
+    """Store the invitation with a new single-use link, mail the link, and return the event that records it (`verb`).
+
+    The caller holds the lock. Earlier links of the invitation stop working.
+    """
     token = _signer.sign(secrets.token_urlsafe(32))
     invitation.token_hash = _hash_token(token)
     invitation.created_at, invitation.undelivered_at = now(), None
     invitation.expires_at = invitation.created_at + timedelta(days=settings.INVITATION_DAYS)
     invitation.save()
     event = audit.record(verb, invitation, actor=actor, email=invitation.email, **data)
-    taken = User.objects.filter(email=invitation.email).exists()
-    notifications.send_invitation(invitation, event, token=token, has_account=taken)
+    has_account = User.objects.filter(email=invitation.email).exists()
+    notifications.send_invitation(invitation, event, token=token, has_account=has_account)
     return event
 
 
@@ -187,7 +194,10 @@ def _was_sent_again(mail: OutboxMessage) -> bool:
 
 @contextmanager
 def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
-    """Yield the locked invitation, if it is pending and the actor may change it. Raises Refused if not."""
+    """Yield the locked invitation, if it is pending and the actor may send it again or cancel it.
+
+    A superuser changes an invitation of staff, the representative one of the company. Raises Refused if not.
+    """
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
         invitation = related.select_for_update(of=("self",)).get(pk=pk)
@@ -200,16 +210,19 @@ def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
 
 
 def _hash_token(token: str) -> str:
-    """Return the SHA-256 (hex) of a link that we signed. Raises Refused for any other text, without a query."""
+    """Return the hash under which the link of an invitation is stored. Raises Refused if we did not sign the token."""
     try:
-        secret = _signer.unsign(token)
+        random_text = _signer.unsign(token)
     except signing.BadSignature:
         raise Refused(UNUSABLE) from None
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(random_text.encode()).hexdigest()
 
 
 def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
-    """Return the invitation that the query finds, if it can be used now. Raises Refused if not."""
+    """Return the invitation that the query finds, if it can be used now. Raises Refused if not.
+
+    It must be pending, not expired and delivered, and the person who invited must still be allowed to invite.
+    """
     invitation = invitations.first()
     if invitation is None or not invitation.is_pending or invitation.has_expired:
         raise Refused(UNUSABLE)
@@ -225,7 +238,7 @@ def _find_usable(invitations: QuerySet[Invitation]) -> Invitation:
 
 
 def _add_contact(person: User, invitation: Invitation) -> None:
-    """Make the person a contact of the company that invited."""
+    """Make the person who accepted the invitation a contact of the company that invited, and record it."""
     assert invitation.customer is not None  # invitation_to_company_or_office
     Contact.objects.create(
         user=person,
@@ -237,7 +250,7 @@ def _add_contact(person: User, invitation: Invitation) -> None:
 
 
 def _add_assignment(person: User, invitation: Invitation) -> None:
-    """Give the person the office of the invitation."""
+    """Give the person who accepted the invitation the office (cargo) that it names, and record it."""
     RoleAssignment.objects.create(
         user=person, office=invitation.office, provider=invitation.provider, granted_by_id=invitation.invited_by_id
     )

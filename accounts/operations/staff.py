@@ -86,7 +86,7 @@ def grant_office(
 
 
 def end_office(pk: int, *, actor: User) -> RoleAssignment:
-    """End an office now, by a superuser, and return it; an office that had not begun never begins."""
+    """End an office (cargo) now, by a superuser, and return it; an office that had not begun never begins."""
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
@@ -101,7 +101,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """Close somebody's account, by a superuser, and return the person; sessions end with their next request."""
+    """Deactivate somebody's account, by a superuser, and return the person; sessions end with their next request."""
     reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -116,7 +116,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """Open a closed account again, by a superuser, and return the person; its old sessions stay ended."""
+    """Activate a deactivated account again, by a superuser, and return the person; its old sessions stay ended."""
     reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -133,7 +133,7 @@ def record_enrolled_factor(person: User) -> None:
     """End all other sessions of a person who enrolled a second factor, and record it.
 
     A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`
-    gets the new number, so that the session in which it happened can be kept.
+    gets the new `session_epoch`, so that the caller can keep the session in which it happened.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
@@ -143,7 +143,10 @@ def record_enrolled_factor(person: User) -> None:
 
 
 def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
-    """Ask to remove somebody's lost second factor, tell its owner by mail, and return the request."""
+    """Ask another superuser or security officer to remove somebody's lost second factor; mail its owner.
+
+    Return the request, which somebody else approves or declines.
+    """
     reason = require_fit(FactorReset, "reason", reason)
     require(bool(reason), "Escriba cómo comprobó que es esa persona.")
     with transaction.atomic():
@@ -180,7 +183,10 @@ def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def reencrypt_factors() -> tuple[int, list[str]]:
-    """Encrypt second factors with the first key; return how many changed, and whose no key decrypts (M3)."""
+    """Encrypt all second factors with the first key, so that older keys can be removed (M3).
+
+    Return how many changed, and the addresses of the people whose factor no key decrypts.
+    """
     changed, unreadable = 0, []
     for pk in Authenticator.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
@@ -212,7 +218,7 @@ def add_provider(*, name: str, actor: User) -> Provider:
 
 
 def _check_provider(office: str, provider: Provider | None) -> None:
-    """Raise Refused if the office has the wrong provider: agents have one, other offices have none (M3)."""
+    """Raise Refused if the office has the wrong provider: agents and supervisors have one, others none (M3)."""
     require(office in Office.values, "Elija el cargo.")
     if office not in DESK_OFFICES:
         return require(provider is None, "Ese cargo no lleva prestador.")
@@ -228,7 +234,7 @@ def _check_provider(office: str, provider: Provider | None) -> None:
 
 
 def _check_third_party(person: User, office: str) -> None:
-    """Raise Refused if the person would work for a third party and take part in approvals (M3)."""
+    """Raise Refused if this office would let the person both work for a third party and take part in approvals (M3)."""
     held_offices = set(RoleAssignment.objects.filter(user=person).not_ended().values_list("office", flat=True))
     offices = held_offices | {office}
     is_both = Office.THIRD_PARTY_AGENT in offices and offices & CONTROL_OFFICES
@@ -237,7 +243,7 @@ def _check_third_party(person: User, office: str) -> None:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
-    """Yield the locked request that nobody decided, if the actor may decide it."""
+    """Yield the locked, undecided request to remove a second factor, if the actor may decide it. Raises Refused."""
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")
@@ -248,6 +254,6 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
 
 
 def _store_decision(reset: FactorReset, actor: User, *, approved: bool) -> None:
-    """Store who decided the request, when, and how."""
+    """Store who approved or declined the request to remove a second factor, and when."""
     reset.decided_by, reset.decided_at, reset.approved = actor, now(), approved
     reset.save(update_fields=["decided_by", "decided_at", "approved"])

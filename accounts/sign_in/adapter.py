@@ -34,7 +34,7 @@ SECRET_MAILS = {"email_confirmation", "email_confirmation_signup", "password_res
 
 
 def choose_landing(user: Any) -> str:
-    """Return the page where the person works: the admin, /control/, the tickets, or else the profile."""
+    """Return the address that a person comes to after signing in: the admin, /control/, the tickets, or the profile."""
     if user.works_in_admin:
         return reverse("admin:index")
     if user.works_in_control:
@@ -59,7 +59,10 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue `templates/mail/account/<name>.txt`; its links use SITE_URL and never the host of the request."""
+        """Queue a mail that allauth asks for, such as a code, from our template `mail/account/<name>.txt`.
+
+        Its links use SITE_URL and never the host of the request, which a client can forge.
+        """
         name = template_prefix.rpartition("/")[2]
         outbox.enqueue(
             f"account/{name}",
@@ -88,7 +91,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("accounts:home")
 
     def is_safe_url(self, url: str) -> bool:
-        """Return True for addresses of this very host, with HTTPS if the page has it."""
+        """Return True if the login may redirect to this address: only to this very host, with HTTPS if we have it."""
         request = self.request
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -98,7 +101,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def clean_password(self, password: str, user: User | None = None) -> str:
-        """Return the new password. Raises ValidationError with its faults in our words."""
+        """Return the new password as it is, for allauth. Raises ValidationError with its faults in our words."""
         passwords.check_password(password, user or User())
         return password
 
@@ -114,7 +117,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise an error before any work if this address, this account or all together failed too often."""
+        """Raise an error before the password is checked, if too many sign-ins failed: of this account, or of all."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
@@ -123,7 +126,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Give back what the limits counted: a successful sign-in is no failure."""
+        """Take this sign-in out of the limits on failed ones, which counted it before, because it succeeded."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 
@@ -141,7 +144,7 @@ class MFAAdapter(DefaultMFAAdapter):
     }
 
     def build_totp_svg(self, url: str) -> str:
-        """Return the QR code on white, so that cameras read it in the dark theme too."""
+        """Return the QR code of a new second factor as SVG, on white, so that cameras read it in the dark theme too."""
         image = qrcode.make(url, image_factory=SvgPathFillImage)
         return str(image.to_string(encoding="unicode"))
 
@@ -149,7 +152,10 @@ class MFAAdapter(DefaultMFAAdapter):
         return factor_keys.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return the text decrypted with any key, or else a random secret, so that every code is just wrong."""
+        """Return the secret of a second factor, decrypted with any of our keys.
+
+        If no key fits, the answer is a random secret, so that every code is just wrong and the page does not fail.
+        """
         try:
             return factor_keys.decrypt(encrypted_text)
         except InvalidToken:

@@ -26,7 +26,7 @@ class EmailBackend(AuthenticationBackend):
     """Sign in by allauth's e-mail login, with permissions from dated offices instead of groups."""
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the active person with contact and company; None for a deactivated one, whose session has ended."""
+        """Return the signed-in person with contact and company; None for a deactivated one, which ends the session."""
         user = User.objects.select_related("contact__customer").filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
@@ -35,14 +35,17 @@ class EmailBackend(AuthenticationBackend):
         return set()
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """Return the permissions that the offices in force give; none for single objects."""
+        """Return the permissions for Django's admin: those of the offices in force; none for a single object `obj`."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
         return offices.list_permissions(user_obj.offices)
 
 
 def is_password_fresh(request: HttpRequest) -> bool:
-    """Return True if this session typed the password *again* in the last five minutes; signing in does not count."""
+    """Return True if the password was typed *again* in this session in the last five minutes (M21).
+
+    An act that cannot be undone needs it. The password of the sign-in itself does not count.
+    """
     since = clock.now().timestamp() - FRESH_SECONDS
     records = get_authentication_records(request, request.user)
     return any(
@@ -51,7 +54,10 @@ def is_password_fresh(request: HttpRequest) -> bool:
 
 
 def confirm_password(request: HttpRequest, password: str) -> str:
-    """Record that the person typed the password again; return an empty text if it was right, else the Spanish error."""
+    """Check the password that a person types again before an act that cannot be undone, and record it if right (M21).
+
+    Return an empty text if it was right, else the Spanish error. Tries are limited.
+    """
     if not password:
         return MISSING
     allowed = ratelimit.consume(request, app="allauth.account", action="reauthenticate", user=request.user)

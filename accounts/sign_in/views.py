@@ -46,6 +46,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add to the login page the demo's accounts, and whether a text that was typed before waits in the session."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -59,7 +60,10 @@ class VerifyView(account.ConfirmEmailVerificationCodeView):
     """Ask for the mailed code, only while somebody signs up or in; no page changes an address later."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead a person who has nothing to prove away: allauth would lead to its page of addresses, which is closed."""
+        """Show the page for the mailed code only to a person who is signing up or in; redirect everybody else.
+
+        allauth would redirect to its own page of addresses, which we have closed.
+        """
         if request.user.is_authenticated:
             return HttpResponseRedirect(choose_landing(request.user))
         stage = get_pending_stage(request)
@@ -85,7 +89,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
     """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """End the other sessions, and record the factor in this one, so that staff is not asked again at once."""
+        """Store the new second factor, end the person's other sessions, and count the factor as given in this one."""
         with transaction.atomic():
             response = super().form_valid(form)
             operations.record_enrolled_factor(self.request.user)
@@ -94,7 +98,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the secret in groups of four, for a person who types it."""
+        """Add the secret of the new second factor in groups of four, for a person who types it into the app."""
         context = super().get_context_data(**kwargs)
         secret = context["form"].secret
         context["secret"] = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
@@ -105,7 +109,7 @@ class ReadableCodesMixin(AccessMixin):
     """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead back to the page of the second factor if the codes cannot be decrypted."""
+        """Show the page of recovery codes; redirect to that of the second factor if no key decrypts them."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):
@@ -130,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Answer the QR code of the secret that this session is enrolling; the CSP allows no data: images."""
+    """Return the QR code (SVG) of the factor that this session enrols; the CSP allows no data: image in the page."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

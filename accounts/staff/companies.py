@@ -20,7 +20,7 @@ _DECISIONS = {
 
 
 def list_to_verify(request: HttpRequest) -> HttpResponse:
-    """Show the oldest companies that wait, with what is special about each."""
+    """Show the companies that wait for staff, the oldest first, and mark those with the RFC of a verified company."""
     same_rfc = Customer.objects.verified_with(OuterRef("rfc"))
     rows = Customer.objects.to_verify().annotate(has_known=Exists(same_rfc)).order_by("created_at")
     context = page_context(request, "Clientes por verificar", rows=rows[:ROWS])
@@ -34,27 +34,27 @@ def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Carry out a decision that needs no form (POST); go to the list, or back to the company if it was refused."""
+    """Verify a company, or join it to the known one with its RFC, as `verb` says (POST); show it again if refused."""
     customer = get_object_or_404(Customer, pk=pk)
-    operation, done = _DECISIONS[verb]
-    if attempt_operation(request, None, done.format(customer.legal_name), operation, customer.pk):
+    operation, done_text = _DECISIONS[verb]
+    if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):
         return redirect(TO_VERIFY)
     return redirect("admin:accounts_customertoverify_change", customer.pk)
 
 
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    """Refuse the company with the reason (POST)."""
+    """Refuse a company that signed up, with the posted reason (POST), and go to the list of those that wait."""
     customer, form = get_object_or_404(Customer, pk=pk), RefuseForm(request.POST)
-    done = f"No aceptó a {customer.legal_name}."
+    done_text = f"No aceptó a {customer.legal_name}."
     if form.is_valid() and attempt_operation(
-        request, form, done, operations.refuse_company, customer.pk, **form.cleaned_data
+        request, form, done_text, operations.refuse_company, customer.pk, **form.cleaned_data
     ):
         return redirect(TO_VERIFY)
     return _render_decide_page(request, customer, form)
 
 
 def list_customers(request: HttpRequest) -> HttpResponse:
-    """Show the newest companies, or those found by RFC, name or registered mail."""
+    """Show the list of companies: the newest, or those found by RFC, name or registered mail."""
     words = get_search_text(request)
     customers = Customer.objects.order_by("-pk")
     if words:
@@ -88,7 +88,7 @@ def _list_people(customer: Customer) -> QuerySet[Contact]:
 
 
 def _render_decide_page(request: HttpRequest, customer: Customer, form: RefuseForm) -> HttpResponse:
-    """Return the page on which one company is decided, with this form."""
+    """Return the page on which staff verifies, joins or refuses one company, with this form of the refusal."""
     context = page_context(
         request,
         customer.legal_name,

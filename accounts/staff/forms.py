@@ -58,6 +58,7 @@ class OfficeForm(PlainForm):
         provider.queryset = Provider.objects.order_by("name")
 
     def clean(self) -> dict[str, Any]:
+        """Require the provider for an office that works tickets."""
         data = super().clean() or {}
         if data.get("office") in DESK_OFFICES and not data.get("provider"):
             self.add_error("provider", "Indique el prestador.")
@@ -71,7 +72,7 @@ def _require_near_day(day: date) -> None:
 
 
 def _make_day_field(which: str) -> forms.DateField:
-    """Return the field of an optional day; `which` names the day in its error message."""
+    """Return the form field of an optional day; `which` («primer», «último») names the day in its error message."""
     return forms.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date", "class": "fy-in"}),
@@ -92,11 +93,14 @@ class GrantForm(OfficeForm):
     }
 
     def clean(self) -> dict[str, Any]:
-        """Return the arguments of the granting operation; the last day counts whole."""
+        """Return the fields as `operations.grant_office` takes them, with instants instead of the two days.
+
+        The last day is included, so the office ends at the next midnight.
+        """
         data = super().clean()
-        first, last = data.pop("first_day", None), data.pop("last_day", None)
-        data["starts_at"] = _make_midnight(first) if first else None
-        data["ends_at"] = _make_midnight(last + timedelta(days=1)) if last else None
+        first_day, last_day = data.pop("first_day", None), data.pop("last_day", None)
+        data["starts_at"] = _make_midnight(first_day) if first_day else None
+        data["ends_at"] = _make_midnight(last_day + timedelta(days=1)) if last_day else None
         return data
 
 

@@ -24,9 +24,12 @@ def get_search_text(request: HttpRequest) -> str:
 
 
 def attempt_operation(
-    request: HttpRequest, form: Form | None, done: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
+    request: HttpRequest, form: Form | None, done_text: str, operation: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> bool:
-    """Call the operation as the person at the desk, show what was done or why not, and return True if it was done."""
+    """Call an operation on accounts as the signed-in member of staff, and return True if it was done.
+
+    Then the next page shows `done_text`. Why it was refused is shown in the form, or without a form above the page.
+    """
     try:
         operation(*args, actor=request.user, **kwargs)
     except operations.Refused as refusal:
@@ -35,5 +38,5 @@ def attempt_operation(
         else:
             form.add_error(None, str(refusal))
         return False
-    messages.success(request, done)
+    messages.success(request, done_text)
     return True

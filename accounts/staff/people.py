@@ -32,7 +32,7 @@ _RESET_DECISIONS: dict[str, tuple[Callable[..., Any], str]] = {
 
 
 def list_users(request: HttpRequest) -> HttpResponse:
-    """Show staff, or whoever is found by name or mail, and the invitations of staff that wait."""
+    """Show the page of users: staff, or the people found by name or mail; and the pending invitations of staff."""
     words = get_search_text(request)
     users = User.objects.order_by("full_name", "pk")
     if words:
@@ -52,21 +52,21 @@ def list_users(request: HttpRequest) -> HttpResponse:
 
 
 def invite_staff(request: HttpRequest) -> HttpResponse:
-    """Invite a person to an office: GET shows the form, POST sends the mail."""
+    """Show the form that invites a person to an office (GET), or mail the invitation (POST)."""
     form = InviteStaffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        done = f"Enviamos la invitación a {form.cleaned_data['email']}."
-        if attempt_operation(request, form, done, operations.invite_staff, **form.cleaned_data):
+        done_text = f"Enviamos la invitación a {form.cleaned_data['email']}."
+        if attempt_operation(request, form, done_text, operations.invite_staff, **form.cleaned_data):
             return redirect(USERS)
     context = page_context(request, "Invitar a una persona", form=form)
     return TemplateResponse(request, "admin/accounts/invite.html", context)
 
 
 def change_invitation(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Send an invitation of staff again, or cancel it (POST)."""
+    """Send an invitation of staff again, or cancel it (POST), as `verb` says; go back to the users."""
     invitation = get_object_or_404(Invitation, pk=pk, customer__isnull=True)
-    operation, done = _INVITATION_ACTS[verb]
-    attempt_operation(request, None, done.format(invitation.email), operation, pk)
+    operation, done_text = _INVITATION_ACTS[verb]
+    attempt_operation(request, None, done_text.format(invitation.email), operation, pk)
     return redirect(USERS)
 
 
@@ -76,51 +76,53 @@ def show_user(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def grant_office(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give an office (POST)."""
+    """Give this person the office (cargo) that a superuser chose in the form on the person's page (POST)."""
     form = GrantForm(request.POST)
     return _act_on_person(request, pk, {"grant_form": form}, "Otorgó el cargo.", operations.grant_office)
 
 
 def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
-    """End an office of this person (POST)."""
+    """End an office (cargo) of this person (POST), and go back to the person's page."""
     held_office = get_object_or_404(RoleAssignment, pk=assignment, user_id=pk)
     attempt_operation(request, None, "Terminó el cargo.", operations.end_office, held_office.pk)
     return redirect(USER, pk)
 
 
 def change_account(request: HttpRequest, pk: int) -> HttpResponse:
-    """Deactivate the account, or open it again, with the reason (POST)."""
+    """Deactivate the account of this person, or activate it again, with the posted reason (POST)."""
     forms = {"close_form": ReasonForm(request.POST, prefix="close")}
     if _get_person(pk).is_active:
-        done = "Desactivó la cuenta y cerró sus sesiones."
-        return _act_on_person(request, pk, forms, done, operations.deactivate_user)
+        done_text = "Desactivó la cuenta y cerró sus sesiones."
+        return _act_on_person(request, pk, forms, done_text, operations.deactivate_user)
     return _act_on_person(request, pk, forms, "Activó la cuenta.", operations.reactivate_user)
 
 
 def request_factor_reset(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to remove the person's lost second factor (POST); somebody else approves."""
     forms = {"factor_form": ReasonForm(request.POST, prefix="factor")}
-    done = "Pedido. Falta que otra persona lo apruebe."
-    return _act_on_person(request, pk, forms, done, operations.request_factor_reset)
+    done_text = "Pedido. Falta que otra persona lo apruebe."
+    return _act_on_person(request, pk, forms, done_text, operations.request_factor_reset)
 
 
 def decide_factor_reset(request: HttpRequest, pk: int, reset: int, verb: str) -> HttpResponse:
-    """Approve or decline what another person asked (POST)."""
+    """Approve or decline the removal of a person's lost second factor, which another person asked for (POST)."""
     undecided = get_object_or_404(FactorReset, pk=reset, user_id=pk)
-    operation, done = _RESET_DECISIONS[verb]
-    attempt_operation(request, None, done, operation, undecided.pk)
+    operation, done_text = _RESET_DECISIONS[verb]
+    attempt_operation(request, None, done_text, operation, undecided.pk)
     return redirect(USER, pk)
 
 
 def show_providers(request: HttpRequest) -> HttpResponse:
-    """Show who gives the service (M3); a superuser adds a third party (POST)."""
+    """Show the providers of the service: Factureya and third parties (M3); a superuser adds a third party (POST)."""
     may_add = request.user.is_superuser
     form = ProviderForm(request.POST or None)
     if request.method == "POST":
         if not may_add:
             raise PermissionDenied
-        done = "Agregó el prestador."
-        if form.is_valid() and attempt_operation(request, form, done, operations.add_provider, **form.cleaned_data):
+        done_text = "Agregó el prestador."
+        if form.is_valid() and attempt_operation(
+            request, form, done_text, operations.add_provider, **form.cleaned_data
+        ):
             return redirect("admin:accounts_provider_changelist")
     rows = Provider.objects.order_by("-is_own", "name")
     context = page_context(request, "Prestadores", rows=rows, form=form, may_add=may_add)
@@ -128,12 +130,12 @@ def show_providers(request: HttpRequest) -> HttpResponse:
 
 
 def _act_on_person(
-    request: HttpRequest, pk: int, forms: Mapping[str, Form], done: str, operation: Callable[..., Any]
+    request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
 ) -> HttpResponse:
-    """Call the operation with the posted form and go back to the person; with errors, show the page with the form."""
+    """Call an operation on a person with the one posted form of `forms`, and show the person's page again."""
     person = _get_person(pk)
     (form,) = forms.values()
-    if form.is_valid() and attempt_operation(request, form, done, operation, pk, **form.cleaned_data):
+    if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):
         return redirect(USER, pk)
     return _render_user_page(request, person, **forms)
 
@@ -144,10 +146,10 @@ def _get_person(pk: int) -> User:
 
 
 def _render_user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
-    """Return the page of one person with the forms given, which may have errors."""
+    """Return the admin's page of one person: account, offices, lost factor, and the forms, `forms` with errors."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
-    shown = {
+    all_forms = {
         "grant_form": GrantForm(),
         "close_form": ReasonForm(prefix="close"),
         "factor_form": ReasonForm(prefix="factor"),
@@ -162,6 +164,6 @@ def _render_user_page(request: HttpRequest, person: User, **forms: object) -> Ht
         reset=reset.select_related("requested_by").first(),
         is_self=person.pk == request.user.pk,
         form=next(iter(forms.values()), None),
-        **shown,
+        **all_forms,
     )
     return TemplateResponse(request, "admin/accounts/user.html", context)

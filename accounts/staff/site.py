@@ -28,12 +28,12 @@ class FactureyaAdminSite(AdminSite):
         return self._works_here(request) and has_passed_factor(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # type: ignore[override]
-        """Wrap a view as Django does, but answer 403 or ask for the factor if a signed-in person may not enter."""
+        """Wrap an admin view as Django does, but answer 403 or ask for the factor if somebody may not enter."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            """Check who asks, hold what a stranger posted, and call the view."""
+            """Call the view of the admin for those who may enter; hold a stranger's post until after the login."""
             page = form_memory.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
@@ -48,11 +48,13 @@ class FactureyaAdminSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
+        """Redirect people of the desk from the admin's first page to the queue of tickets; show it to the others."""
         if request.user.desk_provider_ids:  # type: ignore[union-attr]
             return redirect("admin:tickets_ticket_changelist")
         return super().index(request, extra_context)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]  # every response fits
+        """Redirect from the admin's login to our own; answer 403 to a signed-in person who does not work here."""
         if request.user.is_authenticated and not self._works_here(request):
             raise PermissionDenied
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
@@ -68,7 +70,7 @@ class FactureyaAdminSite(AdminSite):
         return account_views.logout(request)
 
     def _works_here(self, request: HttpRequest) -> bool:
-        """Return True if the person works in the admin, whether or not a factor was shown."""
+        """Return True if the person works in the admin today, whether or not the second factor was given."""
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and user.works_in_admin)
 
@@ -78,7 +80,7 @@ class FactureyaAdminSite(AdminSite):
         return reverse("admin:logout", current_app=self.name)
 
     def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
-        """Raise PermissionDenied for people who do not work here, and ask the others for the factor."""
+        """Redirect a person who works in the admin to the second factor; raise PermissionDenied for the others."""
         if not self._works_here(request):
             raise PermissionDenied
         return ask_factor(request, page)

@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.inclusion_tag("partials/held.html", takes_context=True)
 def held_words(context: template.Context) -> dict[str, Any]:
-    """Return what is held of a form of this page for the person who is signed in, if anything (M17)."""
+    """Return what this person typed before a login, for the box that shows it on the page (M17), or empty values."""
     fields = dict(form_memory.read_fields_to_show(context["request"])) if "request" in context else {}
     posted_to = fields.pop("posted_to", "")
     return {"posted_to": posted_to, "fields": fields, "texts": list_texts(fields)}

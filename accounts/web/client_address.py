@@ -6,7 +6,7 @@ from django.conf import settings
 
 
 def read_client_ip(request: Any) -> str:
-    """Return the client's address as the last proxy we trust saw it, never what a client wrote in the header.
+    """Return the address of the client as the last proxy that we trust saw it, for the limits on attempts.
 
     What a client writes in the header is ignored. Each of TRUSTED_PROXY_COUNT proxies appends one address to
     X-Forwarded-For. With fewer entries than proxies, the request did not come through them, and the address of the

@@ -108,7 +108,7 @@ def _digest_owner(user: User) -> str:
 def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason: str) -> None:
     """Store what was typed into a form in the session of its owner, in place of an older draft of the same form.
 
-    `reason` is RECOVERED, CARRIED or BESIDE. Empty fields are left out, and the oldest of too many drafts is dropped.
+    `reason` says why it is kept: RECOVERED, CARRIED or BESIDE. Of too many drafts the oldest is dropped.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
@@ -133,10 +133,7 @@ def forget_draft(session: Session, key: FormKey) -> None:
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Delete the draft of the form with this name, whatever its key.
-
-    The session is changed only if there is such a draft, because a changed session is saved.
-    """
+    """Delete the draft of the form with this name; without one the session is not changed, and so not saved."""
     drafts = _read_drafts(session)
     if form not in drafts:
         return
@@ -159,10 +156,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view whose form is shown at another address, which `find_page` returns.
-
-    The login sends a person who posted the form back to that address (`find_form_page`).
-    """
+    """Return a decorator for a view whose form is shown at another address, to which the login leads back."""
 
     def mark(view: View) -> View:
         view.form_page = find_page  # type: ignore[attr-defined]
@@ -171,21 +165,19 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
     return mark
 
 
-def post_only(page: str, *names: str) -> Callable[[View], View]:
-    """Return a decorator for a view that accepts POST only, such as a button's.
+def post_only(page_name: str, *names: str) -> Callable[[View], View]:
+    """Return a decorator for a view that accepts POST only; the login leads back to the page that shows its form.
 
-    `page` names the page that holds the form; the login sends people back there. `names` are the arguments of the
-    view's address that the page's address has too.
+    The address of that page has the arguments `names` of the view.
     """
-    mark = set_form_page(lambda _request, arguments: reverse(page, kwargs={name: arguments[name] for name in names}))
+    mark = set_form_page(lambda _request, found: reverse(page_name, kwargs={name: found[name] for name in names}))
     return lambda view: mark(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
-    """Return the address to which the login sends a person back; it answers to GET.
+    """Return the address to which the login leads back: for a post the page that shows its form.
 
-    For a post it is the page that shows the form, if the view names one (`set_form_page`), with the query of the post,
-    which may name the place in a list. Otherwise it is the address of the request.
+    Its query, which may name the place in a list, is kept. Without a page (`set_form_page`) it is this very address.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":
@@ -219,10 +211,7 @@ def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None
 
 
 def read_held_fields(request: HttpRequest) -> dict[str, str]:
-    """Return the fields that this person typed on this page before the login, to fill its form again.
-
-    It serves pages whose form has no one-time key. The answer is empty if nothing is held for this person.
-    """
+    """Return what this person typed into the form of this page before the login, to fill it again; else {}."""
     user: Any = request.user
     draft = find_draft(request.session, user, _name_form(request.path))
     return draft[1] if draft else {}
@@ -257,10 +246,7 @@ def drop_held_fields(request: HttpRequest) -> None:
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie that names this person, to know whose form a later post is after the session ended.
-
-    The cookie gives no access, and is set only if the browser does not have it yet.
-    """
+    """Set a signed cookie that names this person, to know whose form a later post is after the session ended."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -275,10 +261,9 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is held: the key that it carries, or one made of this page and its owner.
+    """Return the key under which a post is held: the posted one, or else one made of its page and its owner.
 
-    The owner is the user, or else the person who used this browser last. None means that the carried key is another
-    person's, or that nobody is known to be the owner.
+    None means that the posted key is another person's, or that the owner is not known.
     """
     posted_key = _read_any_key(request.POST.get("key", ""))
     if posted_key is not None:

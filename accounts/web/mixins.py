@@ -63,11 +63,8 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer only a person of mesa de control: ask for the login, then the office (else 403), then the factor.
-
-        A person who posted comes back to the page that holds the form, where what was typed is shown.
-        """
-        page = self.form_page() if request.method == "POST" else request.get_full_path()
+        """Answer a person of mesa de control; ask a stranger for the login, staff for a factor, else answer 403."""
+        page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
         if not request.user.works_in_control:
@@ -91,10 +88,7 @@ class PrivateView(View):
     request: HttpRequest
 
     def takes(self, request: HttpRequest) -> bool:
-        """Return whether the page answers to the method of the request; it is asked before who may see the page.
-
-        So a wrong method gets the same 405 from everybody.
-        """
+        """Return whether the page answers to this method; it is asked first, so that everybody gets the same 405."""
         return (request.method or "").lower() in self.http_method_names
 
     def form_page(self) -> str:
@@ -102,10 +96,7 @@ class PrivateView(View):
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer a private page, and tell caches not to store it; ask staff for the second factor first.
-
-        A post of staff that is answered replaces what was held of it. Customers need no second factor.
-        """
+        """Answer a private page, and tell caches not to store it; ask staff, not customers, for the second factor."""
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
@@ -140,17 +131,11 @@ class PostingForm:
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with this form and the hidden field of its key.
-
-        `kept` are the files that were uploaded before; `draft_reason` says why a draft is shown, and is "" if none is.
-        """
+        """Return the page with this form, its `kept` files, and why a draft is shown (`draft_reason`, "" if none)."""
         raise NotImplementedError
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
-        """Do what the valid form asks, by one operation.
-
-        Return the address to redirect to; or a page, for example a question, and then the draft stays.
-        """
+        """Do what the valid form asks. Return the address to redirect to, or a page, after which the draft stays."""
         raise NotImplementedError
 
     def initial(self) -> dict[str, Any]:
@@ -207,10 +192,7 @@ class PostingForm:
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
-        """Remove the file that the button «Quitar» names, and store what was uploaded under the form's key.
-
-        Return the files that the form has now, and those that were refused.
-        """
+        """Remove the file that «Quitar» names, and store new ones; return the files under the key and the refused."""
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         refusals = _store_posted_files(self.request, key)
@@ -218,10 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person whose session expired to the login, and then to `after`; keep the posted form and files (M17).
-
-    `form` names the form. A post without its good one-time key is not kept.
-    """
+    """Redirect a person without a session to the login and then to `after`; keep a posted form with its key (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -230,10 +209,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form that is shown again after a refusal: the same, or a new one if it was used (FormUsed).
-
-    The files that were uploaded under the used key move to the new key.
-    """
+    """Return the key for a form shown again after a refusal: if the key was used, a new one that takes its files."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)

@@ -24,28 +24,27 @@ _XML = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def store(spec: dict[str, Any]) -> Attachment:
-    """Make the file that a story describes (`kind`, `name`, `title`, `text`), store it, and return its row."""
-    content = (
-        _XML.encode() if spec["kind"] == "xml" else {"screen": _draw_screen, "pdf": _write_pdf}[spec["kind"]](spec)
-    )
-    return files_store.store(SimpleUploadedFile(spec["name"], content), draft=DRAFT)
+def store(description: dict[str, Any]) -> Attachment:
+    """Make the demo file that a story describes (`kind`, `name`, `title`, `text`), store it, and return its row."""
+    kind = description["kind"]
+    content = _XML.encode() if kind == "xml" else {"screen": _draw_screen, "pdf": _make_pdf}[kind](description)
+    return files_store.store(SimpleUploadedFile(description["name"], content), draft=DRAFT)
 
 
-def _draw_screen(spec: dict[str, Any]) -> bytes:
-    """Return a PNG of a window with a form and an error message."""
+def _draw_screen(description: dict[str, Any]) -> bytes:
+    """Return a demo screenshot (PNG): a window with this `title`, a form, and an error message with this `text`."""
     image = Image.new("RGB", (960, 540), "#eef1f4")
     draw = ImageDraw.Draw(image)
     regular, bold = _load_font("Regular", 20), _load_font("Bold", 24)
     draw.rectangle((40, 30, 920, 510), fill="#ffffff", outline="#9aa5b1")
     draw.rectangle((40, 30, 920, 84), fill="#20435c")
-    draw.text((60, 42), spec.get("title", "Factureya"), font=bold, fill="#ffffff")
+    draw.text((60, 42), description.get("title", "Factureya"), font=bold, fill="#ffffff")
     for row, label in enumerate(("Cliente", "Uso de CFDI", "Forma de pago")):
         top = 110 + 62 * row
         draw.text((70, top + 8), label, font=regular, fill="#3e4c59")
         draw.rectangle((260, top, 880, top + 42), outline="#9aa5b1", fill="#f8fafc")
     draw.rectangle((70, 320, 890, 420), fill="#fde8e8", outline="#b42318", width=2)
-    for row, line in enumerate(wrap(" ".join(spec["text"].split()), 76, break_on_hyphens=False)):
+    for row, line in enumerate(wrap(" ".join(description["text"].split()), 76, break_on_hyphens=False)):
         draw.text((90, 340 + 28 * row), line, font=regular, fill="#7a271a")
     draw.rectangle((740, 446, 890, 490), fill="#20435c")
     draw.text((782, 456), "Aceptar", font=regular, fill="#ffffff")
@@ -54,9 +53,9 @@ def _draw_screen(spec: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def _write_pdf(spec: dict[str, Any]) -> bytes:
-    """Return a PDF of one page with one line; so small a file needs no library."""
-    line = spec["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+def _make_pdf(description: dict[str, Any]) -> bytes:
+    """Return a demo PDF of one page with the one line `text`; so small a file needs no library."""
+    line = description["text"].replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
     stream = f"BT /F1 16 Tf 72 720 Td ({line}) Tj ET".encode("cp1252")
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",

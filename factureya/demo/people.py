@@ -45,7 +45,7 @@ def create(start: datetime) -> dict[str, User]:
 
 
 def list_accounts() -> list[tuple[str, str, str]]:
-    """Return the accounts as (address, name, what they are), for printing."""
+    """Return the demo's main accounts as (address, name, role or offices), for `seed_demo` to print."""
     keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo root".split()
     order = {make_address(key): place for place, key in enumerate(keys)}
     users = User.objects.select_related("contact__customer").filter(email__in=order)
@@ -53,7 +53,7 @@ def list_accounts() -> list[tuple[str, str, str]]:
 
 
 def _describe(user: User) -> str:
-    """Return what a demo account stands for: its role in a company or its offices."""
+    """Return in Spanish what the person of a demo account is: superuser, role in a company, or offices."""
     if user.is_superuser:
         return "Superusuario: invita personal y otorga cargos"
     if user.membership is not None:
@@ -62,7 +62,10 @@ def _describe(user: User) -> str:
 
 
 def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
-    """Let the superuser invite somebody to an office; the third party's agent works for the third party (M3)."""
+    """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
+
+    The agent of a third party works for the third party, everybody else at the desk for Factureya (M3).
+    """
     email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
     if office in DESK_OFFICES:
         provider = third_party if office == Office.THIRD_PARTY_AGENT else Provider.objects.get(is_own=True)
@@ -71,7 +74,10 @@ def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> U
 
 
 def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) -> dict[str, User]:
-    """Let the first person sign the company up and invite the others once staff verified it."""
+    """Make a company of people.toml (`entry`), verified, refused or waiting, and return its users by their keys.
+
+    The first person signs it up, and invites the others once it is verified.
+    """
     first, *others = entry["contacts"]
     with clock.at(signed_up):
         person = _sign_up(first, entry)
@@ -89,7 +95,7 @@ def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) 
 
 
 def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
-    """Sign a person up, with the mail proven and the data of the form."""
+    """Let a person sign a company up, and return the user; the mail is verified, and the company's data are filled."""
     person = operations.register_company(
         email=make_address(first["key"]),
         password=PASSWORD,
@@ -98,8 +104,8 @@ def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
         legal_name=entry["legal_name"],
     )
     EmailAddress.objects.filter(user=person).update(verified=True)
-    data = {name: entry[name] for name in ("fiscal_address", "phone", "registered_email")}
-    Customer.objects.filter(pk=person.contact.customer_id).update(**data)
+    company_data = {name: entry[name] for name in ("fiscal_address", "phone", "registered_email")}
+    Customer.objects.filter(pk=person.contact.customer_id).update(**company_data)
     return person
 
 
@@ -115,7 +121,7 @@ def _invite_contact(customer: Customer, representative: User, entry: dict[str, A
 
 
 def _accept_invitation(email: str, name: str) -> User:
-    """Follow the link of the invitation's mail, which still waits in the outbox."""
+    """Accept an invitation with the link in its mail, which still waits in the outbox; return the new user."""
     body = OutboxMessage.objects.filter(to=email).latest("pk").body
     link = re.search(r"https?://\S+/([^/\s]+)/\s", body)
     assert link is not None  # the mail of an invitation carries one

@@ -17,7 +17,7 @@ from factureya.core import clock
 from factureya.core.calendar import load_attention_hours
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
-from factureya.demo.tickets import go_back, parse_span
+from factureya.demo.tickets import parse_past_instant, parse_span
 
 Story = dict[str, Any]
 People = dict[str, User]
@@ -35,8 +35,8 @@ def seed(people: People, present: datetime) -> None:
 
 
 def _play_story(story: Story, people: People, present: datetime) -> None:
-    """Make the draft of a story, and play its steps up to `present`."""
-    at = go_back(story["start"], present, load_attention_hours())
+    """Make the formal request of a story as a draft, and play the story's steps on it up to `present`."""
+    at = parse_past_instant(story["start"], present, load_attention_hours())
     with clock.at(at):
         request = _make_draft(story, people, at)
     for step in story["steps"]:
@@ -49,7 +49,7 @@ def _play_story(story: Story, people: People, present: datetime) -> None:
 
 
 def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
-    """Make the draft of a request with every answer and its file, and return it."""
+    """Make the draft of a story's formal request, with every answer and the file of evidence, and return it."""
     author = people[story["by"]]
     request = operations.create_draft(
         actor=author, customer=author.contact.customer, form=story["form"], kind=story["kind"]
@@ -68,7 +68,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
 
 
 def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> None:
-    """Read the code in the mail to the new registered mail, and give it back."""
+    """Confirm the new registered mail that a request asks for, with the code in the mail sent to it."""
     items: list[dict[str, str]] = request.read_payload()["items"]
     address = next(item["new"] for item in items if item["field"] == "registered_email")
     body = OutboxMessage.objects.filter(to=address).latest("pk").body
@@ -77,8 +77,8 @@ def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> N
     operations.confirm_new_email(request.pk, code=code.group())
 
 
-def _decide(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest, People, Story], None]:
-    """Return a step in which this officer approves or rejects the version on file."""
+def _make_decision_step(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest, People, Story], None]:
+    """Return the step of a story in which this officer approves or rejects (`decide`) the request as it is now."""
 
     def play(request: FormalRequest, people: People, step: Story) -> None:
         sha256 = request.read_revision().sha256
@@ -96,9 +96,9 @@ STEPS: dict[str, Callable[[FormalRequest, People, Story], Any]] = {
     "verify": lambda r, people, step: operations.verify(r.pk, actor=people["laura"], note=step["text"]),
     "return": lambda r, people, step: operations.return_to_requester(r.pk, actor=people["laura"], reason=step["text"]),
     "ask": lambda r, people, step: operations.ask_clarification(r.pk, actor=people[step["who"]], question=step["text"]),
-    "approve_owner": _decide(operations.approve, "fabian"),
-    "approve_security": _decide(operations.approve, "elsa"),
-    "reject": _decide(operations.reject, "elsa"),
+    "approve_owner": _make_decision_step(operations.approve, "fabian"),
+    "approve_security": _make_decision_step(operations.approve, "elsa"),
+    "reject": _make_decision_step(operations.reject, "elsa"),
     "designate": lambda r, people, _step: operations.designate(r.pk, actor=people["elsa"], implementer=people["gina"]),
     "execute": lambda r, people, _step: operations.execute(r.pk, actor=people["gina"]),
     "close": lambda r, people, _step: operations.close(r.pk, actor=people["laura"]),

@@ -41,11 +41,11 @@ class Player:
         self.hours = load_attention_hours()
         self.third_party = Provider.objects.get(is_own=False)
         self.ticket_pks: dict[str, int] = {}  # of stories that a later one continues
-        self.order = 0
+        self.order = 0  # which of two acts at the same instant was planned first
         self.heap: list[tuple[datetime, int, Callable[[], None]]] = []
 
     def play(self, stories: list[Story]) -> int:
-        """Play every story, and return the number of tickets."""
+        """Play every story of a ticket, all in the order of time, and return the number of tickets."""
         for story in stories:
             self._plan(compute_start(story, self.present, self.hours), self._open_ticket, story)
         while self.heap:
@@ -56,7 +56,7 @@ class Player:
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Plan the call of `act` at `instant`, unless that is after the present."""
+        """Add the call of `act` at `instant` to the heap of what is played, unless that is after the present."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
@@ -70,9 +70,9 @@ class Player:
                     outbox.deliver(pk)
 
     def _open_ticket(self, story: Story) -> None:
-        """Open the ticket of a story, and plan its first step."""
+        """Open the ticket of a story, or the follow-up of an earlier story's ticket, and plan its first step."""
         author = self.people[story["by"]]
-        body, attached = story["body"].strip(), [files.store(f) for f in story.get("files", ())]
+        body, attached = story["body"].strip(), [files.store(file) for file in story.get("files", ())]
         if "follows" in story:
             ticket = operations.follow_up(self.ticket_pks[story["follows"]], author=author, body=body, files=attached)
         else:
@@ -93,18 +93,18 @@ class Player:
 
     def _plan_step(self, pk: int, steps: list[Step]) -> None:
         """Plan the first of the steps that are left of a ticket's story."""
-        if steps and steps[0]["do"] != "silence":
+        if steps and steps[0]["do"] != "silence":  # then nobody acts, and the sweeps close the ticket
             self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
     def _play_step(self, pk: int, steps: list[Step]) -> None:
         """Play the first of the steps, and plan what follows: the next step, and the end of a wait."""
         step, *rest = steps
-        self._act(pk, step, self.people[step["who"]])
+        self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)
         self._plan_step(pk, rest)
 
-    def _act(self, pk: int, step: Step, who: User) -> None:
-        """Call the operation of a step on the ticket."""
+    def _call_operation(self, pk: int, step: Step, who: User) -> None:
+        """Call the operation that a story's step names (`do`) on the ticket, as the person `who`."""
         match step["do"]:
             case "take":
                 operations.take(pk, agent=who)
@@ -115,11 +115,11 @@ class Player:
             case "phone_confirm":
                 operations.confirm_by_phone(pk, agent=who, contact=self.people[step["contact"]])
             case verb:
-                self._write(pk, verb, step, who)
+                self._call_message_operation(pk, verb, step, who)
 
-    def _write(self, pk: int, verb: str, step: Step, who: User) -> None:
-        """Call the operation of a step that has a text and files."""
-        written = {"body": step.get("text", "").strip(), "files": [files.store(spec) for spec in step.get("files", ())]}
+    def _call_message_operation(self, pk: int, verb: str, step: Step, who: User) -> None:
+        """Call the operation of a step that writes a message or a note with its files, as the person `who`."""
+        written = {"body": step.get("text", "").strip(), "files": [files.store(file) for file in step.get("files", ())]}
         match verb:
             case "note":
                 operations.add_note(pk, agent=who, **written)
@@ -143,7 +143,7 @@ class Player:
         self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
-        """Call the operation `sweep` if the ticket still waits with the same end."""
+        """Call `sweep`, the reminder or the close by silence, if the ticket still waits with the same end."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
 
@@ -154,24 +154,27 @@ def load_stories() -> list[Story]:
 
 
 def parse_span(text: str) -> timedelta:
-    """Return the length of time that is written as "1d8m"."""
+    """Return the length of time that a story writes as "1d8m"."""
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([mhd])", text)))
 
 
 def compute_start(story: Story, present: datetime, hours: AttentionHours) -> datetime:
-    """Return when a story starts; tickets.toml explains the three ways to write it."""
+    """Return when a story starts: "-95m" before the present, "d3 10:20" three business days ago at that time.
+
+    "due 4m" is chosen so that the customer's time to reply to the last answer ends 4 minutes after the present (M15).
+    """
     start: str = story["start"]
     if start.startswith("-"):
         return present - parse_span(start)
     if start.startswith("due "):
-        answer = max(place for place, step in enumerate(story["steps"]) if step["do"] == "answer")
-        until_answer = sum((parse_span(step["after"]) for step in story["steps"][: answer + 1]), timedelta())
+        last_answer = max(place for place, step in enumerate(story["steps"]) if step["do"] == "answer")
+        until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
         return present + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
-    return go_back(start.removeprefix("d"), present, hours)
+    return parse_past_instant(start.removeprefix("d"), present, hours)
 
 
-def go_back(text: str, present: datetime, hours: AttentionHours) -> datetime:
-    """Return the instant that is written as "3 10:05": so many business days before the present, at that time."""
+def parse_past_instant(text: str, present: datetime, hours: AttentionHours) -> datetime:
+    """Return the instant that a story writes as "3 10:05": three business days before the present, at that time."""
     days, clock_time = text.split()
     day = present.astimezone(hours.zone).date()
     for _ in range(int(days)):

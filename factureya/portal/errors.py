@@ -44,8 +44,8 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 if the database did not answer or a disk is full; Django calls it inside the exception."""
-    error = sys.exc_info()[1]
+    """Answer 500 to a request that failed, or 503 if the database did not answer or a disk is full."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
     is_full = isinstance(error, OSError) and error.errno in DISK_FULL
     if is_full or isinstance(error, OperationalError | InterfaceError):
         return unavailable(request)
@@ -53,7 +53,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """Answer 503 with Retry-After, because the page will work again by itself."""
+    """Answer 503 with Retry-After, because the fault ends by itself and the page will work again."""
     response = _render_standalone("503.html", 503)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
@@ -78,7 +78,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _render_standalone(template: str, status: int) -> HttpResponse:
-    """Return a page that needs only its template, or plain text if even that fails."""
+    """Return the error page of this status from its template alone, or a fixed text if even that fails."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

@@ -29,7 +29,7 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return the words and the bar of the card at the instant `at`, in local time."""
+    """Return what the card of the hours of attention shows at the instant `at` (M2): words, and the bar of the day."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()
@@ -37,8 +37,11 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
     return Today(
         is_open=closing is not None,
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
-        detail=detail.replace("Son las 1:", "Es la 1:"),
-        bars=[Bar(_get_bar_place(a.hour), _get_bar_place(b.hour) - _get_bar_place(a.hour)) for a, b in ranges],
+        detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
+        bars=[
+            Bar(_get_bar_place(start.hour), _get_bar_place(end.hour) - _get_bar_place(start.hour))
+            for start, end in ranges
+        ],
         marker=_get_bar_place(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
@@ -55,17 +58,17 @@ def _describe_opening(hours: AttentionHours, local: datetime) -> str:
 
 
 def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
-    """Return the lines below the state: when it closes, or when it opens and why not before."""
+    """Return the sentences below «Abierto» (until `closing`), or below «Cerrado» if that is None (the days off)."""
     if closing is None:
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
-    again = hours.next_opening(closing)
-    return_text = f" y regresamos a las {format_time(again)}" if again.date() == local.date() else ""
+    reopening = hours.next_opening(closing)
+    return_text = f" y regresamos a las {format_time(reopening)}" if reopening.date() == local.date() else ""
     return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
-    """Return the names of the holidays between today and the day of opening."""
+    """Return one sentence for each holiday from the day `first`, which is today, to the day before the opening."""
     texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)

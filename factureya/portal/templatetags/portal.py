@@ -24,7 +24,10 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """Return the links of the header; without a request (the 500 and 503 pages) only the public ones."""
+    """Return the links in the header of every page, with the current page or its section marked (`aria-current`).
+
+    Without a request (the 500 and 503 pages) only the public pages are offered.
+    """
     request = context.get("request")
     path = request.path if request else ""
     pages = [
@@ -52,7 +55,10 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
 
 
 def _find_section(path: str, urls: list[str]) -> str:
-    """Return the link that the current page belongs to: the longest one that begins its path."""
+    """Return the address of the header's link to whose section the page at `path` belongs, or "" if to none.
+
+    It is the longest address that begins the path; two pages without such an address belong to «Atención a clientes».
+    """
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")
     return max((url for url in urls if url != "/" and path.startswith(url)), key=len, default="")

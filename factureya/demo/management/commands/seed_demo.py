@@ -33,11 +33,10 @@ class Command(BaseCommand):
 
 
 def seed() -> int:
-    """Make the accounts and play the stories; return the number of tickets."""
+    """Make the demo's accounts, requests and tickets in one transaction; return the number of tickets."""
     present = clock.now()
-    current_app.conf.broker_url = (
-        "memory://localhost/"  # no worker is called: the sweep sends the few mails that are left
-    )
+    # No worker is called: the sweep sends the few mails that are left.
+    current_app.conf.broker_url = "memory://localhost/"
     with transaction.atomic():
         users = people.create(present - FIRST_DAY)
         for path in settings.DEMO_SEEDS:
