@@ -59,7 +59,7 @@ class OwnPages(ReadOnlyAdmin):
         return self.allows(request.user)
 
     def _admit(self, view: View) -> View:
-        """Return the view, closed to people whom `allows` refuses; Django's `admin_view` asks only for staff."""
+        """Return the view, closed to people whom `allows` refuses; Django's `admin_view` admits all staff."""
 
         @wraps(view)
         def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

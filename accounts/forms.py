@@ -206,7 +206,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the code for a new password. Raises ValidationError if its mail came back, for others may have it."""
+        """Return the code for a new password. Raises ValidationError if its mail came back: others may have read it."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())

@@ -19,7 +19,7 @@ def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Mail the people who moved to this company that they belong to it now, and its representatives who came."""
+    """Mail the people who moved to this company that they belong to it now, and its representatives that they came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()

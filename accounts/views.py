@@ -36,6 +36,7 @@ class Home(LoginRequiredMixin, FormView):
         return {"full_name": get_person(self.request).full_name}
 
     def form_valid(self, form: NameForm) -> HttpResponse:
+        """Store the name that the person changed on the profile page."""
         operations.rename(full_name=form.cleaned_data["full_name"], actor=get_person(self.request))
         messages.success(self.request, "Guardamos su nombre.")
         return super().form_valid(form)

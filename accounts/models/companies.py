@@ -182,7 +182,7 @@ class Contact(models.Model):
     def standing(self) -> str:
         """Return what this contact is today, for pages: «Representante legal», «Apoderado» or «Contacto».
 
-        «Contacto» says so if it was a representative whose powers ended.
+        «Contacto» has a remark if it was a representative whose powers ended.
         """
         if self.power_today is not None:
             return str(Power(self.power_today).label)

@@ -53,7 +53,7 @@ def void_password_link(pk: int, *, folio: str) -> bool:
 
 
 def change_role_by_request(pk: int, *, role: str, folio: str, actor: User) -> None:
-    """Change the role of a person who won or lost powers; the sessions end, and the person signs in again."""
+    """Change the role of a person who won or lost powers by an executed request; the person must sign in again."""
     person = lock_user(pk)
     end_sessions(person)
     Contact.objects.filter(user=person).update(role=role)

@@ -35,7 +35,7 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End every session of the locked person, because each is bound to `session_epoch`; save `columns` too."""
+    """End every session of the locked person: raise `session_epoch`, to which each is bound, and save `columns` too."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 

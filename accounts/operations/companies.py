@@ -151,11 +151,11 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
 
 
 def _find_first_use(form_key: str | None, email: str, password: str) -> User:
-    """Return the person whom an earlier submission of the same sign-up form made, so that a double click makes one.
+    """Return the person whom an earlier submission of the same sign-up form made, so a double click makes one account.
 
     Raises Refused if the form, the address or the password is another: then the address is taken.
     """
-    first = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
-    if first is None or not first.check_password(password):
+    person = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
+    if person is None or not person.check_password(password):
         raise Refused("taken")
-    return first
+    return person

@@ -140,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store a new password of the person, which ends the sessions; set it in `person` too, to keep the present one."""
+    """Store the person's new password, which ends all sessions; set it in `person` too, to keep the one in use."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)

@@ -27,7 +27,7 @@ from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """Invite a person to an office by mail, by a superuser, and return the invitation."""
+    """Mail an invitation to an office (cargo), by a superuser, and return the invitation; a pending one is renewed."""
     email = require_fit(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
@@ -163,7 +163,7 @@ def request_factor_reset(pk: int, *, reason: str, actor: User) -> FactorReset:
 
 
 def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """Remove the second factor as the second person, end the sessions of its owner, and return the request."""
+    """Approve, as the second person, the removal of a lost second factor; remove it and end its owner's sessions."""
     with _lock_undecided(pk, actor) as reset:
         person = lock_user(reset.user_id)
         _store_decision(reset, actor, approved=True)
@@ -175,7 +175,7 @@ def approve_factor_reset(pk: int, *, actor: User) -> FactorReset:
 
 
 def decline_factor_reset(pk: int, *, actor: User) -> FactorReset:
-    """Decline the removal of a second factor as the second person, and return the request; the factor stays."""
+    """Decline, as the second person, a request to remove a lost second factor, and return it; the factor stays."""
     with _lock_undecided(pk, actor) as reset:
         _store_decision(reset, actor, approved=False)
         audit.record("factor.reset_declined", reset.user, actor=actor, requested_by=reset.requested_by_id)

@@ -156,7 +156,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view whose form is shown at another address, to which the login leads back."""
+    """Return a decorator for a view whose form is on another page: `find_page` returns where the login leads back."""
 
     def mark(view: View) -> View:
         view.form_page = find_page  # type: ignore[attr-defined]
@@ -177,7 +177,7 @@ def post_only(page_name: str, *names: str) -> Callable[[View], View]:
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
     """Return the address to which the login leads back: for a post the page that shows its form.
 
-    Its query, which may name the place in a list, is kept. Without a page (`set_form_page`) it is this very address.
+    The query of the post is kept, for it may name a place in a list. Without such a page it is the request's address.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":

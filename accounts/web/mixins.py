@@ -63,7 +63,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer a person of mesa de control; ask a stranger for the login, staff for a factor, else answer 403."""
+        """Admit people of mesa de control with a second factor; ask strangers for the login, answer 403 to others."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
@@ -159,8 +159,8 @@ class PostingForm:
     def receive_form(self) -> HttpResponse:
         """Do what was posted, and redirect; or return the page with the form as it was posted and what is wrong.
 
-        The button «Quitar» of a file (REMOVE) only removes the file. A form whose key is not good is not done. When an
-        operation refuses, its reason is shown, and a key that was used already is replaced.
+        The button «Quitar» of a file (REMOVE) only removes the file. With a bad key nothing is done. If the operation
+        refuses, its reason is shown, and a key that was used already is replaced.
         """
         key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
@@ -192,7 +192,7 @@ class PostingForm:
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[store.RefusedFile]]:
-        """Remove the file that «Quitar» names, and store new ones; return the files under the key and the refused."""
+        """Remove the file that «Quitar» names, store new ones, and return the form's files and the refused ones."""
         if token := self.request.POST.get(REMOVE):
             store.discard_file(key.key, token)
         refusals = _store_posted_files(self.request, key)
@@ -200,7 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login and then to `after`; keep a posted form with its key (M17)."""
+    """Redirect a person without a session to the login and then to `after`; keep the posted form and files (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)

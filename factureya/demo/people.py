@@ -30,7 +30,7 @@ def exists() -> bool:
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make every account as of `start`, and return the users by their key in people.toml."""
+    """Make every account of the demo as of `start`, and return the users by their key in people.toml."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
@@ -94,23 +94,23 @@ def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) 
     return people
 
 
-def _sign_up(first: dict[str, Any], entry: dict[str, Any]) -> User:
+def _sign_up(person_entry: dict[str, Any], company_entry: dict[str, Any]) -> User:
     """Let a person sign a company up, and return the user; the mail is verified, and the company's data are filled."""
     person = operations.register_company(
-        email=make_address(first["key"]),
+        email=make_address(person_entry["key"]),
         password=PASSWORD,
-        full_name=first["name"],
-        rfc=rfc.parse_rfc(entry["rfc"]),
-        legal_name=entry["legal_name"],
+        full_name=person_entry["name"],
+        rfc=rfc.parse_rfc(company_entry["rfc"]),
+        legal_name=company_entry["legal_name"],
     )
     EmailAddress.objects.filter(user=person).update(verified=True)
-    company_data = {name: entry[name] for name in ("fiscal_address", "phone", "registered_email")}
+    company_data = {name: company_entry[name] for name in ("fiscal_address", "phone", "registered_email")}
     Customer.objects.filter(pk=person.contact.customer_id).update(**company_data)
     return person
 
 
 def _invite_contact(customer: Customer, representative: User, entry: dict[str, Any]) -> User:
-    """Let a representative invite a contact, who accepts; return the contact's user."""
+    """Let a representative invite a contact of people.toml (`entry`), who accepts; return the contact's user."""
     email, actor = make_address(entry["key"]), User.objects.get(pk=representative.pk)
     with transaction.atomic():
         operations.invite_by_request(customer, email=email, folio="demo", invited_by=actor, actor=actor)

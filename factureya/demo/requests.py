@@ -24,7 +24,7 @@ People = dict[str, User]
 
 
 def seed(people: People, present: datetime) -> None:
-    """Name the owners of the information, and play every story up to `present`, for `seed_demo` (DEMO_SEEDS)."""
+    """Name the owner of each information asset, and play the stories of requests, for `seed_demo` (DEMO_SEEDS)."""
     root = User.objects.get(is_superuser=True)
     for asset in InformationAsset.objects.exclude(code=ACCESS):
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])

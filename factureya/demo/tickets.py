@@ -97,7 +97,7 @@ class Player:
             self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
     def _play_step(self, pk: int, steps: list[Step]) -> None:
-        """Play the first of the steps, and plan what follows: the next step, and the end of a wait."""
+        """Play the first step of what is left of a story, and plan the next step and the end of a wait (M15)."""
         step, *rest = steps
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)

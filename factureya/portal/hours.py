@@ -58,7 +58,7 @@ def _describe_opening(hours: AttentionHours, local: datetime) -> str:
 
 
 def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
-    """Return the sentences below «Abierto» (until `closing`), or below «Cerrado» if that is None (the days off)."""
+    """Return the sentences below «Abierto ahora»: until `closing`; or below «Cerrado», if it is None: the days off."""
     if closing is None:
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]

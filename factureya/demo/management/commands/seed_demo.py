@@ -19,6 +19,7 @@ class Command(BaseCommand):
     help = "Datos de demostración: cuentas y unos cuarenta tickets. Se puede repetir."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Make the demo's data if it is not there yet, and print its accounts and their password."""
         if not settings.DEMO:
             raise CommandError("seed_demo crea cuentas con una contraseña pública: pida DEMO=on para usarlo.")
         if people.exists():
