@@ -26,32 +26,32 @@ def describe_state(ticket: Ticket) -> str:
 
 
 def describe_turn(ticket: Ticket) -> Turn:
-    """Return the card «Qué sigue» of a ticket, or «Cómo terminó» of a closed one."""
+    """Return title and text of the card that tells the customer whose turn it is, or how a closed ticket ended."""
     if ticket.is_open:
         return _describe_our_turn(ticket)
     return _describe_customers_turn(ticket) if ticket.is_waiting else _describe_end(ticket)
 
 
 def describe_turn_without_names(ticket: Ticket) -> Turn:
-    """Return the same card for the look-up page, which names nobody (M16)."""
+    """Return title and text of the card on the look-up page: whose turn it is or how it ended, naming nobody (M16)."""
     if ticket.is_open:
         return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
     return Turn(_describe_customers_turn(ticket).title, "") if ticket.is_waiting else _describe_end(ticket)
 
 
 def _describe_our_turn(ticket: Ticket) -> Turn:
-    """Return the card of an open ticket: who has it, and when we usually answer."""
-    usual = f"Habitualmente respondemos en {describe_first_reply()}."
+    """Return title and text of the card of a ticket that is Abierto: who has it, and when we usually answer."""
+    usual_time = f"Habitualmente respondemos en {describe_first_reply()}."
     if ticket.assignee is None:
-        return Turn("Nos toca a nosotros: lo vamos a asignar", usual)
+        return Turn("Nos toca a nosotros: lo vamos a asignar", usual_time)
     name = ticket.assignee.get_full_name()
     if ticket.customer_replied or ticket.first_replied_at is None:
-        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual)
+        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual_time)
     return Turn(f"Nos toca a nosotros: lo tiene {name}", "Ya le respondimos y seguimos trabajando en su caso.")
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
-    """Return the card of a waiting ticket: what we need from the customer."""
+    """Return title and text of the card of a ticket En espera: what we need, or that we read his many mails first."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
@@ -69,7 +69,7 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
 
 
 def _describe_end(ticket: Ticket) -> Turn:
-    """Return the card of a closed ticket: why it closed, and how to continue."""
+    """Return title and text of the card of a ticket that is Cerrado: why it closed, and how to continue."""
     text = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     text += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
@@ -78,7 +78,7 @@ def _describe_end(ticket: Ticket) -> Turn:
 
 
 def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
-    """Return what happened last, for a row of a list; it reads the ticket's own columns, without a query."""
+    """Return what happened last, for a ticket's row of a list; `assignee` is the name of its agent, or None."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
@@ -92,7 +92,7 @@ def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
 
 
 def _describe_question(ticket: Ticket, who: str) -> str:
-    """Return what we last sent the customer of a waiting ticket."""
+    """Return what the agent named `who` last sent the customer of a ticket En espera; many mails come before it."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:

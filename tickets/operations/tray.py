@@ -91,9 +91,9 @@ def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage
 
 @contextmanager
 def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
-    """Yield the mail, locked before any ticket, if it still waits for an agent of ours.
+    """Open a transaction and yield a mail of the tray, locked before any ticket, for the agent to decide about it.
 
-    Raises WrongStatus, NotAllowed.
+    Raises WrongStatus when somebody else has decided already, NotAllowed unless the agent works at our own desk.
     """
     policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
     with transaction.atomic():
@@ -104,7 +104,7 @@ def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
 
 
 def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
-    """Write what was decided about the mail, and record the event."""
+    """Store what the agent decided about a mail of the tray, and record it; without a `ticket` it was discarded."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])
