@@ -46,7 +46,7 @@ class ChoiceForm(PortalForm):
 
 
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask which contact confirmed, and close the ticket; both people are recorded (M15)."""
+    """Ask the agent which contact confirmed the solution by phone, and close the ticket; both are recorded (M15)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     contacts = {str(person.pk): person for person in find_speakers(ticket)}
     choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
@@ -80,7 +80,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
-    """Queue again a mail of the ticket that could not be sent (M6)."""
+    """Queue again the mail with the key `mail` that could not be sent to the ticket's customer (M6)."""
 
     def retry(agent: User) -> str:
         operations.retry_mail(pk, agent=agent, mail_pk=mail)
@@ -102,7 +102,10 @@ def release_close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) -> HttpResponse:
-    """Do what a button of the ticket's page asks, tell the agent what `act` returns, and go back to the page."""
+    """Run the operation `act` of a button on the agent's page of a ticket, and go back to that page.
+
+    The agent is told the sentence that `act` returns, or why it was refused. What he was typing is kept.
+    """
     keep_texts(request, ticket_or_404(request, pk))
     try:
         messages.success(request, act(require_agent(request)))
@@ -112,7 +115,7 @@ def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) ->
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
-    """Show the page with the choice."""
+    """Show the page of a step that cannot be taken back, with its form, for an agent to choose and confirm."""
     place = read_place(request)
     context = page_context(
         request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)
