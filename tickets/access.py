@@ -77,7 +77,7 @@ def find_holder(grant: Grant) -> User:
 
 
 def grant_access(session: MutableMapping[str, Any], grant: Grant) -> None:
-    """Remember in the session that a good link opened one more ticket; beyond MAX_GRANTS tickets the oldest goes."""
+    """Remember in the session that a checked link gives access to a ticket; only the latest MAX_GRANTS are kept."""
     grants = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
     grants[grant.number] = asdict(grant)
     session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])
@@ -86,8 +86,8 @@ def grant_access(session: MutableMapping[str, Any], grant: Grant) -> None:
 def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:
     """Return who acts on the page of the ticket `number`, or None when the person must log in.
 
-    It is the person who is logged in, or else the contact whose signed link opened this session. A link that is void
-    by now is forgotten. `visible_to` decides whether the person may see the ticket.
+    It is the person who is logged in, or else the contact whose signed link this session holds for the ticket. A link
+    that is void by now is forgotten. `visible_to` decides whether the person may see the ticket.
     """
     if user.is_authenticated:
         return Actor(user)

@@ -44,7 +44,7 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
 
 
 def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
-    """Return that a mail of an unproven sender stays in quarantine for an agent, and tell its sender so (M5).
+    """Leave a mail of an unproven sender in quarantine for an agent, tell its sender so, and return that outcome (M5).
 
     Machines and our own addresses get no notice. When DMARC failed, the company whose address was forged is warned.
     """

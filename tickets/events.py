@@ -37,12 +37,12 @@ class Reading:
     desk_icon: str = ""
 
     def read_for_desk(self, event: Event) -> Line:
-        """Return the icon and the text that an agent reads; an empty text has no line."""
+        """Return the icon and the text of this event in the history that an agent reads; no text means no entry."""
         text = SafeString(self.desk) if isinstance(self.desk, str) else self.desk(event)
         return self.desk_icon or self.icon, text
 
     def read_for_customer(self, event: Event, reader: User) -> Line:
-        """Return the icon and the text that this person of the company reads; an empty text has no line."""
+        """Return the icon and the text of this event in the history that a customer reads; no text means no entry."""
         if callable(self.customer):
             return self.icon, self.customer(event, reader)
         return self.icon, SafeString(self.customer or "")

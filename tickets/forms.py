@@ -140,7 +140,7 @@ class TicketForm(FilesMixin):
             )
         return numbers.format_fiscal_folio(text)
 
-    def opening(self) -> dict[str, Any]:
+    def build_arguments(self) -> dict[str, Any]:
         """Return what the person typed as arguments of `operations.open_ticket`; the answers become one text."""
         data = self.cleaned_data
         body = join_answers(data["description"], data["steps"], data["expected"])
@@ -182,7 +182,7 @@ class InformationForm(FilesMixin):
         if is_empty and not self.is_confirming:
             self.add_error("body", self.MISSING)
 
-    def message(self) -> dict[str, Any]:
+    def build_arguments(self) -> dict[str, Any]:
         """Return the customer's message as arguments of the operations; files without words are named in its text."""
         body = self.cleaned_data["body"].strip()
         if not body and self.kept:

@@ -64,7 +64,7 @@ def announce_close(ticket: Ticket, event: Event) -> None:
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
-    """Send the agent who has the ticket a mail that the customer wrote; none when nobody at its desk has it."""
+    """Mail the agent who has the ticket that the customer wrote; nobody else, and none who left its desk."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
@@ -91,7 +91,7 @@ def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Tell the registered address that somebody wrote in the name of `address`, one of the company's (M5)."""
+    """Warn the company, at its address `to`, that somebody forged a mail from `address`, another of its own (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
@@ -156,7 +156,7 @@ def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: 
     """
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif answer_limits.may_answer(_find_audience(ticket, inbound)[1]):
+    elif answer_limits.may_answer(_find_recipient(ticket, inbound)[1]):
         _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
 
 
@@ -177,7 +177,7 @@ def _tell_customer(
     """
     if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):
         inbound = find_last_mail(ticket)
-    contact, to = _find_audience(ticket, inbound)
+    contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
         kind,
         key=f"{event.hash}:customer",
@@ -189,7 +189,7 @@ def _tell_customer(
     )
 
 
-def _find_audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
+def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
     """Return the person to whom the ticket's mails are written, and the address they go to.
 
     After a mail from the company's registered address, it is that address and a person who acts by it. Else it is

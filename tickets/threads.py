@@ -84,7 +84,7 @@ def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
 
 
 def normalise_subject(subject: str) -> str:
-    """Return the subject as it is compared: without «Re:», our number, accents and capitals."""
+    """Return a subject as mails and tickets are compared by it: without «Re:», our number, accents and capitals."""
     bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 

@@ -105,7 +105,7 @@ class NewTicket(PostingForm, PersonView):
         if alike := self.find_alike(form, key):
             return self.page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
         customer = self.user.contact.customer
-        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.opening())
+        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
         return reverse("tickets:created", args=[ticket.number])
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:

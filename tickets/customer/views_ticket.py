@@ -96,7 +96,7 @@ class TicketForms(PostingForm, TicketView):
 
     def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
         """Return what the operations take from a form of the ticket's page: author, one-time key, text and files."""
-        return {"author": self.user, "form_key": key.key, **form.message()}
+        return {"author": self.user, "form_key": key.key, **form.build_arguments()}
 
     def open_follow_up(self, arguments: dict[str, Any]) -> Ticket:
         """Open the ticket that continues this closed one, and return it; who came by a mail's link may see it too."""

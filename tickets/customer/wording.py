@@ -51,7 +51,7 @@ def _describe_our_turn(ticket: Ticket) -> Turn:
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
-    """Return title and text of the card of a ticket En espera: what we need, or that we read his many mails first."""
+    """Return title and text of the card of a ticket En espera: what we need, or that we read many mails first."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
@@ -77,13 +77,13 @@ def _describe_end(ticket: Ticket) -> Turn:
     return Turn("Se cerró porque se confirmó que quedó resuelto", text)
 
 
-def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
-    """Return what happened last, for a ticket's row of a list; `assignee` is the name of its agent, or None."""
+def describe_last_move(ticket: Ticket, assignee_name: str | None) -> str:
+    """Return what happened last in a ticket, for its row of the customer's list; it needs no query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _describe_question(ticket, assignee or "Soporte")
+        return _describe_question(ticket, assignee_name or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -91,15 +91,15 @@ def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _describe_question(ticket: Ticket, who: str) -> str:
-    """Return what the agent named `who` last sent the customer of a ticket En espera; many mails come before it."""
+def _describe_question(ticket: Ticket, agent_name: str) -> str:
+    """Return what the agent asked the customer of a ticket En espera, or that the customer sent many mails since."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:
-        return f"{who} le envió una solución"
+        return f"{agent_name} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
-        return f"{who} le pidió su autorización"
-    return f"{who} le pidió más detalle"
+        return f"{agent_name} le pidió su autorización"
+    return f"{agent_name} le pidió más detalle"
 
 
 def describe_assignee(assignee: str | None) -> str:

@@ -141,7 +141,7 @@ class Composer:
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
         }
-        composer.fit_status()
+        composer.move_reply_if_closed()
         return composer
 
     @classmethod
@@ -176,7 +176,7 @@ class Composer:
     def send(self) -> str:
         """Send the reply or write the note, as the agent chose, and return its anchor on the ticket's page.
 
-        If it was refused, return "" and leave the reason in the form. After a newer message nothing is sent either.
+        If it was refused, return "" and leave the reason in the form. So it is too when somebody wrote meanwhile.
         """
         if not self.form.is_valid():
             return ""
@@ -219,11 +219,11 @@ class Composer:
         """
         self.ticket = ticket
         self.form.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
-        self.fit_status()
+        self.move_reply_if_closed()
         if self.is_stale:
             self._set_fields(seen=str(ticket.message_count))
 
-    def fit_status(self) -> None:
+    def move_reply_if_closed(self) -> None:
         """Move an unsent reply and its files into the note if the ticket is Cerrado, because no reply can be sent."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
@@ -237,7 +237,7 @@ class Composer:
         return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     def _set_fields(self, **values: str) -> None:
-        """Set what fields of the form show; a form that was posted shows its data, not its initial values."""
+        """Set what fields of the agent's form show; a posted form shows its data, so that is replaced too."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
             for name, value in values.items():

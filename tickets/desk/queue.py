@@ -174,7 +174,7 @@ class Place:
         """Return whether the place is a view or a search at all."""
         return bool(self.view.slug or self.search)
 
-    def at(self, ticket: Ticket) -> "Place":
+    def at_row_of(self, ticket: Ticket) -> "Place":
         """Return this place of the queue with the row from which the ticket was opened, to find its neighbours.
 
         A row that is known already is kept, because an answer moves the ticket in the list (M13).

@@ -117,7 +117,7 @@ def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
 def _build_event_entries(event: Event, deliveries: dict[str, Delivery]) -> list[Entry]:
     """Return the entry of an event in the history that an agent reads, or none if a message beside it says it all.
 
-    It tells what became of the event's mail, unless the event has a message, which tells it.
+    It says what became of the event's mail. If the event has a message, the message's entry says that.
     """
     icon, text = EVENTS[event.verb].read_for_desk(event)
     delivery = None if event.data.get("message") else deliveries.get(event.hash)

@@ -60,7 +60,7 @@ class PhoneTicket(PostingForm):
             agent=self.user,
             channel=Ticket.Channel.PHONE,
             form_key=key.key,
-            **form.opening(),
+            **form.build_arguments(),
         )
         return workspace_url(ticket.pk, queue.Place(queue.NOWHERE))
 

@@ -36,7 +36,7 @@ class Row:
         """Return how the queue shows a ticket at this instant, with an address that leads back to this place."""
         return cls(
             ticket,
-            workspace_url(ticket.pk, place.at(ticket)),
+            workspace_url(ticket.pk, place.at_row_of(ticket)),
             wording.describe_wait(ticket, instant),
             wording.describe_last_message(ticket),
             wording.describe_goal(ticket, instant),

@@ -62,7 +62,7 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask which provider takes the ticket, and hand it over; only a supervisor may (M3)."""
+    """Ask a supervisor which provider takes over the ticket, and hand it over; anybody else gets 404 (M3)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     if not policy.may_hand_over(agent, ticket):
         raise Http404
@@ -90,9 +90,10 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
 
 
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let a held close run again, or, if the customer's own mails held it, take the ticket to Abierto (M6, M15)."""
+    """Release the held close of a ticket: it runs again or, after many mails, the ticket goes to Abierto (M6, M15)."""
 
     def release(agent: User) -> str:
+        """Release the held close of the ticket, and return the sentence that tells the agent what follows."""
         ticket = operations.release_close(pk, agent=agent)
         if ticket.is_open:
             return f"{ticket.number} pasó a Abierto: nos toca responder."

@@ -23,7 +23,7 @@ OTHERS = 5
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the ticket's page to an agent of its provider, with what he typed there before and did not send."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = read_place(request).at(ticket)
+    place = read_place(request).at_row_of(ticket)
     return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
@@ -34,7 +34,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     removes a file.
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = read_place(request).at(ticket)  # before the answer moves it
+    place = read_place(request).at_row_of(ticket)  # before the answer moves it
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -50,10 +50,10 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
     """Save the assignee, category and impact that an agent chose, and go back to the ticket's page.
 
-    What he was typing is kept. The ticket's status is none of these: answers and the customer move it.
+    What he was typing is kept. The ticket's status cannot be set here: answers and the customer move it.
     """
     ticket = ticket_or_404(request, pk)
-    back = redirect(workspace_url(pk, read_place(request).at(ticket)))
+    back = redirect(workspace_url(pk, read_place(request).at_row_of(ticket)))
     keep_texts(request, ticket)
     if _save_properties(request, ticket, is_asked=True):
         messages.success(request, "Cambios guardados.")
@@ -63,8 +63,8 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
     """Save the assignee, category and impact that an agent chose on the ticket's page. Return False if refused.
 
-    The agent is told why. `is_asked` says that he pressed the button of these lists; without it, unchanged choices
-    are not checked.
+    The agent is told why. `is_asked` means that he pressed the button that saves these lists. Without it, unchanged
+    choices are left alone.
     """
     agent, old_assignee = require_agent(request), str(ticket.assignee_id or "")
     category = _read_choice(request, "category", ticket.category)
@@ -97,7 +97,7 @@ def _read_choice(request: HttpRequest, name: str, current_value: str) -> str:
 
 
 def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
-    """Assign the ticket to the chosen person, with None to nobody, unless it is so; an agent `take`s a free ticket."""
+    """Assign the ticket to the chosen person, or with None to nobody, if that is new; an agent takes a free ticket."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:

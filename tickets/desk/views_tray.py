@@ -250,7 +250,7 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 
 
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
-    """Return what every page of a mail shows."""
+    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds to it."""
     spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
     return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 

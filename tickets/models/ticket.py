@@ -32,8 +32,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         membership = user.membership
         if membership is None:
             return self.none()
-        mine = self.filter(customer_id=membership.customer_id)
-        return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
+        company_tickets = self.filter(customer_id=membership.customer_id)
+        return company_tickets.filter(requester_id=user.pk) if membership.own_tickets_only else company_tickets
 
     def find_by_number(self, text: str) -> "Ticket | None":
         """Return the selected ticket with the tracking number that a person typed; None if mistyped or not there."""

@@ -204,7 +204,7 @@ def save_ticket(ticket: Ticket) -> None:
 
 
 def require_closes_at(ticket: Ticket) -> datetime:
-    """Return when a ticket En espera closes without an answer; a constraint sees that it is set."""
+    """Return when a ticket En espera closes without an answer, which a constraint of the database says it has."""
     assert ticket.closes_at is not None  # waiting_has_reason_and_instant
     return ticket.closes_at
 

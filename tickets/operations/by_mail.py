@@ -84,7 +84,7 @@ def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
 
 
 def release_close(pk: int, *, agent: User) -> Ticket:
-    """Let a held close run again, once an agent has seen why it is held (M15).
+    """Let the held close by silence of a ticket run again, once an agent has seen why it is held (M15).
 
     After a bounce the customer has at least 24 h ⚙ from now. If the customer's own messages held the close, the
     ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed.

@@ -48,10 +48,10 @@ def answer(
 ) -> Ticket:
     """Write a public answer to the customer (M13, M14, M15).
 
-    With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew; with None an
-    Abierto ticket stays Abierto, which an En espera ticket cannot. `proposes_solution` asks for confirmation and
-    needs the reason *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket
-    becomes the agent's. Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, NotAllowed.
+    With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew. With None an Abierto
+    ticket stays Abierto; one En espera needs a reason. `proposes_solution` asks for confirmation and needs the reason
+    *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket becomes the agent's.
+    Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, NotAllowed.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -78,9 +78,9 @@ def add_information(
 ) -> Ticket:
     """Add the customer's message; the ticket goes to Abierto, or stays there, and its clock stops (M11, M13).
 
-    `inbound` is the mail it came in; `agent` is who added a mail of the tray. After MAIL_FLIPS_PER_HOUR ⚙ turns by
-    mail in an hour the message is stored, the ticket stays En espera, and its close is held for an agent (M6). Raises
-    TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, NotAllowed.
+    `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
+    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and its close is
+    held for an agent (M6). Raises TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, NotAllowed.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:

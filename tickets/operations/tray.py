@@ -29,7 +29,7 @@ def link_mail(
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    As a message, a mail that was received before a close by silence voids the close (M15). Raises TicketClosed (open
+    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises TicketClosed (open
     a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
@@ -81,7 +81,7 @@ def open_from_mail(
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
-    """Put a mail of the tray aside with the reason; the mail stays stored (M6). Raises Incomplete, WrongStatus."""
+    """Record why an agent discards a mail of the tray, which stays stored (M6). Raises Incomplete, WrongStatus."""
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")

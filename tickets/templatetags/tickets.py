@@ -115,7 +115,7 @@ def _render_block(block: Block) -> SafeString:
 
 
 def _describe_row(ticket: Any, reader: User) -> str:
-    """Return the second line of a row of the customer's list: what happened last, whose ticket if not his, and when."""
+    """Return the second line of a row of the customer's list: what happened last, a colleague's name, and when."""
     whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
     parts = (wording.describe_last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
     return " · ".join(part for part in parts if part)
