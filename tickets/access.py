@@ -44,7 +44,7 @@ class Actor:
 
 
 def read_token(token: str) -> Grant:
-    """Return the grant inside a token; call `find_holder` before acting on it. Raises BadLink when it is forged."""
+    """Return for which contact and ticket we made this token of a mail's link. Raises BadLink when it is forged."""
     try:
         user_pk, number, digest, expires_at = signing.loads(token, salt=own_links.TICKET.salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -53,12 +53,13 @@ def read_token(token: str) -> Grant:
 
 
 def find_person(grant: Grant) -> User:
-    """Return the contact of a grant, checked now: link in date, person active, mail unchanged. Raises BadLink.
+    """Return the contact to whom a mail gave a signed link; `grant` is what the link says.
 
-    Whether the person may still see the ticket is another question: `find_holder`, or `visible_to` on its page.
+    Raises BadLink when the link has expired, the contact is disabled, or the contact's address has changed. Whether
+    the contact may still see the ticket is not checked here: `find_holder` does it, or `visible_to` on its page.
     """
-    people = User.objects.select_related("contact__customer")
-    user = people.filter(pk=grant.user_pk, is_active=True, is_staff=False).first()
+    contacts = User.objects.select_related("contact__customer")
+    user = contacts.filter(pk=grant.user_pk, is_active=True, is_staff=False).first()
     if user is None or grant.expires_at <= clock.now().timestamp():
         raise BadLink("expired or disabled")
     if not own_links.matches_digest(own_links.TICKET.salt, user.email.lower(), grant.mail_digest):
@@ -67,7 +68,7 @@ def find_person(grant: Grant) -> User:
 
 
 def find_holder(grant: Grant) -> User:
-    """Return the contact of a grant who may still see the ticket. Raises BadLink."""
+    """Return the contact of a mail's signed link, if he still may see the link's ticket. Raises BadLink if not."""
     user = find_person(grant)
     ticket = Ticket.objects.filter(number=grant.number).first()
     if ticket is None or not policy.may_write_as_customer(user, ticket):
@@ -76,17 +77,17 @@ def find_holder(grant: Grant) -> User:
 
 
 def grant_access(session: MutableMapping[str, Any], grant: Grant) -> None:
-    """Remember a grant that `find_holder` found good."""
-    kept = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
-    kept[grant.number] = asdict(grant)
-    session[_SLOT] = dict(list(kept.items())[-MAX_GRANTS:])
+    """Remember in the session that a checked link gives access to a ticket; only the latest MAX_GRANTS are kept."""
+    grants = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
+    grants[grant.number] = asdict(grant)
+    session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])
 
 
 def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:
-    """Return who acts on this ticket's page, or None when the person must log in.
+    """Return who acts on the page of the ticket `number`, or None when the person must log in.
 
-    For the contact of a link this checks that the link is in date and the person is the same. `visible_to` decides
-    whether the person may see the ticket, as for everybody.
+    It is the person who is logged in, or else the contact whose signed link this session holds for the ticket. A link
+    that is void by now is forgotten. `visible_to` decides whether the person may see the ticket.
     """
     if user.is_authenticated:
         return Actor(user)
@@ -107,11 +108,11 @@ def extend_grant(session: MutableMapping[str, Any], grant: Grant, ticket: Ticket
 
 
 def drop_grant(session: MutableMapping[str, Any], number: str) -> None:
-    """Forget a grant that is void."""
+    """Forget in the session the link that gave access to this ticket, because it is void."""
     session[_SLOT] = {n: fields for n, fields in _read_grants(session).items() if n != number}
 
 
 def _read_grants(session: MutableMapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the grants of the session by ticket number."""
-    kept: dict[str, dict[str, Any]] = session.get(_SLOT, {})
-    return kept
+    """Return what the signed links opened in this session gave access to, by ticket number."""
+    grants: dict[str, dict[str, Any]] = session.get(_SLOT, {})
+    return grants

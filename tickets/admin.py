@@ -19,31 +19,34 @@ class TicketAdmin(admin.ModelAdmin):
     """Name the addresses and permissions; each page asks `visible_to` which tickets the person sees."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Return our addresses in place of the stock ones; there is no add, delete or history page."""
-        wrap = self.admin_site.admin_view
-        either = require_http_methods(["GET", "HEAD", "POST"])
-        of_ticket = post_only("admin:tickets_ticket_change", "pk")
-        of_mail = post_only("admin:tickets_ticket_mail", "pk")
-        of_queue, of_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
+        """Return the addresses of the agents' pages, in place of Django's own pages to list, add and delete tickets.
+
+        A view that takes posts only names the page that holds its form: a person who must log in first is sent there.
+        """
+        require_staff = self.admin_site.admin_view
+        get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+        post_from_ticket = post_only("admin:tickets_ticket_change", "pk")
+        post_from_mail = post_only("admin:tickets_ticket_mail", "pk")
+        from_queue, from_call = set_form_page(views_queue.find_list_page), set_form_page(views_phone.find_call_page)
         pages: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("", require_safe(views_queue.queue_page), "changelist"),
-            ("asignar/", of_queue(require_POST(views_queue.assign_selected)), "assign"),
-            ("telefono/", of_call(either(views_phone.phone_ticket)), "phone"),
+            ("asignar/", from_queue(require_POST(views_queue.assign_selected)), "assign"),
+            ("telefono/", from_call(get_or_post(views_phone.phone_ticket)), "phone"),
             ("bandeja/", require_safe(views_tray.tray_page), "tray"),
             ("bandeja/<int:pk>/", require_safe(views_tray.mail_page), "mail"),
             ("bandeja/<int:pk>/original/", require_safe(views_tray.download_original), "mail_original"),
-            ("bandeja/<int:pk>/agregar/", either(views_tray.link_mail), "mail_link"),
-            ("bandeja/<int:pk>/abrir/", either(views_tray.open_ticket), "mail_open"),
-            ("bandeja/<int:pk>/descartar/", of_mail(views_tray.discard_mail), "mail_discard"),
+            ("bandeja/<int:pk>/agregar/", get_or_post(views_tray.link_mail), "mail_link"),
+            ("bandeja/<int:pk>/abrir/", get_or_post(views_tray.open_ticket), "mail_open"),
+            ("bandeja/<int:pk>/descartar/", post_from_mail(views_tray.discard_mail), "mail_discard"),
             ("<int:pk>/change/", require_safe(views_ticket.workspace), "change"),
-            ("<int:pk>/mensaje/", of_ticket(views_ticket.write), "write"),
-            ("<int:pk>/propiedades/", of_ticket(views_ticket.set_properties), "properties"),
-            ("<int:pk>/confirmar/", either(views_steps.confirm_by_phone), "confirm"),
-            ("<int:pk>/prestador/", either(views_steps.hand_over), "hand_over"),
-            ("<int:pk>/correo/<int:mail>/", of_ticket(views_steps.retry_mail), "retry_mail"),
-            ("<int:pk>/cierre/", of_ticket(views_steps.release_close), "release_close"),
+            ("<int:pk>/mensaje/", post_from_ticket(views_ticket.write), "write"),
+            ("<int:pk>/propiedades/", post_from_ticket(views_ticket.set_properties), "properties"),
+            ("<int:pk>/confirmar/", get_or_post(views_steps.confirm_by_phone), "confirm"),
+            ("<int:pk>/prestador/", get_or_post(views_steps.hand_over), "hand_over"),
+            ("<int:pk>/correo/<int:mail>/", post_from_ticket(views_steps.retry_mail), "retry_mail"),
+            ("<int:pk>/cierre/", post_from_ticket(views_steps.release_close), "release_close"),
         ]
-        return [path(route, wrap(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
+        return [path(route, require_staff(view), name=f"tickets_ticket_{name}") for route, view, name in pages]
 
     def has_module_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the person holds a desk office; to be a superuser is not enough."""

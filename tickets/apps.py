@@ -12,9 +12,10 @@ class TicketsConfig(AppConfig):
 
 @register()
 def check_times(**_options: Any) -> list[Error]:
-    """Return an error for each setting of a time that would break a promise of the manual (M15).
+    """Return an error for each time setting that would break a rule of the manual; `manage.py check` asks (M15).
 
-    The triggers ask for a reminder that is 24 h old: with a shorter REMINDER_HOURS no ticket would close at its time.
+    The database closes a ticket by silence only if its reminder is 24 h old. With a shorter REMINDER_HOURS no ticket
+    would close at its time.
     """
     errors = []
     if settings.REMINDER_HOURS < 24:

@@ -19,13 +19,17 @@ MAX_ADDRESS = 254
 
 
 def find_original(bounce: Bounce) -> OutboxMessage | None:
-    """Return our mail that a bounce gives back, or None; only its recipient's servers know its Message-ID."""
+    """Return our mail that a bounce reports as undelivered, by the Message-ID that the bounce quotes; or None."""
     mails = {mail.message_id: mail for mail in threads.find_sent_mails(bounce.message_ids)}
     return next((mails[name] for name in bounce.message_ids if name in mails), None)
 
 
 def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) -> Outcome:
-    """Mark the mail «no entregado», flag the contact, hold the close of its ticket; a delay is only stored (M6)."""
+    """Record that the mail `sent` was not delivered, and return how the bounce `inbound` is to be stored (M6).
+
+    The mail is marked «no entregado» and its recipient's address as failing. A mail to a customer also holds the close
+    of its ticket. A bounce that only reports a delay changes none of this.
+    """
     if not bounce.is_final:
         return Outcome(Disposition.BOUNCE, "delayed", sent.about)
     ticket = _lock_ticket(sent.about.removeprefix(chain_of("")))
@@ -40,9 +44,9 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
 
 
 def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Outcome:
-    """Put a mail of an unproven sender in quarantine, and send the sender the neutral notice (M5).
+    """Leave a mail of an unproven sender in quarantine for an agent, tell its sender so, and return that outcome (M5).
 
-    Machines and our own addresses get no notice. The company whose address was forged is warned.
+    Machines and our own addresses get no notice. When DMARC failed, the company whose address was forged is warned.
     """
     if not (mail.robot or mail.bounce or mail_sender.is_own_address(mail.sender)):
         _notify_sender(mail.sender, inbound)
@@ -57,7 +61,7 @@ def _lock_ticket(number: str) -> Ticket | None:
 
 
 def _notify_sender(address: str, inbound: InboundMessage) -> None:
-    """Send the neutral notice to a valid address that may still get one today."""
+    """Send the neutral notice to an unproven sender, unless the address is not valid or had one in the last day."""
     try:
         validate_email(address)
     except ValidationError:
@@ -67,9 +71,13 @@ def _notify_sender(address: str, inbound: InboundMessage) -> None:
 
 
 def _warn_company(address: str, inbound: InboundMessage) -> None:
-    """Warn the company's registered address, or the person's own if nobody verified the company."""
-    people = mail_sender.find_people(address)[:1] if address else []
-    for person in people:
+    """Warn a company that a forged mail came in the name of `address`, unless it was warned in the last day.
+
+    The warning goes to the company's registered address, or to the contact's own if nobody verified the company. An
+    address that belongs to no contact gets none.
+    """
+    contacts = mail_sender.find_people(address)[:1] if address else []
+    for person in contacts:
         customer = person.contact.customer
         to = customer.registered_email if customer.is_verified else person.email
         if answer_limits.may_warn(to):

@@ -37,12 +37,12 @@ class Reading:
     desk_icon: str = ""
 
     def read_for_desk(self, event: Event) -> Line:
-        """Return the icon and the text that an agent reads; an empty text has no line."""
+        """Return the icon and the text of this event in the history that an agent reads; no text means no entry."""
         text = SafeString(self.desk) if isinstance(self.desk, str) else self.desk(event)
         return self.desk_icon or self.icon, text
 
     def read_for_customer(self, event: Event, reader: User) -> Line:
-        """Return the icon and the text that this person of the company reads; an empty text has no line."""
+        """Return the icon and the text of this event in the history that a customer reads; no text means no entry."""
         if callable(self.customer):
             return self.icon, self.customer(event, reader)
         return self.icon, SafeString(self.customer or "")
@@ -52,26 +52,26 @@ class Reading:
         return self.lookup(event) if callable(self.lookup) else [(self.icon, SafeString(self.lookup))]
 
 
-def _tell_desk_opened(event: Event) -> SafeString:
-    """Say who wrote the ticket down; a ticket that the customer wrote needs no line."""
+def _describe_opening_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about a ticket opened by phone: who wrote it down; else no text."""
     if event.data.get("channel") != Ticket.Channel.PHONE:
         return NOTHING
     return format_html("{} lo levantó por teléfono", event.actor_name)
 
 
-def _tell_opened(event: Event, _reader: User) -> SafeString:
-    """Say that the ticket is open, and how it came in if by phone."""
+def _describe_opening(event: Event, _reader: User) -> SafeString:
+    """Return the history's text for the customer about the opening of the ticket, and that it was by phone if so."""
     how = " por teléfono" if event.data.get("channel") == Ticket.Channel.PHONE else ""
     return format_html("Ticket <strong>Abierto</strong>{}. Le enviamos el número de seguimiento", how)
 
 
 def _cite_followed(event: Event) -> SafeString:
-    """Return the number of the closed ticket that this ticket continues."""
+    """Return as HTML the number of the closed ticket that the opened one continues."""
     return format_html('<span class="fy-mono">{}</span>', event.data.get("follows") or "")
 
 
-def _tell_desk_answered(event: Event) -> SafeString:
-    """Say what is expected of the customer; an answer that leaves the ticket open needs no line."""
+def _describe_answer_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about what our answer asked; empty if the ticket stayed Abierto."""
     if event.data.get("after") != WAITING:
         return NOTHING
     start = "Sigue" if event.data.get("before") == WAITING else "Pasó a"
@@ -79,15 +79,15 @@ def _tell_desk_answered(event: Event) -> SafeString:
 
 
 def _name_question(event: Event) -> str:
-    """Return what an answer asked of the customer, in the agent's words."""
+    """Return what our answer asked of the customer, in the words that an agent reads."""
     if event.data.get("asks_confirmation"):
         return "se pidió confirmar si quedó resuelto"
     asked = {"authorization": "autorización", "detail": "más detalle"}
     return f"se pidió {asked.get(event.data.get('wait_reason') or '', 'respuesta')}"
 
 
-def _tell_answered(event: Event, _reader: User) -> SafeString:
-    """Say that the wait began or began anew, and what is expected; else the message says it all."""
+def _describe_answer(event: Event, _reader: User) -> SafeString:
+    """Return the history's text for the customer about what our answer asked; empty if the ticket stayed Abierto."""
     if event.data.get("after") != WAITING:
         return NOTHING
     if event.data.get("asks_confirmation"):
@@ -101,49 +101,49 @@ def _tell_answered(event: Event, _reader: User) -> SafeString:
     return format_html("Pasó de <strong>Abierto</strong> a <strong>En espera</strong>: {}", needs)
 
 
-def _list_answered(event: Event) -> list[Line]:
-    """Return that we answered and, if so, that the wait began."""
+def _list_answer(event: Event) -> list[Line]:
+    """Return the look-up page's lines about our answer: that we answered and, if so, that the wait began."""
     begins = event.data.get("after") == WAITING != event.data.get("before")
     return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if begins else "")
 
 
 def _list_information(event: Event) -> list[Line]:
-    """Return that the customer wrote and, if so, that the wait ended."""
+    """Return the look-up page's lines about a customer's message: that it came and, if so, that it ended the wait."""
     ends = event.data.get("before") == WAITING
     return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if ends else "")
 
 
-def _list_lines(mail: str, move: str) -> list[Line]:
-    """Return the line of a message and, if the ticket moved, the line of the move."""
-    return [("mail", SafeString(mail)), *([("swap", SafeString(move))] if move else [])]
+def _list_lines(message: str, move: str) -> list[Line]:
+    """Return the line about a message and, if it moved the ticket to another status, the line about the move."""
+    return [("mail", SafeString(message)), *([("swap", SafeString(move))] if move else [])]
 
 
-def _tell_if_moved(text: str) -> Callable[..., SafeString]:
-    """Return a reading with this text for a message that ended the wait; any other message says it all."""
+def _describe_end_of_wait(text: str) -> Callable[..., SafeString]:
+    """Return a function that gives this text for a customer's message that ended the wait, and none for another."""
     return lambda event, _reader=None: SafeString(text) if event.data.get("before") == WAITING else NOTHING
 
 
-def _tell_desk_assigned(event: Event) -> SafeString:
-    """Say who gave the ticket to whom."""
+def _describe_assignment_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about who assigned the ticket to whom, or to nobody."""
     name = event.data.get("assignee_name")
     if not name:
         return format_html("{} lo dejó por asignar", event.actor_name)
     return format_html("{} lo asignó a {}", event.actor_name, name)
 
 
-def _tell_taken(event: Event, _reader: User) -> SafeString:
-    """Name the agent who has the ticket now; nothing when nobody has it."""
+def _describe_assignment(event: Event, _reader: User) -> SafeString:
+    """Return the history's text for the customer about the agent who has the ticket now; empty when nobody has it."""
     name = event.data.get("assignee_name") or (event.actor_name if event.verb == "ticket.taken" else "")
     return format_html("{}, de Soporte, tomó su caso", name) if name else NOTHING
 
 
-def _list_assigned(event: Event) -> list[Line]:
-    """Return that somebody has the ticket; nothing when nobody has it."""
+def _list_assignment(event: Event) -> list[Line]:
+    """Return the look-up page's line that somebody has the ticket now; no line when nobody has it."""
     return [("person", SafeString("Soporte tomó su caso"))] if event.data.get("assignee_name") else []
 
 
-def _tell_desk_classified(event: Event) -> SafeString:
-    """Say what changed of category and impact."""
+def _describe_classification_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about a changed category, a changed impact, or both."""
     (category, impact), (new_category, new_impact) = event.data["before"], event.data["after"]
     changes = []
     if category != new_category:
@@ -158,44 +158,44 @@ def _find_label(choices: Any, value: Any) -> str:
     return dict(choices.choices).get(value, str(value))
 
 
-def _tell_confirmed(event: Event, reader: User) -> SafeString:
-    """Say who confirmed; the reader is «usted»."""
+def _describe_confirmation(event: Event, reader: User) -> SafeString:
+    """Return the history's text for the customer about who confirmed the solution; the reader is «usted»."""
     return format_html(_CONFIRMED, "usted" if event.actor_id == reader.pk else event.actor_name)
 
 
-def _tell_confirmed_by_phone(event: Event, reader: User) -> SafeString:
-    """Say who confirmed by phone; the reader is «usted»."""
+def _describe_phone_confirmation(event: Event, reader: User) -> SafeString:
+    """Return the history's text for the customer about who confirmed by phone; the reader is «usted»."""
     who = "usted" if event.data.get("contact") == reader.pk else event.data.get("contact_name", "")
     return format_html("<strong>Cerrado</strong>: {} confirmó por teléfono que quedó resuelto", who)
 
 
-def _tell_desk_confirmed_by_phone(event: Event) -> SafeString:
-    """Say who confirmed by phone and which agent wrote it down."""
+def _describe_phone_confirmation_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about who confirmed by phone, and which agent wrote it down."""
     text = "<strong>Cerrado</strong>: {} confirmó por teléfono que quedó resuelto; lo registró {}"
     return format_html(text, event.data.get("contact_name", ""), event.actor_name)
 
 
-def _tell_desk_bounced(event: Event) -> SafeString:
-    """Say which address a mail did not reach, and whether the close is held for it."""
+def _describe_bounce_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about an undelivered mail: to whom, and whether it holds the close."""
     held = "; el cierre quedó detenido" if event.data.get("is_held") else ""
     return format_html("Un correo a {} no fue entregado{}", event.data.get("to", ""), held)
 
 
-def _tell_desk_released(event: Event) -> SafeString:
-    """Say what an agent did with a held close."""
+def _describe_release_for_desk(event: Event) -> SafeString:
+    """Return the history's text for the agent about a held close: it runs again, or the ticket went to Abierto."""
     if event.data.get("after") == OPEN:
         return format_html("{} lo pasó a <strong>Abierto</strong>: el cliente escribió", event.actor_name)
     return format_html("{} dejó correr de nuevo el cierre", event.actor_name)
 
 
-def _tell_desk_by_actor(text: str) -> Callable[[Event], SafeString]:
-    """Return a reading whose text names who acted."""
+def _describe_by_actor(text: str) -> Callable[[Event], SafeString]:
+    """Return a function that puts into this text who acted and, if the event is about a mail, its address."""
     return lambda event: format_html(text, event.actor_name, event.data.get("to", ""))
 
 
 EVENTS = {
     "ticket.opened": Reading(
-        "ticket", _tell_desk_opened, _tell_opened, "Ticket <strong>Abierto</strong>", desk_icon="phone"
+        "ticket", _describe_opening_for_desk, _describe_opening, "Ticket <strong>Abierto</strong>", desk_icon="phone"
     ),
     "ticket.followed_up": Reading(
         "ticket",
@@ -203,11 +203,11 @@ EVENTS = {
         lambda event, _reader: format_html("Ticket <strong>Abierto</strong>; continúa a {}", _cite_followed(event)),
         "Ticket <strong>Abierto</strong>; continúa a uno anterior",
     ),
-    "ticket.answered": Reading("swap", _tell_desk_answered, _tell_answered, _list_answered),
+    "ticket.answered": Reading("swap", _describe_answer_for_desk, _describe_answer, _list_answer),
     "ticket.information_added": Reading(
         "swap",
-        _tell_if_moved("Volvió a <strong>Abierto</strong>: respondió el cliente"),
-        _tell_if_moved("Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: nos toca responder"),
+        _describe_end_of_wait("Volvió a <strong>Abierto</strong>: respondió el cliente"),
+        _describe_end_of_wait("Pasó de <strong>En espera</strong> a <strong>Abierto</strong>: nos toca responder"),
         _list_information,
     ),
     "ticket.information_held": Reading(
@@ -218,31 +218,31 @@ EVENTS = {
         desk_icon="clock",
     ),
     "ticket.note_added": Reading("lock", NOTHING),  # the note itself says it
-    "ticket.taken": Reading("person", _tell_desk_by_actor("{} lo tomó"), _tell_taken, "Soporte tomó su caso"),
-    "ticket.assigned": Reading("person", _tell_desk_assigned, _tell_taken, _list_assigned),
-    "ticket.classified": Reading("ticket", _tell_desk_classified),
-    "ticket.handed_over": Reading("swap", _tell_desk_by_actor("{} lo turnó a otro prestador")),
+    "ticket.taken": Reading("person", _describe_by_actor("{} lo tomó"), _describe_assignment, "Soporte tomó su caso"),
+    "ticket.assigned": Reading("person", _describe_assignment_for_desk, _describe_assignment, _list_assignment),
+    "ticket.classified": Reading("ticket", _describe_classification_for_desk),
+    "ticket.handed_over": Reading("swap", _describe_by_actor("{} lo turnó a otro prestador")),
     "ticket.moved_to_company": Reading(
-        "swap", _tell_desk_by_actor("{} lo pasó a la empresa ya conocida, al unir las dos")
+        "swap", _describe_by_actor("{} lo pasó a la empresa ya conocida, al unir las dos")
     ),
     "ticket.reminder_queued": Reading("clock", "El recordatorio quedó en la cola de correo"),
     "ticket.reminded": Reading("mail", "Salió el recordatorio al cliente", _REMINDED, _REMINDED),
     "ticket.confirmed": Reading(
         "check",
-        _tell_desk_by_actor(_CONFIRMED),
-        _tell_confirmed,
+        _describe_by_actor(_CONFIRMED),
+        _describe_confirmation,
         "<strong>Cerrado</strong>: se confirmó que quedó resuelto",
     ),
     "ticket.confirmed_by_phone": Reading(
         "phone",
-        _tell_desk_confirmed_by_phone,
-        _tell_confirmed_by_phone,
+        _describe_phone_confirmation_for_desk,
+        _describe_phone_confirmation,
         "<strong>Cerrado</strong>: se confirmó por teléfono",
     ),
-    "ticket.mail_bounced": Reading("mail", _tell_desk_bounced),
-    "ticket.mail_retried": Reading("mail", _tell_desk_by_actor("{} puso otra vez en cola el correo a {}")),
+    "ticket.mail_bounced": Reading("mail", _describe_bounce_for_desk),
+    "ticket.mail_retried": Reading("mail", _describe_by_actor("{} puso otra vez en cola el correo a {}")),
     "ticket.robot_answered": Reading("mail", "Llegó una respuesta automática; no mueve el ticket"),
-    "ticket.close_released": Reading("clock", _tell_desk_released),
+    "ticket.close_released": Reading("clock", _describe_release_for_desk),
     "ticket.close_voided": Reading(
         "swap",
         "Se anuló el cierre: la respuesta había llegado a tiempo. Volvió a <strong>Abierto</strong>",

@@ -25,7 +25,7 @@ WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 
 def _by_kind(problem: str, question: str) -> SafeString:
-    """Return both wordings; the stylesheet shows the one that fits what was chosen, without a script."""
+    """Return a label in both wordings; the stylesheet shows the one for what was chosen, a problem or a question."""
     return format_html('<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>', problem, question)
 
 
@@ -101,19 +101,19 @@ class TicketForm(FilesMixin):
             self.fields[name].widget.attrs["placeholder"] = " "
 
     def full_clean(self) -> None:
-        """Ask a question in its own words before anything is found missing."""
+        """Validate the form of a new ticket; a question without a text gets an error that speaks of a question."""
         if self.is_bound and self.is_question and "description" in self.fields:
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
 
     @property
     def is_question(self) -> bool:
-        """Return whether a question or a sale was chosen, which needs no steps (M4)."""
+        """Return whether the customer chose a question or a sale, which needs no steps to reproduce it (M4)."""
         is_doubt = self["impact"].value() == str(Ticket.Impact.QUESTION.value)
         return is_doubt or self["category"].value() == Ticket.Category.SALES
 
     def clean(self) -> dict[str, Any]:
-        """Require the steps of a problem, as far as the case permits them (M17)."""
+        """Require the steps that led to a problem; a question, and a form that an agent fills in, need none (M17)."""
         data = super().clean() or {}
         is_missing = not data.get("steps") and "steps" not in self.errors
         if self.asks_steps and is_missing and not self.is_question:
@@ -125,7 +125,7 @@ class TicketForm(FilesMixin):
         return " ".join(self.cleaned_data["subject"].split())
 
     def clean_cfdi_uuid(self) -> str:
-        """Return the fiscal folio in upper case with its hyphens; tell a wrong length how many characters it has."""
+        """Return the fiscal folio in upper case with hyphens; the error about its length counts what was typed."""
         text = self.cleaned_data["cfdi_uuid"].strip()
         if not text:
             return ""
@@ -140,8 +140,8 @@ class TicketForm(FilesMixin):
             )
         return numbers.format_fiscal_folio(text)
 
-    def opening(self) -> dict[str, Any]:
-        """Return the arguments of `operations.open_ticket` that come from the person."""
+    def build_arguments(self) -> dict[str, Any]:
+        """Return what the person typed as arguments of `operations.open_ticket`; the answers become one text."""
         data = self.cleaned_data
         body = join_answers(data["description"], data["steps"], data["expected"])
         return {
@@ -173,14 +173,17 @@ class InformationForm(FilesMixin):
             self.fields["body"].help_text = "Al enviarlo, el ticket vuelve a Abierto y el plazo se detiene."
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """Take the files as every form does, and require a text or a file."""
+        """Give the form of a customer's message its stored files, and require a text or a file.
+
+        A confirmation that the problem is solved needs neither. `refusals` are the files that were not accepted.
+        """
         super().take_files(kept, refusals)
-        nothing = not kept and not self.errors and not self.cleaned_data["body"].strip()
-        if nothing and not self.is_confirming:
+        is_empty = not kept and not self.errors and not self.cleaned_data["body"].strip()
+        if is_empty and not self.is_confirming:
             self.add_error("body", self.MISSING)
 
-    def message(self) -> dict[str, Any]:
-        """Return the arguments of the operations; files without words are named in the text."""
+    def build_arguments(self) -> dict[str, Any]:
+        """Return the customer's message as arguments of the operations; files without words are named in its text."""
         body = self.cleaned_data["body"].strip()
         if not body and self.kept:
             body = "Adjunto: " + ", ".join(file.name for file in self.kept)
@@ -228,7 +231,7 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """Return the canonical number."""
+        """Return the tracking number in canonical form; the error says how many characters it has, or to check it."""
         text = self.cleaned_data["number"]
         try:
             return numbers.parse_number(NUMBER_PREFIX, text)
@@ -247,7 +250,7 @@ class LookUpForm(PortalForm):
 
 
 def join_answers(description: str, steps: str, expected: str = "") -> str:
-    """Return the guided form's answers as one text, each under its heading; the steps are numbered, one per line."""
+    """Return the ticket form's answers as one text: description, numbered steps and expected result under headings."""
     lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
     numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
     parts = [_trim_lines(description)]
@@ -259,7 +262,7 @@ def join_answers(description: str, steps: str, expected: str = "") -> str:
 
 
 def drop_number(line: str) -> str:
-    """Return the line without the number that its writer put before it."""
+    """Return a step without the number that its writer put before it, because the steps are numbered anew."""
     match = message_text.NUMBERED_LINE.fullmatch(line)
     return match.group(2).strip() if match else line.strip()
 

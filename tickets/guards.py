@@ -26,18 +26,18 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _changed(*columns: str) -> tuple[str, str]:
-    """Return the condition that any of these columns changes, NULL included, on SQLite and on PostgreSQL."""
+    """Return a trigger's condition that any of these columns changes, NULL included: for SQLite, for PostgreSQL."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 
 
 def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
-    """Return both conditions of a pair, each joined with one more."""
+    """Return a trigger's condition for both engines, each joined by AND with one more condition."""
     return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
 
 
 def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
-    """Return the condition, except for the change that voids a close by silence."""
+    """Return a trigger's condition for both engines, except for the change that voids a close by silence."""
     return f"({pair[0]}) AND NOT ({_VOID[0]})", f"({pair[1]}) AND NOT ({_VOID[1]})"
 
 

@@ -48,36 +48,37 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class ProvenMail:
-    """Hold a mail of a proven sender: who may be meant by it, and what is to be written."""
+    """Hold a mail of a proven sender: the contacts whose word it may be, and its files after they were stored."""
 
     inbound: InboundMessage
     mail: InboundMail
-    people: list[User]
+    senders: list[User]
     kept: Kept
 
     @property
     def subject(self) -> str:
-        """Return the subject as one line that fits."""
+        """Return the mail's subject as one line that fits a ticket's."""
         return shorten_subject(self.mail.subject)
 
     def build_message(self, author: User) -> dict[str, Any]:
-        """Return the arguments of the operation that writes the mail into a ticket as the words of `author`."""
+        """Return text, files and origin of the mail, for the operation that adds it to a ticket as from `author`."""
         body = join_mail_text(self.mail.new_text, self.mail.text, self.kept)
         channel = Ticket.Channel.MAIL
         return {"author": author, "body": body, "files": self.kept.files, "channel": channel, "inbound": self.inbound}
 
     @property
     def category(self) -> str:
-        """Return the category: a mail to mesadecontrol@ is a request; an agent classifies the others."""
+        """Return the category of the ticket to open: a request for a mail to mesadecontrol@, else *Otro tema*."""
         addresses = {address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]}
         is_request = settings.CONTROL_DESK_EMAIL in addresses
         return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
-    """Return what is to be done with a mail; every mail that comes here is ours.
+    """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
 
-    It writes nothing but the mail's files.
+    A bounce of ours goes first, then a forged sender (DMARC), a machine, an unproven sender. What is left is a mail of
+    a proven contact. Only the mail's files are written here; core calls the function in the mail's transaction.
     """
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
@@ -97,19 +98,22 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 
 def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
-    """Store the files of a mail before its ticket is written, and return what became of each."""
+    """Store a mail's files until a message takes them, and return which were accepted and which refused, and why."""
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
     return from_mail.store_files(files, draft=draft) if files else Kept()
 
 
 def shorten_subject(subject: str) -> str:
-    """Return a mail's subject as one line that fits; the whole subject stays in the stored mail."""
+    """Return a mail's subject as one line that fits a ticket's; the whole subject stays in the stored mail."""
     line = " ".join(subject.split())
     return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
 
 
 def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
-    """Return what a mail adds to a ticket: its new text, or all of it if nothing is new; then the refused files."""
+    """Return the text that a mail adds to a ticket: its own words, else all its text, else the names of its files.
+
+    The files that were refused are listed at the end.
+    """
     words = own_words.strip() or text.strip()
     if not words and kept.files:
         words = "Adjunto: " + ", ".join(file.name for file in kept.files)
@@ -119,23 +123,27 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
     return "\n\n".join(parts)
 
 
-def _record_robot(inbound: InboundMessage, mail: InboundMail, people: list[User]) -> Outcome:
-    """Store a machine's mail and, if it belongs to a ticket of its sender's, record it there (M6)."""
+def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
+    """Return how to store an automatic answer; if it belongs to a ticket of its sender, record it there too (M6)."""
     about = ""
-    if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), people):
+    if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), senders):
         about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
     return Outcome(Disposition.AUTO, mail.robot[:40], about)
 
 
 def _write_to_ticket(proven: ProvenMail) -> Outcome:
-    """Open or continue the ticket that the mail belongs to."""
+    """Add the mail of a proven sender to the ticket it belongs to, or open one, and return how to store the mail.
+
+    It is refused when several companies registered its sender's address and it names no ticket. A mail from an address
+    that was marked as failing shows that the address works again.
+    """
     if found := _find_target(proven):
         ticket, author, how = found
         outcome = _continue_ticket(ticket, author, how, proven)
-    elif len({person.contact.customer_id for person in proven.people}) > 1:
+    elif len({person.contact.customer_id for person in proven.senders}) > 1:
         return bounces.refuse_sender(proven.inbound, proven.mail, Reason.AMBIGUOUS)
     else:
-        author = proven.people[0]
+        author = proven.senders[0]
         outcome = _open_ticket(author, proven)
     if author.mail_bounced_at is not None and author.email == proven.mail.sender:
         accounts.unflag_address(author.pk)
@@ -143,47 +151,54 @@ def _write_to_ticket(proven: ProvenMail) -> Outcome:
 
 
 def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
-    """Return the ticket a mail belongs to, who of its senders may write there, and how it was found; or None."""
-    ids = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
-    if found := _find_by_numbers(ids, proven.people):
+    """Return the ticket a mail belongs to, which of its senders may write there, and how it was found; or None.
+
+    An id or address of ours in the mail's headers counts first, then a ticket's number in its subject, then the same
+    subject as a recent ticket.
+    """
+    referred = threads.find_numbers(_read_ids(proven.mail), _read_recipients(proven.inbound, proven.mail))
+    if found := _find_by_numbers(referred, proven.senders):
         return *found, Reason.REFERENCE
-    if found := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.people):
+    if found := _find_by_numbers(threads.read_subject_numbers(proven.mail.subject), proven.senders):
         return *found, Reason.NUMBER
     if found := _find_by_subject(proven):
         return *found, Reason.SUBJECT
     return None
 
 
-def _find_by_numbers(numbers: list[str], people: list[User]) -> tuple[Ticket, User] | None:
-    """Return the first of these tickets in which one of these people may write, with that person."""
-    if not numbers or not people:
+def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, User] | None:
+    """Return the first of the tickets with these numbers in which a sender of the mail may write, with that sender."""
+    if not numbers or not senders:
         return None
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
     tickets = {ticket.number: ticket for ticket in named}
     for number in numbers:
-        for person in people if number in tickets else ():
+        for person in senders if number in tickets else ():
             if policy.may_write_as_customer(person, tickets[number]):
                 return tickets[number], person
     return None
 
 
 def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
-    """Return the sender's own ticket of the last 3 days with the same subject that is not Cerrado (M11)."""
+    """Return the sender's own ticket of the last 3 days with the mail's subject that is not Cerrado, or None (M11)."""
     subject = threads.normalise_subject(proven.subject)
     if not subject:
         return None
-    recent = Ticket.objects.filter(requester__in=proven.people, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
+    recent = Ticket.objects.filter(requester__in=proven.senders, opened_at__gt=now() - SAME_SUBJECT_FOR).exclude(
         status=Ticket.Status.CLOSED
     )
     latest = recent.order_by("-pk").values_list("number", "subject")[:50]
     alike = [number for number, other in latest if threads.normalise_subject(other) == subject]
-    return _find_by_numbers(alike, proven.people)
+    return _find_by_numbers(alike, proven.senders)
 
 
 def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMail) -> Outcome:
-    """Add the words; a close by silence that they came in time for is voided; else a closed ticket is continued.
+    """Add a mail to its ticket, or to the ticket that continues it, and return how to store the mail.
 
-    The lock comes first, so that a sweep which closes at this instant is either before us or sees our message.
+    If silence closed the ticket after the mail had come, that close is voided and the mail is added. To any other
+    closed ticket nothing is added: the mail goes to the open ticket that continues it, or opens one.
+    The ticket is locked first, so that a sweep either closed it before, or finds the message. `how` says by what the
+    ticket was found.
     """
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)
@@ -204,20 +219,20 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
 
 
 def _find_open_follow_up(closed: Ticket, author: User) -> Ticket | None:
-    """Lock and return the open ticket that continues a closed one, for a second mail about it (M11, M12)."""
+    """Lock and return the ticket by which this author already continues a closed one, or None (M11, M12)."""
     following = Ticket.objects.filter(follows=closed, requester=author)
     following = following.exclude(status=Ticket.Status.CLOSED).order_by("-pk")
     return following.select_for_update().only("pk").first()
 
 
 def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
-    """Return whether the mail had been received when silence closed the ticket (M15)."""
+    """Return whether silence closed the ticket although this mail had been received by then (M15)."""
     unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
     return unanswered and ticket.closed_at is not None and inbound.received_at <= ticket.closed_at
 
 
 def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
-    """Open a new ticket with the middle impact, because a mail does not say how bad it is (M10)."""
+    """Open a ticket from a mail with the middle impact, which no mail names, and return how to store the mail (M10)."""
     ticket = operations.open_ticket(
         customer=author.contact.customer,
         subject=proven.subject or NO_SUBJECT,
@@ -229,7 +244,7 @@ def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
 
 
 def _read_ids(mail: InboundMail) -> list[str]:
-    """Return the ids that the mail refers to, and its own."""
+    """Return the Message-IDs that the mail refers to, and its own."""
     return [*mail.references, mail.message_id]
 
 

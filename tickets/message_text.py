@@ -23,18 +23,21 @@ class Block:
 
 
 def read_blocks(body: str) -> list[Block]:
-    """Read a message's text into blocks. Nothing is lost: what is no heading and no list is a paragraph."""
+    """Return the headings, numbered lists and paragraphs of a message's plain text, for pages and mails to lay out.
+
+    No word is lost: what is no heading and no list is a paragraph. Empty blocks are left out.
+    """
     blocks: list[Block] = []
     for line in body.splitlines():
         _add_line(blocks, line.rstrip())
-    kept = [block for block in blocks if block.items or block.text.strip()]
-    for block in kept:
+    filled_blocks = [block for block in blocks if block.items or block.text.strip()]
+    for block in filled_blocks:
         block.text = block.text.strip("\n")
-    return kept
+    return filled_blocks
 
 
 def _add_line(blocks: list[Block], line: str) -> None:
-    """Add a line to the blocks blocks so far: as a heading, a step, or part of a paragraph."""
+    """Add a line of a message to the blocks before it: as a heading, a numbered step, or a line of a paragraph."""
     if line.endswith(":") and line[:-1] in _HEADINGS:
         blocks.append(Block("heading", line[:-1]))
         return
@@ -52,7 +55,7 @@ def _add_line(blocks: list[Block], line: str) -> None:
 
 
 def _continues_list(blocks: list[Block], number: int) -> bool:
-    """Return whether a line with this number begins a list or is its next item."""
+    """Return whether a line with this number is the next item of the list before it, or the first of a new list."""
     if blocks and blocks[-1].kind == "steps":
         return number == len(blocks[-1].items) + 1
     return number == 1

@@ -64,7 +64,7 @@ def announce_close(ticket: Ticket, event: Event) -> None:
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
-    """Tell the agent who has the ticket, and nobody else, that the customer wrote."""
+    """Mail the agent who has the ticket that the customer wrote; nobody else, and none who left its desk."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
@@ -74,7 +74,7 @@ def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
 
 
 def send_link(ticket: Ticket, contact: User, key: str) -> None:
-    """Send a contact the link to read and answer the ticket, asked for at the look-up page (M16)."""
+    """Queue the mail with a contact's link to the ticket, asked for at the look-up page; once for each `key` (M16)."""
     context = _build_context(ticket, contact)
     outbox.enqueue("tickets/link", key=key, to=contact.email, about=ticket.chain, context=context)
 
@@ -85,27 +85,31 @@ def workspace_url(ticket: Ticket) -> str:
 
 
 def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
-    """Send the neutral notice, which is the same for everybody and repeats no word of the mail (M5)."""
+    """Send an unproven sender the neutral notice: the same for everybody, without a word of the sender's mail (M5)."""
     key = f"notice:{inbound.pk}"
     outbox.enqueue("tickets/unproven", key=key, to=address, context={}, headers=REPLIED)
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Tell the registered address that somebody wrote in the name of `address`, one of the company's (M5)."""
+    """Warn the company, at its address `to`, that somebody forged a mail from `address`, another of its own (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 
 
 def make_root_id(number: str, secret: str | None = None) -> str:
-    """Return the id that every mail of a ticket refers to, without brackets."""
+    """Return the Message-ID, without brackets, to which every mail of a ticket refers, so that they form one thread.
+
+    `secret` is a retired signing key, to recognise ids made before a key change; None is today's key.
+    """
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     return f"{number.lower()}.{_sign_number(_ROOT, number, secret).hex()[:32]}@{domain}"
 
 
 def make_reply_address(number: str, secret: str | None = None) -> str:
-    """Return where replies to a ticket's mails go: soporte+<number>.<token>@.
+    """Return the address to which a customer's reply to a mail of the ticket goes: soporte+<number>.<token>@.
 
-    The token is 160 bits in lower case, because some servers fold the case of addresses.
+    Only we can make the token: 160 bits in lower case, because some servers fold the case of addresses. `secret` is a
+    retired signing key, to recognise addresses made before a key change; None is today's key.
     """
     local, _, domain = settings.SUPPORT_EMAIL.partition("@")
     token = b32encode(_sign_number(_PLUS, number, secret)[:20]).decode().lower()
@@ -114,9 +118,10 @@ def make_reply_address(number: str, secret: str | None = None) -> str:
 
 
 def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
-    """Return the headers that keep a ticket's mails in one thread and bring the replies back.
+    """Return the headers that keep a ticket's mails in one thread of the customer's mail program.
 
-    `answering` is the last mail that came from the customer; its id is quoted if it is plain.
+    They also hold the address for his replies. `answering` is the customer's last mail, or None; its Message-ID joins
+    the thread if it has only plain characters.
     """
     chain = [make_root_id(ticket.number)]
     if answering is not None and _PRINTABLE.fullmatch(answering.message_id):
@@ -139,16 +144,19 @@ def make_link_token(user: User, ticket: Ticket) -> str:
 
 
 def find_last_mail(ticket: Ticket) -> InboundMessage | None:
-    """Return the last mail that became a message of the ticket, without its raw bytes, or None."""
+    """Return the last mail that became a message of the ticket, or None; only its id and its sender are read."""
     mails = InboundMessage.objects.filter(entry__ticket=ticket).order_by("-entry__seq")
     return mails.only("message_id", "sender").first()
 
 
 def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """Tell the customer; an answer to a mail counts towards the limits, an answer to a form does not."""
+    """Send the customer the mail `kind` about what he just did by mail or, with `inbound` None, by a form.
+
+    An answer to a mail counts towards the limits of automatic answers, and is not sent beyond them.
+    """
     if inbound is None:
         _tell_customer(kind, ticket, event)
-    elif answer_limits.may_answer(_find_audience(ticket, inbound)[1]):
+    elif answer_limits.may_answer(_find_recipient(ticket, inbound)[1]):
         _tell_customer(kind, ticket, event, inbound=inbound, headers=REPLIED)
 
 
@@ -162,10 +170,14 @@ def _tell_customer(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> OutboxMessage:
-    """Queue a mail to the customer in the ticket's thread, and return it."""
+    """Queue the mail `kind` to the customer in the ticket's thread, and return it.
+
+    `inbound` is the mail that it answers; None means the customer's last one, if he ever wrote by mail. `automatic`
+    marks a mail that no person wrote. `more` is what the template shows beside what every mail shows.
+    """
     if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):
         inbound = find_last_mail(ticket)
-    contact, to = _find_audience(ticket, inbound)
+    contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
         kind,
         key=f"{event.hash}:customer",
@@ -177,10 +189,11 @@ def _tell_customer(
     )
 
 
-def _find_audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
-    """Return who reads the ticket's mails, and at which address.
+def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
+    """Return the person to whom the ticket's mails are written, and the address they go to.
 
-    It is the company's registered address if that wrote last, as its representative; else the reader's own.
+    After a mail from the company's registered address, it is that address and a person who acts by it. Else it is
+    `_find_reader` at his own address. With nobody left it is None and the registered address.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():
@@ -192,9 +205,9 @@ def _find_audience(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User
 
 
 def _find_reader(ticket: Ticket) -> User | None:
-    """Return who reads the ticket's mails: its requester, or else who may still see the ticket.
+    """Return who reads the ticket's mails: its requester or, if he left, a colleague who may see every ticket.
 
-    The representative comes first. None when the company has nobody left; then its registered address is told.
+    Of the colleagues a representative comes first. None when the company has nobody left.
     """
     if policy.may_write_as_customer(ticket.requester, ticket):
         return ticket.requester
@@ -205,7 +218,7 @@ def _find_reader(ticket: Ticket) -> User | None:
 
 
 def _build_context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
-    """Return what every mail to the customer shows."""
+    """Return what every mail to the customer shows; without a `contact` it names the company and has no signed link."""
     return {
         "ticket": ticket,
         "name": contact.get_full_name() if contact else ticket.customer.legal_name,
@@ -217,12 +230,12 @@ def _build_context(ticket: Ticket, contact: User | None) -> dict[str, Any]:
 
 
 def _make_url(ticket: Ticket, contact: User | None) -> str:
-    """Return the contact's signed link to the ticket; without a contact, the address of its page in the portal."""
+    """Return the contact's signed link to the ticket; without a contact, the ticket's page, which asks for a login."""
     if contact is None:
         return f"{settings.SITE_URL}/tickets/{ticket.number}/"
     return own_links.make_url(own_links.TICKET, make_link_token(contact, ticket))
 
 
 def _sign_number(salt: str, number: str, secret: str | None) -> bytes:
-    """Return the HMAC of a ticket's number."""
+    """Return the HMAC that proves that we made an id or an address of this ticket; `secret` None is today's key."""
     return salted_hmac(salt, number, secret=secret, algorithm="sha256").digest()

@@ -35,6 +35,6 @@ def may_hand_over(user: User, ticket: Ticket) -> bool:
 
 
 def require(allowed: bool, message: str) -> None:
-    """Raise NotAllowed unless `allowed`."""
+    """Raise NotAllowed with this message unless the person is `allowed` to do it, as a `may_…` function says."""
     if not allowed:
         raise NotAllowed(message)

@@ -27,31 +27,33 @@ class Question:
 
 
 def capped_count(rows: QuerySet[Any], cap: int) -> Question:
-    """Return the question how many rows there are, counted no further than `cap`."""
+    """Return the subselect that counts the rows no further than `cap`, so that a long list costs no more."""
     return _make_question(rows.order_by().values("pk")[:cap], "(SELECT COUNT(*) FROM ({}) AS capped)", "0")
 
 
 def first_pk(rows: QuerySet[Any]) -> Question:
-    """Return the question for the key of the first row in the queryset's order."""
+    """Return the subselect for the primary key of the first row in the queryset's order, or NULL."""
     return _make_question(rows.values("pk")[:1], "({})", "NULL")
 
 
-def _make_question(rows: QuerySet[Any], template: str, nothing: str) -> Question:
-    """Return the question with the rows' SQL in the template; the answer `nothing` if there can be no rows."""
+def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
+    """Return the subselect that has the rows' SQL in place of {} of the template, with its parameters apart.
+
+    `if_empty` is the SQL in its place when Django knows that there can be no rows, as for `none()`.
+    """
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
-        return Question(nothing)
+        return Question(if_empty)
     return Question(template.format(sql), params)
 
 
 def ask_all(questions: Mapping[str, Question]) -> dict[str, Any]:
-    """Return the answer to each of these questions by its name; one statement asks them all."""
-    asked = questions.values()
+    """Return the value of each of these subselects by its name; one statement asks the database for all."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT " + ", ".join(question.sql for question in asked),
-            [param for question in asked for param in question.params],
+            "SELECT " + ", ".join(question.sql for question in questions.values()),
+            [param for question in questions.values() for param in question.params],
         )
         return dict(zip(questions, cursor.fetchone(), strict=True))
 
@@ -67,9 +69,9 @@ def split_words(text: str) -> list[str]:
 
 
 def match_words(words: Sequence[str]) -> Q | Func:
-    """Return the condition that the subject has words that begin with each of these (SQLite: contain each).
+    """Return the filter for tickets whose subject has, for each of these words, one that begins with it.
 
-    On PostgreSQL it is the expression of the index `search_words`.
+    On PostgreSQL it is the expression of the index `search_words`. On SQLite the subject only has to contain each.
     """
     if connection.vendor != "postgresql":
         condition = Q()

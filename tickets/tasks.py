@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(ignore_result=True)
 def warn_before_close() -> int:
-    """Queue the reminder of every ticket that is due for it, and return how many were queued (M15)."""
+    """Queue the reminder of every ticket that is soon closed by silence, and return how many were queued (M15)."""
     horizon = now() + operations.reminder_before() + operations.reminder_lookahead()
     due = Ticket.objects.due_to_warn(horizon).values_list("pk", flat=True)
     warned = _act_on_each(due, lambda pk: bool(operations.warn_before_close(pk)))
@@ -25,7 +25,7 @@ def warn_before_close() -> int:
 
 @shared_task(ignore_result=True)
 def close_unanswered() -> int:
-    """Close every ticket whose silence lasted more than its time, and return how many closed (M15)."""
+    """Close every ticket whose customer did not answer in time, and return how many were closed (M15)."""
     due = Ticket.objects.due_to_close(now()).values_list("pk", flat=True)
     closed = _act_on_each(due, operations.close_unanswered)
     Heartbeat.beat("close_unanswered")
@@ -33,7 +33,7 @@ def close_unanswered() -> int:
 
 
 def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
-    """Act on each due ticket and return how many were acted on; a failure is logged and the others go on."""
+    """Run `act` on the key of each due ticket, and return for how many it did something; a failure is only logged."""
     done = 0
     for pk in list(due):
         try:

@@ -34,7 +34,11 @@ MAX_SUBJECT_NUMBERS = 5
 
 
 def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
-    """Return the numbers of the tickets that our ids and plus-addresses in a mail stand for, the likeliest first."""
+    """Return the numbers of the tickets to which a mail belongs, the likeliest first.
+
+    They are read from the Message-IDs and the plus-addresses of ours in its headers. Those that we did not make are
+    passed over.
+    """
     found = [
         *_find_by_sent_mails(ids),
         *filter(None, map(_read_root_id, ids)),
@@ -44,7 +48,7 @@ def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
 
 
 def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
-    """Return our mails with these Message-IDs (160 bits of HMAC each), the newest first."""
+    """Return our mails that have one of these Message-IDs, the newest first; nobody can guess one (160 bits)."""
     ours = [name for name in ids if _SENT_ID.match(name)][:100]
     if not ours:
         return []  # most mails begin a conversation: nothing to look for
@@ -54,7 +58,7 @@ def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
 
 
 def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
-    """Return the well-formed numbers in a subject; the check character drops mistyped ones without a query."""
+    """Return the numbers with this prefix in a mail's subject; the check character drops mistyped ones, no query."""
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
@@ -65,9 +69,9 @@ def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]
 
 
 def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
-    """Tell whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
+    """Return whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
 
-    The one statement, about mails of ours that are of no ticket, is asked only when nothing else says so.
+    The mails that we sent are looked up last, because that alone needs a query.
     """
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]
@@ -80,27 +84,27 @@ def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
 
 
 def normalise_subject(subject: str) -> str:
-    """Return the subject as it is compared: without «Re:», our number, accents and capitals."""
+    """Return a subject as mails and tickets are compared by it: without «Re:», our number, accents and capitals."""
     bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 
 
 def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
-    """Return the tickets of our mails that the ids name: first that of In-Reply-To, then the newest."""
+    """Return the numbers of the tickets of our mails with these ids: first that of In-Reply-To, then by newest mail."""
     mails = find_sent_mails(ids)
     mails.sort(key=lambda mail: mail.message_id != ids[0])
     start = chain_of("")
     return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
 
 
-def _read_root_id(name: str) -> str:
-    """Return the ticket's number in an id that we made, or an empty text."""
-    match = _NUMBER_IN_ID.match(name)
-    return _prove_number(match.group(1).upper(), name, make_root_id) if match else ""
+def _read_root_id(message_id: str) -> str:
+    """Return the ticket's number in a Message-ID that we made, or an empty text."""
+    match = _NUMBER_IN_ID.match(message_id)
+    return _prove_number(match.group(1).upper(), message_id, make_root_id) if match else ""
 
 
 def _read_plus_address(address: str) -> str:
-    """Return the ticket's number in a plus-address that we made, or an empty text."""
+    """Return the ticket's number in a reply address soporte+<number>.<token>@ that we made, or an empty text."""
     match = _NUMBER_IN_PLUS.match(address)
     if match is None:
         return ""
@@ -108,9 +112,12 @@ def _read_plus_address(address: str) -> str:
     return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, make_reply_address)
 
 
-def _prove_number(number: str, text: str, made: Callable[[str, str | None], str]) -> str:
-    """Return the number if we made this text for it, with today's key or one being retired; else an empty text."""
+def _prove_number(number: str, text: str, make: Callable[[str, str | None], str]) -> str:
+    """Return the ticket's number if we made this id or address for it; else an empty text.
+
+    `make` is the function that makes it. It is tried with today's key, then with each that is being retired.
+    """
     for secret in (None, *settings.SECRET_KEY_FALLBACKS):
-        if constant_time_compare(text.lower(), made(number, secret)):
+        if constant_time_compare(text.lower(), make(number, secret)):
             return number
     return ""

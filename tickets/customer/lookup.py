@@ -22,26 +22,26 @@ TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 
 
 def find_ticket(number: str, email: str) -> Ticket | None:
-    """Return the ticket if this address is registered and may see it, else None (M5).
+    """Return the ticket with this number if the owner of this registered address may see it, else None (M5).
 
-    It is one statement whatever is wrong, so that no answer tells what is right.
+    It is one statement whatever is wrong, so that neither the answer nor its time tells which of the two is right.
     """
     contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
-    seeing = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
-    registered = Q(customer__registered_email__iexact=email) | Exists(seeing)
-    return Ticket.objects.filter(registered, number=number).first()
+    contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
+    is_registered = Q(customer__registered_email__iexact=email) | Exists(contacts_who_see)
+    return Ticket.objects.filter(is_registered, number=number).first()
 
 
 def find_contact(ticket: Ticket, email: str) -> User | None:
-    """Return the contact who may see the ticket and owns this address, or None; only this contact gets a link."""
-    found = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
-    return found.user if found and policy.may_write_as_customer(found.user, ticket) else None
+    """Return the contact who owns this address and may see the ticket, or None; only to a contact we mail a link."""
+    contact = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
+    return contact.user if contact and policy.may_write_as_customer(contact.user, ticket) else None
 
 
 def send_link(ticket: Ticket, person: User) -> None:
-    """Queue a mail with a link to the contact, at most one per contact and ticket in LINK_EVERY."""
-    turn = int(now().timestamp() // LINK_EVERY.total_seconds())
-    key = f"link:{ticket.number}:{person.pk}:{turn}"
+    """Mail the contact a link to the ticket, at most one per contact and ticket in each period of LINK_EVERY."""
+    period = int(now().timestamp() // LINK_EVERY.total_seconds())
+    key = f"link:{ticket.number}:{person.pk}:{period}"
     if OutboxMessage.objects.filter(key=key).exists():
         return
     try:
@@ -52,14 +52,14 @@ def send_link(ticket: Ticket, person: User) -> None:
 
 
 def count_try(address: str) -> bool:
-    """Count one try of this client address, and return whether it and everybody together are within the limits."""
-    turn = int(now().timestamp() // WINDOW.total_seconds())
-    mine = _count_one_more(f"lookup:{turn}:{address}")
-    return mine <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{turn}") <= TRIES_OF_ALL
+    """Count one look-up from this IP address, and return whether it and everybody together are within the limits."""
+    period = int(now().timestamp() // WINDOW.total_seconds())
+    own_tries = _count_one_more(f"lookup:{period}:{address}")
+    return own_tries <= TRIES_PER_ADDRESS and _count_one_more(f"lookup:{period}") <= TRIES_OF_ALL
 
 
 def _count_one_more(key: str) -> int:
-    """Add one to a counter of the cache and return it."""
+    """Add one to the counter of look-ups under this key of the cache, and return the new count."""
     cache.add(key, 0, timeout=WINDOW.total_seconds())
     try:
         return int(cache.incr(key))
@@ -68,7 +68,7 @@ def _count_one_more(key: str) -> int:
 
 
 def _find_contacts(email: str) -> QuerySet[Contact]:
-    """Select active contacts whose verified address this is."""
+    """Select the active contacts of companies who own this mail address and have verified it."""
     return Contact.objects.filter(
         user__is_active=True,
         user__is_staff=False,

@@ -56,7 +56,7 @@ def is_limited(user: User) -> bool:
 
 
 def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
-    """Return the tabs with their figures, and whether the person sees any ticket at all; one statement."""
+    """Return the tabs of the customer's list with their counts, and whether he sees any ticket at all; one query."""
     mine = Ticket.objects.filter(requester_id=user.pk)
     views: dict[str, tuple[str, QuerySet[Ticket]]] = {
         ACTIVE: ("Vigentes", mine.exclude(status=Ticket.Status.CLOSED)),
@@ -68,16 +68,16 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
         views[COMPANY] = ("De mi empresa", visible.exclude(status=Ticket.Status.CLOSED))
     questions = {name: sql.capped_count(tickets, COUNT_CAP) for name, (_, tickets) in views.items()}
     counts = sql.ask_all({**questions, "any": sql.capped_count(visible, 1)})
-    here = COMPANY if view == COMPANY_CLOSED else view
+    current = COMPANY if view == COMPANY_CLOSED else view  # the company's closed tickets have no tab of their own
     tabs = [
-        Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == here, name == TURN and counts[name] > 0)
+        Tab(name, label, sql.show_count(counts[name], COUNT_CAP), name == current, name == TURN and counts[name] > 0)
         for name, (label, _) in views.items()
     ]
     return tabs, bool(counts["any"])
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return the groups of a view, and the page that the pager walks (the last group)."""
+    """Return the titled groups of tickets in a view of the customer's list, and the page of the last, for its links."""
     if view == ACTIVE:
         return _read_active_groups(user, cursor)
     if view == TURN:
@@ -89,7 +89,7 @@ def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Grou
 
 
 def select_tickets(user: User, view: str) -> TicketQuerySet:
-    """Select the tickets of a view, unordered."""
+    """Select, unordered, the tickets of a view of the customer's list: the person's own, or the whole company's."""
     visible = Ticket.objects.visible_to(user)
     if view in {ACTIVE, TURN, CLOSED} or is_limited(user):
         visible = visible.filter(requester_id=user.pk)
@@ -101,14 +101,14 @@ def select_tickets(user: User, view: str) -> TicketQuerySet:
 
 
 def search(user: User, query: str, cursor: Cursor | None) -> Page[Ticket]:
-    """Find tickets visible to the person by number, fiscal folio, or every word of the subject, without accents."""
+    """Return the page of tickets visible to the person that have this number, fiscal folio, or words of the subject."""
     return keyset.page(
         NEWEST_FIRST, cursor, _with_row_columns(Ticket.objects.visible_to(user).filter(_match_query(query)))
     )
 
 
 def has_wrong_number(query: str) -> bool:
-    """Return whether the query looks like a number with a mistyped character; this needs no query (M10)."""
+    """Return whether the search text looks like a tracking number with a mistyped character, to say so (M10)."""
     try:
         numbers.parse_number(NUMBER_PREFIX, query)
     except numbers.InvalidNumber:
@@ -117,19 +117,22 @@ def has_wrong_number(query: str) -> bool:
 
 
 def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return, on the first page, what waits for the person and then what we work on, which the pager walks."""
+    """Return the groups of the person's tickets that are not Cerrado, and the page of the tickets that we work on.
+
+    Only the first page has the group of those that wait for the person; if they are many, the rest have their own view.
+    """
     open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
     page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
-    ours = Group("Los estamos atendiendo", page.rows)
+    our_turn = Group("Los estamos atendiendo", page.rows)
     if cursor is not None:
-        return [ours], page
-    due = keyset.page(OLDEST_FIRST, None, _with_row_columns(select_tickets(user, TURN)))
-    theirs = Group("Le toca a usted", due.rows, is_due=True, more_view=TURN if due.next else "")
-    return [theirs, ours], page
+        return [our_turn], page
+    waiting = keyset.page(OLDEST_FIRST, None, _with_row_columns(select_tickets(user, TURN)))
+    their_turn = Group("Le toca a usted", waiting.rows, is_due=True, more_view=TURN if waiting.next else "")
+    return [their_turn, our_turn], page
 
 
 def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """Load the columns that a row shows; two names cost less than the two people they belong to."""
+    """Load what a row of the customer's list shows; the names of two people cost less than the people themselves."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
         *(
@@ -140,7 +143,7 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
 
 
 def _match_query(query: str) -> Q | Func:
-    """Return the condition that a query stands for: a number, a fiscal folio, or words."""
+    """Return the filter for what a customer searches: a tracking number, a fiscal folio, or words of the subject."""
     try:
         return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:

@@ -21,14 +21,14 @@ _EMPTY = frozenset(
 
 
 def find_similar(user: User, subject: str) -> list[Ticket]:
-    """Find the open tickets visible to the person with a similar subject, the most similar first; one query."""
+    """Return the visible tickets that are not Cerrado and whose subject is like this one, the most similar first."""
     words = read_words(subject)
     if not words:
         return []
     visible = Ticket.objects.visible_to(user).exclude(status=Ticket.Status.CLOSED)
     latest = visible.order_by("-touched_at", "-id").only("number", "subject", "search_words", "status", "touched_at")
     scored = [(measure_likeness(words, _split_words(ticket.search_words)), ticket) for ticket in latest[:CANDIDATES]]
-    alike = [pair for pair in scored if pair[0] >= ENOUGH]
+    alike = [(likeness, ticket) for likeness, ticket in scored if likeness >= ENOUGH]
     return [ticket for _, ticket in sorted(alike, key=lambda pair: -pair[0])[:SHOWN]]
 
 
@@ -37,24 +37,27 @@ def read_words(text: str) -> frozenset[str]:
     return _split_words(searchable(text))
 
 
-def measure_likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return from 0 to 1 which share of the shorter subject's words both have; a shared code alone gives 1."""
-    both = one & other
-    if not both:
+def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> float:
+    """Return from 0 to 1 how alike the words of two subjects are: the share of the shorter one that both have.
+
+    A shared error code alone gives 1. Any other single word does not count, unless the shorter subject has no second.
+    """
+    shared = words & other_words
+    if not shared:
         return 0.0
-    if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in both):
+    if any(len(word) >= 5 and not word.isalpha() and not word.isdigit() for word in shared):
         return 1.0  # an error code such as cfdi40147
-    shorter = min(len(one), len(other))
-    return len(both) / shorter if len(both) >= 2 or shorter == 1 else 0.0
+    shortest = min(len(words), len(other_words))
+    return len(shared) / shortest if len(shared) >= 2 or shortest == 1 else 0.0
 
 
 def _split_words(plain: str) -> frozenset[str]:
-    """Return the same words of a text that is `searchable` already, as the column of a ticket is."""
+    """Return the telling words, without plurals, of a text that is `searchable` already, as a ticket's column is."""
     return frozenset(_drop_plural(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
 
 
 def _drop_plural(word: str) -> str:
-    """Return a word without the ending of a Spanish plural."""
+    """Return a word without the ending of a Spanish plural, so that «error» and «errores» are one."""
     if len(word) > 5 and word.endswith("es"):
         return word[:-2]
     return word[:-1] if len(word) > 4 and word.endswith("s") else word

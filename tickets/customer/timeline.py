@@ -57,34 +57,38 @@ class Entry:
 
 
 def read_history(ticket: Ticket, reader: User) -> list[Entry]:
-    """Return the history that this reader sees, oldest first; two queries however long it is."""
+    """Return the public messages and events of a ticket that this customer reads, oldest first; two queries at most.
+
+    An event without a text is left out, because the message beside it says it all.
+    """
     messages = [
-        _message_entry(message, files, reader, was_cut=was_cut) for message, files, was_cut in _messages(ticket)
+        _build_message_entry(message, files, reader, was_cut=was_cut)
+        for message, files, was_cut in _read_messages(ticket)
     ]
-    lines = [(event.at, *EVENTS[event.verb].read_for_customer(event, reader)) for event in _public_events(ticket)]
+    lines = [(event.at, *EVENTS[event.verb].read_for_customer(event, reader)) for event in _find_public_events(ticket)]
     events = [Entry(at, icon, text) for at, icon, text in lines if text]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + events, key=lambda entry: entry.at)
 
 
 def read_actions(ticket: Ticket) -> list[Entry]:
-    """Return the public events for the look-up page: verbs and dates, nobody's name (M16); one query."""
+    """Return the ticket's public events for the look-up page: what happened and when, nobody's name (M16)."""
     return [
         Entry(event.at, icon, text)
-        for event in _public_events(ticket)
+        for event in _find_public_events(ticket)
         for icon, text in EVENTS[event.verb].read_for_lookup(event)
     ]
 
 
-def _public_events(ticket: Ticket) -> Iterable[Event]:
+def _find_public_events(ticket: Ticket) -> Iterable[Event]:
     """Return the events of the ticket that a customer may see."""
     return ticket.events().filter(verb__in=PUBLIC).only("verb", "at", "actor_id", "actor_name", "data")
 
 
-def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
-    """Yield each public message once, with its files and whether a quote was cut from its mail.
+def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
+    """Yield each public message of the ticket, with its files and whether a quote was cut from its mail.
 
-    The one query returns one row per file.
+    The one query returns a message once for each of its files, so the rows of one message are grouped.
     """
     attachment = "files__attachment__"
     rows: QuerySet[Any] = ticket.messages.annotate(
@@ -97,19 +101,19 @@ def _messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]:
         file_height=F(f"{attachment}height"),
     )
     for _seq, group in groupby(rows.order_by("seq", "files__pk"), key=lambda row: row.seq):
-        message, *others = group
-        files = [_read_file(row) for row in (message, *others) if row.file_token is not None]
+        message, *more_files = group  # every row is the message; each carries another file
+        files = [_read_file(row) for row in (message, *more_files) if row.file_token is not None]
         yield message, files, bool(message.was_cut)
 
 
 def _read_file(row: Any) -> File:
-    """Return the file that a row of the query carries."""
+    """Return the file of a public message that a row of the history's query carries."""
     is_picture = is_picture_type(row.file_type)
     return File(row.file_name, row.file_size, row.file_token, is_picture, row.file_width, row.file_height)
 
 
-def _message_entry(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:
-    """Return the entry of a public message; the reader's own is by «Usted»."""
+def _build_message_entry(message: Message, files: Sequence[File], reader: User, *, was_cut: bool) -> Entry:
+    """Return the history's entry of a public message, which names its author, or «Usted» if the reader wrote it."""
     author = "Usted" if message.author_id == reader.pk else message.author_name
     return Entry(
         message.created_at,

@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Let in who is logged in and belongs to a company."""
+        """Admit people of a company, only to read if it is suspended; refuse staff; send strangers to the login."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -48,8 +48,9 @@ class MyTickets(PersonView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the customer's list: what he searched for, or else the tickets of the tab in the address."""
         query = request.GET.get("q", "").strip()[: my_tickets.MAX_QUERY].replace("\0", "")
-        view = self.view_asked()
+        view = self.read_view()
         cursor = my_tickets.NEWEST_FIRST.read_from(request.GET)
         if query:
             page = my_tickets.search(self.user, query, cursor)
@@ -71,8 +72,8 @@ class MyTickets(PersonView):
         }
         return render(request, "tickets/list.html", context)
 
-    def view_asked(self) -> str:
-        """Return the tab in the address, or the first tab when it is none of this person's."""
+    def read_view(self) -> str:
+        """Return the view of the list that the address names, or the first one when this person has no such view."""
         view = self.request.GET.get("vista", "")
         if view not in my_tickets.VIEWS or (view.startswith(my_tickets.COMPANY) and my_tickets.is_limited(self.user)):
             return my_tickets.ACTIVE
@@ -95,31 +96,31 @@ class NewTicket(PostingForm, PersonView):
         return self.show_form()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Open the ticket, or carry the text to the ticket that was chosen."""
-        chosen = request.POST.get("agregar_a")
-        return self.carry_to(chosen) if chosen else self.receive_form()
+        """Open the ticket that the form describes, or carry its text to the existing ticket that was chosen."""
+        chosen_number = request.POST.get("agregar_a")
+        return self.carry_to(chosen_number) if chosen_number else self.receive_form()
 
     def perform(self, form: TicketForm, key: FormKey) -> str | HttpResponse:
-        """Ask once about similar tickets, then open the ticket (M11)."""
+        """Open the ticket and return the address to go to; or return the page that asks about similar tickets (M11)."""
         if alike := self.find_alike(form, key):
             return self.render_page(form, key, kept=store.list_draft_files(key.key), similar=alike, asks=True)
         customer = self.user.contact.customer
-        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.opening())
+        ticket = operations.open_ticket(author=self.user, customer=customer, form_key=key.key, **form.build_arguments())
         return reverse("tickets:created", args=[ticket.number])
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
-        """Return similar tickets that were not asked about yet; none for the second click of a double click."""
+        """Return similar tickets to ask about before opening one; none if asked already, or for a double click."""
         if "otro" in self.request.POST:
             return []
-        found = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
-        return [] if found and Message.objects.filter(form_key=key.key).exists() else found
+        similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
+        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar
 
-    def carry_to(self, chosen: str) -> HttpResponse:
-        """Go to the composer of the chosen ticket, with the text and the files: «Agregar a este» (M11)."""
+    def carry_to(self, chosen_number: str) -> HttpResponse:
+        """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11)."""
         key, _ = self.posted_key()
         kept, _ = self.posted_files(key)
         fields = choose_kept_fields(self.request.POST)
-        ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen)
+        ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen_number)
         if ticket is None:
             return self.render_page(TicketForm(initial=fields), key, kept=kept)
         carried = FormKey(key.key, ticket.number, key.owner)
@@ -131,7 +132,7 @@ class NewTicket(PostingForm, PersonView):
     def render_page(
         self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
     ) -> HttpResponse:
-        """Return the page with the form, its kept files, and the similar tickets it asks about."""
+        """Return the page «Levantar ticket» with its form and kept files; a `draft_reason` says why a draft is shown."""
         context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
         context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)
@@ -143,12 +144,13 @@ class Similar(PersonView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
-        return render(request, "tickets/partials/similar.html", {"similar": found, "asks": False})
+        """Return as HTML the tickets like the typed subject, which a script shows under the form of a new ticket."""
+        similar = similar_tickets.find_similar(self.user, request.GET.get("asunto", "")[:200])
+        return render(request, "tickets/partials/similar.html", {"similar": similar, "asks": False})
 
 
 def _join_answers(fields: dict[str, str]) -> str:
-    """Return all that was written in the guided form as the text of a message (M11)."""
+    """Return all that was typed in the form of a new ticket as one message, to add it to an open ticket (M11)."""
     answers = {name: text.strip() for name, text in fields.items()}
     parts = [answers.get(name, "") for name in ("subject", "description", "steps")]
     if expected := answers.get("expected"):

@@ -35,7 +35,7 @@ class LookUp(PrivateView):
         return render(request, "tickets/lookup.html", {"form": form})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Show what the number and the address may see, or one same answer for every mistake."""
+        """Show the ticket with this number to who owns this registered address; every mistake has the same answer."""
         form = LookUpForm(request.POST)
         if not form.is_valid():
             return render(request, "tickets/lookup.html", {"form": form})
@@ -48,7 +48,7 @@ class LookUp(PrivateView):
         return self.show_ticket(form, ticket)
 
     def show_ticket(self, form: LookUpForm, ticket: Ticket) -> HttpResponse:
-        """Show the state and the actions of the ticket; send the link when it was asked for."""
+        """Show the look-up page with the ticket's state and history; mail its link to the contact who asked for it."""
         person = lookup.find_contact(ticket, form.cleaned_data["email"])
         wants_link = "enlace" in self.request.POST
         if wants_link and person is not None:
@@ -75,13 +75,13 @@ class OpenLink(PrivateView):
     http_method_names = ["get", "head"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Keep the token out of every Referer."""
+        """Answer the address of a mail's link, and keep its token out of every Referer that the browser sends."""
         response = super().dispatch(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         return response
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Exchange the link, or say why it opens nothing."""
+        """Let this session see the ticket of a mail's signed link and go there, or say that the link is void."""
         try:
             grant = access.read_token(token)
             if request.user.is_authenticated:
@@ -94,7 +94,7 @@ class OpenLink(PrivateView):
         return redirect("tickets:detail", number=grant.number)
 
     def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
-        """Send a person who is logged in to the ticket, or say that the link is somebody else's."""
+        """Send a person who is logged in to the link's ticket, or say that it is another's. Raises BadLink if void."""
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
         access.find_holder(grant)
@@ -107,7 +107,7 @@ class Download(PrivateView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Send the file; answer 404 for another person's, and the login for who is not logged in."""
+        """Send a ticket's file to who may see it; answer 404 to others, and the login to who is not known."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
         actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")
@@ -118,7 +118,7 @@ class Download(PrivateView):
         return self.send(file.attachment, request.GET.get("ver", ""))
 
     def send(self, file: Attachment, view: str) -> FileResponse:
-        """Return the response that streams the file, or one of the sizes of a picture. Raises Http404 if it is lost."""
+        """Return the response that streams a file, or a picture in the size `view`. Raises Http404 if it is lost."""
         try:
             if file.is_picture and view in PICTURE_VIEWS:
                 headers, content = store.open_picture(file, small=view == SMALL)

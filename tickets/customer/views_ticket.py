@@ -39,7 +39,10 @@ class TicketView(PrivateView):
     ticket: Ticket
 
     def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
-        """Find who acts and the ticket; a GET of a number typed otherwise goes to its canonical address."""
+        """Find the ticket and who acts on its page, by login or by a mail's link; others log in or get 404.
+
+        A number typed otherwise goes to its canonical address first. A suspended company only reads.
+        """
         canonical = reverse(f"tickets:{self.url_name}", args=[number])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
             return HttpResponseRedirect(canonical)
@@ -56,12 +59,12 @@ class TicketView(PrivateView):
         return super().dispatch(request, *args, **kwargs)
 
     def tickets(self) -> TicketQuerySet:
-        """Select the tickets this person may see, with what the page shows."""
+        """Select the tickets this person may see, with the columns that a ticket's page shows."""
         visible = Ticket.objects.visible_to(self.user)
         return visible.select_related("customer", "requester", "assignee", "follows").only(*_SHOWN)
 
     def find(self, number: str) -> Ticket:
-        """Return the ticket, or answer 404; who came by a link must still be able to write in it."""
+        """Return the ticket that the person may see and, if he came by a mail's link, write in; else answer 404."""
         ticket = self.tickets().filter(number=number).first()
         if ticket is None or (self.actor.grant and not self.may_write(ticket)):
             raise Http404("No hay un ticket con ese número para usted.")
@@ -72,7 +75,7 @@ class TicketView(PrivateView):
         return policy.may_write_as_customer(self.user, ticket)
 
     def require_writer(self) -> None:
-        """Answer 404 to who only reads; staff answer in the admin."""
+        """Answer 404 to who may read the ticket but not write as the customer; staff answer in the admin."""
         if not self.may_write(self.ticket):
             raise Http404("Aquí solo escribe el cliente.")
 
@@ -92,11 +95,11 @@ class TicketForms(PostingForm, TicketView):
         return self.ticket.number
 
     def arguments(self, form: InformationForm, key: FormKey) -> dict[str, Any]:
-        """Return what the operations take from the form."""
-        return {"author": self.user, "form_key": key.key, **form.message()}
+        """Return what the operations take from a form of the ticket's page: author, one-time key, text and files."""
+        return {"author": self.user, "form_key": key.key, **form.build_arguments()}
 
     def open_follow_up(self, arguments: dict[str, Any]) -> Ticket:
-        """Open the ticket that continues this one; who came by a link may see the new ticket."""
+        """Open the ticket that continues this closed one, and return it; who came by a mail's link may see it too."""
         ticket = operations.follow_up(self.ticket.pk, **arguments)
         if self.actor.grant is not None:
             access.extend_grant(self.request.session, self.actor.grant, ticket)
@@ -107,12 +110,12 @@ class TicketPage(TicketForms):
     """Show the ticket's page with its composer, also after a post that was refused."""
 
     def find(self, number: str) -> Ticket:
-        """Return the ticket; `continued_by` is the number of the ticket that continues it, if the person sees it."""
+        """Return the ticket; `continued_by` is the number of the last visible ticket that continues it, or None."""
         ticket: Any = super().find(number)
         ticket.continued_by = None
         if ticket.is_closed:
-            next_ones = Ticket.objects.visible_to(self.user).filter(follows=ticket)
-            ticket.continued_by = next_ones.order_by("-pk").values_list("number", flat=True).first()
+            following = Ticket.objects.visible_to(self.user).filter(follows=ticket)
+            ticket.continued_by = following.order_by("-pk").values_list("number", flat=True).first()
         return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
@@ -122,7 +125,7 @@ class TicketPage(TicketForms):
     def render_page(
         self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page: five queries, session and user included, and one more when closed."""
+        """Return the customer's page of the ticket and its answer form; `draft_reason` says why an unsent draft is shown."""
         ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
         context = self.context(
@@ -168,13 +171,13 @@ class AddInformation(TicketPage):
         return self.receive_form()
 
     def perform(self, form: InformationForm, key: FormKey) -> str:
-        """Add the message, or close the ticket with it."""
+        """Add the customer's message to the ticket, or close the ticket with it; return the address to go to."""
         arguments = self.arguments(form, key)
         number = self.confirm(arguments) if form.is_confirming else self.add(arguments)
         return reverse("tickets:detail", args=[number])
 
     def add(self, arguments: dict[str, Any]) -> str:
-        """Add the message; what was written to a ticket that closed meanwhile opens a linked ticket (M12)."""
+        """Add the message and return the ticket's number; if it closed meanwhile, that of a new linked one (M12)."""
         try:
             operations.add_information(self.ticket.pk, **arguments)
         except operations.TicketClosed:
@@ -183,7 +186,7 @@ class AddInformation(TicketPage):
         return self.ticket.number
 
     def continue_in_new(self, arguments: dict[str, Any]) -> str:
-        """Open the linked ticket, say so, and return its number."""
+        """Open a ticket linked to this one, which closed meanwhile, tell the customer, and return the new number."""
         ticket = self.open_follow_up(arguments)
         messages.warning(
             self.request,
@@ -193,7 +196,10 @@ class AddInformation(TicketPage):
         return ticket.number
 
     def confirm(self, arguments: dict[str, Any]) -> str:
-        """Close the ticket by confirmation (M15); a text that came too late opens a linked ticket (M12)."""
+        """Close the ticket because the customer confirms the solution, and return its number (M15).
+
+        If it was closed already, what he wrote opens a linked ticket, whose number is returned (M12).
+        """
         try:
             operations.confirm_resolved(self.ticket.pk, **arguments)
         except operations.TicketClosed:
@@ -213,12 +219,14 @@ class Confirm(TicketView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the page that asks whether the problem is solved; a ticket that is Cerrado goes to its own page."""
         self.require_writer()
         if self.ticket.is_closed:
             return redirect("tickets:detail", number=self.ticket.number)
         return render(request, "tickets/confirm.html", self.context(state=wording.describe_state(self.ticket)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        """Close the ticket because the customer confirms the solution, and go to its page with what came of it."""
         self.require_writer()
         try:
             operations.confirm_resolved(self.ticket.pk, author=self.actor.user)
@@ -245,6 +253,7 @@ class FollowUp(TicketForms):
         return FollowUpForm(*args, **options)
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form to continue a closed ticket; a ticket that is not Cerrado goes to the form to answer it."""
         self.require_writer()
         if not self.ticket.is_closed:
             return redirect(reverse("tickets:detail", args=[self.ticket.number]) + "#responder")
@@ -260,7 +269,7 @@ class FollowUp(TicketForms):
     def render_page(
         self, form: FollowUpForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with the form and its kept files."""
+        """Return the page «El problema sigue» with its form, the kept files, and why an unsent draft is shown."""
         return render(
             self.request,
             "tickets/follow_up.html",
@@ -275,15 +284,19 @@ class Created(TicketView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the page that confirms a new ticket: its number, when we answer, and how long the customer has."""
         context = self.context(first_reply=wording.describe_first_reply(), reply_days=calendar.describe_reply_time())
         return render(request, "tickets/created.html", context)
 
 
 def _measure_wait(ticket: Ticket) -> dict[str, Any]:
-    """Return the wait as the page draws it: the server's time, and the share that is left in hundredths."""
+    """Return, for the bar on the ticket's page, how much of the customer's time to answer is left, in per cent.
+
+    It also says the server's time and whether the time is over. A ticket that is not En espera has none left.
+    """
     instant = now()
     if not ticket.is_waiting or ticket.closes_at is None or ticket.waiting_since is None:
         return {"instant": instant, "left": 0, "is_due": False}
-    whole = ticket.closes_at - ticket.waiting_since
-    left = max(0, min(100, round(100 * ((ticket.closes_at - instant) / whole)))) if whole else 0
+    whole_wait = ticket.closes_at - ticket.waiting_since
+    left = max(0, min(100, round(100 * ((ticket.closes_at - instant) / whole_wait)))) if whole_wait else 0
     return {"instant": instant, "left": left, "is_due": ticket.closes_at <= instant}

@@ -26,32 +26,32 @@ def describe_state(ticket: Ticket) -> str:
 
 
 def describe_turn(ticket: Ticket) -> Turn:
-    """Return the card «Qué sigue» of a ticket, or «Cómo terminó» of a closed one."""
+    """Return title and text of the card that tells the customer whose turn it is, or how a closed ticket ended."""
     if ticket.is_open:
         return _describe_our_turn(ticket)
     return _describe_customers_turn(ticket) if ticket.is_waiting else _describe_end(ticket)
 
 
 def describe_turn_without_names(ticket: Ticket) -> Turn:
-    """Return the same card for the look-up page, which names nobody (M16)."""
+    """Return title and text of the card on the look-up page: whose turn it is or how it ended, naming nobody (M16)."""
     if ticket.is_open:
         return Turn("Nos toca a nosotros", f"Habitualmente respondemos en {describe_first_reply()}.")
     return Turn(_describe_customers_turn(ticket).title, "") if ticket.is_waiting else _describe_end(ticket)
 
 
 def _describe_our_turn(ticket: Ticket) -> Turn:
-    """Return the card of an open ticket: who has it, and when we usually answer."""
-    usual = f"Habitualmente respondemos en {describe_first_reply()}."
+    """Return title and text of the card of a ticket that is Abierto: who has it, and when we usually answer."""
+    usual_time = f"Habitualmente respondemos en {describe_first_reply()}."
     if ticket.assignee is None:
-        return Turn("Nos toca a nosotros: lo vamos a asignar", usual)
+        return Turn("Nos toca a nosotros: lo vamos a asignar", usual_time)
     name = ticket.assignee.get_full_name()
     if ticket.customer_replied or ticket.first_replied_at is None:
-        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual)
+        return Turn(f"Nos toca a nosotros: lo tiene {name}", usual_time)
     return Turn(f"Nos toca a nosotros: lo tiene {name}", "Ya le respondimos y seguimos trabajando en su caso.")
 
 
 def _describe_customers_turn(ticket: Ticket) -> Turn:
-    """Return the card of a waiting ticket: what we need from the customer."""
+    """Return title and text of the card of a ticket En espera: what we need, or that we read many mails first."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return Turn(
             "Nos toca a nosotros: recibimos sus correos",
@@ -69,7 +69,7 @@ def _describe_customers_turn(ticket: Ticket) -> Turn:
 
 
 def _describe_end(ticket: Ticket) -> Turn:
-    """Return the card of a closed ticket: why it closed, and how to continue."""
+    """Return title and text of the card of a ticket that is Cerrado: why it closed, and how to continue."""
     text = "Un ticket cerrado ya no se reabre, pero puede continuar con uno nuevo: copiamos el asunto y "
     text += "la conversación queda enlazada."
     if ticket.closed_reason == Ticket.ClosedReason.UNANSWERED:
@@ -77,13 +77,13 @@ def _describe_end(ticket: Ticket) -> Turn:
     return Turn("Se cerró porque se confirmó que quedó resuelto", text)
 
 
-def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
-    """Return what happened last, for a row of a list; it reads the ticket's own columns, without a query."""
+def describe_last_move(ticket: Ticket, assignee_name: str | None) -> str:
+    """Return what happened last in a ticket, for its row of the customer's list; it needs no query."""
     if ticket.is_closed:
         unanswered = ticket.closed_reason == Ticket.ClosedReason.UNANSWERED
         return "Sin respuesta" if unanswered else "Se confirmó que quedó resuelto"
     if ticket.is_waiting:
-        return _describe_question(ticket, assignee or "Soporte")
+        return _describe_question(ticket, assignee_name or "Soporte")
     if ticket.customer_replied:
         return "Recibimos su información"
     if ticket.first_replied_at is not None:
@@ -91,15 +91,15 @@ def describe_last_move(ticket: Ticket, assignee: str | None) -> str:
     return "Levantado" if ticket.message_count == 1 else "Recibimos su información"
 
 
-def _describe_question(ticket: Ticket, who: str) -> str:
-    """Return what we last sent the customer of a waiting ticket."""
+def _describe_question(ticket: Ticket, agent_name: str) -> str:
+    """Return what the agent asked the customer of a ticket En espera, or that the customer sent many mails since."""
     if ticket.close_held_reason == Ticket.HoldReason.FLIPS:
         return "Recibimos sus correos"
     if ticket.asks_confirmation:
-        return f"{who} le envió una solución"
+        return f"{agent_name} le envió una solución"
     if ticket.wait_reason == Ticket.WaitReason.AUTHORIZATION:
-        return f"{who} le pidió su autorización"
-    return f"{who} le pidió más detalle"
+        return f"{agent_name} le pidió su autorización"
+    return f"{agent_name} le pidió más detalle"
 
 
 def describe_assignee(assignee: str | None) -> str:

@@ -83,16 +83,19 @@ class ComposerForm(FilesMixin):
         return {name: str(self[name].value() or "") for name in ("body", "note")}
 
     def clean(self) -> dict[str, Any]:
-        """Require the text of what is sent; what stands in the other tab is nobody's mistake."""
+        """Require the text of the note or the reply, whichever the agent sends, and for a reply what happens then.
+
+        Errors in the fields of the other one are dropped, because it is not sent.
+        """
         data = super().clean() or {}
         is_note = data.get("kind") == NOTE
-        text, missing = ("note", "Escriba la nota.") if is_note else ("body", NO_REPLY)
-        for other in ("after", "body") if is_note else ("note",):
-            self.errors.pop(other, None)
+        text_field, missing = ("note", "Escriba la nota.") if is_note else ("body", NO_REPLY)
+        for unsent_field in ("after", "body") if is_note else ("note",):
+            self.errors.pop(unsent_field, None)
         if not is_note and not data.get("after") and "after" not in self.errors:
             self.add_error("after", "Elija qué pasa con el ticket al enviar su respuesta.")
-        if not data.get(text) and text not in self.errors:
-            self.add_error(text, missing)
+        if not data.get(text_field) and text_field not in self.errors:
+            self.add_error(text_field, missing)
         return data
 
 
@@ -115,35 +118,39 @@ class Composer:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
         self.is_recovered = why == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
-        self.beside: dict[str, str] = {}  # properties that were chosen and not saved when a session ended
+        self.unsaved_properties: dict[str, str] = {}  # chosen and not saved when a session ended
 
     @classmethod
     def opened(cls, ticket: Ticket, agent: User, session: MutableMapping[str, Any]) -> "Composer":
-        """Return the composer of a page that is opened: empty, or with what was typed and not sent."""
-        found = form_memory.find_draft(session, agent, _name_form(ticket))
-        if found is None:
+        """Return the form to reply to a ticket or to leave a note, for its page when an agent opens it.
+
+        It is empty, or has the texts, files and properties that the agent's session kept because they were not sent.
+        """
+        draft = form_memory.find_draft(session, agent, _name_form(ticket))
+        if draft is None:
             reply, note = (Tab(form_memory.new_key(agent, _name_form(ticket)), []) for _tab in range(2))
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
-        key, fields, why = found
+        reply_key, fields, why = draft
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
-        kept = {name: text for name, text in fields.items() if name != "seen"}
-        reply, note = (Tab(one, store.list_draft_files(one.key)) for one in (key, note_key))
-        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept), reply, note, why)
-        composer.beside = {
+        # What the agent has seen is counted anew, because the page shows the ticket as it is now.
+        kept_fields = {name: text for name, text in fields.items() if name != "seen"}
+        reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
+        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, why)
+        composer.unsaved_properties = {
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
         }
-        composer.fit_status()
+        composer.move_reply_if_closed()
         return composer
 
     @classmethod
     def posted(
         cls, ticket: Ticket, agent: User, data: QueryDict, files: MultiValueDict[str, UploadedFile]
     ) -> "Composer":
-        """Return the composer of a post, with its files kept whatever else is wrong.
+        """Return the form that an agent posted from a ticket's page; its files are stored even if a field is wrong.
 
-        «Quitar» removes a file and sends nothing.
+        «Quitar» removes a stored file and sends nothing. A form with a bad one-time key gets a new key and an error.
         """
         is_ours = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
@@ -167,7 +174,10 @@ class Composer:
         return cls(ticket, agent, form, reply, note)
 
     def send(self) -> str:
-        """Send the reply or write the note. Return its place on the page, or an empty text and why not in the form."""
+        """Send the reply or write the note, as the agent chose, and return its anchor on the ticket's page.
+
+        If it was refused, return "" and leave the reason in the form. So it is too when somebody wrote meanwhile.
+        """
         if not self.form.is_valid():
             return ""
         tab = self.note if self.form.is_note else self.reply
@@ -183,7 +193,10 @@ class Composer:
         return ""
 
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
-        """Keep in the session what stands in the form, but for the text that was `sent` (REPLY or NOTE)."""
+        """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
+
+        With nothing left to keep, the session forgets the form.
+        """
         texts = self.form.texts
         reply, note = self.reply, self.note
         if sent == REPLY:
@@ -200,15 +213,18 @@ class Composer:
         form_memory.keep_draft(session, reply.key, fields, reason=form_memory.BESIDE)
 
     def refresh(self, ticket: Ticket) -> None:
-        """Show the ticket as it is now. After a newer message the text counts as written with it in sight."""
+        """Fit the form to the ticket as it is now, before the page is shown again.
+
+        If a newer message stopped the reply, the page shows that message, and the next try counts it as read.
+        """
         self.ticket = ticket
         self.form.fields["after"].choices = build_after_choices(ticket)  # type: ignore[attr-defined]
-        self.fit_status()
+        self.move_reply_if_closed()
         if self.is_stale:
             self._set_fields(seen=str(ticket.message_count))
 
-    def fit_status(self) -> None:
-        """Move a reply that was written for a ticket that closed, with its files, into the note."""
+    def move_reply_if_closed(self) -> None:
+        """Move an unsent reply and its files into the note if the ticket is Cerrado, because no reply can be sent."""
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
@@ -221,7 +237,7 @@ class Composer:
         return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     def _set_fields(self, **values: str) -> None:
-        """Change what the form shows, posted or not."""
+        """Set what fields of the agent's form show; a posted form shows its data, so that is replaced too."""
         if self.form.is_bound:
             data = self.form.data.copy()  # type: ignore[attr-defined]
             for name, value in values.items():
@@ -230,7 +246,7 @@ class Composer:
         self.form.initial.update(values)
 
     def _send_reply(self) -> str:
-        """Send the reply and return the place of the message on the page."""
+        """Send the agent's reply to the customer, and return the anchor of its message on the ticket's page."""
         data = self.form.cleaned_data
         wait_reason, proposes_solution = AFTER[data["after"]]
         ticket = operations.answer(
@@ -246,7 +262,7 @@ class Composer:
         return f"#{message_anchor(ticket.message_count)}"
 
     def _write_note(self) -> str:
-        """Write the note and return its place on the page."""
+        """Write the agent's internal note, and return its anchor on the ticket's page."""
         key = self.note.key.key
         operations.add_note(
             self.ticket.pk, agent=self.agent, body=self.form.cleaned_data["note"], files=self.note.files, form_key=key
@@ -256,7 +272,7 @@ class Composer:
 
 
 def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
-    """Keep what stands in the ticket's form when another button of its page is pressed (M17)."""
+    """Keep in the session what an agent typed to a ticket, because another button of its page was pressed (M17)."""
     if "key" not in request.POST:
         return
     composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
@@ -267,7 +283,7 @@ def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
 
 
 def build_first_values(ticket: Ticket) -> dict[str, Any]:
-    """Return the first values of a form: the number of messages in sight, and nothing chosen on sending."""
+    """Return the first values of an agent's form to reply: the number of messages shown, and no choice or text."""
     return {
         "kind": NOTE if ticket.is_closed else REPLY,
         "seen": ticket.message_count,
@@ -278,9 +294,12 @@ def build_first_values(ticket: Ticket) -> dict[str, Any]:
 
 
 def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """Return what may happen on sending. Nothing is chosen beforehand, because it starts a clock."""
-    start = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
-    choices = [("", "Elija…"), *((value, f"{start}: {label}") for value, label in _WAITS)]
+    """Return what may happen to the ticket when the reply is sent; one En espera cannot become Abierto by a reply.
+
+    None is chosen beforehand, because it starts the customer's time to answer.
+    """
+    prefix = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
+    choices = [("", "Elija…"), *((value, f"{prefix}: {label}") for value, label in _WAITS)]
     return choices if ticket.is_waiting else [*choices, ("abierto", "dejar Abierto")]
 
 

@@ -102,7 +102,7 @@ class Spot:
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> "Spot":
-        """Read ?vista, despues and antes; what is not known is as if absent."""
+        """Return the view and the page of the mail tray that an address names; unknown values are as if absent."""
         view = VIEWS.get(params.get("vista", ""), FIRST_VIEW)
         return cls(view, NEWEST_FIRST.read_from(params))
 
@@ -134,7 +134,7 @@ class MailState:
 
     @property
     def is_behind(self) -> bool:
-        """Return whether the polled mailbox was not read for too long."""
+        """Return whether the mailbox that we poll was never read, or not for too long; False when we poll none."""
         if not self.is_polled:
             return False
         if self.fetched_at is None:
@@ -143,35 +143,38 @@ class MailState:
 
 
 def visible_to(user: User) -> Mails:
-    """Select the mails this person may read (M3, M16).
+    """Select the received mails this agent may read: those that are messages of his desk's tickets (M3, M16).
 
-    Our own desk reads what became no message; every desk reads the mails of its tickets.
+    An agent of our own desk also reads those that became no message. A mail not yet processed is nobody's.
     """
-    seen = Q(entry__ticket__provider__in=user.desk_provider_ids)
+    is_readable = Q(entry__ticket__provider__in=user.desk_provider_ids)
     if policy.may_take_calls(user):
-        seen |= Q(entry__isnull=True)
-    return InboundMessage.objects.exclude(disposition="").filter(seen)
+        is_readable |= Q(entry__isnull=True)
+    return InboundMessage.objects.exclude(disposition="").filter(is_readable)
 
 
-def page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
-    """Return the page of mails at this spot, without their bytes; one query."""
+def read_page(spot: Spot, user: User) -> keyset.Page[InboundMessage]:
+    """Return the page of mails at this place of the tray, without their bytes; one query."""
     return keyset.page(NEWEST_FIRST, spot.cursor, spot.view.condition(_select_tray(user)))
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return by view the question how many mails it holds, counted up to COUNT_CAP, for `sql.ask_all`."""
-    counted = [view for view in VIEWS.values() if view.is_counted]
-    return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted}
+    """Return for each view of the tray the subselect that counts its mails up to COUNT_CAP, for `sql.ask_all`."""
+    counted_views = [view for view in VIEWS.values() if view.is_counted]
+    return {view.slug: sql.capped_count(view.condition(_select_tray(user)), COUNT_CAP) for view in counted_views}
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the questions that the queue's line about mail needs answered, for `sql.ask_all`."""
+    """Return the subselects for the queue's line about mail: mails in the tray, and whether any is stuck on its way."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
 
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
-    """Return the line from the answers to `mail_state_questions`; one more query when a mailbox is polled."""
+    """Return what the queue's line about mail says, from the answers to `mail_state_questions`.
+
+    It takes one more query when a mailbox is polled.
+    """
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()
     return MailState(answers["in_tray"], bool(answers["is_stuck"]), is_polled, last_fetch, warnings)
@@ -183,9 +186,9 @@ def explain_reason(inbound: InboundMessage) -> str:
 
 
 def read_mail(inbound: InboundMessage) -> InboundReading | None:
-    """Return the text of a mail as it was stored when it was disposed of, and nothing else of it (M6).
+    """Return the text of a received mail as it was stored when the mail was processed (M6).
 
-    None for a mail beyond the limits, and for one that nobody has read yet.
+    None for a mail beyond the size limits, and for one not yet processed.
     """
     return InboundReading.objects.filter(pk=inbound.pk).first()
 
@@ -194,7 +197,7 @@ def read_mail(inbound: InboundMessage) -> InboundReading | None:
 
 
 def _select_tray(user: User) -> Mails:
-    """Select the mails of the tray for our own desk, and none for anybody else (M3).
+    """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
 
     It needs no join of `visible_to`, because no mail of the tray is a message.
     """

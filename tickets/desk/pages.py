@@ -18,7 +18,7 @@ MAX_COMPANIES, MAX_PEOPLE = 10, 30
 
 
 def require_agent(request: HttpRequest) -> User:
-    """Return the person at the desk. Raises PermissionDenied for anybody without a desk office (M3)."""
+    """Return the agent or supervisor who asks for the page. Raises PermissionDenied for anybody else (M3)."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise PermissionDenied
@@ -31,7 +31,7 @@ def page_context(request: HttpRequest, title: str, **more: Any) -> dict[str, Any
 
 
 def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
-    """Return the ticket if this person works at its provider's desk, else answer 404 (M3)."""
+    """Return the ticket, with all that its page shows, if this person works at its provider's desk; else answer 404."""
     user = request.user
     if not isinstance(user, User) or not user.desk_provider_ids:
         raise Http404
@@ -42,13 +42,13 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
-    """Return the address of the ticket's page, with the list the agent came from and the place in it."""
+    """Return the address of the agent's page of a ticket, with the list he came from, so that he can go on there."""
     address = reverse("admin:tickets_ticket_change", args=[pk])
     return address + (f"?{place.query}" if place.query else "") + anchor
 
 
 def queue_url(place: Place) -> str:
-    """Return the address of the queue at this place."""
+    """Return the address of the queue's list at this place, without the ticket that was opened from it."""
     query = place.page.query
     return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")
 
@@ -63,31 +63,34 @@ def read_posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def contact_or_404(key: str) -> Contact:
-    """Return the active contact with this key, or answer 404."""
-    people = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
-    contact = people.filter(user=int(key)).first() if may_be_key(key) else None
+def contact_or_404(user_pk: str) -> Contact:
+    """Return the active contact whom an agent chose from a list, by the key of the user; or answer 404."""
+    contacts = Contact.objects.select_related("user", "customer").filter(user__is_active=True)
+    contact = contacts.filter(user=int(user_pk)).first() if may_be_key(user_pk) else None
     if contact is None:
         raise Http404
     return contact
 
 
 def read_search(request: HttpRequest, default: str = "") -> dict[str, Any]:
-    """Return what an agent searches for, as `query`, and the people it finds, as `contacts`."""
+    """Return for a page where an agent looks for a customer's contact: the search text, and the contacts it finds.
+
+    `default` is searched for when the address has no text.
+    """
     query = " ".join(request.GET.get("q", default).replace("\0", "").split())[:MAX_QUERY]
     return {"query": query, "contacts": _find_contacts(query) if query else []}
 
 
 def _find_contacts(query: str) -> list[Contact]:
-    """Find active people by the company's RFC, mail or name, or by their own mail; the list is bounded."""
+    """Find active contacts by their company's RFC, mail or name, or by their own mail; no more than MAX_PEOPLE."""
     companies = [company.pk for company in find_customers(query, MAX_COMPANIES)]
-    people = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
-    return list(people.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])
+    contacts = Contact.objects.filter(Q(customer__in=companies) | Q(user__email=query.lower()), user__is_active=True)
+    return list(contacts.select_related("user", "customer").order_by("customer", "pk")[:MAX_PEOPLE])
 
 
 def find_speakers(ticket: Ticket) -> list[User]:
-    """Return the company's active people who may speak for this ticket, its requester first."""
+    """Return the active contacts who may write in this ticket, its requester first, for an agent to choose from."""
     contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
     people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
-    able = [person for person in people if policy.may_write_as_customer(person, ticket)]
-    return sorted(able, key=lambda person: person.pk != ticket.requester_id)
+    speakers = [person for person in people if policy.may_write_as_customer(person, ticket)]
+    return sorted(speakers, key=lambda person: person.pk != ticket.requester_id)

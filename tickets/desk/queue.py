@@ -50,9 +50,9 @@ class View:
 
 
 def _closes_today(tickets: TicketQuerySet, _user: User) -> TicketQuerySet:
-    """Select waiting tickets that close before the local day ends, late ones included.
+    """Select tickets En espera that close before the local day ends, late ones included.
 
-    `queue_at` of a waiting ticket is its `closes_at`.
+    The column `queue_at`, which has the index, holds the `closes_at` of such a ticket.
     """
     midnight = timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
     return tickets.filter(status=WAITING, queue_at__lt=midnight + timedelta(days=1))
@@ -126,7 +126,10 @@ class Place:
 
     @classmethod
     def parse(cls, params: Mapping[str, str], default: View = FIRST_VIEW) -> "Place":
-        """Read ?vista, q, categoria, agente, despues, antes and lugar; `default` is the view when none is named."""
+        """Return where in the agents' queue the parameters of an address lead: view, search, filters, page and row.
+
+        Unknown values are as if absent. `default` is the view when the address names none.
+        """
         search = " ".join(params.get("q", "").replace("\0", "").split())[:MAX_QUERY]
         category, agent = params.get("categoria", ""), params.get("agente", "")
         return cls(
@@ -140,7 +143,7 @@ class Place:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Return the place as names and values, for a form's hidden fields."""
+        """Return this place of the queue as names and values, for the hidden fields of a form or for an address."""
         pairs = {
             "vista": self.view.slug,
             "q": self.search,
@@ -171,10 +174,10 @@ class Place:
         """Return whether the place is a view or a search at all."""
         return bool(self.view.slug or self.search)
 
-    def at(self, ticket: Ticket) -> "Place":
-        """Return the place with the row that this ticket had in the list when it was opened.
+    def at_row_of(self, ticket: Ticket) -> "Place":
+        """Return this place of the queue with the row from which the ticket was opened, to find its neighbours.
 
-        An earlier row is kept, because an answer moves the ticket (M13).
+        A row that is known already is kept, because an answer moves the ticket in the list (M13).
         """
         return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
@@ -184,24 +187,24 @@ class Place:
         return bool(self.search or self.category or self.agent)
 
 
-def page(place: Place, user: User) -> keyset.Page[Ticket]:
-    """Return the page of tickets this person sees at this place; one query, and one more for a search."""
+def read_page(place: Place, user: User) -> keyset.Page[Ticket]:
+    """Return the page of tickets this agent sees at this place of the queue; one query, and one more for a search."""
     lists = [_with_row_columns(tickets) for tickets in _select_lists(place, user)]
     return keyset.page(place.view.order, place.cursor, *lists, size=PAGE_ROWS)
 
 
 def count_questions(user: User) -> dict[str, sql.Question]:
-    """Return by view the question how many tickets it holds, counted up to COUNT_CAP, for `sql.ask_all`."""
+    """Return for each view of the queue the subselect that counts its tickets up to COUNT_CAP, for `sql.ask_all`."""
     visible = Ticket.objects.visible_to(user)
-    counted = [view for view in VIEWS.values() if view.is_counted]
-    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted}
+    counted_views = [view for view in VIEWS.values() if view.is_counted]
+    return {view.slug: sql.capped_count(view.condition(visible, user), COUNT_CAP) for view in counted_views}
 
 
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
-    """Return the questions for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
+    """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-    They count from the place that the ticket had in the list, not from where it stands now: an answer moves it, often
-    out of the list (M13). A search takes one statement more, which looks for companies.
+    They start from the row where the ticket stood when it was opened, because an answer moves it, often out of the
+    list (M13). Without a list both are NULL. A search takes one query more, which looks for companies.
     """
     if not place.is_list:
         return dict.fromkeys(("previous", "following"), sql.Question("NULL"))
@@ -214,22 +217,25 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
 
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return key and name of those who work the tickets of these providers now, sorted by name (M3)."""
+    """Return key and name of the people who work on the tickets of these providers now, sorted by name (M3)."""
     held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())
 
 
 def find_customers(text: str, limit: int) -> list[Customer]:
-    """Find companies by RFC or its beginning, by registered address, or by words of the name without accents."""
+    """Find companies by the beginning of the RFC, the registered address, or words of the name; no more than `limit`.
+
+    A name must contain every word of the text; accents do not count.
+    """
     compact = text.replace(" ", "").replace("-", "")
     condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()
     condition |= Q(registered_email=text.lower())
-    if found := sql.split_words(text):
-        named = Q()
-        for word in found:
-            named &= Q(plain_name__contains=word)
-        condition |= named
+    if words := sql.split_words(text):
+        has_words = Q()
+        for word in words:
+            has_words &= Q(plain_name__contains=word)
+        condition |= has_words
     return list(Customer.objects.alias(plain_name=_plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 
@@ -237,12 +243,15 @@ def find_customers(text: str, limit: int) -> list[Customer]:
 
 
 def may_be_key(text: str) -> bool:
-    """Return whether a text from an address or a form may be a primary key."""
+    """Return whether a text from an address or a form can be read as a primary key: digits, and not too many."""
     return text.isascii() and text.isdigit() and len(text) < 18
 
 
 def _select_lists(place: Place, user: User) -> list[TicketQuerySet]:
-    """Return the lists that make up the page: one per provider, because an index is ordered within one provider."""
+    """Return the lists of tickets that are merged into the queue's page at this place: one, for a search.
+
+    A view has one list per provider of the agent, because its index is ordered within one provider.
+    """
     if place.search:
         return [_select_found(place, user)]
     tickets = _select_view(place, user)
@@ -256,7 +265,7 @@ def _select_view(place: Place, user: User) -> TicketQuerySet:
 
 
 def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
-    """Return the tickets of the chosen category and agent."""
+    """Select of these tickets those of the category and the agent that the list is filtered by; NOBODY has no agent."""
     if place.category:
         tickets = tickets.filter(category=place.category)
     if place.agent == NOBODY:
@@ -265,7 +274,10 @@ def _narrow(place: Place, tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _select_found(place: Place, user: User) -> TicketQuerySet:
-    """Select tickets in any state by number, words of the subject, or a company found by RFC, mail or name."""
+    """Select the tickets, in any state, that the search of this place finds: by number, company or the subject's words.
+
+    Its filters apply. A search that can mean nothing finds no ticket.
+    """
     visible = _narrow(place, Ticket.objects.visible_to(user))
     try:
         condition = Q(number=numbers.parse_number(NUMBER_PREFIX, place.search))
@@ -273,13 +285,13 @@ def _select_found(place: Place, user: User) -> TicketQuerySet:
         condition = Q()
     if companies := [customer.pk for customer in find_customers(place.search, MAX_CUSTOMERS)]:
         condition |= Q(customer__in=companies)
-    if found := sql.split_words(place.search):
-        condition |= Q(sql.match_words(found))
+    if words := sql.split_words(place.search):
+        condition |= Q(sql.match_words(words))
     return visible.filter(condition) if condition else visible.none()
 
 
 def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
-    """Load what a row of the queue shows, and no more."""
+    """Load only the columns that a row of the queue shows, of the ticket, its company and its assignee."""
     return tickets.select_related("customer", "assignee").only(
         *(
             "number subject status impact channel message_count last_excerpt queue_at closes_at close_held_at "
@@ -290,7 +302,10 @@ def _with_row_columns(tickets: TicketQuerySet) -> TicketQuerySet:
 
 
 def _plain_column(column: str) -> Func:
-    """Return the column as `searchable` writes it; neither engine has unaccent at hand."""
+    """Return the SQL for a column in lower case without accents, to compare with `searchable` words.
+
+    Each accented letter is replaced, because neither database offers `unaccent`.
+    """
     expression: Any = F(column)
     for accented in "ÁÉÍÓÚÜÑáéíóúüñ":
         expression = Replace(expression, Value(accented), Value(searchable(accented)))

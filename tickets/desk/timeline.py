@@ -49,18 +49,23 @@ class Entry:
 
 
 def read_history(ticket: Ticket) -> list[Entry]:
-    """Return the history, oldest first; five queries however long it is."""
-    files: dict[tuple[int | None, int | None], list[Attachment]] = {}
+    """Return the ticket's history that an agent reads, oldest first; five queries however long it is.
+
+    It holds public messages, internal notes, events, and beside each what became of the mail to the customer.
+    """
+    files: dict[tuple[int | None, int | None], list[Attachment]] = {}  # by the key of the message, or of the note
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
         files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
     rows = ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq")
-    messages = [replace(_message_entry(row, files.get((row.pk, None), [])), was_cut=bool(row.was_cut)) for row in rows]
-    notes = [_note_entry(n, files.get((None, n.pk), [])) for n in ticket.notes.order_by("pk")]
+    messages = [
+        replace(_build_message_entry(row, files.get((row.pk, None), [])), was_cut=bool(row.was_cut)) for row in rows
+    ]
+    notes = [_build_note_entry(note, files.get((None, note.pk), [])) for note in ticket.notes.order_by("pk")]
     ticket_events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
-    delivery_of = _read_deliveries(ticket)
-    by_message = {event.data.get("message"): delivery_of.get(event.hash) for event in ticket_events}
-    messages = [replace(entry, delivery=by_message.get(entry.seq)) for entry in messages]
-    events = [entry for event in ticket_events for entry in _event_entries(event, delivery_of)]
+    deliveries = _read_deliveries(ticket)
+    delivery_of_message = {event.data.get("message"): deliveries.get(event.hash) for event in ticket_events}
+    messages = [replace(entry, delivery=delivery_of_message.get(entry.seq)) for entry in messages]
+    events = [entry for event in ticket_events for entry in _build_event_entries(event, deliveries)]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.
     return sorted(messages + notes + events, key=lambda entry: entry.at)
 
@@ -83,8 +88,8 @@ def note_anchor(pk: int) -> str:
 # -- Private -----------------------------------------------------------------------------------------
 
 
-def _message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
-    """Return the entry of a public message."""
+def _build_message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
+    """Return the entry of a public message in the ticket's history that an agent reads."""
     return Entry(
         message.created_at,
         str(message.side),
@@ -97,8 +102,8 @@ def _message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
     )
 
 
-def _note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
-    """Return the entry of an internal note."""
+def _build_note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
+    """Return the entry of an internal note in the ticket's history that an agent reads."""
     return Entry(
         note.created_at,
         "note",
@@ -109,22 +114,26 @@ def _note_entry(note: Note, files: Sequence[Attachment]) -> Entry:
     )
 
 
-def _event_entries(event: Event, delivery_of: dict[str, Delivery]) -> list[Entry]:
-    """Return the event's line, if it has one; the delivery of a message's mail stands at the message."""
+def _build_event_entries(event: Event, deliveries: dict[str, Delivery]) -> list[Entry]:
+    """Return the entry of an event in the history that an agent reads, or none if a message beside it says it all.
+
+    It says what became of the event's mail. If the event has a message, the message's entry says that.
+    """
     icon, text = EVENTS[event.verb].read_for_desk(event)
-    delivery = None if event.data.get("message") else delivery_of.get(event.hash)
+    delivery = None if event.data.get("message") else deliveries.get(event.hash)
     return [Entry(event.at, "event", icon, text, delivery=delivery)] if text else []
 
 
 def _read_deliveries(ticket: Ticket) -> dict[str, Delivery]:
-    """Return the mails to the ticket's customer by the hash of the event that caused each; one query."""
+    """Return what became of each mail to the ticket's customer, by the hash of the event that caused it; one query."""
+    # A mail's key begins with that hash.
     mails = OutboxMessage.objects.filter(about=ticket.chain).exclude(kind__in=notifications.TO_AGENT)
     shown = mails.only("key", "status", "attempts", "due_at", "sent_at", "bounced_at", "last_error")
     return {mail.key.partition(":")[0]: _describe_delivery(mail) for mail in shown.order_by("pk")}
 
 
 def _describe_delivery(mail: OutboxMessage) -> Delivery:
-    """Return the state of one mail in the agent's words."""
+    """Return what became of a mail to the customer, in the agent's words; a failed one may be tried again."""
     if mail.bounced_at is not None:
         return Delivery(mail.pk, f"No entregado: el otro servidor lo devolvió {when(mail.bounced_at)}", is_bad=True)
     if mail.status == OutboxMessage.Status.FAILED:
@@ -141,6 +150,6 @@ def _describe_delivery(mail: OutboxMessage) -> Delivery:
 
 
 def _shorten_error(mail: OutboxMessage) -> str:
-    """Return what the mail server answered, on one line that fits."""
+    """Return why a mail could not be sent, as the mail server answered, on one line of at most MAX_ERROR characters."""
     answer = " ".join(mail.last_error.split()) or "sin explicación del servidor"
     return answer if len(answer) <= MAX_ERROR else f"{answer[: MAX_ERROR - 1]}…"

@@ -53,20 +53,21 @@ class PhoneTicket(PostingForm):
         return fields.get("contacto") == str(self.contact.user_id)
 
     def perform(self, form: PhoneForm, key: FormKey) -> str:
+        """Open the ticket of the contact who calls the agent, and return the address of its page."""
         ticket = operations.open_ticket(
             author=self.contact.user,
             customer=self.contact.customer,
             agent=self.user,
             channel=Ticket.Channel.PHONE,
             form_key=key.key,
-            **form.opening(),
+            **form.build_arguments(),
         )
         return workspace_url(ticket.pk, queue.Place(queue.NOWHERE))
 
     def render_page(
         self, form: PhoneForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with the form and its kept files."""
+        """Return the page «Ticket por teléfono» with its form and kept files; a `draft_reason` says why a draft is shown."""
         context = page_context(
             self.request, TITLE, contact=self.contact, form=form, key=key, kept=kept, is_recovered=bool(draft_reason)
         )
@@ -74,12 +75,15 @@ class PhoneTicket(PostingForm):
 
 
 def find_call_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
-    """Return the address of the form of the person who calls."""
+    """Return the address of the page «Ticket por teléfono» for the chosen contact, to come back to after a login."""
     return f"{request.path}?{urlencode({'contacto': request.POST.get('contacto', '')})}"
 
 
 def phone_ticket(request: HttpRequest) -> HttpResponse:
-    """Show the search, or the form of the chosen contact; only for our own desk (M3)."""
+    """Show «Ticket por teléfono»: the search for who calls, or the form for the chosen contact, and receive the form.
+
+    It is for our own desk; others get 404 (M3).
+    """
     agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise Http404
@@ -91,6 +95,6 @@ def phone_ticket(request: HttpRequest) -> HttpResponse:
 
 
 def _show_search(request: HttpRequest) -> HttpResponse:
-    """Show a bounded list of people to choose from, by RFC, mail or name."""
+    """Show the page where an agent finds the contact who calls, by RFC, mail or name."""
     context = page_context(request, TITLE, **read_search(request))
     return TemplateResponse(request, "admin/tickets/phone_search.html", context)

@@ -33,10 +33,10 @@ class Row:
 
     @classmethod
     def build(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
-        """Return the row of a ticket at this instant."""
+        """Return how the queue shows a ticket at this instant, with an address that leads back to this place."""
         return cls(
             ticket,
-            workspace_url(ticket.pk, place.at(ticket)),
+            workspace_url(ticket.pk, place.at_row_of(ticket)),
             wording.describe_wait(ticket, instant),
             wording.describe_last_message(ticket),
             wording.describe_goal(ticket, instant),
@@ -45,12 +45,15 @@ class Row:
 
 
 def queue_page(request: HttpRequest) -> HttpResponse:
-    """Show the queue at the place in the address; tell a superuser without a desk office why it is empty."""
+    """Show the agents' queue of tickets at the place (view, search, page) that the address names.
+
+    A superuser without a desk office sees why it is empty.
+    """
     if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
     agent, instant = require_agent(request), clock.now()
     place = queue.Place.parse(request.GET.dict())
-    page = queue.page(place, agent)
+    page = queue.read_page(place, agent)
     counts, mail = _read_counts(agent)
     context = page_context(
         request,
@@ -69,19 +72,22 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 
 
 def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
-    """Return what each view holds and, for who works the tray, how mail does; one statement."""
-    is_told, questions = policy.may_take_calls(agent), queue.count_questions(agent)
-    counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if is_told else {})})
-    return counts, mail_tray.read_mail_state(counts) if is_told else None
+    """Return how many tickets each view of the queue holds and, for our own desk, the state of mail; one statement."""
+    sees_mail, questions = policy.may_take_calls(agent), queue.count_questions(agent)
+    counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if sees_mail else {})})
+    return counts, mail_tray.read_mail_state(counts) if sees_mail else None
 
 
 def find_list_page(request: HttpRequest, _arguments: dict[str, Any]) -> str:
-    """Return the address of the list that the chosen rows were on."""
+    """Return the address of the queue's list on which the tickets to assign were chosen, to come back to it."""
     return queue_url(queue.Place.parse(request.POST.dict()))
 
 
 def assign_selected(request: HttpRequest) -> HttpResponse:
-    """Give the chosen tickets to oneself or to a colleague, one operation each; say what could not be done."""
+    """Assign the tickets that an agent chose in the queue to the agent or to a colleague, and go back to the list.
+
+    Each is an operation of its own; the agent is told which were refused and why.
+    """
     agent = require_agent(request)
     place = queue.Place.parse(request.POST.dict())
     back = redirect(queue_url(place))
@@ -100,7 +106,7 @@ def assign_selected(request: HttpRequest) -> HttpResponse:
 
 
 def _assign_ticket(ticket: Ticket, agent: User, assignee: User) -> str:
-    """Assign the ticket; return the ticket's number with what stood in the way, or an empty text."""
+    """Assign a ticket of the queue; return "", or the ticket's number with the reason why it was refused."""
     try:
         if assignee.pk == agent.pk:
             operations.take(ticket.pk, agent=agent)
@@ -112,7 +118,7 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee: User) -> str:
 
 
 def _report_outcomes(request: HttpRequest, assignee: User, outcomes: list[str]) -> None:
-    """Tell the agent how many tickets were assigned, and which were not and why."""
+    """Tell the agent how many tickets were assigned, and which were not; an outcome is "" or a ticket and why not."""
     refused = [outcome for outcome in outcomes if outcome]
     done = len(outcomes) - len(refused)
     if done:
@@ -123,13 +129,13 @@ def _report_outcomes(request: HttpRequest, assignee: User, outcomes: list[str]) 
 
 
 def _find_colleague(agent: User, key: str) -> User | None:
-    """Return the chosen person if he works at one of the agent's providers, or None."""
-    known = {str(pk) for pk, _name in queue.find_colleagues(agent.desk_provider_ids)}
-    return User.objects.filter(pk=int(key)).first() if key in known else None
+    """Return the person with the chosen key, if he works on tickets of the agent's providers; or None."""
+    colleague_keys = {str(pk) for pk, _name in queue.find_colleagues(agent.desk_provider_ids)}
+    return User.objects.filter(pk=int(key)).first() if key in colleague_keys else None
 
 
 def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
-    """Return what the selects offer: value, label, and whether it is chosen."""
+    """Return what the queue's lists offer: categories and agents to filter by, with what is chosen, and assignees."""
     colleagues = queue.find_colleagues(agent.desk_provider_ids)
     return {
         "categories": [(value, label, value == place.category) for value, label in Ticket.Category.choices],
@@ -140,7 +146,7 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
 
 
 def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
-    """Return the next view that is not empty: «Siguiente vista: Respondió el cliente (4)»."""
+    """Return label, with its count, and address of the first other queue view that is not empty, to go on there."""
     for view in queue.VIEWS.values():
         if (count := counts.get(view.slug)) and view.slug != place.view.slug:
             shown = sql.show_count(count, queue.COUNT_CAP)

@@ -46,7 +46,7 @@ class ChoiceForm(PortalForm):
 
 
 def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask which contact confirmed, and close the ticket; both people are recorded (M15)."""
+    """Ask the agent which contact confirmed the solution by phone, and close the ticket; both are recorded (M15)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     contacts = {str(person.pk): person for person in find_speakers(ticket)}
     choices = [(key, f"{person.get_full_name()} ({person.email})") for key, person in contacts.items()]
@@ -62,7 +62,7 @@ def confirm_by_phone(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask which provider takes the ticket, and hand it over; only a supervisor may (M3)."""
+    """Ask a supervisor which provider takes over the ticket, and hand it over; anybody else gets 404 (M3)."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
     if not policy.may_hand_over(agent, ticket):
         raise Http404
@@ -80,7 +80,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
-    """Queue again a mail of the ticket that could not be sent (M6)."""
+    """Queue again the mail with the key `mail` that could not be sent to the ticket's customer (M6)."""
 
     def retry(agent: User) -> str:
         operations.retry_mail(pk, agent=agent, mail_pk=mail)
@@ -90,9 +90,10 @@ def retry_mail(request: HttpRequest, pk: int, mail: int) -> HttpResponse:
 
 
 def release_close(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let a held close run again, or, if the customer's own mails held it, take the ticket to Abierto (M6, M15)."""
+    """Release the held close of a ticket: it runs again or, after many mails, the ticket goes to Abierto (M6, M15)."""
 
     def release(agent: User) -> str:
+        """Release the held close of the ticket, and return the sentence that tells the agent what follows."""
         ticket = operations.release_close(pk, agent=agent)
         if ticket.is_open:
             return f"{ticket.number} pasó a Abierto: nos toca responder."
@@ -102,7 +103,10 @@ def release_close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) -> HttpResponse:
-    """Do what a button of the ticket's page asks, tell the agent what `act` returns, and go back to the page."""
+    """Run the operation `act` of a button on the agent's page of a ticket, and go back to that page.
+
+    The agent is told the sentence that `act` returns, or why it was refused. What he was typing is kept.
+    """
     keep_texts(request, ticket_or_404(request, pk))
     try:
         messages.success(request, act(require_agent(request)))
@@ -112,7 +116,7 @@ def _act_on_ticket(request: HttpRequest, pk: int, act: Callable[[User], str]) ->
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, form: ChoiceForm, title: str, template: str) -> HttpResponse:
-    """Show the page with the choice."""
+    """Show the page of a step that cannot be taken back, with its form, for an agent to choose and confirm."""
     place = read_place(request)
     context = page_context(
         request, title, ticket=ticket, form=form, place=place, back_url=workspace_url(ticket.pk, place)

@@ -21,19 +21,20 @@ OTHERS = 5
 
 
 def workspace(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the ticket to who works at its provider's desk."""
+    """Show the ticket's page to an agent of its provider, with what he typed there before and did not send."""
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = read_place(request).at(ticket)
+    place = read_place(request).at_row_of(ticket)
     return _show_page(request, ticket, Composer.opened(ticket, agent, request.session), place)
 
 
 def write(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send a reply or keep a note; else show the same page with the text, its files and the reason.
+    """Send the reply or the note that an agent posted on the ticket's page; if refused, show the page with the reason.
 
-    Properties that were changed beside the text are saved with it; what stands in the other tab stays there.
+    Assignee, category and impact that he changed there are saved first. Whatever was not sent is kept. «Quitar» only
+    removes a file.
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = read_place(request).at(ticket)  # before the answer moves it
+    place = read_place(request).at_row_of(ticket)  # before the answer moves it
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -47,9 +48,12 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
-    """Save assignee, category and impact; the state is moved by answers and the customer alone."""
+    """Save the assignee, category and impact that an agent chose, and go back to the ticket's page.
+
+    What he was typing is kept. The ticket's status cannot be set here: answers and the customer move it.
+    """
     ticket = ticket_or_404(request, pk)
-    back = redirect(workspace_url(pk, read_place(request).at(ticket)))
+    back = redirect(workspace_url(pk, read_place(request).at_row_of(ticket)))
     keep_texts(request, ticket)
     if _save_properties(request, ticket, is_asked=True):
         messages.success(request, "Cambios guardados.")
@@ -57,17 +61,21 @@ def set_properties(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = False) -> bool:
-    """Save what was chosen in the lists beside the text, or say why not. Return True unless something was wrong."""
-    agent, present = require_agent(request), str(ticket.assignee_id or "")
+    """Save the assignee, category and impact that an agent chose on the ticket's page. Return False if refused.
+
+    The agent is told why. `is_asked` means that he pressed the button that saves these lists. Without it, unchanged
+    choices are left alone.
+    """
+    agent, old_assignee = require_agent(request), str(ticket.assignee_id or "")
     category = _read_choice(request, "category", ticket.category)
     impact = _read_choice(request, "impact", str(ticket.impact))
-    assignee = _read_choice(request, "assignee", present)
-    unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), present)
-    if unchanged and not is_asked:
+    assignee = _read_choice(request, "assignee", old_assignee)
+    is_unchanged = (category, impact, assignee) == (ticket.category, str(ticket.impact), old_assignee)
+    if is_unchanged and not is_asked:
         return True
-    known = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])}
-    valid = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
-    if not valid or assignee not in known | {"", present}:
+    colleague_keys = {str(key) for key, _name in queue.find_colleagues([ticket.provider_id])}
+    is_listed = category in Ticket.Category.values and impact in map(str, Ticket.Impact.values)
+    if not is_listed or assignee not in colleague_keys | {"", old_assignee}:
         messages.warning(request, "Elija de las listas quién lo atiende, la categoría y el impacto.")
         return False
     try:
@@ -79,14 +87,17 @@ def _save_properties(request: HttpRequest, ticket: Ticket, *, is_asked: bool = F
     return True
 
 
-def _read_choice(request: HttpRequest, name: str, present: str) -> str:
-    """Return what the agent chose; an untouched list keeps the present value, which a colleague may have changed."""
+def _read_choice(request: HttpRequest, name: str, current_value: str) -> str:
+    """Return what the agent chose in the list `name` of the ticket's page, or the current value if he did not touch it.
+
+    The field `…_was` says what the list showed; a colleague may have changed the value since.
+    """
     chosen = request.POST.get(name)
-    return present if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
+    return current_value if chosen is None or chosen == request.POST.get(f"{name}_was") else chosen
 
 
 def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
-    """Assign the ticket to the chosen person, by `take` when an agent takes an unassigned ticket."""
+    """Assign the ticket to the chosen person, or with None to nobody, if that is new; an agent takes a free ticket."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:
@@ -97,7 +108,7 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
-    """Show the ticket's page with this composer."""
+    """Show the agent's page of a ticket, with its form to answer; `place` is the queue's list where it was opened."""
     agent, instant = require_agent(request), clock.now()
     answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
     previous, following = answers["previous"], answers["following"]
@@ -120,15 +131,15 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
         may_hand_over=policy.may_hand_over(agent, ticket) and not ticket.is_closed,
         follows_url=_find_followed_url(ticket, agent),
         others=_find_other_tickets(ticket, agent),
-        **_build_property_choices(ticket, agent, composer.beside),
+        **_build_property_choices(ticket, agent, composer.unsaved_properties),
     )
     return TemplateResponse(request, "admin/tickets/ticket.html", context)
 
 
-def _build_property_choices(ticket: Ticket, agent: User, beside: dict[str, str]) -> dict[str, Any]:
-    """Return what the selects offer: people are those who work at the ticket's provider (M3).
+def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
+    """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
 
-    `beside` is what was chosen and not saved when a session ended.
+    The people are those who work at its provider, and its assignee (M3). `unsaved` is what was chosen, not saved.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}
@@ -138,9 +149,9 @@ def _build_property_choices(ticket: Ticket, agent: User, beside: dict[str, str])
     if ticket.assignee and ticket.assignee_id not in {pk for pk, _name in names}:
         names.append((ticket.assignee_id, ticket.assignee.get_full_name()))  # no longer at this desk
     return {
-        "assignees": _mark_chosen(names, beside.get("assignee", ticket.assignee_id)),
-        "categories": _mark_chosen(Ticket.Category.choices, beside.get("category", ticket.category)),
-        "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), beside.get("impact", ticket.impact)),
+        "assignees": _mark_chosen(names, unsaved.get("assignee", ticket.assignee_id)),
+        "categories": _mark_chosen(Ticket.Category.choices, unsaved.get("category", ticket.category)),
+        "impacts": _mark_chosen(list(reversed(Ticket.Impact.choices)), unsaved.get("impact", ticket.impact)),
     }
 
 
@@ -150,14 +161,14 @@ def _mark_chosen(choices: Sequence[tuple[Any, Any]], chosen: Any) -> list[tuple[
 
 
 def _find_followed_url(ticket: Ticket, agent: User) -> str:
-    """Return the address of the closed ticket that this one continues, if the agent may see that ticket."""
+    """Return the address of the closed ticket that this one continues, or "" if the agent may not see that ticket."""
     if ticket.follows is None or not policy.may_work(agent, ticket.follows):
         return ""
     return workspace_url(ticket.follows.pk, queue.Place(queue.NOWHERE))
 
 
 def _find_other_tickets(ticket: Ticket, agent: User) -> list[tuple[Ticket, str]]:
-    """Return the company's other tickets with their addresses, active ones first; each list uses an index."""
+    """Return the company's latest other tickets that the agent may see, with their addresses; closed ones come last."""
     visible = Ticket.objects.visible_to(agent).filter(customer_id=ticket.customer_id).exclude(pk=ticket.pk)
     shown = visible.only("subject", "status", "touched_at").order_by("-touched_at", "-pk")
     active = list(shown.exclude(status=Ticket.Status.CLOSED)[:OTHERS])

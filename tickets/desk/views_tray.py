@@ -67,10 +67,10 @@ class MailTicketForm(TicketForm):
 
 
 def tray_page(request: HttpRequest) -> HttpResponse:
-    """Show the mails that wait for an agent of our own, one view at a time."""
+    """Show the tray: the mails that wait for an agent of our own, one view at a time, with how many each view has."""
     agent = _require_tray_agent(request)
     spot = Spot.parse(request.GET.dict())
-    page = mail_tray.page(spot, agent)
+    page = mail_tray.read_page(spot, agent)
     counts = sql.ask_all(mail_tray.count_questions(agent))
     shown = {slug: sql.show_count(count, mail_tray.COUNT_CAP) for slug, count in counts.items()}
     views = [(view, _tray_url(Spot(view)), shown.get(view.slug, "")) for view in mail_tray.VIEWS.values()]
@@ -91,9 +91,10 @@ def mail_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def download_original(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give the mail to be saved, without our links: never shown by the browser on our origin (M16, M17).
+    """Send the agent a received mail as a file to save, which no browser shows on our origin (M16, M17).
 
-    The untouched bytes leave by `manage.py export_mail` alone.
+    Our links are cut out of it. The untouched bytes leave by `manage.py export_mail` alone. A mail that could not be
+    read gets 404.
     """
     inbound = _mail_or_404(require_agent(request), pk)
     content = readings.read_for_download(inbound)
@@ -104,7 +105,10 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the mail aside with a reason; it stays stored."""
+    """Discard a mail of the tray with the agent's reason, and go back to the tray; the mail stays stored.
+
+    If it is refused, the mail's page says why.
+    """
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     form = DiscardForm(request.POST)
@@ -119,7 +123,10 @@ def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Add the mail to a ticket: as the words of a contact whom the agent made sure of, or as a note (M16)."""
+    """Ask whose words a mail of the tray is, and add it to the ticket with the number that the agent wrote (M16).
+
+    It becomes a message of the contact whom he names, or an internal note if he does not know.
+    """
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     ticket = _find_ticket(request, agent)
@@ -147,7 +154,7 @@ def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
-    """Open a ticket of a contact whom the agent made sure of: first who, then what it is about (M5, M10)."""
+    """Open a ticket from a mail of the tray: the agent first says which contact sent it, then what it is about (M5)."""
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     chosen = request.POST.get("contacto", "") or request.GET.get("contacto", "")
@@ -173,7 +180,7 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _read_words(inbound: InboundMessage) -> dict[str, Any]:
-    """Return the text and the files that a mail adds to a ticket, the same as if it had been taken by itself."""
+    """Return the text and the files that a mail of the tray adds to a ticket, as if its sender had been proven."""
     reading = mail_tray.read_mail(inbound)
     if reading is None:
         return {"body": UNREADABLE, "files": ()}
@@ -182,7 +189,7 @@ def _read_words(inbound: InboundMessage) -> dict[str, Any]:
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
-    """Return the agent or supervisor of our own. Raises PermissionDenied for everybody else (M3)."""
+    """Return the agent or supervisor of our own desk, who alone sees the tray. Raises PermissionDenied (M3)."""
     agent = require_agent(request)
     if not policy.may_take_calls(agent):
         raise PermissionDenied
@@ -190,7 +197,7 @@ def _require_tray_agent(request: HttpRequest) -> User:
 
 
 def _mail_or_404(agent: User, pk: int) -> InboundMessage:
-    """Return a mail that this person may read, or answer 404 (M16)."""
+    """Return the received mail with this key if this agent may read it, else answer 404 (M16)."""
     inbound = mail_tray.visible_to(agent).filter(pk=pk).first()
     if inbound is None:
         raise Http404("No hay un correo con esa dirección para usted.")
@@ -198,20 +205,23 @@ def _mail_or_404(agent: User, pk: int) -> InboundMessage:
 
 
 def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
-    """Return the agent's ticket with the number that was written, or None."""
+    """Return the ticket with the number that the agent wrote, if he may see it; or None."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
     return Ticket.objects.visible_to(agent).find_by_number(written)
 
 
 def _show_search(request: HttpRequest, inbound: InboundMessage) -> HttpResponse:
-    """Show people to choose from; at first those whom the sender's address names."""
+    """Show the page where an agent finds the contact who sent a mail; at first it searches for the sender's address."""
     search = read_search(request, inbound.sender)
     context = _build_context(request, inbound, "Abrir un ticket", **search)
     return TemplateResponse(request, "admin/tickets/mail_search.html", context)
 
 
 def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm) -> HttpResponse:
-    """Show the mail's page with this form."""
+    """Show the page of a received mail as text: who, when, what we checked, what was decided, and the form to discard.
+
+    A mail that was not read has only what its envelope says.
+    """
     agent, reading = require_agent(request), mail_tray.read_mail(inbound)
     context = _build_context(
         request,
@@ -231,7 +241,7 @@ def _show_mail(request: HttpRequest, inbound: InboundMessage, form: DiscardForm)
 
 
 def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | None:
-    """Return the ticket that the mail is in or is about, if the agent sees it."""
+    """Return the ticket that a received mail was added to, opened, or is about, if the agent may see it; or None."""
     prefix = chain_of("")
     if not inbound.about.startswith(prefix):
         return None
@@ -240,7 +250,7 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 
 
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
-    """Return what every page of a mail shows."""
+    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds to it."""
     spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
     return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 

@@ -22,7 +22,7 @@ class Goal:
 
 
 def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
-    """Return what is due: our reply, the customer's term when we wait, or the end of a closed ticket."""
+    """Return what the queue shows as due for a ticket: our reply, the customer's answer, or when it was closed."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
     if ticket.close_held_at is not None:
@@ -36,7 +36,10 @@ def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
 
 
 def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
-    """Return the goal as a sentence for the head of the ticket's page; a failed reminder keeps it open (M15)."""
+    """Return what is due as one sentence for the head of the agent's page of the ticket.
+
+    A reminder that could not be sent comes first, because it keeps the ticket from closing (M15).
+    """
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
         return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
     due = describe_goal(ticket, instant)
@@ -53,7 +56,7 @@ def describe_wait(ticket: Ticket, instant: datetime) -> str:
 
 
 def describe_last_message(ticket: Ticket) -> str:
-    """Return the last message in a few words, or how a ticket with one message came in."""
+    """Return the ticket's last message in at most 48 characters, or how a ticket with one message came in."""
     if ticket.message_count <= 1:
         return {"portal": "Levantado por el portal", "mail": "Levantado por correo"}.get(
             ticket.channel, "Levantado por teléfono"
@@ -63,7 +66,7 @@ def describe_last_message(ticket: Ticket) -> str:
 
 
 def describe_span(span: timedelta) -> str:
-    """Return a duration as people say it: minutes within a day, hours within a week, then days."""
+    """Return a duration as people say it: to the minute within a day, to the hour within a week, then in days."""
     if span >= timedelta(days=7):
         return f"{span.days} d"
     if span >= timedelta(days=1):
@@ -72,7 +75,7 @@ def describe_span(span: timedelta) -> str:
 
 
 def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
-    """Return when our reply is due, and how close that is."""
+    """Return when our reply is due, or since when it is late; `detail` says which reply. Late and soon are marked."""
     left = due - instant
     if left < timedelta(0):
         return Goal(f"Vencida hace {describe_span(-left)}", detail, "fy-late")
@@ -82,7 +85,7 @@ def _describe_our_term(due: datetime, instant: datetime, detail: str) -> Goal:
 
 
 def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
-    """Return when a waiting ticket closes."""
+    """Return when a ticket En espera closes if the customer does not answer; marked when that time has passed."""
     detail = "si el cliente no responde"
     if closes_at < instant:
         return Goal("Por cerrarse", detail, "fy-soon")

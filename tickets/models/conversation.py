@@ -62,7 +62,7 @@ class TicketFileQuerySet(models.QuerySet["TicketFile"]):
     """Select files."""
 
     def visible_to(self, user: Any) -> "TicketFileQuerySet":
-        """Select the files of visible tickets; files of notes are for staff only (M16)."""
+        """Select the files of the tickets that this person may see; only staff see files of internal notes (M16)."""
         files = self.filter(ticket__in=Ticket.objects.visible_to(user))
         return files if user.is_authenticated and user.is_staff else files.filter(note__isnull=True)
 

@@ -32,24 +32,27 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         membership = user.membership
         if membership is None:
             return self.none()
-        mine = self.filter(customer_id=membership.customer_id)
-        return mine.filter(requester_id=user.pk) if membership.own_tickets_only else mine
+        company_tickets = self.filter(customer_id=membership.customer_id)
+        return company_tickets.filter(requester_id=user.pk) if membership.own_tickets_only else company_tickets
 
     def find_by_number(self, text: str) -> "Ticket | None":
-        """Return the ticket with the tracking number that a person wrote, or None."""
+        """Return the selected ticket with the tracking number that a person typed; None if mistyped or not there."""
         try:
             return self.filter(number=numbers.parse_number(NUMBER_PREFIX, text)).first()
         except numbers.InvalidNumber:
             return None
 
     def due_to_warn(self, instant: Any) -> "TicketQuerySet":
-        """Select waiting tickets without a reminder that close by `instant` and are not held (M15)."""
+        """Select tickets En espera that close by `instant`, have no reminder yet, and are not held (M15)."""
         return self.filter(
             status=Ticket.Status.WAITING, reminder__isnull=True, close_held_at=None, closes_at__lte=instant
         )
 
     def due_to_close(self, instant: Any) -> "TicketQuerySet":
-        """Select waiting tickets whose `closes_at` is before `instant` and whose reminder is not on its way (M15)."""
+        """Select tickets En espera whose time passed before `instant`, for the sweep that closes or reminds (M15).
+
+        Those whose close is held, or whose reminder waits in the outbox or failed, are left out.
+        """
         due = self.filter(status=Ticket.Status.WAITING, close_held_at__isnull=True, closes_at__lt=instant)
         return due.filter(Q(reminder__isnull=True) | Q(reminder__status=OutboxMessage.Status.SENT))
 
@@ -261,23 +264,23 @@ class Ticket(Chained):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Return the label and the value of each of FACTS that was typed."""
+        """Return the label and the value of each optional short text, such as the fiscal folio, that was typed."""
         typed = [(field, getattr(self, field.name)) for field in self._meta.fields if field.name in self.FACTS]
         return [(capfirst(str(field.verbose_name)), value) for field, value in typed if value]
 
     @property
     def is_open(self) -> bool:
-        """Return whether it is Abierto: Factureya's turn (M13)."""
+        """Return whether the ticket is Abierto: Factureya's turn (M13)."""
         return self.status == self.Status.OPEN
 
     @property
     def is_waiting(self) -> bool:
-        """Return whether it is En espera: the customer's turn (M14)."""
+        """Return whether the ticket is En espera: the customer's turn (M14)."""
         return self.status == self.Status.WAITING
 
     @property
     def is_closed(self) -> bool:
-        """Return whether it is Cerrado, which is final (M12)."""
+        """Return whether the ticket is Cerrado, which is final (M12)."""
         return self.status == self.Status.CLOSED
 
     @property
@@ -292,9 +295,9 @@ def chain_of(number: str) -> str:
 
 
 def searchable(text: str) -> str:
-    """Return the text as it is compared: lower case, without accents, single spaces; as much as its column holds.
+    """Return the text as a search compares it: lower case, without accents, with single spaces.
 
-    One character may become eighteen (U+FDFA).
+    It is cut to what the column `search_words` holds, because one character may become eighteen (U+FDFA).
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
     return " ".join(plain.split())[:MAX_SEARCH_WORDS]

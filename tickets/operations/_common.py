@@ -67,60 +67,60 @@ class NewMessage:
 
     @property
     def trace(self) -> dict[str, Any]:
-        """Return what the event records of the mail: its key and its registered sender; empty without a mail."""
+        """Return what the message's event records of the mail it came in: its key and its sender; {} without a mail."""
         if self.inbound is None:
             return {}
         return {"inbound": self.inbound.pk, "sender": self.inbound.sender}
 
     def require_text(self, message: str) -> None:
-        """Raise Incomplete with `message` when nothing was written."""
+        """Raise Incomplete with the error `message` when the person wrote no text."""
         if not self.body.strip():
             raise Incomplete(message)
 
     def is_repeated(self, ticket: Ticket) -> bool:
-        """Return whether this form was received before, for this ticket, from this person, with this text.
+        """Return whether the same form was received before, so that a double click writes the message once.
 
-        Raises FormUsed when the form's key was used for anything else, so that no second text is lost.
+        Raises FormUsed when the form's one-time key came with another ticket, person or text, so that no text is lost.
         """
-        first = self._find_first_use()
-        if first is not None and first != self._identity(ticket):
+        first_use = self._find_first_use()
+        if first_use is not None and first_use != self._identify_post(ticket):
             raise FormUsed
-        return first is not None or self._was_confirmed(ticket)
+        return first_use is not None or self._was_confirmed(ticket)
 
     def was_received(self, ticket: Ticket) -> bool:
-        """Return whether this form was received before; a key that was used for anything else counts as no."""
-        return self._find_first_use() == self._identity(ticket) or self._was_confirmed(ticket)
+        """Return whether the same form was received before; False when its key came with anything else."""
+        return self._find_first_use() == self._identify_post(ticket) or self._was_confirmed(ticket)
 
     def is_used(self) -> bool:
         """Return whether a message or a note carries the form's key."""
         return self._find_first_use() is not None
 
-    def _identity(self, ticket: Ticket) -> tuple[int, int, str]:
+    def _identify_post(self, ticket: Ticket) -> tuple[int, int, str]:
         """Return the ticket, the author and the text, by which two posts of a form are compared."""
         return ticket.pk, self.author.pk, self.body
 
     def _find_first_use(self) -> tuple[int, int, str] | None:
-        """Return the ticket, the author and the text of the first form with this key, or None."""
+        """Return the ticket, the author and the text of the message that has the form's one-time key, or None."""
         if self.form_key is None:
             return None
         written = self.model._default_manager.filter(form_key=self.form_key)
         return written.values_list("ticket_id", "author_id", "body").first()
 
     def _was_confirmed(self, ticket: Ticket) -> bool:
-        """Return whether an event carries the key; a confirmation without a text leaves no message."""
+        """Return whether this form confirmed the ticket before without a text, which leaves an event but no message."""
         if self.form_key is None or self.body:
             return False
         return ticket.events().filter(actor=self.author, data__form_key=self.form_key).exists()
 
 
 def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Append a public message and its files, and set the ticket's columns without saving them."""
+    """Insert a public message and its files, and set the ticket's columns, which the caller saves."""
     touch_ticket(ticket, new_message)
     return add_message(ticket, new_message)
 
 
 def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
-    """Set the columns of the ticket that a new message changes: order, excerpt, whose turn."""
+    """Set on the ticket, without saving it, what a new message changes: its number, excerpt, and who waits for whom."""
     ticket.message_count += 1
     ticket.touched_at = now()
     ticket.last_excerpt = " ".join(new_message.body.split())[:100]
@@ -130,7 +130,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert the public message that `touch_ticket` made room for. Raises IntegrityError for a used form key."""
+    """Insert a public message with its files, as the last of its ticket. Raises IntegrityError for a used form key."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -164,7 +164,7 @@ def add_internal_note(ticket: Ticket, new_message: NewMessage) -> Note:
 def _attach_files(
     ticket: Ticket, new_message: NewMessage, *, message: Message | None = None, note: Note | None = None
 ) -> None:
-    """Give the uploaded files to a message or a note. Raises FilesGone when a file was given before."""
+    """Attach the uploaded files to a message or a note. Raises FilesGone when one was deleted or attached before."""
     pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
     if not pks:
         return
@@ -180,7 +180,7 @@ def _attach_files(
 
 @contextmanager
 def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
-    """Yield the ticket, locked and read again, in one of `statuses`.
+    """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
     A `new_message` that was received before is let through in any status, so that the second click on «confirmar» is
     not told that the ticket is closed. Raises TicketClosed, WrongStatus, FormUsed.
@@ -199,12 +199,12 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
 
 
 def save_ticket(ticket: Ticket) -> None:
-    """Write every column that an operation may move."""
+    """Save every column of the ticket that moves during its life, and none of what it is about."""
     ticket.save(update_fields=_MOVED)
 
 
 def require_closes_at(ticket: Ticket) -> datetime:
-    """Return when a waiting ticket closes without an answer."""
+    """Return when a ticket En espera closes without an answer, which a constraint of the database says it has."""
     assert ticket.closes_at is not None  # waiting_has_reason_and_instant
     return ticket.closes_at
 
@@ -215,7 +215,7 @@ def format_instant(instant: datetime | None) -> str | None:
 
 
 def _explain_status(ticket: Ticket) -> WrongStatus:
-    """Return why a ticket in this status is refused."""
+    """Return the error for an operation that the ticket's status does not allow: TicketClosed, or WrongStatus."""
     if ticket.status == CLOSED:
         return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
     return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
@@ -235,7 +235,10 @@ def reminder_lookahead() -> timedelta:
 
 
 def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
-    """Give the customer the turn: count `closes_at` from this message, and make a new reminder due (M15)."""
+    """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
+
+    `closes_at` is counted from `since`, the time of our message. The old reminder is dropped and a new one comes due.
+    """
     forget_reminder(ticket)
     release_held_close(ticket)
     ticket.status = WAITING
@@ -246,7 +249,7 @@ def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solutio
 
 
 def stop_waiting(ticket: Ticket) -> None:
-    """Give us the turn: end the wait, and do not send a reminder that is still queued."""
+    """Set the ticket Abierto, without saving it: the wait ends and a reminder that is still queued is not sent."""
     forget_reminder(ticket)
     release_held_close(ticket)
     ticket.status = OPEN
@@ -254,9 +257,9 @@ def stop_waiting(ticket: Ticket) -> None:
 
 
 def hold_close(ticket: Ticket, reason: str) -> None:
-    """Hold the close until an agent decides; the wait goes on.
+    """Keep a ticket En espera from closing by silence until an agent decides, without saving it.
 
-    The reason that the customer wrote is the graver one and is not replaced.
+    A second reason does not replace that of many mails (FLIPS), because they may hold the customer's answer.
     """
     ticket.close_held_at = ticket.close_held_at or now()
     if ticket.close_held_reason != Ticket.HoldReason.FLIPS:
@@ -264,19 +267,19 @@ def hold_close(ticket: Ticket, reason: str) -> None:
 
 
 def release_held_close(ticket: Ticket) -> None:
-    """Stop holding the close."""
+    """Let a held close by silence run again, without saving the ticket."""
     ticket.close_held_at = ticket.close_held_reason = None
 
 
 def forget_reminder(ticket: Ticket) -> None:
-    """Detach the reminder from the ticket; one that is still queued is not sent."""
+    """Take the reminder off the ticket, without saving it; one that is still queued is not sent."""
     if ticket.reminder_id is not None:
         outbox.drop_mail(ticket.reminder_id)
         ticket.reminder = None
 
 
 def queue_reminder(ticket: Ticket) -> None:
-    """Queue the reminder; a ticket that is late gets 24 h ⚙ from now (M15)."""
+    """Queue the reminder that the ticket closes without an answer; the customer gets at least 24 h ⚙ from now (M15)."""
     earliest = now() + reminder_before()
     if require_closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
@@ -286,7 +289,10 @@ def queue_reminder(ticket: Ticket) -> None:
 
 
 def set_reply_due(ticket: Ticket, since: datetime) -> None:
-    """Set when our reply is due, in hours of attention from the oldest unanswered message."""
+    """Set when our reply is due, without saving the ticket: `since` plus our goal, in hours of attention.
+
+    A reply that is due already keeps its time, because the customer waits since his oldest unanswered message.
+    """
     if ticket.reply_due_at is None:
         hours = settings.FIRST_REPLY_BUSINESS_HOURS
         ticket.reply_due_at = calendar.load_attention_hours().add_hours(since, hours)

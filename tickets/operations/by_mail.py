@@ -59,7 +59,7 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
 
 
 def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ticket:
-    """Record that a mail of the ticket was not delivered, and hold the close by silence (M6, M15)."""
+    """Record that a mail to the ticket's customer was not delivered, and hold the close of a ticket En espera (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         if ticket.status == WAITING:
             hold_close(ticket, HoldReason.BOUNCE)
@@ -77,14 +77,14 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
-    """Record that a machine answered a mail of the ticket; neither status nor clock moves (M6)."""
+    """Record that a machine answered a mail of the ticket, recognised by `mark`; no status or clock moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
 
 
 def release_close(pk: int, *, agent: User) -> Ticket:
-    """Let a held close run again, once an agent has seen why it is held (M15).
+    """Let the held close by silence of a ticket run again, once an agent has seen why it is held (M15).
 
     After a bounce the customer has at least 24 h ⚙ from now. If the customer's own messages held the close, the
     ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed.
@@ -129,7 +129,7 @@ def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
 
 
 def _drop_close_mail(ticket: Ticket) -> None:
-    """Drop the mail «Se cerró sin respuesta» if it is still queued."""
+    """Drop the mail that tells the customer of the close, if it is still queued, because that close was voided."""
     mails = OutboxMessage.objects.filter(about=ticket.chain, kind=notifications.CLOSED)
     for mail in mails.only("pk"):
         outbox.drop_mail(mail.pk)

@@ -70,7 +70,7 @@ def confirm_resolved(
 
 
 def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
-    """Close the ticket because a contact confirmed by phone; record the agent and the contact (M15)."""
+    """Close the ticket because the company's contact confirmed to the agent by phone; record both people (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         policy.require(
@@ -89,10 +89,10 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
 
 
 def warn_before_close(pk: int) -> Ticket:
-    """Queue the one reminder, 24 h ⚙ before `closes_at` (a sweep may be 10 min early), or at once if late (M15).
+    """Queue the one reminder that a ticket closes without an answer, 24 h ⚙ before it does (M15).
 
-    A late reminder moves `closes_at` to 24 h from now. Raises WrongStatus when the ticket is not waiting, has its
-    reminder, or the time has not come.
+    A sweep may queue it 10 min early. One that is late moves `closes_at` to 24 h from now. Raises WrongStatus when the
+    ticket is not En espera, has its reminder, its close is held, or the time has not come.
     """
     with locked(pk, WAITING) as ticket:
         if ticket.reminder_id is not None:
@@ -105,10 +105,10 @@ def warn_before_close(pk: int) -> Ticket:
 
 
 def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
-    """Record that the reminder was sent at `sent_at`, and give the customer at least 24 h ⚙ from then (M15).
+    """Record that a ticket's reminder was sent, and give the customer at least 24 h ⚙ from then to answer (M15).
 
-    The outbox calls it in the transaction that marks the mail sent. A reminder that the ticket no longer waits for
-    changes nothing.
+    The outbox calls this in the transaction that marks the mail `message` as sent. It changes nothing when the wait
+    that the reminder belongs to has ended.
     """
     with transaction.atomic():
         ticket = Ticket.objects.select_for_update().filter(reminder_id=message.pk, status=WAITING).first()
@@ -147,15 +147,16 @@ def close_unanswered(pk: int) -> bool:
 
 
 def _require_unheld(ticket: Ticket) -> None:
-    """Raise WrongStatus when the close is held."""
+    """Raise WrongStatus when the ticket's close by silence is held until an agent decides."""
     if ticket.close_held_at is not None:
         raise WrongStatus(f"{ticket}: el cierre está detenido hasta que un agente lo revise.")
 
 
 def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
-    """Close the ticket for one of the two reasons of M15, record the event and tell the customer.
+    """Close the ticket because it was confirmed, or nobody answered; record the event `verb` and tell the customer.
 
-    The columns of the wait stay as they were, as evidence.
+    What the ticket waited for stays in its columns, as evidence. A confirmation drops a reminder that is still queued.
+    `data` goes into the event (M15).
     """
     before = ticket.status
     ticket.status, ticket.closed_reason, ticket.closed_at = CLOSED, reason, instant

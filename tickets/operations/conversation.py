@@ -48,10 +48,10 @@ def answer(
 ) -> Ticket:
     """Write a public answer to the customer (M13, M14, M15).
 
-    With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew; with None an
-    Abierto ticket stays Abierto, which an En espera ticket cannot. `proposes_solution` asks for confirmation and
-    needs the reason *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket
-    becomes the agent's. Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, NotAllowed.
+    With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew. With None an Abierto
+    ticket stays Abierto; one En espera needs a reason. `proposes_solution` asks for confirmation and needs the reason
+    *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket becomes the agent's.
+    Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, NotAllowed.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -78,9 +78,9 @@ def add_information(
 ) -> Ticket:
     """Add the customer's message; the ticket goes to Abierto, or stays there, and its clock stops (M11, M13).
 
-    `inbound` is the mail it came in; `agent` is who added a mail of the tray. After MAIL_FLIPS_PER_HOUR ⚙ turns by
-    mail in an hour the message is stored, the ticket stays En espera, and its close is held for an agent (M6). Raises
-    TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, NotAllowed.
+    `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
+    MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and its close is
+    held for an agent (M6). Raises TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, NotAllowed.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -110,9 +110,13 @@ def add_note(
 
 
 def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | None) -> None:
-    """Write the customer's message, move the ticket, record the event and tell the agent."""
+    """Write the customer's message, move the ticket to Abierto, record the event and tell the agent who has it.
+
+    A mail that comes after too many others leaves the ticket En espera, with its close held. `agent` is who added a
+    mail of the tray.
+    """
     before = ticket.status
-    is_held = new_message.inbound is not None and before == WAITING and _turned_too_often(ticket)
+    is_held = new_message.inbound is not None and before == WAITING and _has_reopened_too_often(ticket)
     message: Message = write_message(ticket, new_message)
     if is_held:
         hold_close(ticket, HoldReason.FLIPS)
@@ -133,14 +137,14 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
     notifications.notify_assignee(ticket, event, message)
 
 
-def _turned_too_often(ticket: Ticket) -> bool:
-    """Return whether mails ended the wait as often as they may in an hour (M6).
+def _has_reopened_too_often(ticket: Ticket) -> bool:
+    """Return whether mails took the ticket back to Abierto as often as they may in an hour, as in a loop (M6).
 
-    It is asked under the ticket's lock, so that two mails at once are counted one after the other.
+    The caller holds the ticket's lock, so that two mails at once are counted one after the other.
     """
     most: int = settings.MAIL_FLIPS_PER_HOUR
     if ticket.message_count <= most:
-        return False  # each turn was a message, and so was the opening: there were not so many
+        return False  # each return to Abierto was a message, and so was the opening: there were not so many
     flips = ticket.events().filter(
         verb="ticket.information_added",
         at__gt=now() - timedelta(hours=1),
@@ -151,7 +155,10 @@ def _turned_too_often(ticket: Ticket) -> bool:
 
 
 def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Raise WrongStatus or Incomplete when this wait reason cannot follow the ticket's status."""
+    """Raise WrongStatus or Incomplete when an answer to the customer cannot have this wait reason.
+
+    A ticket En espera stays so, and needs a reason. A proposed solution waits for *autorización*.
+    """
     if wait_reason is None and ticket.status == WAITING:
         raise WrongStatus("Un ticket En espera sigue En espera: indique qué se espera del cliente.")
     if wait_reason is not None and wait_reason not in WaitReason.values:
@@ -161,7 +168,7 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
 
 
 def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Write our answer, move the ticket, record the event and send the mail."""
+    """Write our answer, start the wait if there is a reason for one, record the event and mail the customer."""
     before = ticket.status
     message = write_message(ticket, new_message)
     if ticket.assignee_id is None:

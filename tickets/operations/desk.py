@@ -20,7 +20,7 @@ def take(pk: int, *, agent: User) -> Ticket:
 
 
 def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
-    """Assign the ticket to an agent of its provider, or to nobody; no clock moves (M15)."""
+    """Assign the ticket to an agent of its provider, or with None to nobody; no clock moves (M15)."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if assignee is not None and not policy.may_work(assignee, ticket):
@@ -31,7 +31,7 @@ def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
 
 
 def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
-    """Correct category and impact; neither status nor clock moves (M15)."""
+    """Correct category and impact of the ticket; neither status nor clock moves (M15). Raises NotAllowed."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if (ticket.category, ticket.impact) != (category, impact):
@@ -70,7 +70,7 @@ def move_to_customer(source: Customer, target: Customer, *, actor: User) -> int:
 
 
 def _assign(ticket: Ticket, assignee: User | None, verb: str, actor: User) -> None:
-    """Set the assignee and record the event `verb`."""
+    """Set or, with None, take away the ticket's assignee, and record the event `verb`."""
     before = ticket.assignee_id
     ticket.assignee = assignee
     ticket.save(update_fields=["assignee"])

@@ -95,21 +95,24 @@ def follow_up(
 
 
 def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
-    """Open the ticket under a free number, or return the ticket that the same form opened before."""
+    """Open a ticket under a free tracking number, or return the ticket that the same form opened before.
+
+    `fields` are the columns of the new ticket. Raises Incomplete without a text or a file, or for a long subject.
+    """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
     # One line: it becomes a mail's subject.
     fields["subject"] = " ".join(fields["subject"].split())
-    most = Ticket._meta.get_field("subject").max_length or 0
-    if len(fields["subject"]) > most:
-        raise Incomplete(f"El problema va en una frase de hasta {most} caracteres.")
+    max_length = Ticket._meta.get_field("subject").max_length or 0
+    if len(fields["subject"]) > max_length:
+        raise Incomplete(f"El problema va en una frase de hasta {max_length} caracteres.")
     for attempt in range(MAX_NUMBER_TRIES):
         number = numbers.make_number(NUMBER_PREFIX)
         try:
             return _open_under_number(number, new_message, customer, agent, **fields)
         except IntegrityError:
-            if first := _find_opened_before(new_message, fields.get("follows")):
-                return first
+            if opened_before := _find_opened_before(new_message, fields.get("follows")):
+                return opened_before
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
                 raise
     raise AssertionError("unreachable")  # pragma: no cover
@@ -124,7 +127,7 @@ def _open_under_number(
     Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
     """
     follows: Ticket | None = fields.get("follows")
-    provider = _lock_place_of_author(new_message.author, customer)
+    provider = _lock_author_and_find_provider(new_message.author, customer)
     ticket = _insert_ticket(new_message, customer, number=number, provider_id=provider, **fields)
     message = add_message(ticket, new_message)
     event = audit.record_first(
@@ -141,23 +144,23 @@ def _open_under_number(
     return ticket
 
 
-def _lock_place_of_author(author: User, customer: Customer) -> int:
-    """Return the key of our own provider, who gets every new ticket (M3).
+def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
+    """Lock the author's membership in the company, and return the key of our own provider, who gets new tickets (M3).
 
-    The contact is read again and locked until the commit, so that who joins the company to another one waits and then
-    moves this ticket too. Raises NotAllowed when that was done, or the account closed, since the page was shown.
+    With the lock, whoever joins the company to another one waits until this ticket is there, and moves it too. Raises
+    NotAllowed when the author is no active contact of the company any more. Both are read by one query.
     """
-    own = Provider.objects.filter(is_own=True).values("pk")
-    held = Contact.objects.select_for_update(of=("self",), no_key=True)
-    place = held.filter(user=author, customer=customer, user__is_active=True)
-    provider = place.values_list(Subquery(own), flat=True).first()
+    own_provider = Provider.objects.filter(is_own=True).values("pk")
+    contacts = Contact.objects.select_for_update(of=("self",), no_key=True)
+    membership = contacts.filter(user=author, customer=customer, user__is_active=True)
+    provider = membership.values_list(Subquery(own_provider), flat=True).first()
     if provider is None:
         raise NotAllowed("Su cuenta cambió mientras escribía; revise y envíelo de nuevo.")
     return int(provider)
 
 
 def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
-    """Insert an open ticket."""
+    """Insert the row of a new ticket that is Abierto, with the time by which we should answer; no message yet."""
     instant = now()
     ticket = Ticket(
         customer=customer,
@@ -176,7 +179,7 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
 
 
 def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Ticket | None:
-    """Return the ticket that the first post of this form opened; None when its key is not used.
+    """Return the ticket that the first post of this form opened; None when the form's one-time key is not used.
 
     Raises FormUsed when the key belongs to somebody else, to another text, or to another kind of message.
     """

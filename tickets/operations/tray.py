@@ -29,7 +29,7 @@ def link_mail(
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    As a message, a mail that was received before a close by silence voids the close (M15). Raises TicketClosed (open
+    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises TicketClosed (open
     a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
@@ -81,7 +81,7 @@ def open_from_mail(
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
-    """Put a mail of the tray aside with the reason; the mail stays stored (M6). Raises Incomplete, WrongStatus."""
+    """Record why an agent discards a mail of the tray, which stays stored (M6). Raises Incomplete, WrongStatus."""
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")
@@ -91,9 +91,9 @@ def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage
 
 @contextmanager
 def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
-    """Yield the mail, locked before any ticket, if it still waits for an agent of ours.
+    """Open a transaction and yield a mail of the tray, locked before any ticket, for the agent to decide about it.
 
-    Raises WrongStatus, NotAllowed.
+    Raises WrongStatus when somebody else has decided already, NotAllowed unless the agent works at our own desk.
     """
     policy.require(policy.may_take_calls(agent), "Solo un agente de Factureya revisa la bandeja.")
     with transaction.atomic():
@@ -104,7 +104,7 @@ def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
 
 
 def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
-    """Write what was decided about the mail, and record the event."""
+    """Store what the agent decided about a mail of the tray, and record it; without a `ticket` it was discarded."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])

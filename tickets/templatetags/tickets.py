@@ -48,7 +48,7 @@ def body(blocks: Iterable[Block]) -> SafeString:
 
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
-    """Render the rows of a list; `my_tickets` annotates `assignee_name` and `requester_name`."""
+    """Render the rows of the customer's list of tickets; `my_tickets` annotates `assignee_name`, `requester_name`."""
     base, due = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
@@ -72,33 +72,33 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
 @register.simple_tag
 def history(entries: Iterable[Entry]) -> SafeString:
     """Render the lines of a ticket's history."""
-    return format_html_join("\n", "{}", ((_render_line(entry),) for entry in entries))
+    return format_html_join("\n", "{}", ((_render_entry(entry),) for entry in entries))
 
 
-def _render_line(entry: Entry) -> SafeString:
-    """Render an event or a message."""
+def _render_entry(entry: Entry) -> SafeString:
+    """Render as HTML one entry of the ticket's history that a customer reads: an event, or a public message."""
     if entry.message is None:
         return format_html(_EVENT, icon(entry.icon), entry.text, iso(entry.at), entry.when)
-    dot, css, side = _OURS if entry.is_ours else _THEIRS
+    dot_class, message_class, author_suffix = _OURS if entry.is_ours else _THEIRS
     return format_html(
         _MESSAGE,
         entry.message.seq,
-        dot,
+        dot_class,
         initials(entry.message.author_name),
-        css,
+        message_class,
         entry.author,
         entry.when,
         entry.author,
-        side,
+        author_suffix,
         iso(entry.at),
         entry.when,
         body(entry.blocks),
-        _render_below(entry),
+        _render_below_text(entry),
     )
 
 
-def _render_below(entry: Entry) -> SafeString:
-    """Render what stands below a message's text: that a quote was cut out of it, and its files."""
+def _render_below_text(entry: Entry) -> SafeString:
+    """Render what stands below a message's text in the history: that a quote was cut out of it, and its files."""
     cut = '<p class="fy-small fy-muted fy-mb-0">Se recortó lo citado.</p>' if entry.was_cut else ""
     files = {"files": entry.files}
     shown = render_to_string("tickets/partials/message_files.html", files) if entry.files else ""
@@ -106,7 +106,7 @@ def _render_below(entry: Entry) -> SafeString:
 
 
 def _render_block(block: Block) -> SafeString:
-    """Render a heading, a list of steps or a paragraph."""
+    """Render one block of a message's text as HTML: a list of steps, a heading or a paragraph."""
     if block.kind == "steps":
         return format_html("<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((item,) for item in block.items)))
     if block.kind == "heading":
@@ -115,14 +115,14 @@ def _render_block(block: Block) -> SafeString:
 
 
 def _describe_row(ticket: Any, reader: User) -> str:
-    """Return what happened last, the colleague's name if the ticket is his, and when it moved."""
+    """Return the second line of a row of the customer's list: what happened last, a colleague's name, and when."""
     whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
     parts = (wording.describe_last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
     return " · ".join(part for part in parts if part)
 
 
 def _describe_due(ticket: Any) -> str:
-    """Return what the row says under the state: until when, who has it, or when it closed."""
+    """Return what a row of the customer's list says below the state: when it closes or closed, or who has it."""
     if ticket.close_held_at:
         return "El plazo está detenido"
     if ticket.is_waiting:
