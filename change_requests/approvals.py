@@ -32,29 +32,30 @@ class NeededApproval:
 
 
 def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
-    """Return the approvals that the current revision needs, the owners' first, in at most four queries.
+    """Return the approvals, given or open, that the request's current revision needs, in at most four queries.
 
-    Who asked, wrote, implements, checks or decided already is no decider. An owner does not decide as security.
+    The owners' come first, then that of security. Nobody may give one who asked, wrote, implements, checks the waiver
+    or decided already; an owner of a touched asset does not decide as security.
     """
-    decisions, decided = _find_decisions(request)
+    decisions, past_deciders = _find_decisions(request)
     authors = request.revisions.values("author_id")
     holders = find_holders(Office.SECURITY_OFFICER, Office.INFORMATION_OWNER, without=authors)
     checker = request.waiver.checker_id if request.waiver is not None else None
-    barred = decided | {request.requester_id, request.implementer_id, checker}
+    barred = past_deciders | {request.requester_id, request.implementer_id, checker}
     assets = _find_assets_of(request)
     owners = {pk for asset in assets for pk in find_asset_deciders(asset)}
     officers = holders[Office.SECURITY_OFFICER] - barred - owners
-    of_security = decisions.get((Decision.Office.SECURITY, None))
+    security_decision = decisions.get((Decision.Office.SECURITY, None))
     return [
         *_group_by_owner(assets, holders[Office.INFORMATION_OWNER] - barred, decisions),
-        NeededApproval(Decision.Office.SECURITY, (), officers, of_security),
+        NeededApproval(Decision.Office.SECURITY, (), officers, security_decision),
     ]
 
 
 def find_asset_deciders(asset: InformationAsset) -> set[int]:
-    """Return the keys of who may decide about the asset now: its owner, and the alternate between his dates."""
-    since, until = asset.alternate_from, asset.alternate_until
-    is_delegated = since is not None and until is not None and since <= clock.now() < until
+    """Return the keys of the people who may decide about the asset now: its owner, and the alternate on his dates."""
+    start, end = asset.alternate_from, asset.alternate_until
+    is_delegated = start is not None and end is not None and start <= clock.now() < end
     return {pk for pk in (asset.owner_id, asset.alternate_id if is_delegated else None) if pk is not None}
 
 
@@ -64,12 +65,15 @@ def select_open(approvals: list[NeededApproval]) -> list[NeededApproval]:
 
 
 def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
-    """Return the keys of the active people in each office now, except those (keys or a query) in `without`."""
-    found: dict[str, set[int]] = {office: set() for office in offices}
+    """Return, for each office, the keys of the active people who hold it now.
+
+    The people in `without`, given as keys or as a query of keys, are left out.
+    """
+    holders: dict[str, set[int]] = {office: set() for office in offices}
     assignments = RoleAssignment.objects.in_force().filter(office__in=offices, user__is_active=True)
     for office, pk in assignments.exclude(user__in=without).values_list("office", "user_id"):
-        found[office].add(pk)
-    return {office: frozenset(pks) for office, pks in found.items()}
+        holders[office].add(pk)
+    return {office: frozenset(pks) for office, pks in holders.items()}
 
 
 def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
@@ -85,8 +89,8 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
     assets = _load_assets(codes)
     deciders = [find_asset_deciders(asset) for asset in assets]
     owners = [pks & (holders[Office.INFORMATION_OWNER] - authors) for pks in deciders]
-    for asset, able in zip(assets, owners, strict=True):
-        if not able:
+    for asset, able_owners in zip(assets, owners, strict=True):
+        if not able_owners:
             return f"{Office.INFORMATION_OWNER.label} ({asset.name})"
     officers = (holders[Office.SECURITY_OFFICER] - authors).difference(*deciders)
     if not officers:
@@ -96,7 +100,7 @@ def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = froze
 
 
 def _has_different_people(owners: Iterable[set[int]], officers: frozenset[int], implementers: frozenset[int]) -> bool:
-    """Return True if one implementer can be chosen so that each asset keeps an owner, and security keeps an officer."""
+    """Return True if somebody can implement while others decide: an owner for each asset, and a security officer."""
     return any(
         officers - {implementer} and all(deciders - {implementer} for deciders in owners)
         for implementer in implementers
@@ -109,27 +113,27 @@ def _load_assets(codes: Iterable[str]) -> list[InformationAsset]:
 
 
 def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
-    """Return the assets with an owner that the current revision changes; an access request has none."""
+    """Return the assets that the request's current revision changes and whose owners decide; none for an access."""
     if request.form == Form.ACCESS:
         return []
     return _load_assets(item["asset"] for item in request.read_payload()["items"])
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the decisions on the current revision that hold, by office and asset, and the keys of all who decided."""
-    rows = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
-    decisions, decided = {}, set()
-    for row in rows.select_related("decision__decider", "decision__assignment"):
-        decided.add(row.decision.decider_id)
-        if row.voided_at is None:
-            decisions[row.office, row.asset_id] = row.decision
-    return decisions, decided
+    """Return the valid decisions on the current revision, by office and asset, and the keys of all who decided."""
+    slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
+    decisions, deciders = {}, set()
+    for slot in slots.select_related("decision__decider", "decision__assignment"):
+        deciders.add(slot.decision.decider_id)
+        if slot.voided_at is None:
+            decisions[slot.office, slot.asset_id] = slot.decision
+    return decisions, deciders
 
 
 def _group_by_owner(
     assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
 ) -> list[NeededApproval]:
-    """Return one approval for all assets that the same people may decide and the same decision covers."""
+    """Return the owners' approvals: assets with the same deciders and the same decision, or none yet, share one."""
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
         decision = decisions.get((Decision.Office.OWNER, asset.pk))

@@ -11,11 +11,11 @@ from change_requests.models import ACCESS, InformationAsset
 
 @register(Tags.database, deploy=True)
 def check_lawful_people(databases: Any = None, **_options: Any) -> list[Error]:
-    """Return an error while an office lacks a person for a request on any asset; the people must differ."""
+    """Return an error if too few different people hold the offices to decide and execute any request lawfully."""
     if "default" not in (databases or ()):
         return []
     if InformationAsset._meta.db_table not in connections["default"].introspection.table_names():
-        return []  # before the first migration
+        return []
     codes = InformationAsset.objects.exclude(code=ACCESS).values_list("code", flat=True)
     missing = find_missing_office(codes)
     if not missing:

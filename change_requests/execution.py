@@ -15,9 +15,10 @@ SETTING = "factureya.execution"
 
 @contextmanager
 def executing(request: FormalRequest) -> Iterator[None]:
-    """Run a block in which the guards look at this approved request, which has its successful Execution row.
+    """Mark the approved request as being executed, while a block writes its new values.
 
-    The mark never outlives the block or the transaction. Raises RuntimeError outside a transaction.
+    Only then do the guards of the database let these values through; they also ask for its Execution row. The mark
+    never outlives the block or the transaction. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an execution runs inside a transaction")
@@ -28,7 +29,10 @@ def executing(request: FormalRequest) -> Iterator[None]:
 
 
 def mark_execution(request_pk: int | None) -> None:
-    """Tell PostgreSQL which request is being executed; None clears it. Raises RuntimeError outside a transaction."""
+    """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
+
+    The setting ends with the transaction (`true`). Raises RuntimeError outside one, where it does not hold at all.
+    """
     value = "" if request_pk is None else str(request_pk)
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, value])
@@ -39,7 +43,7 @@ def mark_execution(request_pk: int | None) -> None:
 
 
 def _write_mark(request_pk: int | None) -> None:
-    """Write the mark in this database's way; None takes it away."""
+    """Store which request is being executed, where the database's guards read it; None removes the mark."""
     if connection.vendor == "postgresql":
         mark_execution(request_pk)
         return

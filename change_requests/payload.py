@@ -21,9 +21,10 @@ def build_content(
     effective_date: str = "",
     evidence: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the content as a dictionary; items (asset, field, old, new) and evidence (name, sha256, size) are sorted.
+    """Return the content of a revision as a dictionary, which is what people approve and the execution applies.
 
-    `requester` is the mail of who asks; `effective_date` is YYYY-MM-DD, or empty for *on execution*.
+    `items` have the keys asset, field, old and new; `evidence` has name, sha256 and size; both are sorted. `requester`
+    is the mail of who asks; `effective_date` is YYYY-MM-DD, or empty for *on execution*.
     """
     return {
         "version": VERSION,
@@ -41,7 +42,7 @@ def build_content(
 
 def write_canonical(content: dict[str, Any]) -> bytes:
     """Return the content as the bytes that are hashed: UTF-8 JSON, sorted keys, no spaces, NFC texts, no floats."""
-    text = json.dumps(_compose_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_normalize_texts(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode()
 
 
@@ -50,14 +51,14 @@ def hash_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _compose_texts(value: Any) -> Any:
-    """Return the value with every text in NFC. Raises TypeError for a float, which can be written in several ways."""
+def _normalize_texts(value: Any) -> Any:
+    """Return the JSON value with every text in NFC. Raises TypeError for a float, which has no single notation."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):
-        return {_compose_texts(key): _compose_texts(part) for key, part in value.items()}
+        return {_normalize_texts(key): _normalize_texts(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_compose_texts(part) for part in value]
+        return [_normalize_texts(part) for part in value]
     if isinstance(value, float):
         raise TypeError(f"a request holds no float: {value}")
     return value

@@ -32,7 +32,11 @@ WITHDRAWABLE = (Status.DRAFT, *REOPENABLE, Status.APPROVED)
 
 
 def visible_to(user: User) -> QuerySet[FormalRequest]:
-    """Return the requests this person may read: those of the company he represents, or those of mesa de control."""
+    """Return the formal requests that this person may read; an inactive person reads none.
+
+    Staff read what their offices let them read, except drafts that no mail began. Others read the requests of their
+    verified company, if they represent it or did so before.
+    """
     requests = FormalRequest.objects.all()
     if not user.is_active:
         return requests.none()
@@ -53,7 +57,7 @@ def has_represented(user: User, customer: Customer) -> bool:
 
 
 def _make_staff_condition(user: User) -> Q:
-    """Return the condition for the requests that the offices of this member of staff let him read."""
+    """Return the filter for the requests that this member of staff may read by his offices: all, some or none."""
     if user.holds(*SEES_ALL):
         return Q()
     if user.holds(Office.IMPLEMENTER):  # his own work, and what he is to check
@@ -65,7 +69,7 @@ def _make_staff_condition(user: User) -> Q:
 
 
 def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
-    """Return the powers in force with which this active person asks for the company, or None."""
+    """Return the representative's row that lets this person act for the company at an instant (now), or None."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
         return None
@@ -76,7 +80,7 @@ def find_powers(user: User, customer: Customer, at: datetime | None = None) -> R
 
 
 def why_not_request(user: User, customer: Customer) -> Refused | None:
-    """Return why the person may not ask for this company now, or None."""
+    """Return why the person may not make requests for this company, or None if he has powers in force."""
     if find_powers(user, customer) is None:
         text = "Solo lo solicita el representante legal o un apoderado con poderes vigentes, por su empresa."
         return NotAllowed(text)
@@ -84,10 +88,10 @@ def why_not_request(user: User, customer: Customer) -> Refused | None:
 
 
 def why_not_confirm(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person, who has the registered mail's link, may not confirm the request, or None (M8).
+    """Return why the person may not confirm the request by the link in the registered mail, or None (M8).
 
-    A request that undoes a change of representative may also be confirmed by the person who gets his powers back;
-    otherwise only the new representative could agree to undo it.
+    He needs powers in force. A request that undoes a change of representative may also be confirmed by the person who
+    gets his powers back; otherwise only the new representative could agree to undo it.
     """
     if find_powers(user, request.customer) is None and not _gets_powers_back(user, request):
         text = "La confirma el representante legal o un apoderado con poderes vigentes, con su propia cuenta."
@@ -96,7 +100,7 @@ def why_not_confirm(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_reopen(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not edit a request that was sent, or None."""
+    """Return why the person may not edit a request that was sent, or None; one that undoes another is never edited."""
     if request.status not in REOPENABLE:
         return _refuse_now(request)
     if request.revert_of_id is not None:
@@ -105,14 +109,18 @@ def why_not_reopen(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_answer(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not answer the open question, or None."""
-    if request.due_minutes_left is None:
+    """Return why the person may not answer the open question about the request, or None."""
+    if request.due_minutes_left is None:  # no question is open: an open one stops the clock
         return WrongStatus("No hay una aclaración por responder.")
     return why_not_request(user, request.customer)
 
 
 def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
-    """Return why neither a representative, until it is applied, nor a supervisor may withdraw the request, or None."""
+    """Return why the person may not withdraw a request that is not applied yet, or None.
+
+    A supervisor may once it was sent, and whoever represents the company. A request of mesa de control, which undoes
+    another, is withdrawn by mesa de control alone.
+    """
     if request.status not in WITHDRAWABLE:
         return _refuse_now(request)
     if user.is_staff and user.holds(Office.SUPERVISOR) and request.revision_no:
@@ -123,7 +131,7 @@ def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
 
 
 def _gets_powers_back(user: User, request: FormalRequest) -> bool:
-    """Return True if the request, which undoes another, makes this active person a representative again."""
+    """Return True if the request undoes another, and gives this person of its company his powers back."""
     membership = user.membership
     if request.revert_of_id is None or not user.is_active or membership is None:
         return False
@@ -139,7 +147,7 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
 
 
 def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not verify the request, or None; who will check its waiver takes no part (M25)."""
+    """Return why the person may not verify the request as a supervisor, or None; its checker takes no part (M25)."""
     refusal = _why_not_in_office(user, request, Office.SUPERVISOR, Status.VERIFYING)
     if refusal is None and is_checker(user, request):
         return NotAllowed(CHECKER_APART)
@@ -147,7 +155,7 @@ def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_return(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not send the request back to the company, or None."""
+    """Return why the person may not send the request back to the company, as a supervisor, or None."""
     statuses = (Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL)
     return _why_not_in_office(user, request, Office.SUPERVISOR, *statuses)
 
@@ -155,7 +163,8 @@ def why_not_return(user: User, request: FormalRequest) -> Refused | None:
 def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApproval] | None = None) -> Refused | None:
     """Return why the person may not approve or reject the current revision, or None (M21).
 
-    The owner of a touched asset and the security officer decide, each once per revision. `approvals` saves the queries.
+    The owner of a touched asset and the security officer decide, each once per revision; who asked, implements or
+    checks does not. A caller that has the request's needed approvals hands them over, which saves their queries.
     """
     if request.status != Status.IN_APPROVAL or request.suspended_at is not None:
         return _refuse_now(request)
@@ -171,7 +180,7 @@ def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApp
 
 
 def find_deciding_office(user: User, approvals: list[NeededApproval]) -> str | None:
-    """Return the office in which the person decides: owner of an open asset, else security; None for neither."""
+    """Return the office of the first approval that is still open and that this person may give, or None."""
     for approval in approvals:
         if approval.decision is None and user.pk in approval.deciders:
             return approval.office
@@ -179,8 +188,11 @@ def find_deciding_office(user: User, approvals: list[NeededApproval]) -> str | N
 
 
 def why_not_ask(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not ask the company a question, or None; one question is open at a time."""
-    if request.due_minutes_left is not None:
+    """Return why the person may not ask the company a question about the request, or None.
+
+    One question is open at a time. A supervisor asks during the verification, and whoever decides after it.
+    """
+    if request.due_minutes_left is not None:  # a question is open: it stops the clock
         return WrongStatus("Ya hay una aclaración por responder.")
     if request.status == Status.VERIFYING:
         return why_not_verify(user, request)
@@ -198,7 +210,7 @@ def is_checker(user: User, request: FormalRequest) -> bool:
 
 
 def find_people_who_took_part(request: FormalRequest) -> set[int]:
-    """Return the keys of all who ever asked, wrote, verified, decided or designated: none checks a waiver (M25)."""
+    """Return the keys of all who asked, wrote, verified, decided or designated: none may check a waiver (M25)."""
     people = {request.requester_id, request.verified_by_id, request.designated_by_id}
     people |= set(request.events().filter(verb__in=TAKES_PART).values_list("actor_id", flat=True))
     people |= set(request.waivers.values_list("approved_by_id", flat=True))
@@ -208,7 +220,7 @@ def find_people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why this person may not write the check of a waiver, once and after the execution, or None (M25)."""
+    """Return why this person may not write, once, the independent check of the request's waiver, or None (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -218,7 +230,7 @@ def why_not_check(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_execute(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not apply the request, or None; the execution asks for the offices again (M24)."""
+    """Return why the person may not apply the approved request, or None: only the designated implementer may (M24)."""
     if request.status != Status.APPROVED or request.suspended_at is not None:
         return _refuse_now(request)
     if user.pk != request.implementer_id or not user.is_active:
@@ -232,7 +244,7 @@ def why_not_close(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
-    """Return why neither a supervisor nor a representative may prepare what undoes this change, or None."""
+    """Return why the person may not prepare the request that undoes this applied change, or None."""
     if request.form != Form.CHANGE or request.status not in (Status.EXECUTED, Status.CLOSED):
         return WrongStatus("Solo se deshace un cambio que se aplicó.")
     if user.is_staff and user.holds(Office.SUPERVISOR):
@@ -243,7 +255,10 @@ def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
 def why_not_implement(
     person: User, request: FormalRequest, *, designated_by: User | None = None, is_waived: bool = False
 ) -> str:
-    """Return why this person cannot be designated, or cannot apply the request now; empty if he can (M24)."""
+    """Return why this person cannot be designated to apply the request, or cannot apply it now; empty if he can (M24).
+
+    `designated_by` is who designates him. `is_waived` says that a waiver lets somebody of Development do it.
+    """
     if not person.holds(Office.IMPLEMENTER):
         return "Esa persona no tiene hoy el cargo de implementador."
     if person.holds(Office.DEVELOPER) and not is_waived:
@@ -260,7 +275,10 @@ def why_not_implement(
 
 
 def why_not_be_checker(person: User, request: FormalRequest, *, implementer: User, granted_by: User) -> str:
-    """Return why this person's check of a waiver would not be independent, or an empty text (M25)."""
+    """Return why this person cannot be the independent checker of a waiver; empty if he can (M25).
+
+    The waiver, which `granted_by` grants, lets `implementer` apply the request.
+    """
     if person.pk == implementer.pk:
         return "La revisión la hace otra persona que quien implementa."
     if person.pk == granted_by.pk:
@@ -281,7 +299,10 @@ def may_name_owners(user: User) -> bool:
 
 
 def find_objection_effect(request: FormalRequest) -> str:
-    """Return what «no fui yo» does now: STOP what is under way, REPORT what was applied; empty when nothing is left."""
+    """Return what the link «no fui yo» does to the request now: STOP it under way, or REPORT that it was applied.
+
+    Return an empty text when the request was never sent, or ended without effect.
+    """
     ended = (Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.REVERTED)
     if not request.revision_no or request.status in ended:
         return ""

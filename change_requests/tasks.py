@@ -9,7 +9,7 @@ from factureya.core.models import Heartbeat
 
 @shared_task(ignore_result=True)
 def expire_due() -> int:
-    """Expire the requests that were not confirmed or applied in time; return how many."""
+    """Expire the formal requests that were not confirmed or applied in time; return how many."""
     count = operations.expire_due(now())
     Heartbeat.beat("expire_due")
     return count
@@ -17,7 +17,7 @@ def expire_due() -> int:
 
 @shared_task(ignore_result=True)
 def remind_due() -> int:
-    """Remind those who are late, and add people; return for how many requests."""
+    """Remind the staff who are late with a formal request, and tell more people; return for how many requests."""
     count = operations.remind_due(now())
     Heartbeat.beat("remind_due")
     return count

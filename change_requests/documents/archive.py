@@ -57,12 +57,12 @@ acuses/             el acuse de cada versión
 
 
 def collect_archive(request: FormalRequest) -> dict[str, Any]:
-    """Return everything of the request as JSON values, in a fixed number of queries; the keys name the ZIP's files.
+    """Return all data of a formal request as JSON values, in a fixed number of queries.
 
-    The caller has checked who may see the request.
+    The keys are the names of the files in the ZIP. The caller has checked who may see the request.
     """
-    whole = FormalRequest.objects.select_related("customer", "representative", "revert_of", *_PEOPLE)
-    request = whole.get(pk=request.pk)
+    joined = FormalRequest.objects.select_related("customer", "representative", "revert_of", *_PEOPLE)
+    request = joined.get(pk=request.pk)
     return {
         "solicitud": _describe_request(request),
         "versiones": [
@@ -97,9 +97,9 @@ def collect_archive(request: FormalRequest) -> dict[str, Any]:
 
 
 def build_zip(request: FormalRequest) -> IO[bytes]:
-    """Return the archive as an open ZIP file at its beginning; the caller closes the file.
+    """Return the archive of a formal request as an open ZIP file at its beginning; the caller closes the file.
 
-    A file that the store lost is left out, so that the verifying script names it.
+    Stored evidence that is lost is left out, so that the verifying script names it.
     """
     out: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
     entries: dict[str, dict[str, Any]] = {}
@@ -116,7 +116,7 @@ def build_zip(request: FormalRequest) -> IO[bytes]:
 
 
 def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file of the ZIP except the manifest, in order."""
+    """Yield name and content of each file of a request's ZIP, in order, except the manifest that lists them."""
     yield "LEAME.txt", README.format(folio=request.folio).encode()
     yield VERIFIER.name, VERIFIER.read_bytes()
     for version in data["versiones"]:
@@ -126,16 +126,16 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
     for part in "solicitud decisiones aclaraciones correos dispensas ejecuciones bitacora evidencia".split():
         yield f"{part}.json", _dump_json(data[part])
     yield "versiones.json", _dump_json(versions)
-    kept = set()
+    names = set()
     for evidence in _find_evidence(request):
         name = f"evidencia/{evidence.sha256[:12]}-{evidence.attachment.name}"
-        if name not in kept and (content := _read_stored(evidence)) is not None:
-            kept.add(name)
+        if name not in names and (content := _read_stored_file(evidence)) is not None:
+            names.add(name)
             yield name, content
 
 
 def _describe_request(request: FormalRequest) -> dict[str, Any]:
-    """Return the request's own columns, and its people by name and key."""
+    """Return what the archive says of the request itself: its columns, and its people by name and key."""
     people = {name: getattr(request, name) for name in _PEOPLE}
     return {
         **_read_columns(request, *_REQUEST.split()),
@@ -149,7 +149,7 @@ def _describe_request(request: FormalRequest) -> dict[str, Any]:
 
 
 def _list_decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
-    """Yield each decision with the approvals that it gave."""
+    """Yield what the archive says of each decision, with the approvals that the decision gave."""
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     for row in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
         yield {
@@ -164,13 +164,13 @@ def _list_decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
 
 
 def _find_evidence(request: FormalRequest) -> list[Evidence]:
-    """Return the evidence of every version, including what a later version left out."""
+    """Return the evidence of every sent version of the request, including what a later version left out."""
     sent = Evidence.objects.filter(request=request, revision_no__isnull=False)
     return list(sent.select_related("attachment").order_by("pk"))
 
 
 def _describe_evidence(evidence: Evidence) -> dict[str, Any]:
-    """Return what is written about one file of evidence."""
+    """Return what the archive says of one file of evidence, besides the file itself."""
     file = evidence.attachment
     return {
         "name": file.name,
@@ -182,8 +182,8 @@ def _describe_evidence(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _read_stored(evidence: Evidence) -> bytes | None:
-    """Return the bytes of a stored file, or None if the store lost the file."""
+def _read_stored_file(evidence: Evidence) -> bytes | None:
+    """Return the bytes of a file of evidence, or None if the store lost the file."""
     try:
         _, file = store.open_for_download(evidence.attachment)
     except FileNotFoundError:
@@ -194,7 +194,7 @@ def _read_stored(evidence: Evidence) -> bytes | None:
 
 
 def _find_chain_head(request: FormalRequest) -> dict[str, Any]:
-    """Return number and hash of the last event in the request's chain."""
+    """Return number and hash of the last event in the request's chain; zeros for a chain without events."""
     head = ChainHead.objects.filter(chain=request.chain).first()
     return {"seq": head.seq, "hash": head.hash} if head else {"seq": 0, "hash": "0" * 64}
 

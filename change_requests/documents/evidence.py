@@ -28,10 +28,13 @@ class Missing(Altered):
 
 
 def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the very bytes that gave this hash, in a copy that nobody alters. Raises Altered."""
+    """Return the headers of a download and a copy of the stored file, whose bytes had this hash when copied.
+
+    A file that changes later cannot change the copy. Raises Altered if the stored bytes have another hash.
+    """
     copy = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (whoever sends it closes it)
     try:
-        headers = _read(attachment, sha256, copy)
+        headers = _read_as_sent(attachment, sha256, copy)
     except Altered:
         copy.close()
         raise
@@ -40,20 +43,23 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
-    """Return True if the stored bytes give this hash now."""
+    """Return True if the stored bytes of the file have this hash now, which is the hash of what was sent."""
     try:
-        _read(attachment, sha256)
+        _read_as_sent(attachment, sha256)
     except Altered:
         return False
     return True
 
 
 def find_altered_in(request: FormalRequest) -> list[str]:
-    """Return the names of the current version's files that differ from its content, in bytes or in the list."""
+    """Return the names of the files that are not those of the request's current version.
+
+    Their stored bytes have another hash, or they stand only in the content or only among the request's files.
+    """
     files = list_evidence(request)
-    signed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
+    listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}
     altered = [file.attachment.name for file in files if not is_as_sent(file.attachment, file.sha256)]
-    return [*altered, *sorted(name for name, _ in signed ^ {(file.attachment.name, file.sha256) for file in files})]
+    return [*altered, *sorted(name for name, _ in listed ^ {(file.attachment.name, file.sha256) for file in files})]
 
 
 def list_evidence(request: FormalRequest) -> list[Evidence]:
@@ -62,29 +68,35 @@ def list_evidence(request: FormalRequest) -> list[Evidence]:
     return list(rows.filter(dropped_at__isnull=True).select_related("attachment").order_by("pk"))
 
 
-def _read(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
-    """Read the stored file once, into the copy if there is one; return its headers. Raises Altered."""
+def _read_as_sent(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
+    """Read a stored file once, write it into `copy` if there is one, and return the headers of its download.
+
+    Raises Missing if the store lost the file, and Altered if its bytes do not have this hash.
+    """
     try:
         headers, file = store.open_for_download(attachment)
         with file:
-            found = _hash_file(file, attachment.size, copy)
+            stored_hash = _hash_file(file, attachment.size, copy)
     except FileNotFoundError as error:
         raise Missing(attachment.name) from error
     except OSError as error:
         raise Altered(attachment.name) from error
-    if found != sha256:
+    if stored_hash != sha256:
         raise Altered(attachment.name)
     return headers
 
 
 def _hash_file(file: IO[Any], size: int, copy: IO[Any] | None = None) -> str:
-    """Return the SHA-256 of the file; an empty text as soon as it is longer than `size`."""
-    whole, read = hashlib.sha256(), 0
+    """Return the SHA-256 of a file, which is also written into `copy` if there is one.
+
+    A file longer than its recorded size is not read on: it gives an empty text, which is no file's hash.
+    """
+    digest, bytes_read = hashlib.sha256(), 0
     while piece := file.read(PIECE):
-        read += len(piece)
-        if read > size:
+        bytes_read += len(piece)
+        if bytes_read > size:
             return ""
-        whole.update(piece)
+        digest.update(piece)
         if copy is not None:
             copy.write(piece)
-    return whole.hexdigest()
+    return digest.hexdigest()

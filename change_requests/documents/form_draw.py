@@ -37,7 +37,7 @@ FOOT = (
 class FormData:
     """Hold what is known before the customer writes; the blank form knows nothing.
 
-    `values` are values of `form_fields` by name; `today` are the values on file, printed beside the new ones.
+    `values` prefill the fields of `form_fields`, by name; `today` are the values on file, printed beside the new ones.
     """
 
     folio: str = ""
@@ -50,7 +50,7 @@ BLANK = FormData()
 
 
 def read_form_data(request: FormalRequest) -> FormData:
-    """Return what the form of this draft is filled with; the caller has checked who may see the draft."""
+    """Return what prefills the PDF form of this draft; the caller has checked who may see the draft."""
     customer, representative, draft = request.customer, request.representative, request.draft
     person = dict(draft.get("person") or {})
     if pk := person.pop("user", None):
@@ -69,16 +69,16 @@ def read_form_data(request: FormalRequest) -> FormData:
         **{f"person_{name}": text or "" for name, text in person.items()},
         **{f"new_{name}": text or "" for name, text in items.items()},
     }
-    today = {
-        pdf_field.name: getattr(customer, pdf_field.name)
-        for pdf_field in Customer._meta.fields
-        if f"new_{pdf_field.name}" in _TODAY
+    current_values = {
+        column.name: getattr(customer, column.name)
+        for column in Customer._meta.fields
+        if f"new_{column.name}" in _WITH_CURRENT_VALUE
     }
-    return FormData(request.folio, customer.pk, values, today)
+    return FormData(request.folio, customer.pk, values, current_values)
 
 
 def _show_value(name: str, text: str) -> str:
-    """Return a draft's value as the form shows it: dates as people write them, the power in words."""
+    """Return a draft's value as the PDF form shows it: a date as day/month/year, a power by its Spanish label."""
     if name == "representative_power":
         return next((label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN)
     if name.endswith(("_date", "_from", "_until")) and text:
@@ -87,10 +87,13 @@ def _show_value(name: str, text: str) -> str:
 
 
 def render_form(form: str, data: FormData = BLANK) -> bytes:
-    """Return the form as a PDF, blank or filled with `data`. Raise KeyError for an unknown form."""
+    """Return one of the two PDF forms, blank or prefilled with `data`; `form` says which one.
+
+    Raises KeyError for an unknown form.
+    """
     sheet = Sheet(fields.TITLES[form], subject=f"Formato {form}, versión {fields.VERSION}", foot=FOOT)
     sheet.make_fillable()
-    _draw_head(sheet, form, data)
+    _draw_introduction(sheet, form, data)
     _draw_company(sheet, data)
     _BODIES[form](sheet, data)
     _draw_reason(sheet, form, data)
@@ -101,8 +104,8 @@ def render_form(form: str, data: FormData = BLANK) -> bytes:
     return sheet.finish()
 
 
-def _draw_head(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw what the form is for, and the fields that only we fill."""
+def _draw_introduction(sheet: Sheet, form: str, data: FormData) -> None:
+    """Draw what the PDF form is for, and its read-only fields: folio, seal, version and form."""
     sheet.draw_paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.make_seal(form, data.folio, data.customer) if data.folio else ""
@@ -119,13 +122,13 @@ def _draw_head(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _draw_company(sheet: Sheet, data: FormData) -> None:
-    """Draw the section about the company."""
+    """Draw the PDF form's section about the company that asks."""
     sheet.draw_section("1. Su empresa")
     _draw_row(sheet, (fields.RFC, fields.LEGAL_NAME), data, (0.28, 0.72))
 
 
 def _draw_person(sheet: Sheet, data: FormData) -> None:
-    """Draw the sections of the access form: the kind of request and the person."""
+    """Draw the middle of the access form: the kinds of request to choose from, and the person concerned."""
     sheet.draw_section("2. Qué solicita")
     _draw_kinds(sheet, fields.ACCESS, data)
     sheet.draw_section("3. La persona")
@@ -134,7 +137,7 @@ def _draw_person(sheet: Sheet, data: FormData) -> None:
 
 
 def _draw_new_values(sheet: Sheet, data: FormData) -> None:
-    """Draw the sections of the change form: the kind of request, the new values and the new representative."""
+    """Draw the middle of the change form: the kinds of request, the new values and the new representative."""
     sheet.draw_section("2. Qué solicita")
     _draw_kinds(sheet, fields.CHANGE, data)
     sheet.draw_section("3. Datos que cambian")
@@ -154,7 +157,7 @@ def _draw_new_values(sheet: Sheet, data: FormData) -> None:
 
 
 def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw the reason and, on the change form, the effective date."""
+    """Draw the box for the reason of the request and, on the change form, the effective date."""
     sheet.draw_section(f"{_NUMBERS[form]}. Motivo")
     sheet.reserve_height(90)
     sheet.draw_text(LEFT, sheet.y - 10, f"{fields.REASON.hint}.", REGULAR, 9, INK_2)
@@ -167,7 +170,7 @@ def _draw_reason(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _draw_signer(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw who signs, and the box with the oath."""
+    """Draw the section about who signs the PDF form, with the oath to tick."""
     sheet.reserve_height(110)
     sheet.draw_section(f"{_NUMBERS[form] + 1}. Quién solicita")
     _draw_row(sheet, fields.SIGNER, data, (0.36, 0.28, 0.36))
@@ -175,7 +178,7 @@ def _draw_signer(sheet: Sheet, form: str, data: FormData) -> None:
 
 
 def _draw_office_use(sheet: Sheet, form: str) -> None:
-    """Draw the boxes for whoever handles a printed copy; they are no fields of the form."""
+    """Draw the boxes in which our offices sign a printed form; they are no fields of the PDF."""
     sheet.reserve_height(66)
     sheet.y -= 16
     sheet.draw_text(LEFT, sheet.y, "Uso exclusivo de Factureya", BOLD, 8.5, INK_2)
@@ -192,13 +195,13 @@ def _draw_office_use(sheet: Sheet, form: str) -> None:
 def _draw_kinds(sheet: Sheet, form: str, data: FormData) -> None:
     """Draw a radio button for each kind of request of this form."""
     for kind in list_kinds(form):
-        is_on = data.values.get("kind") == kind.code
-        sheet.draw_radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_on)
+        is_chosen = data.values.get("kind") == kind.code
+        sheet.draw_radio(fields.KIND, kind.pdf_value, label=kind.pdf_label, hint=kind.pdf_hint, is_on=is_chosen)
     sheet.y -= 4
 
 
 def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shares: Sequence[float]) -> None:
-    """Draw fields side by side, each with its share of the width."""
+    """Draw fields side by side: each has its share of the width, less a gap unless it is the last one."""
     sheet.reserve_height(36)
     x, height = LEFT, 0.0
     for pdf_field, share in zip(pdf_fields, shares, strict=True):
@@ -211,17 +214,20 @@ def _draw_row(sheet: Sheet, pdf_fields: Sequence[PdfField], data: FormData, shar
 
 
 def _draw_old_and_new(sheet: Sheet, pdf_field: PdfField, data: FormData) -> None:
-    """Draw one field: its current value, if known, and a box for the new value."""
-    today = data.today.get(pdf_field.name.removeprefix("new_"), "")
-    label, current = f"{pdf_field.label}, nuevo valor", f"Hoy: {today}" if today else pdf_field.hint
-    beside = LEFT + 10 + measure_text(label, BOLD, 8.5)
+    """Draw a field for a new value with the current value, if known, beside its label.
+
+    A current value that is too long for that place stands in a paragraph above.
+    """
+    current_value = data.today.get(pdf_field.name.removeprefix("new_"), "")
+    label, hint = f"{pdf_field.label}, nuevo valor", f"Hoy: {current_value}" if current_value else pdf_field.hint
+    beside_label = LEFT + 10 + measure_text(label, BOLD, 8.5)
     sheet.reserve_height(measure_field(pdf_field) + 40)
-    if today and beside + measure_text(current, REGULAR, 8.5) <= LEFT + INNER:
-        sheet.draw_text(beside, sheet.y - 10, current, REGULAR, 8.5, INK_2)
-    elif today:
-        sheet.draw_paragraph(f"{pdf_field.label}, hoy: {today}", size=8.5, colour=INK_2)
+    if current_value and beside_label + measure_text(hint, REGULAR, 8.5) <= LEFT + INNER:
+        sheet.draw_text(beside_label, sheet.y - 10, hint, REGULAR, 8.5, INK_2)
+    elif current_value:
+        sheet.draw_paragraph(f"{pdf_field.label}, hoy: {current_value}", size=8.5, colour=INK_2)
     value = find_value(data.values, pdf_field.name)
-    sheet.y -= sheet.draw_field(replace(pdf_field, hint=current), x=LEFT, width=INNER, value=value, label=label) + 4
+    sheet.y -= sheet.draw_field(replace(pdf_field, hint=hint), x=LEFT, width=INNER, value=value, label=label) + 4
 
 
 _NUMBERS = {fields.ACCESS: 4, fields.CHANGE: 5}
@@ -252,5 +258,5 @@ _OFFICES = {
     fields.ACCESS: ("Mesa de control", "Responsable de Seguridad Informática", "Implementador"),
     fields.CHANGE: ("Mesa de control", "Propietario de la Información", "Responsable de Seguridad", "Implementador"),
 }
-_TODAY = {pdf_field.name for pdf_field in fields.NEW_VALUES}
+_WITH_CURRENT_VALUE = {pdf_field.name for pdf_field in fields.NEW_VALUES}
 _BODIES: dict[str, Callable[[Sheet, FormData], None]] = {fields.ACCESS: _draw_person, fields.CHANGE: _draw_new_values}

@@ -116,7 +116,10 @@ class Answers:
 
 
 def read_form(content: bytes) -> Proposal:
-    """Return what a filled form says. Raise Unreadable; it takes at most TIMEOUT_SECONDS."""
+    """Return what a filled PDF form says, as a proposal that nobody has checked yet.
+
+    Raises Unreadable for a file that is too big, no PDF, or no form of ours. It takes at most TIMEOUT_SECONDS.
+    """
     if len(content) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
     if b"%PDF-" not in content[:1024]:
@@ -124,21 +127,22 @@ def read_form(content: bytes) -> Proposal:
     return read_fields(_ask_worker(content))
 
 
-def read_fields(found: Mapping[str, str]) -> Proposal:
-    """Return the proposal made of a PDF's fields. Raise Unreadable for a foreign form or an old version."""
-    form = next((key for key, slug in fields.SLUGS.items() if found.get("form") == slug), None)
+def read_fields(texts: Mapping[str, str]) -> Proposal:
+    """Return the proposal made of a PDF's fields, by name. Raises Unreadable for a foreign form or an old version."""
+    form = next((code for code, slug in fields.SLUGS.items() if texts.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
-    if found.get("version") != fields.VERSION:
+    if texts.get("version") != fields.VERSION:
         raise Unreadable(Fault.OLD_VERSION)
-    values = {name: _clean(found.get(name, ""), field.lines > 1) for name, field in fields.map_fields(form).items()}
+    values = {name: _clean(texts.get(name, ""), field.lines > 1) for name, field in fields.map_fields(form).items()}
     return Proposal(form, values.pop("folio").upper(), values.pop("seal"), values)
 
 
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
-    """Check that the form's folio belongs to the sender's company; `owner` is the folio's, or None. Raise Unreadable.
+    """Raise Unreadable unless the folio of a returned form, if it has one, belongs to the company that sent the form.
 
-    The seal is checked first, so that nobody without a seal learns which folios exist.
+    `owner` is the key of the folio's company, None for an unknown folio; `sender` is the key of the other one. The seal is
+    checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):
         return
@@ -149,7 +153,10 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 
 
 def compare_form(proposal: Proposal, customer: Customer) -> Answers:
-    """Return the answers of a form that names this company's RFC and registered mail, or none. Raise Unreadable."""
+    """Return the answers of a returned form, for a draft of this company.
+
+    Raises Unreadable if the form names another RFC or registered mail than the company's, or is incomplete.
+    """
     values = proposal.values
     if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
         raise Unreadable(Fault.RFC)
@@ -175,7 +182,10 @@ def clean_rfc(text: str) -> str:
 
 
 def _ask_worker(content: bytes) -> dict[str, str]:
-    """Return the fields that the worker read. Raise Unreadable: too heavy, if a limit stopped the worker."""
+    """Return the texts of a PDF's fields, by name, as the worker process read them.
+
+    Raises Unreadable with the worker's refusal, or as too heavy if a limit stopped the worker.
+    """
     command = [sys.executable, "-I", "-B", str(WORKER)]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, env={})
@@ -184,12 +194,12 @@ def _ask_worker(content: bytes) -> dict[str, str]:
         raise Unreadable(Fault.HEAVY) from error
     if "refusal" in answer:
         raise Unreadable(Fault(answer["refusal"]))
-    found: dict[str, str] = answer["fields"]
-    return found
+    texts: dict[str, str] = answer["fields"]
+    return texts
 
 
 def _find_faults(proposal: Proposal) -> dict[str, str]:
-    """Return what is missing or impossible, by field."""
+    """Return, by field, what is missing or impossible in a returned form: Spanish texts; none if it is right."""
     values, faults = proposal.values, {}
     for name, field in fields.map_fields(proposal.form).items():
         if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:
@@ -205,7 +215,7 @@ def _find_faults(proposal: Proposal) -> dict[str, str]:
 
 
 def _find_items(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the new values that were written, by the field's code."""
+    """Return the new values that were written in a returned form, by the field's code, as a draft has them."""
     items = {
         name.removeprefix("new_"): text
         for name, text in values.items()
@@ -223,11 +233,11 @@ _DATED = {"effective_date", "new_representative_valid_from", "new_representative
 
 
 def _parse_day(text: str) -> str | None:
-    """Return «31/12/2026» or «2026-12-31» as YYYY-MM-DD; None when it is no date."""
-    found = _DATES.fullmatch(text)
-    if found is None:
+    """Return a date that people wrote, «31/12/2026» or «2026-12-31», as YYYY-MM-DD; None when it is no date."""
+    match = _DATES.fullmatch(text)
+    if match is None:
         return None
-    day, month, year = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    day, month, year = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
     try:
         return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
@@ -235,9 +245,9 @@ def _parse_day(text: str) -> str | None:
 
 
 def _clean(text: str, is_long: bool) -> str:
-    """Return the text in NFC without control or invisible characters; line breaks stay only in long fields."""
+    """Return a field's text in NFC without control or invisible characters; only a long field keeps line breaks."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    shown = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
+    visible = "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C" or c == "\t")
     if is_long:
-        return "\n".join(" ".join(line.split()) for line in shown.split("\n")).strip()
-    return " ".join(shown.split())
+        return "\n".join(" ".join(line.split()) for line in visible.split("\n")).strip()
+    return " ".join(visible.split())

@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 def main() -> None:
-    """Read standard input and print {"fields": {name: value}} or {"refusal": word}."""
+    """Read a PDF from standard input and print, as JSON, {"fields": {name: value}} or {"refusal": word}."""
     set_limits()
     try:
         output: dict[str, Any] = {"fields": read_pdf(sys.stdin.buffer.read(MAX_BYTES + 1))}
@@ -49,19 +49,22 @@ def main() -> None:
 
 
 def set_limits() -> None:
-    """Limit this process for good: its memory, its processor time, and that it writes no file."""
-    for what, most in (
+    """Limit memory, processor time and the size of written files (none) of this process, for good.
+
+    So a hostile PDF cannot take more. A system that lacks a limit goes without it.
+    """
+    for limit, maximum in (
         (resource.RLIMIT_AS, MAX_MEMORY),
         (resource.RLIMIT_CPU, MAX_SECONDS),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         with suppress(ValueError, OSError):  # a tighter one is set already, or the system (macOS) knows it not
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(limit, (maximum, maximum))
 
 
 def read_pdf(content: bytes) -> dict[str, str]:
-    """Return the values of the form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
+    """Return the values of a PDF form's fields. Raise Refused, or whatever a broken file makes the parser raise."""
     if len(content) > MAX_BYTES:
         raise Refused("too-big")
     reader = PdfReader(BytesIO(content), strict=False)
@@ -75,7 +78,7 @@ def read_pdf(content: bytes) -> dict[str, str]:
 
 
 def check_pages(root: Any) -> None:
-    """Count the pages of the page tree, whatever number the file claims. Raise Refused for none or too many."""
+    """Raise Refused for a PDF with no page or too many; count them, whatever number the file claims."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node
@@ -86,15 +89,18 @@ def check_pages(root: Any) -> None:
 
 
 def check_names(content: bytes) -> None:
-    """Look for forbidden words in the raw bytes, because another reader may use parts that this one ignores."""
-    plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
+    """Raise Refused if the raw bytes of a PDF contain the name of a script, an action or an embedded file.
+
+    `check_objects` looks at what this parser understands; another reader may use parts that it ignores.
+    """
+    plain = _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), content)  # #4A is a J in a PDF's names
     for word, refusal in _RAW.items():
         if word in plain:
             raise Refused(refusal)
 
 
 def check_objects(trailer: Any) -> None:
-    """Check every object that the document leads to. Raise Refused for scripts, actions and embedded files."""
+    """Raise Refused if a PDF leads, by any reference, to a script, a dangerous action or an embedded file."""
     for node in walk([trailer], list_contents):
         if not hasattr(node, "keys"):
             continue
@@ -108,24 +114,27 @@ def check_objects(trailer: Any) -> None:
 
 
 def read_fields(root: Any) -> dict[str, str]:
-    """Return name and value of every field. Raise Refused for a PDF without fields: a scan or a flattened form."""
+    """Return name and value of every field of a PDF form.
+
+    Raises Refused for a PDF without fields (a scan or a flattened form), or with fields that are not ours.
+    """
     form = resolve(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
         raise Refused("scan")
     if "/XFA" in form:
         raise Refused("foreign")
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for node in walk([form["/Fields"]], list_children):
         name = node.get("/T") if hasattr(node, "get") else None
         if isinstance(name, str):
-            found[str(name)[:100]] = read_value(node)
-        if len(found) > MAX_FIELDS:
+            values[str(name)[:100]] = read_value(node)
+        if len(values) > MAX_FIELDS:
             raise Refused("foreign")
-    return found
+    return values
 
 
 def read_value(node: Any) -> str:
-    """Return a field's value as text; of a radio button, the name of the chosen one."""
+    """Return a field's value as text; of a radio button the name of the chosen one; empty for none."""
     value = resolve(node.get("/V"))
     if isinstance(value, list):
         value = resolve(value[0]) if value else None
@@ -139,8 +148,11 @@ def read_value(node: Any) -> str:
     return str(value)[:MAX_VALUE] if isinstance(value, str) else ""
 
 
-def walk(start: list[Any], inside: Any) -> Iterator[Any]:
-    """Yield every object reached from `start` once, in order and without recursion."""
+def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
+    """Yield every object of a PDF that is reached from `start`, once and in order, without recursion.
+
+    `list_inner` returns the objects inside one. Raises Refused for more objects than a form of ours can have.
+    """
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))
     budget = MAX_OBJECTS
@@ -158,17 +170,17 @@ def walk(start: list[Any], inside: Any) -> Iterator[Any]:
             continue
         if not isinstance(node, list):
             yield node
-        waiting.extend(reversed(list(node if isinstance(node, list) else inside(node))))
+        waiting.extend(reversed(list(node if isinstance(node, list) else list_inner(node))))
 
 
 def list_contents(node: Any) -> list[Any]:
-    """Return the objects that this object contains or refers to."""
-    held = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
-    return [one for one in held if isinstance(one, IndirectObject | list | dict)]
+    """Return the objects that an object of a PDF contains or refers to, to walk through the whole file."""
+    values = (node.raw_get(key) for key in node) if hasattr(node, "raw_get") else ()
+    return [value for value in values if isinstance(value, IndirectObject | list | dict)]
 
 
 def list_children(node: Any) -> list[Any]:
-    """Return the children of a field."""
+    """Return the child fields of a PDF's field, to walk through the form."""
     kids = resolve(node.get("/Kids")) if hasattr(node, "get") else None
     return list(kids) if isinstance(kids, list) else []
 

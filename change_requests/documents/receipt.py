@@ -50,19 +50,22 @@ def render_receipt(request: FormalRequest) -> bytes:
 
 
 def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
-    """Return the receipt of version `no`, by default the current one, as values."""
+    """Return the values of the receipt for version `no` of the request, by default its current version.
+
+    Company and requester are named as they were called on that day.
+    """
     revision = request.revisions.get(no=no or request.revision_no)
-    content, event = json.loads(revision.payload), _find_event(request, revision)
-    then = event.data if event else {}
+    content, event = json.loads(revision.payload), _find_submission(request, revision)
+    recorded = event.data if event else {}
     return Receipt(
         folio=request.folio,
         form=request.get_form_display(),
         rfc=content["customer_rfc"],
         title=find_title(request.form, request.kind, content["items"]),
-        company=then.get("company", request.customer.legal_name),
-        requester=then.get("requester", revision.requester.get_full_name()),
+        company=recorded.get("company", request.customer.legal_name),
+        requester=recorded.get("requester", revision.requester.get_full_name()),
         power=request.representative.get_power_kind_display(),
-        channel=FormalRequest.Channel(then.get("channel", request.channel)).label,
+        channel=FormalRequest.Channel(recorded.get("channel", request.channel)).label,
         at=revision.created_at,
         version=revision.no,
         sha256=revision.sha256,
@@ -76,7 +79,10 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
 
 
 def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """Return the files to attach to the mail of a submission: the receipt of the version that its event recorded."""
+    """Return the receipt, as name, bytes and type, to attach to a mail about a submission.
+
+    The mail's key has the hash of the event that recorded the submission, and that event names the version.
+    """
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)
     receipt = read_receipt(FormalRequest.objects.get(pk=pk), event.data["revision"])
@@ -84,16 +90,20 @@ def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 
 
 def list_rows(items: Sequence[Item]) -> list[Row]:
-    """Return the items in words, for the table."""
+    """Return the rows of the receipt's table: each item's field with its old and new value in words."""
     return [
-        Row(row.label, row.show(item["old"]), row.show(item["new"]))
+        Row(field.label, field.show(item["old"]), field.show(item["new"]))
         for item in items
-        for row in [find_row(item["field"])]
+        for field in [find_row(item["field"])]
     ]
 
 
 def list_steps(form: str, assets: set[str], at: datetime) -> list[str]:
-    """Return what happens next and by when, counted from the instant `at` of the submission."""
+    """Return the receipt's steps: what happens to the request next and by when, in Spanish.
+
+    Every deadline is counted from the instant `at` of the submission. A change of registered mail or representative (in
+    `assets`) waits some hours more.
+    """
     hours = load_attention_hours()
     confirmed = at + timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     verified = hours.add_days(at, settings.VERIFY_BUSINESS_DAYS)
@@ -120,7 +130,7 @@ def list_steps(form: str, assets: set[str], at: datetime) -> list[str]:
 
 
 def draw_receipt(receipt: Receipt) -> bytes:
-    """Return the PDF of a receipt."""
+    """Return the receipt (acuse) of a formal request as a PDF."""
     sheet = Sheet("Acuse de recibo", subject=f"Acuse de la solicitud {receipt.folio}", foot=FOOT)
     sheet.draw_paragraph(receipt.form, size=9.5, colour=INK_2)
     sheet.draw_section(f"{receipt.folio} · {receipt.title}")
@@ -143,13 +153,13 @@ def draw_receipt(receipt: Receipt) -> bytes:
 
 
 def show_instant(at: datetime) -> str:
-    """Return «1 de diciembre de 2026 a las 10:05» for an instant, in local time."""
+    """Return an instant in Spanish words and local time: «1 de diciembre de 2026 a las 10:05»."""
     local = timezone.localtime(at)
     return f"{local.day} de {MONTHS_LONG[local.month - 1]} de {local.year} a las {local:%-H:%M}"
 
 
 def _draw_evidence(sheet: Sheet, receipt: Receipt) -> None:
-    """Draw name and hash of each file of evidence."""
+    """Draw name and hash of each file of evidence in the receipt, or that there is none."""
     if not receipt.evidence:
         sheet.draw_pair("Evidencia", "Ninguna")
     for name, sha256 in receipt.evidence:
@@ -158,7 +168,7 @@ def _draw_evidence(sheet: Sheet, receipt: Receipt) -> None:
 
 
 def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
-    """Draw the hashes that prove later that nothing was altered."""
+    """Draw the receipt's hashes, with which the company can prove later that nothing was altered."""
     sheet.draw_section("Huella de lo que se recibió")
     sheet.draw_pair("SHA-256 del contenido", receipt.sha256, font=MONO)
     if receipt.anchor:
@@ -172,8 +182,8 @@ def _draw_hashes(sheet: Sheet, receipt: Receipt) -> None:
     )
 
 
-def _find_event(request: FormalRequest, revision: RequestRevision) -> Event | None:
-    """Return the event that recorded this version, with the names of that day; None if there is none."""
+def _find_submission(request: FormalRequest, revision: RequestRevision) -> Event | None:
+    """Return the event that recorded the submission of this version of the request; None if there is none."""
     events = Event.objects.filter(chain=request.chain, verb="request.submitted")
-    found = [event for event in events if event.data.get("revision") == revision.no]
-    return found[-1] if found else None
+    of_revision = [event for event in events if event.data.get("revision") == revision.no]
+    return of_revision[-1] if of_revision else None

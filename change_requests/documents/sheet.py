@@ -39,7 +39,7 @@ class WrappingForm(AcroForm):
     """Draw long prefilled values in several lines; reportlab itself draws them in one."""
 
     def txAP(self, key, value, iFontName, rFontName, fontSize, **more):  # noqa: N802, N803 (reportlab's names)
-        """Return the appearance of a text field."""
+        """Return the appearance of a fillable text field, with its prefilled value broken into lines that fit."""
         lines = simpleSplit(value, "Helvetica", fontSize, more["width"] - 8) if value else []
         return super().txAP(key, "\n".join(lines), iFontName, rFontName, fontSize, **more)
 
@@ -71,20 +71,20 @@ class Sheet:
         self._open_page()
 
     def finish(self) -> bytes:
-        """Finish the document and return the PDF."""
+        """Close the last page and return the PDF document."""
         self._close_page()
         self.canvas.save()
         return self._out.getvalue()
 
     def make_fillable(self) -> None:
-        """Make the document a form; PDF readers draw its values with their own fonts."""
+        """Make the document a PDF form; PDF readers draw the fields' values with their own fonts."""
         self.form.extras["NeedAppearances"] = "true"
         self.canvas.AcroForm = self.canvas._doc._catalog.AcroForm = self.form  # as Canvas.acroForm does
 
     # -- Text ----------------------------------------------------------------------------------------
 
     def draw_section(self, text: str) -> None:
-        """Draw a heading with a line under it."""
+        """Draw the heading of a section of the document, with a line under it."""
         self.reserve_height(70)
         self.y -= 20
         self.draw_text(LEFT, self.y, text, BOLD, 12.5, BRAND_STRONG)
@@ -94,7 +94,7 @@ class Sheet:
         self.y -= 8
 
     def draw_paragraph(self, text: str, *, size: float = 9.5, font: str = REGULAR, colour: HexColor = INK) -> None:
-        """Draw text over the whole width, with its line breaks kept."""
+        """Draw a paragraph over the whole width; lines that are too long are broken, over pages too."""
         for line in simpleSplit(text, font, size, INNER):
             self.reserve_height(size * 1.4)
             self.y -= size * 1.4
@@ -102,7 +102,10 @@ class Sheet:
         self.y -= 3
 
     def draw_pair(self, label: str, value: str, *, font: str = REGULAR) -> None:
-        """Draw a label and its value side by side."""
+        """Draw a label and its value side by side, «No proporcionado» for an empty value.
+
+        A value in MONO is a hash, which has no spaces to break at: it is cut into pieces.
+        """
         size = 8.5 if font == MONO else 9.5
         if font == MONO:
             lines = _cut_word(value, font, size, INNER - 150)
@@ -116,7 +119,7 @@ class Sheet:
             self.draw_text(LEFT + 150, self.y, line, font, size)
 
     def draw_table(self, heads: tuple[str, str, str], rows: Sequence[Row]) -> None:
-        """Draw a table of old and new values, one row for each field."""
+        """Draw a table of old and new values under the given heads, with one row for each changed field."""
         self.y -= 14
         for x, head in zip(_COLUMNS, heads, strict=True):
             self.draw_text(x, self.y, head, REGULAR, 8.5, INK_2)
@@ -125,7 +128,7 @@ class Sheet:
             self._draw_row(row)
 
     def draw_note(self, title: str, lines: Sequence[str]) -> None:
-        """Draw a coloured box with a title and these lines."""
+        """Draw a coloured box with a title and these lines; lines that are too long are broken."""
         size, leading = 9.0, 12.5
         wrapped = [part for line in lines for part in simpleSplit(line, REGULAR, size, INNER - 26)]
         height = 14 + leading * (len(wrapped) + 1)
@@ -144,17 +147,20 @@ class Sheet:
     def draw_field(
         self, field: PdfField, *, x: float, width: float, value: str = "", label: str | None = None
     ) -> float:
-        """Draw a field under its label, beginning at `y`; return the height of both."""
-        shown = field.label if label is None else label
-        above = 13.0 if shown else 3.0
+        """Draw a fillable field under its label, from the height `y` down; return the height of both.
+
+        `label` replaces the field's own label; an empty one draws none.
+        """
+        label = field.label if label is None else label
+        label_height = 13.0 if label else 3.0
         height = measure_field(field)
-        if shown:
-            self.draw_text(x, self.y - 10, shown, BOLD, 8.5)
-        self._draw_input(field, x=x, y=self.y - above - height, width=width, height=height, value=value)
-        return above + height
+        if label:
+            self.draw_text(x, self.y - 10, label, BOLD, 8.5)
+        self._draw_input(field, x=x, y=self.y - label_height - height, width=width, height=height, value=value)
+        return label_height + height
 
     def draw_radio(self, field: PdfField, choice: str, *, label: str, hint: str, is_on: bool) -> None:
-        """Draw one radio button, with its label and explanation beside it."""
+        """Draw one radio button of a PDF form, for the value `choice`, with its label and explanation beside it."""
         self.reserve_height(20)
         self.y -= 18
         self.canvas.setFillColor(WHITE)
@@ -175,11 +181,11 @@ class Sheet:
             **_NO_BORDER,
         )
         self.draw_text(LEFT + 22, self.y + 1, label, BOLD, 9.5)
-        beside = LEFT + 28 + measure_text(label, BOLD, 9.5)
-        self.draw_text(beside, self.y + 1, hint, REGULAR, 9, INK_2)
+        beside_label = LEFT + 28 + measure_text(label, BOLD, 9.5)
+        self.draw_text(beside_label, self.y + 1, hint, REGULAR, 9, INK_2)
 
     def draw_check(self, field: PdfField) -> None:
-        """Draw a box to tick, with its sentence beside it."""
+        """Draw a box to tick in a PDF form, with its sentence beside it."""
         lines = simpleSplit(field.label, REGULAR, 9.5, INNER - 26)
         self.reserve_height(13 * len(lines) + 12)
         self.y -= 18
@@ -200,7 +206,7 @@ class Sheet:
         self.y -= 13 * (len(lines) - 1) + 4
 
     def _draw_input(self, field: PdfField, *, x: float, y: float, width: float, height: float, value: str) -> None:
-        """Draw the field alone.
+        """Draw the part of a fillable field in which people write: a list of choices or a box for text.
 
         The frame is drawn on the page, because PDF readers draw a field's own border each in another way.
         """
@@ -220,7 +226,7 @@ class Sheet:
         )
 
     def _draw_frame(self, x: float, y: float, width: float, height: float, fill: HexColor) -> None:
-        """Draw the frame of a field."""
+        """Draw the frame of a fillable field; a white one, in which people write, has a darker line."""
         self.canvas.setFillColor(fill)
         self.canvas.setStrokeColor(FIELD_LINE if fill is WHITE else LINE)
         self.canvas.setLineWidth(0.8)
@@ -229,20 +235,20 @@ class Sheet:
     # -- Ground --------------------------------------------------------------------------------------
 
     def draw_text(self, x: float, y: float, text: str, font: str, size: float, colour: HexColor = INK) -> None:
-        """Draw one line of text at this place."""
+        """Draw one line of text with its left end at this place of the page."""
         self.canvas.setFillColor(colour)
         self.canvas.setFont(font, size)
         self.canvas.drawString(x, y, text)
 
     def reserve_height(self, height: float) -> None:
-        """Begin a new page unless `height` points are left on this one."""
+        """Begin a new page of the document unless `height` points are left on this one."""
         if self.y - height < BOTTOM + 14:
             self._close_page()
             self.canvas.showPage()
             self._open_page()
 
     def _draw_row(self, row: Row) -> None:
-        """Draw one row of a table."""
+        """Draw one row of the table of old and new values, as high as its longest cell."""
         columns = [
             simpleSplit(text, font, 9.5, width - 12) or ["—"]
             for text, font, width in zip((row.label, row.old, row.new), (BOLD, REGULAR, BOLD), _WIDTHS, strict=True)
@@ -257,7 +263,7 @@ class Sheet:
         self.canvas.line(LEFT, self.y, RIGHT, self.y)
 
     def _open_page(self) -> None:
-        """Draw the head of a new page."""
+        """Begin a page with the head of our documents: a coloured band with logo and title."""
         self._page += 1
         canvas, top = self.canvas, HEIGHT - HEAD
         canvas.setFillColor(BRAND_STRONG)
@@ -272,15 +278,15 @@ class Sheet:
         self.y = top - 12
 
     def _draw_logo(self, x: float, y: float, size: float) -> None:
-        """Draw the logo of static/img/icon.svg: a page with a folded corner and a tick."""
+        """Draw our logo as in static/img/icon.svg: a page with a folded corner and a tick."""
         canvas, scale = self.canvas, size / 32
         canvas.saveState()
         canvas.translate(x, y + size)
         canvas.scale(scale, -scale)
         for fill, points in ((WHITE, "8,5 19,5 24,10 24,27 8,27"), (MARIGOLD, "19,5 24,10 19,10")):
-            path, canvas_points = (canvas.beginPath(), [tuple(map(float, p.split(","))) for p in points.split()])
-            path.moveTo(*canvas_points[0])
-            for point in canvas_points[1:]:
+            path, corners = (canvas.beginPath(), [tuple(map(float, point.split(","))) for point in points.split()])
+            path.moveTo(*corners[0])
+            for point in corners[1:]:
                 path.lineTo(*point)
             path.close()
             canvas.setFillColor(fill)
@@ -292,7 +298,7 @@ class Sheet:
         canvas.restoreState()
 
     def _close_page(self) -> None:
-        """Draw the foot of the page with its number."""
+        """Draw the document's foot line and the page number at the end of a page."""
         self.draw_text(LEFT, BOTTOM - 16, self._foot, REGULAR, 7.5, INK_2)
         self.canvas.setFont(REGULAR, 7.5)
         self.canvas.drawRightString(RIGHT, BOTTOM - 16, f"Página {self._page}")

@@ -34,36 +34,36 @@ class Check:
         self.files = files
         self.flaws = []
 
-    def add_flaw(self, name, why):
-        """Anota un archivo alterado; de cada uno basta la primera razón."""
+    def add_flaw(self, name, reason):
+        """Anota que un archivo del expediente está alterado y por qué; de cada archivo basta la primera razón."""
         if not any(name == known for known, _ in self.flaws):
-            self.flaws.append((name, why))
+            self.flaws.append((name, reason))
 
     def load(self, name, empty):
-        """Devuelve el contenido de un archivo JSON; si no se puede leer, lo anota y devuelve `empty`."""
+        """Devuelve el contenido de un archivo JSON; si no se lee o es de otro tipo, lo anota y devuelve `empty`."""
         try:
-            found = json.loads(self.files[name].decode("utf-8"), parse_float=_refuse_float)
+            content = json.loads(self.files[name].decode("utf-8"), parse_float=_refuse_float)
         except KeyError:
             self.add_flaw(name, "falta")
         except (ValueError, RecursionError):
             self.add_flaw(name, "no se puede leer")
         else:
-            if isinstance(found, type(empty)):
-                return found
+            if isinstance(content, type(empty)):
+                return content
             self.add_flaw(name, "no tiene la forma esperada")
         return empty
 
 
 def main(arguments=None):
-    """Comprueba y dice el resultado; devuelve 0 o 1."""
+    """Comprueba un expediente e imprime el resultado; devuelve 0 si está íntegro, 1 si no."""
     options = _read_options(arguments)
     try:
-        files, doubled = read_files(Path(options.expediente))
+        files, damaged = read_files(Path(options.expediente))
     except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError, NotImplementedError) as error:
         print(f"No se pudo abrir {options.expediente}: {error}")
         return 1
     check = Check(files)
-    for name in doubled:
+    for name in damaged:
         check.add_flaw(name, "está dos veces, o su contenido está dañado")
     for part in (check_manifest, check_events, check_versions, check_decisions, check_executions, check_texts):
         try:
@@ -76,32 +76,32 @@ def main(arguments=None):
 
 
 def read_files(place):
-    """Devuelve nombre y contenido de cada archivo, y los nombres que están repetidos o dañados."""
+    """Devuelve los archivos del expediente (ZIP o carpeta) por nombre, y los nombres repetidos o dañados."""
     if place.is_dir():
-        found = {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
-        return {name: content for name, content in found.items() if "__pycache__" not in name}, []
-    files, bad = {}, []
+        files = {p.relative_to(place).as_posix(): p.read_bytes() for p in sorted(place.rglob("*")) if p.is_file()}
+        return {name: content for name, content in files.items() if "__pycache__" not in name}, []
+    files, damaged = {}, []
     with zipfile.ZipFile(str(place)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise ValueError("es demasiado grande")
         for entry in archive.infolist():
             if entry.filename in files:
-                bad.append(entry.filename)
+                damaged.append(entry.filename)
             try:
                 files[entry.filename] = archive.read(entry)
             except (zipfile.BadZipFile, zlib.error):
                 files[entry.filename] = b""
-                bad.append(entry.filename)
-    return files, bad
+                damaged.append(entry.filename)
+    return files, damaged
 
 
 def check_manifest(check):
-    """Comprueba que cada archivo es el que dice el manifiesto, no falta ninguno ni sobra."""
+    """Comprueba que los archivos son los que dice el manifiesto, y que el manifiesto da su propia huella."""
     manifest = check.load(MANIFEST, {})
-    said = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()
+    stated_hash = check.files.get(MANIFEST_HASH, b"").decode("ascii", "replace").split()
     if MANIFEST_HASH not in check.files:
         check.add_flaw(MANIFEST_HASH, "falta")
-    elif said[:1] != [sha256(check.files.get(MANIFEST, b""))]:
+    elif stated_hash[:1] != [sha256(check.files.get(MANIFEST, b""))]:
         check.add_flaw(MANIFEST, "no corresponde a su huella")
     listed = manifest.get("files", {})
     for name, entry in listed.items():
@@ -149,7 +149,7 @@ def check_versions(check):
 
 
 def check_version(check, version, folio):
-    """Comprueba huella y forma de un contenido, que es de esta solicitud y que la bitácora registró su huella."""
+    """Comprueba una versión: su huella, su forma, su folio, su evidencia, y que la bitácora registró su huella."""
     name, recorded = _name_version_file(version["no"]), _list_recorded_hashes(check)
     content = check.files.get(name)
     if content is None:
@@ -169,10 +169,10 @@ def check_version(check, version, folio):
 def check_evidence(check, evidence):
     """Comprueba que cada archivo que el contenido nombra está en la carpeta y da la misma huella."""
     for file in evidence:
-        wanted = "evidencia/{}-".format(file["sha256"][:12])
-        names = [name for name in check.files if name.startswith(wanted)]
+        prefix = "evidencia/{}-".format(file["sha256"][:12])
+        names = [name for name in check.files if name.startswith(prefix)]
         if not names:
-            check.add_flaw(wanted + file["name"], "falta")
+            check.add_flaw(prefix + file["name"], "falta")
         for name in names:
             if sha256(check.files[name]) != file["sha256"] or len(check.files[name]) != file["size"]:
                 check.add_flaw(name, "no es la evidencia que se presentó")
@@ -198,7 +198,7 @@ def check_decisions(check):
 
 
 def _check_slots(check, request, decisions):
-    """Comprueba que una solicitud aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
+    """Comprueba que la solicitud aprobada tiene la decisión de Seguridad y la de cada propietario, sin rechazos."""
     number = request["revision_no"]
     payload = check.load(_name_version_file(number), {})
     needed = {"owner:" + item["asset"] for item in payload.get("items", []) if item["asset"] != "access"}
@@ -214,7 +214,7 @@ def _check_slots(check, request, decisions):
 
 
 def check_executions(check):
-    """Comprueba que se ejecutó, una sola vez, exactamente el contenido aprobado."""
+    """Comprueba que se ejecutó, una sola vez, exactamente el contenido aprobado, si el estado dice que se ejecutó."""
     request, executions = check.load(REQUEST, {}), check.load(EXECUTIONS, [])
     versions = {version["no"]: version for version in check.load(VERSIONS, [])}
     for execution in executions:
@@ -235,10 +235,10 @@ def check_texts(check):
     events = check.load(EVENTS, [])
     known = {event["data"].get("text_sha256") for event in events}
     for name, texts in (
-        (DECISIONS, [one["reason"] for one in check.load(DECISIONS, [])]),
-        (CLARIFICATIONS, [one["body"] for one in check.load(CLARIFICATIONS, [])]),
-        (MAILS, [one["body"] for one in check.load(MAILS, [])]),
-        (WAIVERS, [text for one in check.load(WAIVERS, []) for text in _list_waiver_texts(one)]),
+        (DECISIONS, [decision["reason"] for decision in check.load(DECISIONS, [])]),
+        (CLARIFICATIONS, [message["body"] for message in check.load(CLARIFICATIONS, [])]),
+        (MAILS, [mail["body"] for mail in check.load(MAILS, [])]),
+        (WAIVERS, [text for waiver in check.load(WAIVERS, []) for text in _list_waiver_texts(waiver)]),
     ):
         if any(sha256(text.encode("utf-8")) not in known for text in texts):
             check.add_flaw(name, "un texto no es el que la bitácora registró")
@@ -251,16 +251,16 @@ def _list_waiver_texts(waiver):
 
 
 def check_receipt_link(check, link):
-    """Comprueba que el eslabón que el cliente guarda en su acuse está en la bitácora."""
+    """Comprueba que el eslabón `link`, que el cliente tiene en su acuse, está en la bitácora."""
     if link.strip().lower() not in {event.get("hash") for event in check.load(EVENTS, [])}:
         check.add_flaw(EVENTS, f"no contiene el eslabón {link[:12]}…")
 
 
 def print_result(check):
-    """Dice el resultado en español."""
+    """Imprime si el expediente está íntegro o qué archivos están alterados; devuelve 0 o 1, el fin del programa."""
     if check.flaws:
-        for name, why in check.flaws:
-            print(f"ALTERADO  {name}: {why}")
+        for name, reason in check.flaws:
+            print(f"ALTERADO  {name}: {reason}")
         print(f"El expediente NO está íntegro: {len(check.flaws)} archivo(s) con problemas.")
         return 1
     request = check.load(REQUEST, {})
@@ -277,12 +277,12 @@ def sha256(content):
 
 
 def write_canonical(content):
-    """Devuelve un contenido en la única forma en que se escribe."""
+    """Devuelve los bytes de un contenido en su forma única, de la que se calcula la huella."""
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
 
 
 def normalize_texts(value):
-    """Devuelve el contenido con cada texto en NFC."""
+    """Devuelve el contenido con cada texto en NFC, como es en su forma única."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):
@@ -295,7 +295,7 @@ def _name_version_file(number):
 
 
 def _list_recorded_hashes(check):
-    """Devuelve las huellas de contenido que la bitácora registra."""
+    """Devuelve las huellas de las versiones que la bitácora registró al enviarse la solicitud."""
     events = check.load(EVENTS, [])
     return {
         event["data"]["sha256"]
@@ -312,7 +312,7 @@ def _refuse_float(text):
 
 
 def _read_options(arguments):
-    """Lee los argumentos de la línea de comandos."""
+    """Devuelve los argumentos de la línea de comandos: el ZIP o la carpeta, y el eslabón de un acuse."""
     parser = argparse.ArgumentParser(description="Comprueba un expediente de Factureya.")
     parser.add_argument("expediente", nargs="?", default=str(Path(__file__).resolve().parent), help="ZIP o carpeta")
     parser.add_argument("--eslabon", default="", help="eslabón de la bitácora que dice el acuse")

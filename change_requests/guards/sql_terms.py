@@ -67,17 +67,17 @@ _OPERATORS = {
 
 
 def translate(guard: Guard) -> Guard:
-    """Return the guard with its condition in the SQL of each engine: every term and operator replaced."""
+    """Return the guard with its condition in the SQL of both engines: SQLite first, PostgreSQL second."""
     condition = guard.when if isinstance(guard.when, str) else guard.when[0]
-    return replace(guard, when=(_translate(condition, 0), _translate(condition, 1)))
+    return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
 
-def _translate(condition: str, engine: int) -> str:
-    """Return the condition in the SQL of an engine: 0 is SQLite, 1 is PostgreSQL."""
-    for term, texts in _TERMS.items():
-        condition = condition.replace(term, texts[engine])
-    for operator, texts in _OPERATORS.items():
-        condition = re.sub(rf"\b{operator}\[([^]]*)\]", texts[engine].format(r"\1"), condition)
+def _replace_terms(condition: str, engine: int) -> str:
+    """Return the condition with our terms and operators written in the SQL of an engine: 0 SQLite, 1 PostgreSQL."""
+    for term, sql in _TERMS.items():
+        condition = condition.replace(term, sql[engine])
+    for operator, sql in _OPERATORS.items():
+        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)
     return condition
 
 
@@ -92,9 +92,9 @@ def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
 
 
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
-    """Return guards for SQLite against INSERT OR REPLACE and UPDATE OR REPLACE over a conditional unique key.
+    """Return guards for SQLite, where OR REPLACE would delete the row that a conditional unique key protects.
 
-    `{}` in the name stands for the event.
+    `when` is the SQL condition that there is such a row. `{}` in the name stands for the event, INSERT or UPDATE.
     """
     return [
         Guard(name.format(event.lower()), table, event, when=when, message="row exists", engines=("sqlite",))
@@ -103,7 +103,10 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return the SQL condition that the person holds the office at that instant; an ended assignment never counts."""
+    """Return the SQL condition that a person holds the office at an instant; an ended assignment never counts.
+
+    `user` and `at` are SQL, such as columns of the new row.
+    """
     return f"""EXISTS (SELECT 1 FROM accounts_roleassignment o WHERE o.user_id = {user} AND o.office = '{office}'
         AND o.ended_by_id IS NULL AND T[o.starts_at] <= T[{at}] AND (o.ends_at IS NULL OR T[o.ends_at] > T[{at}]))"""
 
@@ -113,13 +116,16 @@ def is_active(user: str) -> str:
     return f"EXISTS (SELECT 1 FROM accounts_user u WHERE u.id = {user} AND u.is_active)"
 
 
-def of_the_request(that: str) -> str:
-    """Return the SQL condition that the request `f` of the new row meets `that`."""
-    return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {that})"
+def of_the_request(condition: str) -> str:
+    """Return the SQL condition that the request `f`, to which the new row belongs, meets this condition."""
+    return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {condition})"
 
 
 def decider_in_office(decision: str, at: str) -> str:
-    """Return the SQL condition that whoever took the decision is active and holds its office at that instant."""
+    """Return the SQL condition that whoever took a decision is active and holds its office at an instant.
+
+    `decision` (its key) and `at` are SQL, such as columns of the new row.
+    """
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id
         WHERE d.id = {decision} AND u.is_active AND o.ended_by_id IS NULL

@@ -25,13 +25,15 @@ class AccessKind(RequestKind):
     min_reason = 10
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return no answer yet: `inbound` puts in the person that the form names by mail address."""
+        """Return a draft without its person: `inbound` puts in the colleague whom the form names by mail address."""
         return {"person": {}}
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the mail of the person, if active; of a person to be added, an empty text while nobody has it.
+        """Return today's value, to be compared with the item's old value: if they differ (drift), nothing is applied.
 
-        Who got powers meanwhile does not lose the access: that counts as drift.
+        Of a person who loses the access or sets another password it is the mail address, or an empty text without an
+        active account. «(tiene poderes)» says that a person who would lose the access got powers meanwhile. Of a new
+        person's mail it is an empty text, or «(ya está)» if a contact has that mail. All else had no old value.
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
@@ -74,7 +76,7 @@ class ColleagueKind(AccessKind):
     title_prefix = ""
 
     def title(self, items: Sequence[Item]) -> str:
-        """Return «Baja de acceso de beto@ejemplo.mx», without the person while nobody is named."""
+        """Return the request's title, «Baja de acceso de beto@ejemplo.mx», without the mail while nobody is named."""
         mails = [item["old"] for item in items if item["field"] == self.field.code]
         return f"{self.title_prefix} de {mails[0]}" if mails else self.title_prefix
 
@@ -83,10 +85,10 @@ class ColleagueKind(AccessKind):
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
         mails = {key: mail for key, _, mail in self.find_people(request)}
-        return {"person": mails.get(self._find_key(request))}
+        return {"person": mails.get(self._find_person_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
-        """Return key, name and mail of the people who may be named, by name."""
+        """Return key, name and mail of the people whom the form offers: active contacts of the company, by name."""
         contacts = Contact.objects.filter(customer=request.customer, user__is_active=True)
         if not self.includes_requester:
             contacts = contacts.exclude(user=request.requester_id)
@@ -94,26 +96,29 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the item that names the person; an error when it is nobody of the company."""
-        person = people.find_active_people(request.customer).filter(pk=self._find_key(request)).first()
+        """Return the one item, which names the person of the draft; add to `errors` why that person cannot be named."""
+        person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
             return []
         self.check_person(request, person, errors)
         return [make_item(self.field.asset, self.field.code, person.email, "")]
 
-    def _find_key(self, request: FormalRequest) -> int:
-        """Return the primary key of the person whom the draft names; 0, which is nobody's, for anything else."""
+    def _find_person_key(self, request: FormalRequest) -> int:
+        """Return the key of the person whom the unchecked draft names; 0, which is nobody's, if it names none."""
         key = str((request.draft.get("person") or {}).get("user"))
         return int(key) if key.isdecimal() and len(key) < 19 else 0
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
-        """Add to `errors` why this person cannot be named."""
+        """Add to `errors` why the request cannot be about this person; here nothing speaks against anybody."""
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:
-        """Apply it to the person whom the approved item names."""
+        """Apply the approved request to the person whom its only item names.
+
+        Return the person if a mail with a link to set a password follows, else None.
+        """
         person = people.find_person(request.customer, payload["items"][0]["old"])
-        assert person is not None  # else it was drift
+        assert person is not None  # the execution compared the item with `find_value_today` before
         return self.apply_to(person, request, actor)
 
     def apply_to(self, person: User, request: FormalRequest, actor: User) -> User | None:

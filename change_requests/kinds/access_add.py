@@ -51,7 +51,7 @@ class AccessAdd(AccessKind):
         return {"person": person}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item for each answer about the person; his mail must be nobody's in the company."""
+        """Return one item for each answer about the person who gets access; what is wrong is added to `errors`."""
         person = request.draft.get("person") or {}
         name, email = clean_line(person.get("full_name")), clean_line(person.get("email")).lower()
         if not name or len(name) > FULL_NAME.max_length:
@@ -64,10 +64,12 @@ class AccessAdd(AccessKind):
             if Contact.objects.filter(customer=request.customer_id, user__email=email).exists():
                 errors["email"] = "Esa persona ya está en su empresa."
         values = [(FULL_NAME, name), (EMAIL, email)]
-        values += [(row, clean_line(person.get(row.code))[: row.max_length]) for row in (PERSON_PHONE, POSITION)]
-        return [make_item(row.asset, row.code, "", value) for row, value in values if value]
+        optional = (PERSON_PHONE, POSITION)
+        values += [(field, clean_line(person.get(field.code))[: field.max_length]) for field in optional]
+        return [make_item(field.asset, field.code, "", value) for field, value in values if value]
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
+        """Mail the person of the approved request an invitation to the portal; with it he creates his access."""
         email = next(item["new"] for item in payload["items"] if item["field"] == EMAIL.code)
         accounts.invite_by_request(
             request.customer, email=email, folio=request.folio, invited_by=request.requester, actor=actor

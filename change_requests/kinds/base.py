@@ -50,7 +50,7 @@ class RequestKind:
         raise NotImplementedError
 
     def draft_title(self, draft: Draft) -> str:
-        """Return what a draft is called so far."""
+        """Return the title of a draft, made of the answers that it has so far."""
         return self.title([])
 
     def step_form(self, request: FormalRequest, *args: Any, **options: Any) -> PortalForm:
@@ -62,19 +62,19 @@ class RequestKind:
         raise NotImplementedError
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return the draft's part of a PDF form, from the person and the new values that were written in it."""
+        """Return the draft that a PDF form begins, from the person and the new values that were written in the form."""
         raise NotImplementedError
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the items that the draft asks for; what is wrong is added to `errors`, by field."""
+        """Return the changes that the draft asks for, as items; add to `errors`, by field, what is wrong with them."""
         raise NotImplementedError
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the item's old value as it is today; anything but the item's own old value is drift."""
+        """Return today's value, to be compared with the item's old value: if they differ, it is drift."""
         raise NotImplementedError
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return the value of today, or in brackets why the new value cannot be written; an execution asks this."""
+        """Return today's value, or in brackets why the new value cannot be written; an execution asks this."""
         return self.find_value_today(customer, item)
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:

@@ -20,30 +20,33 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the company's value of today, or the line of the representative who would be replaced."""
+        """Return today's value: a column of the company, or the line of the representative to be replaced."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return the value of today, or say in brackets that another company has the new value."""
+        """Return today's value of the item's field, or «(es de otra empresa)» if another company has the new value.
+
+        The execution compares it with the item's old value and applies nothing if they differ.
+        """
         is_taken = find_row(item["field"]).is_taken
         if is_taken and is_taken(customer, item["new"]):
             return "(es de otra empresa)"
         return self.find_value_today(customer, item)
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
-        """Write the company's columns in one statement, then what is no column."""
+        """Write the approved values: first the company's columns in one statement, then the representative's table."""
         columns: dict[str, Any] = {}
         changes = [(find_row(item["field"]), item) for item in payload["items"]]
-        for row, item in changes:
-            if row.is_column:
-                columns[row.code] = item["new"]
-            if row.more_columns:
-                columns |= row.more_columns(item["new"], payload["effective_date"])
+        for field, item in changes:
+            if field.is_column:
+                columns[field.code] = item["new"]
+            if field.more_columns:
+                columns |= field.more_columns(item["new"], payload["effective_date"])
         if columns:
             Customer.objects.filter(pk=request.customer_id).update(**columns)
-        for row, item in changes:
-            if row.replace:
-                row.replace(request, item["old"], item["new"], actor)
+        for field, item in changes:
+            if field.replace:
+                field.replace(request, item["old"], item["new"], actor)
         request.customer.refresh_from_db()

@@ -20,39 +20,42 @@ MAX_DAYS_AHEAD = 365  # of an effective date
 
 
 def hash_draft(request: FormalRequest, files: Iterable[Attachment]) -> str:
-    """Return one hash of the draft's answers and files: what somebody who reviews the draft has seen."""
+    """Return one hash of the draft's answers and files.
+
+    It stands in the page where a person reviews the draft, so that a draft changed meanwhile is not submitted unread.
+    """
     answers = {key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")}
     return payload.hash_bytes(payload.write_canonical({**answers, "files": sorted(file.sha256 for file in files)}))
 
 
 def find_problems(request: FormalRequest, *, evidence: int) -> Errors:
-    """Return what keeps the draft, which has `evidence` files, from being sent: Spanish texts by field."""
+    """Return why the draft, which has `evidence` files, cannot be sent: a Spanish text for each wrong field."""
     errors: Errors = {}
     items = find_items(request, errors)
-    reason, least = clean_line(request.draft.get("reason")), find_kind(request).min_reason
-    if len(reason) < least:
-        errors["reason"] = f"Escriba el motivo con al menos {least} caracteres: lo leen quienes deciden."
+    reason, min_length = clean_line(request.draft.get("reason")), find_kind(request).min_reason
+    if len(reason) < min_length:
+        errors["reason"] = f"Escriba el motivo con al menos {min_length} caracteres: lo leen quienes deciden."
     elif len(reason) > MAX_REASON:
         errors["reason"] = f"El motivo tiene más de {MAX_REASON} caracteres; acórtelo."
-    _check_day(request.draft.get("effective_date") or "", errors)
+    _check_effective_date(request.draft.get("effective_date") or "", errors)
     if not evidence and ASSETS_WITH_EVIDENCE & {item["asset"] for item in items}:
         errors["evidence"] = "Adjunte el documento que lo comprueba: constancia fiscal o poder."
     return errors
 
 
 def find_items(request: FormalRequest, errors: Errors) -> list[Item]:
-    """Return the items that the draft asks for, sorted; what is wrong is added to `errors`."""
+    """Return the changes that the draft asks for, as sorted items; what is wrong with them is added to `errors`."""
     items = find_kind(request).find_items(request, errors)
     return sorted(items, key=lambda item: (item["asset"], item["field"]))
 
 
 def find_value_today(request: FormalRequest, item: Item) -> str:
-    """Return the item's old value as it is today; anything but the item's own old value is drift."""
+    """Return today's value, to be compared with the item's old value: if they differ (drift), nothing is applied."""
     return find_kind(request).find_value_today(request.customer, item)
 
 
-def _check_day(text: str, errors: Errors) -> None:
-    """Check that the effective date, if there is one, is between today and a year from today."""
+def _check_effective_date(text: str, errors: Errors) -> None:
+    """Add to `errors` that a written effective date is no date, or not between today and a year from today."""
     today = timezone.localdate(clock.now())
     try:
         if text and not today <= parse_day(text) <= today + timedelta(days=MAX_DAYS_AHEAD):

@@ -68,8 +68,11 @@ def _show_status(status: str) -> str:
     return dict(Customer.Status.choices).get(status, status)
 
 
-def _suspend_from(status: str, effective_date: str) -> dict[str, Any]:
-    """Return since when the service is suspended: the effective date, or now if it has passed; None if it is active."""
+def _make_status_columns(status: str, effective_date: str) -> dict[str, Any]:
+    """Return the company's column that changes with the status of the service: since when it is suspended.
+
+    That is the first instant of the effective date, or now if that has passed or is empty; None if it is active.
+    """
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}
     return {"suspended_at": max(filter(None, (clock.now(), find_first_instant(effective_date))))}
@@ -167,7 +170,7 @@ REPRESENTATIVE = SensitiveField(
     find_loser=representative.find_mail,
 )
 STATUS = SensitiveField(
-    "status", "Estado del servicio", "service", show=_show_status, is_column=True, more_columns=_suspend_from
+    "status", "Estado del servicio", "service", show=_show_status, is_column=True, more_columns=_make_status_columns
 )
 FULL_NAME = SensitiveField(
     "full_name",

@@ -22,6 +22,7 @@ class Line(forms.CharField):
         )
 
     def clean(self, value: Any) -> str:
+        """Return what was typed as one line with single spaces. Raises ValidationError when it is too long."""
         text = " ".join(str(super().clean(value)).split())
         if len(text) > self.most:
             raise forms.ValidationError(f"Son hasta {self.most} caracteres y escribió {len(text)}. Acorte el texto.")

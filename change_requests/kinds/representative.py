@@ -117,9 +117,10 @@ INPUTS: dict[str, forms.Field] = {
 
 
 def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> list[Item]:
-    """Return the item that replaces (or adds) a representative; what is wrong is added to `errors`.
+    """Return the one item that replaces a representative of the company by another, or only adds another.
 
-    `answers` are the parts that were written; the others stay as those of the replaced representative.
+    `answers` are the parts that the draft has, by name; a part that it has not stays as the replaced representative
+    has it. What is wrong is added to `errors`: the new one needs an account, and does not represent the company yet.
     """
     replaced = _find_replaced(request, answers, errors)
     old_line = replaced.line if replaced else ""
@@ -142,7 +143,11 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
 
 
 def find_value_today(customer: Customer, item: Item) -> str:
-    """Return the item's old value as it is today: the same text while nothing changed since it was asked."""
+    """Return today's value, to be compared with the item's old value: the line of the representative to be replaced.
+
+    It is an empty text if nobody is replaced, or if the line is gone or changed. «(sin cuenta)» and «(ya está)» say
+    that the new representative has no account, or represents the company already.
+    """
     if item["new"] and people.find_person(customer, decompose_line(item["new"])["email"]) is None:
         return "(sin cuenta)"
     if not item["old"]:
@@ -152,7 +157,10 @@ def find_value_today(customer: Customer, item: Item) -> str:
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative who is replaced: the requester, unless another is named; None for an empty name."""
+    """Return the representative who is replaced: the one whose mail the draft names, else the requester.
+
+    None means that nobody is replaced, because the mail is empty or unknown; an unknown one is added to `errors`.
+    """
     representatives = people.find_open_representatives(request.customer)
     email = answers.get(REPLACES)
     if email == "":
@@ -166,7 +174,10 @@ def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: E
 
 
 def _check_parts(new: dict[str, str], errors: Errors) -> None:
-    """Check every part but the dates, and clean the RFC; what is wrong is added to `errors`."""
+    """Add to `errors` what is wrong with the new representative's parts, but the dates; clean the RFC among them.
+
+    A bar is refused in every part, because it separates the parts in a line.
+    """
     if not new["name"]:
         errors[PREFIX + "name"] = "Escriba el nombre del representante."
     try:
@@ -187,7 +198,10 @@ def _check_parts(new: dict[str, str], errors: Errors) -> None:
 
 
 def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
-    """Check from when and until when the powers hold; what is wrong is added to `errors`."""
+    """Add to `errors` what is wrong with the dates of the new representative's powers.
+
+    The first day is needed. The last day may be empty; else it is not before the first one, nor before today.
+    """
     days: dict[str, date | None] = {}
     for column in ("valid_from", "valid_until"):
         try:
@@ -205,7 +219,7 @@ def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
 
 
 def show(line: str) -> str:
-    """Return the representative in five lines: name, RFC and mail, capacity, instrument, and dates."""
+    """Return a representative's line as people read it: name, mail, capacity, instrument and dates below each other."""
     if not line:
         return ""
     parts = decompose_line(line)
@@ -234,7 +248,11 @@ def find_mail(line: str) -> str:
 
 
 def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
-    """Revoke the representative of the line `old` and register that of `new` (either may be empty); sessions end."""
+    """Revoke the company's representative with the line `old`, and register the one with the line `new`.
+
+    Either line may be empty. The roles of both people follow, which ends their sessions. A person who stays
+    representative, with other data, keeps role and sessions.
+    """
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
     leaver = leaving.user_id if leaving else None
@@ -246,7 +264,7 @@ def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
 
 
 def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
-    """Revoke the company's representative with this line, and return the row."""
+    """Revoke the powers of the company's representative who has this line, and return his row."""
     rows = people.find_open_representatives(request.customer).select_for_update()
     leaving = next(row for row in rows if row.line == line)
     leaving.revoked_at, leaving.revoked_by = clock.now(), actor
@@ -255,7 +273,10 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 
 
 def _register(request: FormalRequest, line: str) -> Representative:
-    """Insert the representative of this line, with the request's first evidence as document, and return the row."""
+    """Insert the representative whom this line describes, and return the row.
+
+    The request gives its verification and its first file of evidence, which is the document of the powers.
+    """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)
     document = files.order_by("pk").first()

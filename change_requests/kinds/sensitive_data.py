@@ -74,17 +74,17 @@ class DataForm(RowsForm):
             *((row.email, str(row)) for row in representatives),
             ("", "A nadie: se agrega como otro representante"),
         ]
-        for name in self._unused_inputs():
+        for name in self._list_unused_inputs():
             self.fields[name].required = False
 
     def full_clean(self) -> None:
-        """Validate, and forget the errors of inputs whose box is not ticked."""
+        """Validate the new values of the company, and drop the errors of inputs whose box was not ticked."""
         super().full_clean()
-        for name in self._unused_inputs():
+        for name in self._list_unused_inputs():
             self.errors.pop(name, None)
 
-    def _unused_inputs(self) -> list[str]:
-        """Return the inputs of the boxes that were posted without a tick."""
+    def _list_unused_inputs(self) -> list[str]:
+        """Return the names of the inputs that do not count, because their box was posted without a tick."""
         unticked = [box for box in BOXES if self.is_bound and not self.data.get(box.name)]
         return [name for box in unticked for name in box.inputs]
 
@@ -95,6 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
+        """Check the new values together: a box is ticked, the whole address fits, and RFC or legal name is written."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -103,20 +104,23 @@ class DataForm(RowsForm):
             self.add_error(
                 "street", f"El domicilio completo tiene hasta {MAX_ADDRESS} caracteres; son {length}. Acórtelo."
             )
-        is_named = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
-        if data.get("c_identity") and not is_named:
+        has_identity = data.get("rfc") or data.get("legal_name") or {"rfc", "legal_name"} & set(self.errors)
+        if data.get("c_identity") and not has_identity:
             self.add_error("rfc", MISSING_IDENTITY)
         return data
 
     def answers(self) -> Draft:
-        """Return the new values by field, and the parts of the address as they were typed."""
+        """Return the draft's part of this step: the new values of the ticked boxes, by field.
+
+        An empty RFC or legal name is left out: it stays. The parts of the address are kept as typed, to be shown again.
+        """
         data: dict[str, Any] = self.cleaned_data
         items: dict[str, str] = {}
         for box in BOXES:
             if data[box.name] and box is not ADDRESS:
                 items |= {name: str(data[name] or "") for name in box.inputs}
         for name in ("rfc", "legal_name"):
-            if not items.get(name, "x"):
+            if items.get(name) == "":
                 del items[name]
         address = {name: data[name] for name in ADDRESS.inputs} if data[ADDRESS.name] else {}
         if address:
@@ -125,7 +129,7 @@ class DataForm(RowsForm):
 
 
 def join_address(*, street: str, zip: str, suburb: str, city: str) -> str:
-    """Return «Blvd. Atlixco 3505, int. 4, Col. Las Ánimas, 72190 Puebla, Puebla»."""
+    """Return the parts of an address as one text, «Blvd. Atlixco 3505, Col. Las Ánimas, 72190 Puebla, Puebla»."""
     colonia = suburb if suburb.lower().startswith(("col.", "col ", "fracc")) else f"Col. {suburb}"
     return f"{street}, {colonia}, {zip} {city}"
 
@@ -143,12 +147,13 @@ class SensitiveData(ChangeKind):
     pdf_hint = "llene las secciones 3 o 4"
 
     def title(self, items: Sequence[Item]) -> str:
+        """Return the request's title with the fields that change, such as «Cambio de RFC, teléfono y correo»."""
         labels = [find_row(item["field"]).label for item in items] or ["información"]
         names = [label if label.isupper() else label[0].lower() + label[1:] for label in labels]  # RFC stays so
         return "Cambio de " + " y ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def draft_title(self, draft: Draft) -> str:
-        """Return the title with the fields that the draft has so far; the parts of a representative count once."""
+        """Return the draft's title with the fields that it has so far; the parts of a representative count as one."""
         names = [name for name in draft.get("items") or {} if not name.startswith(representative.CODE)]
         if len(names) < len(draft.get("items") or {}):
             names.append(representative.CODE)
@@ -159,7 +164,10 @@ class SensitiveData(ChangeKind):
         return DataForm(*args, representatives=list(representatives), **options)
 
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
-        """Return the items of the draft. An address that came by mail has no parts: it stands whole in the street."""
+        """Return the values that the form shows first: the draft's new values, and a tick for each box that has one.
+
+        An address from a PDF form has no parts, so it stands whole in the street.
+        """
         items: dict[str, str] = request.draft.get("items") or {}
         initial: dict[str, Any] = {representative.REPLACES: request.requester.email, **items}
         if whole := items.get(FISCAL_ADDRESS.code):
@@ -173,13 +181,13 @@ class SensitiveData(ChangeKind):
         return {"items": items}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return an item for each listed field that really changes; the representative's parts make one."""
+        """Return one item for each field that the draft changes, and one for all parts of a representative."""
         answers = {name: clean_line(new) for name, new in (request.draft.get("items") or {}).items()}
         parts = {name: new for name, new in answers.items() if name.startswith(representative.PREFIX)}
         items: list[Item] = []
         for name, new in answers.items():
             if name in PLAIN_FIELDS:
-                items.append(_find_change(request, PLAIN_FIELDS[name], new, errors))
+                items.append(_make_change(request, PLAIN_FIELDS[name], new, errors))
             elif name not in parts:
                 errors[name] = "Ese dato no se cambia con esta solicitud."
         if parts:
@@ -189,20 +197,20 @@ class SensitiveData(ChangeKind):
         return items
 
 
-def _find_change(request: FormalRequest, row: SensitiveField, new: str, errors: Errors) -> Item:
-    """Return the item that gives the field its new value; what is wrong with the value is added to `errors`."""
-    customer, code = request.customer, row.code
+def _make_change(request: FormalRequest, field: SensitiveField, new: str, errors: Errors) -> Item:
+    """Return the item that gives a field of the company its new value; what is wrong is added to `errors`."""
+    customer, code = request.customer, field.code
     try:
-        new = row.clean(new)
+        new = field.clean(new)
     except WrongValue as problem:
         errors[code] = str(problem)
     old = str(getattr(customer, code))
     if not new:
         errors.setdefault(code, "Escriba el dato nuevo.")
-    elif len(new) > row.max_length:
-        errors[code] = f"Tiene más de {row.max_length} caracteres; acórtelo."
+    elif len(new) > field.max_length:
+        errors[code] = f"Tiene más de {field.max_length} caracteres; acórtelo."
     elif new == old:
         errors[code] = representative.SAME_AS_TODAY
-    elif row.is_taken and row.is_taken(customer, new):
+    elif field.is_taken and field.is_taken(customer, new):
         errors[code] = "Ese RFC ya es de una empresa verificada."
-    return make_item(row.asset, code, old, new)
+    return make_item(field.asset, code, old, new)

@@ -56,7 +56,7 @@ class ServiceStop(ChangeKind):
         return {"items": {}}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the item that suspends the service; an error when it is suspended already."""
+        """Return the one item, which suspends the company's service; a suspended one is added to `errors`."""
         status = request.customer.status
         if status == Customer.Status.SUSPENDED:
             errors["status"] = "El servicio ya está suspendido."

@@ -28,7 +28,7 @@ def clean_line(text: object) -> str:
 
 
 def clean_lines(text: object) -> str:
-    """Return the text with its lines, in NFC, without spaces at their ends and without links of ours (M16)."""
+    """Return a person's text with its lines, in NFC, without spare spaces and without links of our mails (M16)."""
     written = own_links.cut_links(str(text or ""))
     lines = [" ".join(line.split()) for line in written.strip().splitlines()]
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
@@ -70,7 +70,7 @@ def parse_day(text: str) -> date:
 
 
 def show_day(iso: str) -> str:
-    """Return «1 de diciembre de 2026» for a YYYY-MM-DD date; an empty text for an empty one."""
+    """Return a YYYY-MM-DD date in Spanish words, «1 de diciembre de 2026»; an empty text for an empty one."""
     if not iso:
         return ""
     day = date.fromisoformat(iso)

@@ -225,7 +225,7 @@ class FormalRequest(Chained):
 
     @property
     def status_label(self) -> str:
-        """Return the status as its form calls it: an access request in approval is «Verificada»."""
+        """Return the request's status in Spanish; an access request has words of its own, such as «Verificada»."""
         label = self.ACCESS_LABELS.get(self.Status(self.status)) if self.is_access else None
         return label or self.Status(self.status).label
 
@@ -235,14 +235,14 @@ class FormalRequest(Chained):
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
 
     def read_revision(self) -> "RequestRevision":
-        """Return the current version, which is what is decided and executed; it is read once for each instance."""
-        kept: RequestRevision | None = self.__dict__.get("kept_revision")
-        if kept is None or kept.no != self.revision_no:
-            kept = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
-        return kept
+        """Return the request's current version, which is decided and executed; it is read once for each instance."""
+        revision: RequestRevision | None = self.__dict__.get("kept_revision")
+        if revision is None or revision.no != self.revision_no:
+            revision = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)
+        return revision
 
     def read_payload(self) -> dict[str, Any]:
-        """Return the content of the current version as a dictionary."""
+        """Return the content of the request's current version, as `payload.build_content` made it."""
         payload: dict[str, Any] = json.loads(self.read_revision().payload)
         return payload
 
@@ -252,7 +252,7 @@ class FormalRequest(Chained):
 
 
 def read_folio(text: str) -> str:
-    """Return the folio as it is stored, such as «SC-5R8T-2NW2», for what a person typed (M10). Raises InvalidNumber."""
+    """Return the folio, «SC-5R8T-2NW2», that a person typed (M10). Raises InvalidNumber for what can be none."""
     prefix = text.strip()[:2].upper()
     if prefix not in FormalRequest.PREFIXES.values():
         raise numbers.InvalidNumber(text)
@@ -260,7 +260,7 @@ def read_folio(text: str) -> str:
 
 
 def find_folio(text: str) -> str | None:
-    """Return the folio that a person typed, or None when it cannot be the folio of a request."""
+    """Return the folio that a person typed, as it is stored, or None if it cannot be that of a formal request."""
     try:
         return read_folio(text)
     except numbers.InvalidNumber:

@@ -77,10 +77,10 @@ class SentBack(Recorded):
 
 @contextmanager
 def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
-    """Open a transaction, and yield the request locked and read again, if its status is one of `statuses`.
+    """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
-    A request that «no fui yo» stopped is refused unless `is_stopped_too` is true. Deadlines are not compared here.
-    A refusal of the block undoes what it wrote, except a Recorded one. Raises WrongStatus.
+    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too` is
+    true. A refusal of the block undoes what it wrote; a Recorded one is raised after the commit, which keeps it.
     """
     recorded = None
     with transaction.atomic():
@@ -108,13 +108,16 @@ def reread_person(person: User) -> User:
 
 
 def require_none(refusal: Refused | None) -> None:
-    """Raise the refusal that the policy gave, if it gave one."""
+    """Raise the refusal that a `why_not_…` rule of the policy returned; None means that nothing speaks against it."""
     if refusal is not None:
         raise refusal
 
 
 def reread_allowed(actor: User, why_not: Callable[[User, Subject], Refused | None], subject: Subject) -> User:
-    """Return the actor as the database says now. Raises the refusal that the policy's rule `why_not` gives, if any."""
+    """Return the actor, read again, if the policy's rule `why_not` lets him act on the request or company `subject`.
+
+    Raises the refusal of that rule otherwise.
+    """
     actor = reread_person(actor)
     require_none(why_not(actor, subject))
     return actor
@@ -130,7 +133,11 @@ def move_request(
     saved: tuple[str, ...] = (),
     **data: Any,
 ) -> Event:
-    """Save the new status, the next turn and the columns `saved`; return the event. An end releases the assets."""
+    """Save the request's new status, and record and return the event `verb` with its `data`.
+
+    A new turn begins now and is due at `due_at`; None means that nobody owes anything. `saved` are more columns that
+    the caller has set. At an end other requests may touch the assets again.
+    """
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
     request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
@@ -144,7 +151,7 @@ def move_request(
 def move_with_reason(
     request: FormalRequest, status: str, verb: str, *, actor: User | None, reason: str, **data: Any
 ) -> Event:
-    """Move the request to a status without a deadline, and keep the reason in its column and in the event returned."""
+    """Move the request to a status in which nobody owes anything; keep the reason in it and in the event returned."""
     request.outcome_reason = reason[:MAX_OUTCOME]
     data |= {"reason": request.outcome_reason}
     return move_request(request, status, verb, actor=actor, due_at=None, saved=("outcome_reason",), **data)
@@ -156,14 +163,17 @@ def release_assets(request: FormalRequest) -> None:
 
 
 def stop_clock(request: FormalRequest, at: datetime) -> None:
-    """Stop the deadline and keep the business minutes that were left of it, 0 when it was overdue; nothing is saved."""
+    """Stop the request's deadline, because a question to the company is open; nothing is saved.
+
+    The business minutes that were left are kept, 0 when it was overdue.
+    """
     if request.due_at is not None:
-        left = load_attention_hours().hours_between(at, request.due_at)
-        request.due_minutes_left, request.due_at = round(left * 60), None
+        hours_left = load_attention_hours().hours_between(at, request.due_at)
+        request.due_minutes_left, request.due_at = round(hours_left * 60), None
 
 
 def restart_clock(request: FormalRequest, at: datetime) -> None:
-    """Let the deadline go on with the business minutes that were left of it; nothing is saved."""
+    """Let the request's stopped deadline go on, with the business minutes that were left; nothing is saved."""
     if request.due_minutes_left is not None:
         request.due_at = load_attention_hours().add_hours(at, request.due_minutes_left / 60)
         request.due_minutes_left = None
@@ -175,7 +185,7 @@ def add_business_days(days: int, start: datetime | None = None) -> datetime:
 
 
 def expire_request(request: FormalRequest) -> None:
-    """End the locked request as *vencida* and tell the company; the sweep or the person who comes too late calls it."""
+    """End the locked request as *vencida*, because nobody confirmed or applied it in time, and tell the company."""
     is_approved = request.status == Status.APPROVED
     reason = APPROVAL_EXPIRED if is_approved else "No se confirmó a tiempo desde el correo registrado."
     event = move_with_reason(request, Status.EXPIRED, "request.expired", actor=None, reason=reason)
@@ -183,20 +193,23 @@ def expire_request(request: FormalRequest) -> None:
 
 
 def require_requester(request: FormalRequest, actor: User) -> None:
-    """Raise NotAllowed unless the actor began the request: what it says is his word, so only he edits and sends it."""
+    """Raise NotAllowed unless the actor began the request: it is his declaration, so only he edits and sends it."""
     if actor.pk != request.requester_id:
         raise NotAllowed("La edita y la envía quien la comenzó; usted puede retirarla o hacer otra.")
 
 
 def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
-    """Read the evidence of the locked request. Raises AlteredEvidence, recorded and told, for a changed file (M21)."""
+    """Raise AlteredEvidence if a stored file of the locked request is not the one that was sent (M21).
+
+    The finding is recorded first, and the officers are told.
+    """
     if names := evidence.find_altered_in(request):
         record_altered_evidence(request, names, actor)
         raise AlteredEvidence(names)
 
 
 def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
-    """Record which files of the locked request are altered, and tell the officers; a known finding changes nothing."""
+    """Record which files of the locked request are altered, and tell the officers; the same finding only once."""
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):
@@ -205,7 +218,11 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
 
 
 def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
-    """Return a text with its paragraphs, without our links (M16). Raises Invalid for `field`; `what` names the text."""
+    """Return what a person wrote with its lines, without spare spaces and without links of our mails (M16).
+
+    Raises Invalid, with a message at the form's `field`, for a text that is too short or too long. `what` is what the
+    message calls the text, such as «el motivo».
+    """
     lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:

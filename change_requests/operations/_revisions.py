@@ -23,7 +23,11 @@ _VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # 
 
 
 def insert_draft(actor: User, **fields: Any) -> FormalRequest:
-    """Insert a draft under a new folio, with its first event; a taken `form_key` returns the request that has it."""
+    """Insert a draft with these columns under a new folio, with its first event, and return it.
+
+    A `form_key` that is taken (the form was posted twice) returns the request that has it. Raises Refused if that is
+    another person's. A folio that is taken is drawn again.
+    """
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
         folio = numbers.make_number(prefix)
@@ -41,8 +45,8 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
                 )
                 return request
         except IntegrityError:
-            key = fields.get("form_key")
-            if key and (first := FormalRequest.objects.filter(form_key=key).first()):
+            form_key = fields.get("form_key")
+            if form_key and (first := FormalRequest.objects.filter(form_key=form_key).first()):
                 if first.requester_id != actor.pk:
                     raise Refused("Este formulario ya se había enviado. Comience otra vez.") from None
                 return first
@@ -52,7 +56,11 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
 
 
 def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
-    """Write the next revision of the locked request and its assets, and ask the company to confirm it."""
+    """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
+
+    `author` wrote the items. What the revision before it had (confirmation, verification) is cleared. Raises NoPeople
+    if nobody could decide and apply it, and Refused if another open request touches the same.
+    """
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
     _claim_assets(request, items)
@@ -75,7 +83,7 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
-    """Raise NoPeople unless enough different people hold the offices that the request needs."""
+    """Raise NoPeople unless enough different people could decide and apply the request on the assets `codes`."""
     missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
     if missing:
         raise NoPeople(
@@ -85,7 +93,7 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
 
 
 def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
-    """Insert the next revision with its hash and return it; its evidence cannot be taken out of it any more."""
+    """Insert the request's next revision with its content and hash, and return it; it takes the draft's files."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
@@ -100,8 +108,8 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
             reason=reason,
             effective_date=request.draft.get("effective_date") or "",
             evidence=[
-                {"name": e.attachment.name, "sha256": e.sha256, "size": e.attachment.size}
-                for e in files.select_related("attachment")
+                {"name": file.attachment.name, "sha256": file.sha256, "size": file.attachment.size}
+                for file in files.select_related("attachment")
             ],
         )
     )
@@ -118,7 +126,7 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
 
 
 def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the assets for this request. Raises Refused when another open request touches them (M21)."""
+    """Reserve the assets of the items for this request. Raises Refused when another open request has them (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)
     if folio := _find_conflict(request, codes, subject):
@@ -138,7 +146,11 @@ def _find_subject(request: FormalRequest, items: list[Item]) -> str:
 
 
 def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
-    """Return the folio of an open request that touches the same person or assets; empty when there is none."""
+    """Return the folio of another open request with which this one conflicts; empty when there is none.
+
+    An access request conflicts with one about the same person (`subject`), a change with one of the same assets. To
+    stop the service conflicts with every change, and every change with it.
+    """
     rows = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
     changes = rows.filter(request__form=Form.CHANGE)
     if request.form == Form.ACCESS:

@@ -20,7 +20,7 @@ def set_asset_owner(
     alternate_from: datetime | None = None,
     alternate_until: datetime | None = None,
 ) -> InformationAsset:
-    """Name the owner of an asset, and who decides in his place between two instants; return the asset."""
+    """Name the owner of an asset, and the alternate who also decides between two instants; return the asset."""
     with locked(InformationAsset.objects.all(), pk) as asset:
         actor = reread_person(actor)
         if not policy.may_name_owners(actor):
@@ -47,7 +47,7 @@ def set_asset_owner(
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
-    """Return what is wrong with the owner, by field: an asset nobody owns, no office, or the actor himself."""
+    """Return, by field, why this owner cannot be named: an asset that nobody owns, no office, or the actor himself."""
     if asset.code == ACCESS:
         return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
     if not reread_person(owner).holds(Office.INFORMATION_OWNER):
@@ -60,7 +60,7 @@ def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, altern
 def _find_alternate_errors(
     owner: User, alternate: User, start: datetime | None, end: datetime | None
 ) -> dict[str, str]:
-    """Return what is wrong with the alternate and his dates, by field."""
+    """Return, by field, what is wrong with the owner's alternate and the dates between which he decides."""
     errors = {}
     if alternate.pk == owner.pk or not reread_person(alternate).holds(Office.INFORMATION_OWNER):
         errors["alternate"] = "El suplente es otra persona con el cargo de Propietario de la Información."

@@ -38,13 +38,13 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
     `seen_hash` is the SHA-256 of the content on the page. Raises StaleContent when that is not the current one.
     """
     with lock_request(pk, Status.IN_APPROVAL) as request:
-        if request.due_minutes_left is not None:
+        if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
         _require_proven_mail(request, revision)
         require_unaltered_evidence(request, actor)
-        decision = _write_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
+        decision = _insert_decision(request, revision, approvals, actor, Verdict.APPROVE, reason)
         _record_approval(request, decision, actor)
     return request
 
@@ -54,7 +54,7 @@ def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReques
     with lock_request(pk, Status.IN_APPROVAL) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
-        decision = _write_decision(request, revision, approvals, actor, Verdict.REJECT, reason)
+        decision = _insert_decision(request, revision, approvals, actor, Verdict.REJECT, reason)
         event = move_with_reason(
             request,
             Status.REJECTED,
@@ -72,7 +72,10 @@ def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReques
 def _require_decider(
     actor: User, request: FormalRequest, approvals: list[NeededApproval], seen_hash: str
 ) -> RequestRevision:
-    """Return the current revision if the actor may decide it and has seen it. Raises NotAllowed, StaleContent."""
+    """Return the current revision if the actor may decide it and its content is the one that he saw.
+
+    Raises the policy's refusal, or StaleContent when the hash of his page is another.
+    """
     require_none(policy.why_not_decide(actor, request, approvals))
     revision = request.read_revision()
     if seen_hash != revision.sha256:
@@ -81,15 +84,15 @@ def _require_decider(
 
 
 def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    """Raise Refused while a new registered mail is not proven by its code, or is that of a member of staff."""
+    """Raise Refused if the request's new registered mail is not proven by its code, or belongs to a member of staff."""
     address = request.find_new_value(REGISTERED_EMAIL.code)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
-    if address and mail_sender.is_staff_address(address):  # he would confirm what he decides
+    if address and mail_sender.is_staff_address(address):  # else staff could confirm what staff decides
         raise Refused("El correo nuevo es de alguien del personal de Factureya: recházela.")
 
 
-def _write_decision(
+def _insert_decision(
     request: FormalRequest,
     revision: RequestRevision,
     approvals: list[NeededApproval],
@@ -97,7 +100,10 @@ def _write_decision(
     verdict: str,
     reason: str,
 ) -> Decision:
-    """Insert the decision, and a row for each approval of the actor's office that it gives; return the decision."""
+    """Insert the actor's decision with its reason, and return it.
+
+    A row is inserted for each open approval that it gives: one for each asset of an owner, or one of security.
+    """
     office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # why_not_decide
     assignments = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
@@ -116,7 +122,7 @@ def _write_decision(
     )
     for approval in select_open(approvals):
         if approval.office == office and actor.pk in approval.deciders:
-            for asset in approval.assets or (None,):
+            for asset in approval.assets or (None,):  # security's approval has no asset
                 DecisionSlot.objects.create(
                     decision=decision, request=request, revision_no=revision.no, office=office, asset=asset
                 )
@@ -124,7 +130,10 @@ def _write_decision(
 
 
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
-    """Record the approval; if it was the last one, approve the request and tell who is concerned."""
+    """Record an approval; if it was the last one that the request needs, approve the request and tell people.
+
+    Then the implementer has from `execute_after` to `execute_before` to apply it.
+    """
     data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):
         audit.record("request.approved_by", request, actor=actor, revision=decision.revision_no, **data)

@@ -33,11 +33,15 @@ FILES_GONE = "Un archivo ya no está disponible; súbalo de nuevo."
 def create_draft(
     *, actor: User, customer: Customer, form: str, kind: str, key: str = "", channel: str = FormalRequest.Channel.PORTAL
 ) -> FormalRequest:
-    """Begin a request of `customer`, as its representative (M8), and return it; one request per `key` and person."""
+    """Begin a request of `customer`, as its representative (M8), and return the draft.
+
+    `key` is that of the form: posted again, it returns the request that it began. Raises Invalid for an unknown kind,
+    and NotAllowed without powers or while the service is suspended.
+    """
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
         return first
-    if kind not in {listed.code for listed in list_kinds(Form(form))}:
+    if kind not in {known_kind.code for known_kind in list_kinds(Form(form))}:
         raise Invalid({"kind": "Elija qué solicita."})
     representative = policy.find_powers(actor, customer)
     if representative is None:
@@ -57,7 +61,7 @@ def create_draft(
 
 
 def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
-    """Save the answers of a step, unchecked, and return the request; answers that `draft` does not name stay."""
+    """Save the answers of a step of the wizard, unchecked, and return the request; its other answers stay."""
     with _lock_own_draft(pk, actor) as request:
         request.draft = {**request.draft, **draft}
         request.save(update_fields=["draft"])
@@ -66,12 +70,13 @@ def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
 
 
 def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
-    """Add files that were uploaded with a form to the draft; each can be taken once."""
+    """Add uploaded files to the draft of a request, as evidence, and return the request; a file can be taken once."""
     with _lock_own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()
         if count + len(pks) > MAX_EVIDENCE:
             raise Invalid({"evidence": f"Una solicitud lleva a lo más {MAX_EVIDENCE} archivos."})
+        # An upload keeps its form's key in `draft` until something takes the file.
         if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
             raise Refused(FILES_GONE, "evidence")
         Evidence.objects.bulk_create(
@@ -83,7 +88,7 @@ def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> Formal
 
 
 def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
-    """Leave a file out of the next revision; the revisions that carried the file keep it."""
+    """Leave a file of evidence out of the request's next revision; the revisions that carried the file keep it."""
     with _lock_own_draft(pk, actor) as request:
         rows = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not rows.update(dropped_at=now()):
@@ -93,7 +98,10 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 
 
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
-    """Make a draft again of a request that was sent: nobody decides it, and the next revision voids approvals (M21)."""
+    """Make a draft again of a request that was sent, so that its requester can edit it (M21).
+
+    Nobody decides it meanwhile, and its next revision needs every approval anew.
+    """
     with lock_request(pk, *policy.REOPENABLE) as request:
         actor = reread_allowed(actor, policy.why_not_reopen, request)
         require_requester(request, actor)
@@ -104,7 +112,7 @@ def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
 
 @contextmanager
 def _lock_own_draft(pk: int, actor: User) -> Iterator[FormalRequest]:
-    """Yield the locked draft, or returned request, if the actor began it and still has powers."""
+    """Yield the locked request to edit, a draft or a returned one, if the actor began it and still has powers."""
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
         require_requester(request, reread_allowed(actor, policy.why_not_request, request.customer))
         yield request

@@ -31,7 +31,7 @@ MIN_REVERT_REASON = 20
 
 
 def close(pk: int, *, actor: User) -> FormalRequest:
-    """Close a request that was applied, and tell the company; a waiver must have been checked."""
+    """Close a request that was applied, as a supervisor, and tell the company; a waiver must have been checked."""
     with lock_request(pk, Status.EXECUTED) as request:
         actor = reread_allowed(actor, policy.why_not_close, request)
         if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
@@ -43,7 +43,7 @@ def close(pk: int, *, actor: User) -> FormalRequest:
 
 
 def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Cancel a request before it is applied, as its company or as mesa de control; no data changes."""
+    """Cancel a request before it is applied, as its company or as mesa de control; no data of the company changes."""
     with lock_request(pk, *policy.WITHDRAWABLE, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_withdraw, request)
         event = move_with_reason(
@@ -55,9 +55,9 @@ def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
-    """Stop what is under way, or raise an alarm about what was applied, because somebody says «no fui yo» (M8).
+    """Stop the request, or raise an alarm if it was applied, because a person says «no fui yo»: I did not ask it (M8).
 
-    The event names the mailbox that objected, as far as it is known. The same mailbox again changes nothing until an
+    `objector` is the mailbox that objected, as far as it is known. The same mailbox again changes nothing until an
     officer has looked. After the execution every security officer, mesa de control and the superusers are told.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
@@ -83,7 +83,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
 
 
 def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Record what the security officer found about a «no fui yo» after the execution; the red mark goes (M8)."""
+    """Record what the security officer found about a «no fui yo» after the execution, and end its alarm (M8)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
         text = clean_text(reason, field="reason", what="lo que comprobó")
@@ -95,23 +95,27 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Let a stopped request go on, as the security officer; its deadlines get the time back that was left."""
+    """Let a request that «no fui yo» stopped go on, as the security officer, and tell people.
+
+    Its deadlines get back the time that was left.
+    """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
         text = clean_text(reason, field="reason", what="el motivo")
         _restart_deadlines(request)
         event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
         notifications.mail_progress("resumed", request, event, reason=text)
-        if request.status == Status.SUBMITTED:  # the link of before may have expired meanwhile
+        if request.status == Status.SUBMITTED:  # the link sent before may have expired meanwhile
             notifications.mail_submitted(request, event)
         notifications.mail_your_turn(request, event)
     return request
 
 
 def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Send and return a new request that puts back the values of before this one; it needs the same approvals.
+    """Send and return a new request that undoes an applied one: it puts the old values back.
 
-    The original becomes *revertida* when the new request is executed.
+    It needs the same approvals. The applied request becomes *revertida* when the new one is executed. Raises Refused
+    if today's values are no longer those that were applied.
     """
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_revert, request)
@@ -136,7 +140,10 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
-    """Return the powers under which a reversal is asked: the actor's, the original's, or the oldest in force."""
+    """Return the representative in whose name a reversal of the request is asked.
+
+    That is the actor, else the representative of the request, else the first one with powers in force and an account.
+    """
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
     ).in_force()
@@ -148,7 +155,7 @@ def _choose_representative(request: FormalRequest, actor: User) -> Representativ
 
 
 def _has_objected(request: FormalRequest, objector: Objector) -> bool:
-    """Return True if this mailbox, or an unknown one, objected before and no officer has looked since."""
+    """Return True if this mailbox, or an unknown one, said «no fui yo» before and no officer has looked since."""
     since = request.suspended_at or request.alarmed_at
     if since is None:
         return False
@@ -157,7 +164,10 @@ def _has_objected(request: FormalRequest, objector: Objector) -> bool:
 
 
 def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
-    """Tell the officers of every objection; tell the company of the first stop, and the mailbox of its own alarm."""
+    """Tell people of a «no fui yo»: the officers of each, the company of the first that stops the request.
+
+    The mailbox that objected after the execution is told by when an officer looks at it.
+    """
     if effect == policy.STOP:
         notifications.mail_disowned(request, event)
         if is_first:
@@ -170,7 +180,10 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
 
 
 def _restart_deadlines(request: FormalRequest) -> None:
-    """Give the deadline, and the time to apply the request, what was left of them when it was stopped; save it."""
+    """Let the deadlines of a stopped request go on with the time that was left, and save it as no longer stopped.
+
+    The time to confirm counts all hours, the others business hours. A deadline that an open question stopped stays so.
+    """
     stopped, instant = request.suspended_at, now()
     assert stopped is not None  # why_not_resume
     request.suspended_at = None
@@ -182,7 +195,7 @@ def _restart_deadlines(request: FormalRequest) -> None:
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
         hours = load_attention_hours()
-        left = hours.hours_between(stopped, request.execute_before)
-        request.execute_before = request.due_at = hours.add_hours(instant, left)
+        hours_left = hours.hours_between(stopped, request.execute_before)
+        request.execute_before = request.due_at = hours.add_hours(instant, hours_left)
         saved.append("execute_before")
     request.save(update_fields=saved)

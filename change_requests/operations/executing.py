@@ -32,10 +32,10 @@ from factureya.core.refusals import NotAllowed, Refused, WrongStatus
 
 
 def execute(pk: int, *, actor: User) -> Execution:
-    """Apply the approved content as the designated implementer, and return the execution's row (M24).
+    """Apply the approved content of the request, as the designated implementer, and return the execution's row (M24).
 
-    Its result is `ok`, or `drift` when a value of today is not the old one; then nothing is written and the request
-    is *fallida*. Raises SentBack when an approval no longer holds, TooLate, AlteredEvidence.
+    Its result is `ok`, or `drift` when a value of today is not the old one; then nothing is applied and the request
+    is *fallida*. Raises SentBack when an approval no longer holds, TooLate after the last instant, AlteredEvidence.
     """
     _record_intent(pk, actor)
     with lock_request(pk, Status.APPROVED) as request:
@@ -53,7 +53,7 @@ def execute(pk: int, *, actor: User) -> Execution:
 
 
 def _record_intent(pk: int, actor: User) -> None:
-    """Record, under a waiver, that the execution begins, in a transaction of its own before anything is done (M25)."""
+    """Record first, in a transaction of its own, that the execution of a request with a waiver begins (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED) as request:
@@ -67,7 +67,7 @@ def _is_waived(request: FormalRequest) -> bool:
 
 
 def _require_independent_checker(request: FormalRequest) -> None:
-    """Raise Refused when the checker of the request's waiver, if it has one, took part in the request (M25)."""
+    """Raise Refused when whoever will check the request's waiver, if it has one, took part in the request (M25)."""
     waiver = request.waiver
     if waiver is None:
         return
@@ -76,9 +76,9 @@ def _require_independent_checker(request: FormalRequest) -> None:
 
 
 def _require_in_time(request: FormalRequest) -> None:
-    """Raise WrongStatus before the request may be applied; after its last instant expire it and raise TooLate."""
+    """Raise WrongStatus if the request may not be applied yet; if its time is over, expire it and raise TooLate."""
     assert request.execute_after is not None
-    assert request.execute_before is not None  # approved_request_has_instants
+    assert request.execute_before is not None  # the constraint approved_request_has_instants
     instant = now()
     if instant < request.execute_after:
         raise WrongStatus("Todavía no se puede aplicar: no ha pasado el plazo de espera o su fecha.")
@@ -88,18 +88,18 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Raise SentBack, with the request in approval again, if who asked or approved could not do so now (M21)."""
-    rows = DecisionSlot.objects.filter(
+    """Put the request back into approval and raise SentBack, if who asked or approved could not do so now (M21)."""
+    slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
-    lapsed = _select_lapsed(rows)
-    reasons = [f"{row.decision.decider_name} ya no puede aprobar" for row in lapsed]
+    lapsed = _select_lapsed(slots)
+    reasons = [f"{slot.decision.decider_name} ya no puede aprobar" for slot in lapsed]
     request.powers_lapsed_at = now() if _has_no_powers(request) else None
     if request.powers_lapsed_at is not None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    DecisionSlot.objects.filter(pk__in=[row.pk for row in lapsed]).update(voided_at=now())
+    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=now())
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -118,25 +118,28 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
 
 
 def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
-    """Return the given approvals whose decider is not active or does not hold the office any more."""
+    """Return those of the given approvals whose decider is no longer active or no longer holds the office."""
     holders = find_holders(Office.INFORMATION_OWNER, Office.SECURITY_OFFICER)
     return [row for row in rows if row.decision.decider_id not in holders[OFFICE_OF[row.decision.Office(row.office)]]]
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    """Return True if whoever asked has no powers now; another request may have revoked them a moment ago."""
+    """Return True if the requester has no powers now; another request may have revoked them a moment ago."""
     powers = policy.find_powers(reread_person(request.requester), request.customer)
     own_powers = Representative.objects.filter(pk=request.representative_id)
     return powers is None or not own_powers.in_force().exists()
 
 
 def _apply(request: FormalRequest, actor: User) -> Execution:
-    """Write the approved values and tell who is concerned; return the execution. Drift writes nothing and fails."""
+    """Write the approved values, tell the people concerned, and return the execution's row.
+
+    If a value of today is not the old one that people approved (drift), write nothing and end the request as failed.
+    """
     payload = request.read_payload()
     kind = find_kind(request)
     drift = [item for item in payload["items"] if kind.find_executable_value(request.customer, item) != item["old"]]
     if drift:
-        return _fail(request, actor, drift)
+        return _record_drift(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
     with executing(request):
@@ -161,8 +164,11 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     return execution
 
 
-def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
-    """Record the values that were found in place of the old ones, and end the request as *fallida*."""
+def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> Execution:
+    """End the request as *fallida*, because today's values of these items are not the old ones; tell the company.
+
+    Return the execution's row, which holds today's values.
+    """
     execution = _insert_execution(request, actor, drift, Execution.Result.DRIFT)
     reason = "Lo que está registrado hoy ya no es lo que la solicitud decía."
     request.outcome_reason = reason
@@ -180,7 +186,10 @@ def _fail(request: FormalRequest, actor: User, drift: list[dict[str, str]]) -> E
 
 
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
-    """Insert the execution's row with the values before and after; with it the guards let the new values through."""
+    """Insert and return the execution's row, with the values of the items before and after.
+
+    Only with it do the guards of the database let the new values through.
+    """
     is_ok = result == Execution.Result.OK
     kind = find_kind(request)
     before: dict[str, Any] = {item["field"]: kind.find_executable_value(request.customer, item) for item in items}
@@ -198,7 +207,7 @@ def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str,
 
 
 def _start_waiver_check(request: FormalRequest, event: Event) -> None:
-    """Give the checker of the waiver, if it was used, a deadline and a mail (M25)."""
+    """Give the checker a deadline and a mail, if the request was applied under its waiver (M25)."""
     if request.waiver is None or not _is_waived(request):
         return
     request.waiver.check_due = add_business_days(settings.WAIVER_CHECK_BUSINESS_DAYS)
@@ -207,7 +216,7 @@ def _start_waiver_check(request: FormalRequest, event: Event) -> None:
 
 
 def _mark_reverted(request: FormalRequest, actor: User) -> None:
-    """Move the request that this one undoes, if any, to *revertida*, and tell its company."""
+    """Move the applied request that this executed one undoes, if any, to *revertida*, and tell its company."""
     if request.revert_of_id is None:
         return
     applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))

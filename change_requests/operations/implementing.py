@@ -22,7 +22,7 @@ MIN_WAIVER_REASON = 50
 
 
 def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
-    """Name the person who applies the request, as the security officer, who can change it until then (M24)."""
+    """Name the person who applies the request, as the security officer; until then another can be named (M24)."""
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
         if problem := policy.why_not_implement(person, request, designated_by=actor):
@@ -36,8 +36,8 @@ def grant_waiver(
 ) -> FormalRequest:
     """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 
-    The person holds the office of implementer too; the waiver lifts only the segregation. None is granted while the
-    check of an earlier one is overdue.
+    `implementer` holds that office too; the waiver lifts only the segregation. `checker` will check independently what
+    was done. No waiver is granted while the check of an earlier one is overdue.
     """
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor = reread_allowed(actor, policy.why_not_designate, request)
@@ -67,7 +67,7 @@ def grant_waiver(
 
 
 def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequest:
-    """Write the independent check of what was done under a waiver, once (M25)."""
+    """Save, once, the independent check of the request's waiver; `ok` says whether all was in order (M25)."""
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, Status.REVERTED, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_check, request)
         waiver = request.waiver
@@ -88,7 +88,7 @@ def find_overdue_checks() -> QuerySet[Waiver]:
 
 
 def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
-    """Raise Refused while a check is overdue, and Invalid unless both people may do their part (M25)."""
+    """Raise Refused while the check of another waiver is overdue, and Invalid unless both people may do this."""
     if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
@@ -100,7 +100,7 @@ def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: Use
 def _save_implementer(
     request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
 ) -> None:
-    """Save who applies the request and who named him, with one event; tell the person when it is his turn already."""
+    """Save who applies the request, who named him and his waiver, if any; tell him if it is his turn already."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])

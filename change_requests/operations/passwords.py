@@ -14,7 +14,7 @@ from factureya.core.models import OutboxMessage
 
 
 def set_password(token: str, *, password: str) -> User:
-    """Set the password of the link's person, once; earlier sessions stay ended. Raises links.BadLink."""
+    """Set the password of the person whose mailed link has this token; the link works once. Raises links.BadLink."""
     owner, folio = links.read_password_link(token)
     hashed = make_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
@@ -29,7 +29,7 @@ def set_password(token: str, *, password: str) -> User:
 
 
 def void_undelivered_password_link(mail: OutboxMessage) -> None:
-    """Void the unused link of a mail that came back, and tell the company and mesa de control (M7, M16)."""
+    """Void an unused link to set a password whose mail came back; tell the company and mesa de control (M7, M16)."""
     request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()
     person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()
     if request is None or person is None:

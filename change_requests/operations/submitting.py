@@ -37,7 +37,7 @@ WRONG_CODE = "Ese código no es correcto. Revíselo en el correo más reciente q
 def submit(
     pk: int, *, actor: User, channel: str = FormalRequest.Channel.PORTAL, seen: str | None = None
 ) -> FormalRequest:
-    """Send the draft as a new revision; it waits for the link that goes to the registered mail (M8, M19, M20).
+    """Send the draft as a new revision, which the company confirms by a link in the registered mail (M8, M19, M20).
 
     `seen` is the `content.hash_draft` of the page where it was reviewed. Raises StaleContent when that changed,
     Invalid by field, and NoPeople when nobody could decide it.
@@ -53,8 +53,8 @@ def submit(
             raise NotAllowed(SERVICE_SUSPENDED)
         if errors := content.find_problems(request, evidence=len(files)):
             raise Invalid(errors)
-        if lost := [file.name for file in files if not is_as_sent(file, file.sha256)]:
-            listed = ", ".join(f"«{name}»" for name in lost)
+        if lost_files := [file.name for file in files if not is_as_sent(file, file.sha256)]:
+            listed = ", ".join(f"«{name}»" for name in lost_files)
             raise Invalid({"evidence": f"No se pudo leer {listed}: quítelo y súbalo de nuevo."})
         request.channel = channel
         send_revision(request, content.find_items(request, {}), author=actor)
@@ -62,7 +62,7 @@ def submit(
 
 
 def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
-    """Record that the company confirms `revision_no` by the registered mail's link and a login with powers (M8)."""
+    """Record that the company confirms `revision_no` by the registered mail's link, signed in with powers (M8)."""
     with lock_request(pk, Status.SUBMITTED) as request:
         actor = reread_allowed(actor, policy.why_not_confirm, request)
         if request.revision_no != revision_no:
@@ -87,7 +87,7 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
 
 
 def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
-    """Mail another code to the new registered mail; the code before stops working."""
+    """Mail another code to the new registered mail, to prove that the company has it; the code before stops working."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         address = request.find_new_value(REGISTERED_EMAIL.code)
@@ -99,7 +99,10 @@ def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
 
 
 def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> FormalRequest:
-    """Record that the code mailed to the new registered mail was read, in CODE_TRIES tries. Raises WrongCode."""
+    """Record that the company has the new registered mail, because it typed the code that was mailed there.
+
+    Raises WrongCode for another code, and for any code after CODE_TRIES wrong ones.
+    """
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         if request.new_mail_revision == request.revision_no:
             return request
@@ -116,7 +119,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
 
 
 def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attachment]:
-    """Return the draft's evidence. Raises StaleContent when the draft is not the one with the digest `seen`."""
+    """Return the files of the draft. Raises StaleContent if the draft has not the hash `seen` that was reviewed."""
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     files = [row.attachment for row in rows.select_related("attachment")]
     if seen is not None and seen != content.hash_draft(request, files):
@@ -125,7 +128,7 @@ def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attac
 
 
 def _mail_code(request: FormalRequest, address: str, event: Event) -> None:
-    """Draw a code of six digits, keep its hash, and mail the code to the new registered mail."""
+    """Draw a code of six digits, keep its hash in the request, and mail the code to the new registered mail."""
     code = f"{secrets.randbelow(10**6):06d}"
     request.new_mail_code = own_links.make_digest(CODE_SALT, _bind_code(request, code))
     request.new_mail_sent_at, request.new_mail_tries = now(), 0
@@ -134,6 +137,6 @@ def _mail_code(request: FormalRequest, address: str, event: Event) -> None:
 
 
 def _bind_code(request: FormalRequest, code: str) -> str:
-    """Return the code's digits bound to this request and revision, as they are hashed."""
+    """Return the text that is hashed for a code: its digits after folio and revision, so that it proves no other."""
     digits = "".join(character for character in code if character.isdigit())
     return f"{request.folio}:{request.revision_no}:{digits}"

@@ -20,7 +20,7 @@ OVERDUE_DAYS = 1  # business days after the deadline
 
 
 def expire_due(instant: datetime) -> int:
-    """Expire the requests that were not confirmed, or approved and not applied, in time; return how many."""
+    """Expire the requests that were not confirmed, or not applied after their approval, in time; return how many."""
     is_late = Q(status=Status.SUBMITTED, due_at__lte=instant)
     is_late |= Q(status=Status.APPROVED, execute_before__lte=instant)
     due = FormalRequest.objects.filter(is_late, suspended_at__isnull=True)
@@ -28,7 +28,7 @@ def expire_due(instant: datetime) -> int:
 
 
 def remind_due(instant: datetime) -> int:
-    """Remind staff of every turn that is half over, due, or a day overdue, once for each; return how many."""
+    """Remind staff of the requests whose deadline is half over, reached, or a day past, once each; return how many."""
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
@@ -39,7 +39,10 @@ def remind_due(instant: datetime) -> int:
 
 
 def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours) -> int:
-    """Return how late a turn is: 0 in time, 1 half of the business time has passed, 2 due, 3 a business day over."""
+    """Return how late the work on a request is, which is the number of reminders that should have gone out.
+
+    It is 0 in time, 1 when half of the business time has passed, 2 at the deadline, 3 a business day after it.
+    """
     assert request.due_at is not None
     assert request.turn_since is not None
     if instant >= hours.add_days(request.due_at, OVERDUE_DAYS):
@@ -51,7 +54,7 @@ def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours)
 
 
 def _expire(pk: int) -> bool:
-    """Expire the request if its time has passed under the lock; return whether it has."""
+    """Lock the request and expire it if its time to be confirmed or applied is over; return whether it is."""
     with lock_request(pk, Status.SUBMITTED, Status.APPROVED) as request:
         until = request.due_at if request.status == Status.SUBMITTED else request.execute_before
         if until is None or now() < until:
@@ -61,7 +64,7 @@ def _expire(pk: int) -> bool:
 
 
 def _remind(pk: int) -> bool:
-    """Send the reminder of a turn if it is still due under the lock; return whether it was sent."""
+    """Lock the request and remind its staff if they are later than at the last reminder; return whether they were."""
     with lock_request(pk, *REMINDED) as request:
         if request.due_at is None:
             return False
@@ -76,7 +79,7 @@ def _remind(pk: int) -> bool:
 
 
 def _act_on_each(due: Iterable[int], act: Callable[[int], bool]) -> int:
-    """Call `act` with each key and return how often it acted; a request that fails is logged and left out."""
+    """Call `act` with the key of each due request, and return how often it acted; a failure is logged and skipped."""
     count = 0
     for pk in list(due):
         try:

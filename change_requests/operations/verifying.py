@@ -31,10 +31,10 @@ from factureya.core.refusals import WrongStatus
 
 
 def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
-    """Record that a supervisor checked mail, powers and form, and ask those who decide (M7, M8)."""
+    """Record that a supervisor checked mail, powers and form of the request, and ask those who decide (M7, M8)."""
     with lock_request(pk, Status.VERIFYING) as request:
         actor = reread_allowed(actor, policy.why_not_verify, request)
-        if request.due_minutes_left is not None:
+        if request.due_minutes_left is not None:  # a question is open: it stops the clock
             raise WrongStatus("Falta que la empresa responda la aclaración.")
         if policy.find_powers(reread_person(request.requester), request.customer) is None:
             raise WrongStatus("Quien solicita ya no tiene poderes vigentes: devuélvala o retírela.")
@@ -56,14 +56,14 @@ def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
 
 
 def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
-    """Record that these files are not those that were sent, and tell the officers (M20, M21)."""
+    """Record that stored files of the request are not those that were sent, and tell the officers (M20, M21)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         record_altered_evidence(request, names, actor)
     return request
 
 
 def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Send the request back to whoever asked, with the reason; it keeps its folio and can be sent again."""
+    """Send the request back to the company with the reason, as a supervisor; it can be edited and sent again."""
     with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(
@@ -75,7 +75,7 @@ def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
-    """Ask the company a question; the deadline stops until it answers, and the status stays (M21)."""
+    """Ask the company a question about the request; the deadline stops until it answers, the status stays (M21)."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_ask, request)
         body = clean_text(question, field="question", what="la pregunta")
@@ -95,7 +95,7 @@ def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
 
 
 def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
-    """Record the company's answer; the content stays as it is, and the deadline goes on with what was left of it."""
+    """Record the company's answer to the open question; the deadline goes on with what was left, the content stays."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
         body = clean_text(answer, field="answer", what="su respuesta", at_least=1)
@@ -118,7 +118,7 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
 def _insert_message(
     request: FormalRequest, author: User, body: str, *, answers: Clarification | None = None
 ) -> Clarification:
-    """Insert a question, or the answer to one, and return its row."""
+    """Insert and return a question about the request, or the answer to the question `answers`."""
     return Clarification.objects.create(
         request=request, author=author, author_name=author.get_full_name(), body=body, at=now(), answers=answers
     )
