@@ -16,7 +16,7 @@ from factureya.core.models import Attachment
 GONE, CONFLICT = 404, 409
 
 
-def send(
+def send_request_file(
     request: HttpRequest, user: User, formal: FormalRequest, attachment: Attachment, sha256: str
 ) -> HttpResponseBase:
     """Return the file with the store's headers; one that is missing or altered is refused, recorded and told."""

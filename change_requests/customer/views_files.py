@@ -11,7 +11,7 @@ from change_requests import policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
 from change_requests.models import Evidence, FormalRequest, find_folio
-from change_requests.views_sending import send
+from change_requests.views_sending import send_request_file
 
 
 class FormPdf(PrivateView):
@@ -76,7 +76,7 @@ class EvidenceFile(PrivateView):
         file = found.filter(request__in=policy.visible_to(user)).first()
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return send(request, user, file.request, file.attachment, file.sha256)
+        return send_request_file(request, user, file.request, file.attachment, file.sha256)
 
 
 def _pdf_response(data: bytes, name: str) -> HttpResponse:
