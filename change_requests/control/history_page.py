@@ -103,10 +103,7 @@ class History:
 
 
 def read_history(formal_request: FormalRequest) -> History:
-    """Return all that is on record about a request, to show as its *expediente*, in six statements however much it is.
-
-    It is the versions of the content, the executions, the waivers and the events.
-    """
+    """Return all on record about a request, for its *expediente*, in six statements whatever there is."""
     decided = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
     slots, tokens = list(decided), _read_tokens(formal_request)
     revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")

@@ -274,10 +274,7 @@ class RequestPage:
 
     @property
     def is_executable_now(self) -> bool:
-        """Return True if the approved request may be applied now: after the wait (SENSITIVE_FREEZE_HOURS), and in time.
-
-        A request that is not approved has neither date.
-        """
+        """Return True if the request may be applied now: approved, after the wait (SENSITIVE_FREEZE_HOURS), in time."""
         after, before = self.formal_request.execute_after, self.formal_request.execute_before
         return after is not None and before is not None and after <= clock.now() < before
 

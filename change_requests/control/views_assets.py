@@ -148,10 +148,7 @@ class NameOwner(AssetsView):
         return self.render_form(asset, form)
 
     def find_asset(self, code: str) -> InformationAsset:
-        """Return the information asset whose owner is named. Raises PermissionDenied for all but superusers.
-
-        The access of people has no owner to name: its code is not found.
-        """
+        """Return the information asset whose owner is named. Raises PermissionDenied for all but superusers."""
         if not self.request.user.is_superuser:
             raise PermissionDenied
         return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)

@@ -91,10 +91,7 @@ class ActForm(RefusableForm):
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Check the password of the person who acts, even if another field is wrong. Raises ValidationError.
-
-        A right password counts for a while, so that it is not typed again with the corrected form. The form keeps none.
-        """
+        """Check the password even if another field is wrong: a right one counts for a while. Raises ValidationError."""
         if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""

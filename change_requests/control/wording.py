@@ -89,10 +89,7 @@ def list_marks(formal_request: FormalRequest) -> list[str]:
 
 
 def describe_deadline(formal_request: FormalRequest) -> str:
-    """Return the request's deadline, to follow another date: « · vence mañana, 16:20», or that it is stopped.
-
-    It is empty when nobody has to act.
-    """
+    """Return the deadline to put after another date: « · vence mañana, 16:20», or that it is stopped; empty if none."""
     due = formal_request.due_at
     if formal_request.due_minutes_left is not None:  # a question to the company is open
         return " · el plazo está detenido hasta que el cliente responda"

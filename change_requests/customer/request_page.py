@@ -94,7 +94,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # An edit closes a question without an answer.
+    # A question that has no answer is closed once the request is edited: the deadline runs again.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id

@@ -49,10 +49,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the first step of the wizard that lacks a right answer, and what is wrong there; None if there is none.
-
-    `evidence` is how many files of evidence the draft has.
-    """
+    """Return the first step without a right answer, and what is wrong; None if all are right. `evidence` counts files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

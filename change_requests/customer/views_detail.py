@@ -103,10 +103,7 @@ class ConfirmCode(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Compare the typed code with the one mailed to the new registered address; the tries are limited.
-
-        A right code redirects to the request's page; a wrong one returns that page with what is wrong.
-        """
+        """Compare the typed code with the one mailed to the new registered address; the number of tries is limited."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited

@@ -47,10 +47,7 @@ class StepView(RequestView, PostingForm):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page of this step, as it was saved or as it was typed when the session ended.
-
-        Who cannot edit the draft is redirected to the request's own page.
-        """
+        """Return the page of this step as saved, or as typed when the session ended; redirect who cannot edit."""
         self.formal = self.find_request()
         if reason := self.why_not_edit():
             return self.redirect_to_detail(reason)
@@ -266,10 +263,7 @@ class ReviewStep(StepView):
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request and redirect to the page that says so; or show what is wrong by now.
-
-        A draft that was changed meanwhile is shown again, to be read before it is sent.
-        """
+        """Send the request, or show what is wrong by now; a draft that was changed meanwhile is shown again first."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:

@@ -74,10 +74,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
 
 
 def make_note(formal: FormalRequest) -> str:
-    """Return the note in a row of the company's list: whose turn it is, and until when.
-
-    For a finished request it is when it was executed; empty if it never was.
-    """
+    """Return the note in a row of the list: whose turn it is and until when; once the request ended, its execution."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     waiting = progress.find_waiting(formal)
