@@ -32,24 +32,24 @@ class BadLink(ValueError):
 
 
 def make_confirm_url(request: FormalRequest) -> str:
-    """Return the link that confirms this revision from the company's registered mail (M8)."""
+    """Return the link with which the company's registered mail confirms this version of the request (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
-    mail = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
-    return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail)
+    mail_digest = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
+    return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
-    """Return the link «no fui yo» of one mailbox: it stops the request or reports it, and names who objects (M8)."""
+    """Return the link «no fui yo» for a mail to this address: it stops or reports the request in its name (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
-    mailbox = own_links.make_digest(NOT_ME, address.lower())
-    return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mailbox)
+    mail_digest = own_links.make_digest(NOT_ME, address.lower())
+    return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
-    """Return the link with which the person sets a new password, once (M7)."""
+    """Return the link of a *cambio de clave* with which this person sets a new password, once (M7)."""
     lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
-    state = own_links.make_digest(PASSWORD, _describe_person(person))
-    return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state)
+    state_digest = own_links.make_digest(PASSWORD, _describe_person(person))
+    return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state_digest)
 
 
 def find_confirming_mail(request: FormalRequest) -> str:
@@ -67,26 +67,26 @@ def find_confirming_mail(request: FormalRequest) -> str:
 
 
 def read_confirm_link(token: str) -> FormalRequest:
-    """Return the request of a confirmation link. Raises BadLink when its revision or the registered mail changed."""
-    folio, revision_no, mail = _read_token(CONFIRM, token)
+    """Return the request that a link confirms. Raises BadLink when its version or the registered mail changed since."""
+    folio, revision_no, mail_digest = _read_token(CONFIRM, token)
     request = _find_request(folio)
     address = find_confirming_mail(request).lower()
-    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM, address, mail):
+    if request.revision_no != revision_no or not own_links.matches_digest(CONFIRM, address, mail_digest):
         raise BadLink("another revision or mail")
     return request
 
 
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
-    folio, *objector = _read_token(NOT_ME, token)
-    role, mailbox = objector if len(objector) == 2 else ("", "")
+    folio, *named = _read_token(NOT_ME, token)
+    role, mail_digest = named if len(named) == 2 else ("", "")
     request = _find_request(folio)
-    return request, Objector(_find_told_address(request, mailbox), role)
+    return request, Objector(_find_told_address(request, mail_digest), role)
 
 
 def read_password_link(token: str) -> tuple[User, str]:
-    """Return the person of a password link and the folio. Raises BadLink once the password or the mail changed."""
-    folio, pk, _state = _read_token(PASSWORD, token)
+    """Return the person who may set a password by this link, and the folio. Raises BadLink if it is used or void."""
+    folio, pk, _state_digest = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):
         raise BadLink("used or void")
@@ -104,14 +104,14 @@ def _describe_person(person: User) -> str:
 
 
 def _make_url(kind: own_links.Kind, lifetime: timedelta, *values: Any) -> str:
-    """Return a link of this kind that carries the signed values until its lifetime is over."""
+    """Return a link of this kind, for a mail, that carries these values, signed, until its lifetime is over."""
     expires_at = (clock.now() + lifetime).timestamp()
     token = signing.dumps([*values, expires_at], salt=kind.salt, compress=True)
     return own_links.make_url(kind, token)
 
 
 def _read_token(salt: str, token: str) -> list[Any]:
-    """Return the values of a token. Raises BadLink when it is forged or expired."""
+    """Return the values that a link's token carries. Raises BadLink when the token is forged or expired."""
     try:
         *values, expires_at = signing.loads(token, salt=salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -121,17 +121,17 @@ def _read_token(salt: str, token: str) -> list[Any]:
     return values
 
 
-def _find_told_address(request: FormalRequest, mailbox: str) -> str:
-    """Return the address with this digest, among those that were told about the request; empty when none has it."""
+def _find_told_address(request: FormalRequest, mail_digest: str) -> str:
+    """Return the address whose digest a link holds, among those that got mail about the request; empty if none has."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
-        if mailbox and own_links.matches_digest(NOT_ME, address.lower(), mailbox):
+        if mail_digest and own_links.matches_digest(NOT_ME, address.lower(), mail_digest):
             return str(address)
     return ""
 
 
 def _find_request(folio: str) -> FormalRequest:
-    """Return the request with this folio, its company and the request it undoes. Raises BadLink."""
+    """Return the request of a link by its folio, with its company and the request that it undoes. Raises BadLink."""
     request = FormalRequest.objects.select_related("customer", "revert_of").filter(folio=folio).first()
     if request is None:
         raise BadLink("no such request")

@@ -37,7 +37,7 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
-    """Mail the receipt (*acuse*) with «no fui yo», and to the confirming address the link that confirms (M8, M20)."""
+    """Mail the receipt (*acuse*) with «no fui yo» to all concerned, and to one mail the confirming link (M8, M20)."""
     items = request.read_payload()["items"]
     context = {
         "rows": [_describe_item(item) for item in items],
@@ -50,9 +50,9 @@ def mail_submitted(request: FormalRequest, event: Event) -> None:
     confirm_url = links.make_confirm_url(request)
     _mail_readers("confirm", request, event, {confirming: Role.REGISTERED}, confirm_url=confirm_url, **context)
     all_readers = {"submitted": recipients.find_followers(request), "warn_submitted": recipients.find_warned(request)}
-    for verb, readers in all_readers.items():
+    for template, readers in all_readers.items():
         readers.pop(confirming, None)
-        _mail_readers(verb, request, event, readers, **context)
+        _mail_readers(template, request, event, readers, **context)
 
 
 def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: str) -> None:
@@ -60,13 +60,13 @@ def mail_new_email_code(request: FormalRequest, event: Event, *, to: str, code: 
     _mail("new_email_code", request, event, [to], code=code)
 
 
-def mail_progress(verb: str, request: FormalRequest, event: Event, **context: Any) -> None:
+def mail_progress(template: str, request: FormalRequest, event: Event, **context: Any) -> None:
     """Mail the followers one of the notices of progress: what happened, what comes next and by when."""
-    _mail_readers(verb, request, event, recipients.find_followers(request), **context)
+    _mail_readers(template, request, event, recipients.find_followers(request), **context)
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Tell the company and those who lose something that the request is approved, and everybody else it touches."""
+    """Mail that the request is approved: to its followers, to whoever loses something, and for a change to the rest."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)
@@ -75,7 +75,10 @@ def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
 
 
 def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> None:
-    """Tell the company that the request was applied, and with a way to object whoever lost a mail, powers or access."""
+    """Mail that the request was applied, to its followers and, so that they can object, to those who lost something.
+
+    `old_mail` is the registered mail of before, if the request changed it.
+    """
     mail_progress("executed", request, event)
     warned = recipients.find_warned(request, old_mail=old_mail)
     if find_kind(request).mails_link_to_person:  # the mail with the link says it too
@@ -84,7 +87,7 @@ def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> Non
 
 
 def mail_set_password(request: FormalRequest, event: Event, person: User) -> None:
-    """Mail the single-use link of a *cambio de clave* to the person's own address (M7)."""
+    """Mail the single-use link of a *cambio de clave* to the own address of the person, who sets a password (M7)."""
     until = clock.now() + timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
     url = links.make_password_url(person, request)
     _mail_readers("set_password", request, event, {person.email.lower(): Role.PERSON}, url=url, until=until)
@@ -96,7 +99,7 @@ def mail_alarm_received(request: FormalRequest, event: Event, *, to: str, until:
 
 
 def mail_alarm_seen(request: FormalRequest, event: Event) -> None:
-    """Tell the mailboxes that said «no fui yo», as far as they are known, that an officer looked at it."""
+    """Mail those who said «no fui yo» about an executed request, as far as known, that an officer looked at it."""
     objections = request.events().filter(verb="request.disowned").values_list("data", flat=True)
     mailboxes = {data["mailbox"] for data in objections if data.get("mailbox")}
     _mail("alarm_seen", request, event, sorted(mailboxes))
@@ -113,7 +116,7 @@ def mail_link_undelivered(request: FormalRequest, event: Event, *, to: str) -> N
 
 
 def mail_your_turn(request: FormalRequest, event: Event) -> None:
-    """Tell those whose turn begins: the folio, the task, and by when."""
+    """Mail the staff whose turn it is now with the request: the folio, what to do, and by when."""
     waiting = progress.find_waiting(request)
     context = {"task": waiting.task.label, "until": waiting.due, "has_words": _has_words(request)}
     _mail_staff("your_turn", request, event, progress.find_people(request), **context)
@@ -125,7 +128,7 @@ def mail_words_kept(request: FormalRequest, event: Event) -> None:
 
 
 def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
-    """Remind those whose turn it is that half of the time is over, or all of it; each level tells more people."""
+    """Remind those whose turn it is that half or all of the time is over; each `level` (1 to 3) tells more people."""
     waiting = progress.find_waiting(request)
     people = progress.find_people(request)
     others = [person for person in find_people_in(*ESCALATION[level]) if person not in people]
@@ -135,7 +138,7 @@ def mail_deadline(request: FormalRequest, event: Event, *, level: int) -> None:
 
 
 def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | None = None) -> None:
-    """Tell the security officers of «no fui yo»; after the execution mesa de control and the superusers too.
+    """Mail the security officers that somebody said «no fui yo»; after the execution also supervisors and superusers.
 
     `until` is by when an officer looks at a request that was applied.
     """
@@ -151,9 +154,9 @@ def mail_disowned(request: FormalRequest, event: Event, *, until: datetime | Non
     _mail_staff("disowned", request, event, rest, is_officer=False, **context)
 
 
-def mail_finding(verb: str, request: FormalRequest, event: Event) -> None:
+def mail_finding(template: str, request: FormalRequest, event: Event) -> None:
     """Tell the security officers and mesa de control what was found: an altered file, or a failed check (M21, M25)."""
-    _mail_staff(verb, request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
+    _mail_staff(template, request, event, find_people_in(Office.SECURITY_OFFICER, Office.SUPERVISOR))
 
 
 def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None:
@@ -161,37 +164,37 @@ def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None
     _mail_staff("check_due", request, event, [waiver.checker], until=waiver.check_due)
 
 
-def _mail(verb: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
-    """Put one mail per address into the outbox, rendered now; one with a link that acts is wiped after it left."""
+def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
+    """Put a mail for each address into the outbox, rendered now; one with a secret, as a code, is wiped once sent."""
     url = f"{settings.SITE_URL}/solicitudes/{request.folio}/"
     context = {"request": request, "url": url, "title": _find_title(request), **context}
     for address in addresses:
         outbox.enqueue(
-            f"change_requests/{verb}",
-            key=f"{event.hash}:{verb}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
+            f"change_requests/{template}",
+            key=f"{event.hash}:{template}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
             to=address,
             about=request.chain,
             context=context,
-            is_secret=verb in SECRETS,
+            is_secret=template in SECRETS,
         )
 
 
-def _mail_readers(verb: str, request: FormalRequest, event: Event, readers: Readers, **context: Any) -> None:
-    """Mail each reader with a link «no fui yo» of his own, which says who objected, and why he is told (M8)."""
+def _mail_readers(template: str, request: FormalRequest, event: Event, readers: Readers, **context: Any) -> None:
+    """Mail each of these people of the company, with a link «no fui yo» of their own and why they are told (M8)."""
     for address, role in sorted(readers.items()):
         not_me_url = links.make_not_me_url(request, address, role)
         why = recipients.explain_mail(request, address, role)
-        _mail(verb, request, event, [address], not_me_url=not_me_url, why=why, **context)
+        _mail(template, request, event, [address], not_me_url=not_me_url, why=why, **context)
 
 
-def _mail_staff(verb: str, request: FormalRequest, event: Event, people: Iterable[User], **context: Any) -> None:
+def _mail_staff(template: str, request: FormalRequest, event: Event, people: Iterable[User], **context: Any) -> None:
     """Mail these members of staff, with the address of the request's page in mesa de control."""
     url = f"{settings.SITE_URL}/control/{request.folio}/"
-    _mail(verb, request, event, [person.email for person in people], url=url, **context)
+    _mail(template, request, event, [person.email for person in people], url=url, **context)
 
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
-    """Tell the other people of the company what will change, without a value; it delays nothing."""
+    """Mail the company's other active people, except the addresses `without`, what will change; no value is told."""
     payload = request.read_payload()
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)
@@ -202,20 +205,20 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
 
 
 def _has_words(request: FormalRequest) -> bool:
-    """Return True if whoever verifies the request now has words or files of a mail to read."""
+    """Return True if the request is being verified and mails brought words or files, which its verifier must read."""
     is_verifying = request.status == Status.VERIFYING
     return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()
 
 
 def _find_title(request: FormalRequest) -> str:
-    """Return «Cambio de domicilio fiscal y teléfono» or «Alta de Rosa Paredes»; for a draft the name of its form."""
+    """Return the request's title for its mails, such as «Alta de Rosa Paredes»; for a draft the name of its form."""
     if not request.revision_no:
         return request.get_form_display()
     return find_title(request.form, request.kind, request.read_payload()["items"])
 
 
 def _describe_item(item: dict[str, str]) -> dict[str, str]:
-    """Return a line of the receipt: the field's label, its old and its new value; a representative by name."""
-    row = find_row(item["field"])
-    show = row.show_short or row.show
-    return {"label": row.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}
+    """Return a line of the receipt: the field's label, and its old and new value in words, a representative by name."""
+    field = find_row(item["field"])
+    show = field.show_short or field.show
+    return {"label": field.label, "old": show(item["old"]), "new": show(item["new"]) or "(ninguno)"}

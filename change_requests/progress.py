@@ -84,7 +84,7 @@ class Waiting:
 
     @property
     def who(self) -> str:
-        """Return who must act, in Spanish: the company, mesa de control, other offices, or the implementer's name."""
+        """Return who must act on the request, in Spanish: the company, mesa de control, offices, or the implementer."""
         if self.is_company:
             return "La empresa"
         if self.implementer is not None:
@@ -95,7 +95,7 @@ class Waiting:
 
 
 def find_waiting(request: FormalRequest) -> Waiting:
-    """Return what the request waits for; it takes no query besides the request's own row and its implementer."""
+    """Return what the request waits for: the task, who must do it, since when and by when, from its own row."""
     task = _find_task(request)
     offices = _OFFICES_OF_TASK.get(task, ())
     if task == Task.DECIDE and request.form == Form.ACCESS:  # nobody owns the access of people
@@ -111,7 +111,7 @@ def is_stopped(request: FormalRequest) -> bool:
 
 
 def find_people(request: FormalRequest) -> list[User]:
-    """Return the members of staff whose turn it is; none while it is the company's."""
+    """Return the members of staff whose turn it is with the request; none while it is the company's turn."""
     waiting = find_waiting(request)
     if waiting.task == Task.DECIDE:
         keys = {pk for approval in select_open(find_needed_approvals(request)) for pk in approval.deciders}
@@ -155,10 +155,10 @@ def make_waiting_condition(user: User) -> Q:
 
 
 def _find_task(request: FormalRequest) -> Task:
-    """Return the task that the request's columns lead to."""
+    """Return what must be done next with the request, as its columns say."""
     if is_stopped(request):
         return Task.REVIEW_OBJECTION
-    if request.due_minutes_left is not None:
+    if request.due_minutes_left is not None:  # a question to the company is open
         return Task.ANSWER
     if request.status == Status.IN_APPROVAL:
         return Task.DECIDE if request.powers_lapsed_at is None else Task.GIVE_BACK
@@ -168,14 +168,14 @@ def _find_task(request: FormalRequest) -> Task:
 
 
 def _make_undecided_condition(user: User) -> Q:
-    """Return the condition for running requests in approval, without an open question, that he has not decided."""
+    """Return the condition for requests that run in approval, have no open question, and this user has not decided."""
     decisions = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
-    waits = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return waits & ~Q(implementer=user) & ~Q(Exists(decisions))
+    is_waiting = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
+    return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))
 
 
 def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of the assets that this user decides for today; `is_open` leaves out decided ones."""
+    """Return a subquery of a request's assets that this user owns, or stands in for now; `is_open`: the undecided."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))
@@ -188,7 +188,7 @@ def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[Requ
 
 
 def _find_security_decision() -> QuerySet[DecisionSlot]:
-    """Return a subquery of the decision of security on the current revision, while it holds."""
+    """Return a subquery of security's decision on the current version of a request, unless it was voided."""
     return DecisionSlot.objects.filter(
         request=OuterRef("pk"),
         revision_no=OuterRef("revision_no"),

@@ -29,7 +29,7 @@ Readers = dict[str, Role]  # by mail address
 
 
 def find_followers(request: FormalRequest) -> Readers:
-    """Return who follows the request's progress: the registered mail, and whoever asked while the account is active."""
+    """Return who gets the mails about a request's progress: the registered mail, and whoever asked, if still active."""
     followers: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
     if request.requester.is_active:
         followers.setdefault(request.requester.email.lower(), Role.REQUESTER)
@@ -37,7 +37,10 @@ def find_followers(request: FormalRequest) -> Readers:
 
 
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
-    """Return who else must know: who loses the mail `old_mail`, powers or access, and every representative."""
+    """Return who is warned of a request besides its followers: every representative, and whoever loses something by it.
+
+    That is powers, access, or the registered mail `old_mail`, empty if it stays.
+    """
     warned = _find_losers(request)
     items = request.read_payload()["items"]
     if old_mail and touches_risky(items):
@@ -51,7 +54,7 @@ def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
 
 
 def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
-    """Return the sentence that says why this mail comes to this address; empty for who only follows the progress."""
+    """Return the sentence that tells this address why it gets the mail; empty for who only follows the progress."""
     company = request.customer.legal_name
     role = _find_losers(request).get(address, role)
     is_or_was = "era" if request.executed_at is not None else "es"
@@ -64,11 +67,11 @@ def explain_mail(request: FormalRequest, address: str, role: Role) -> str:
 
 
 def _find_losers(request: FormalRequest) -> Readers:
-    """Return the addresses of those from whom the request takes powers, the registered mail, or access."""
+    """Return who loses powers, access or the registered mail by the request, to warn them: addresses and roles."""
     losers: Readers = {}
     for item in request.read_payload()["items"]:
-        row = find_row(item["field"])
-        if row.loser:
-            losers.setdefault(row.find_loser(item["old"]).lower(), Role(row.loser))
-    losers.pop("", None)
+        field = find_row(item["field"])
+        if field.loser:
+            losers.setdefault(field.find_loser(item["old"]).lower(), Role(field.loser))
+    losers.pop("", None)  # somebody without a known address
     return losers

@@ -16,15 +16,18 @@ from factureya.core.models import Attachment
 GONE, CONFLICT = 404, 409
 
 
-def send(
+def send_request_file(
     request: HttpRequest, user: User, formal: FormalRequest, attachment: Attachment, sha256: str
 ) -> HttpResponseBase:
-    """Return the file with the store's headers; one that is missing or altered is refused, recorded and told."""
+    """Return a stored file of a request as a download, if it still has this hash.
+
+    A missing or altered file is recorded and reported to staff, and the page that says so is returned in its place.
+    """
     try:
         headers, content = evidence.open_as_sent(attachment, sha256)
-    except evidence.Altered as problem:
+    except evidence.Altered as alteration:
         operations.report_altered_evidence(formal.pk, actor=user, names=[attachment.name])
-        return _render_refusal(request, formal, attachment, GONE if problem.is_missing else CONFLICT)
+        return _render_refusal(request, formal, attachment, GONE if alteration.is_missing else CONFLICT)
     return stream_stored(headers, content)
 
 

@@ -30,7 +30,7 @@ class NamingView(ActView):
         return page.formal_request.status == Status.APPROVED and super().is_offered(page)
 
     def perform(self, form: ActForm) -> str:
-        """Name the person, and return what to tell."""
+        """Name who applies the approved request, and return the message that says whom."""
         super().perform(form)
         return self.done.format(person=form.cleaned_data["implementer"])
 
@@ -44,7 +44,7 @@ class DesignateForm(ActForm):
 
     def __init__(self, *args: Any, people: Iterable[User] = (), **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["implementer"].offer(people)  # type: ignore[attr-defined]
+        self.fields["implementer"].offer_people(people)  # type: ignore[attr-defined]
 
 
 class Designate(NamingView):
@@ -58,9 +58,9 @@ class Designate(NamingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the people who may implement, and who is designated now."""
-        chosen = people.list_implementers(_find_involved(page))
-        return {"people": chosen, "initial": {"implementer": page.formal_request.implementer_id}}
+        """Return the choices for who applies the approved request, and who is designated now, as the form's options."""
+        implementers = people.list_implementers(_find_barred_implementers(page))
+        return {"people": implementers, "initial": {"implementer": page.formal_request.implementer_id}}
 
 
 class WaiverForm(ActForm):
@@ -91,11 +91,11 @@ class WaiverForm(ActForm):
 
     def __init__(self, *args: Any, people: Iterable[User] = (), checkers: Iterable[User] = (), **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["implementer"].offer(people)  # type: ignore[attr-defined]
-        self.fields["checker"].offer(checkers)  # type: ignore[attr-defined]
+        self.fields["implementer"].offer_people(people)  # type: ignore[attr-defined]
+        self.fields["checker"].offer_people(checkers)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Validate that the checker is not the implementer."""
+        """Validate that whoever checks the work under a waiver is not who does it."""
         data = super().clean() or self.cleaned_data
         if data.get("checker") and data.get("checker") == data.get("implementer"):
             self.add_error("checker", "Quien revisa no puede ser quien implementa")
@@ -118,9 +118,9 @@ class Waive(NamingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the people of Development who may implement, and the people who may check them."""
+        """Return the choices of the waiver's form: people of Development to apply the request, and checkers."""
         return {
-            "people": people.list_developers(_find_involved(page)),
+            "people": people.list_developers(_find_barred_implementers(page)),
             "checkers": people.list_checkers(policy.find_people_who_took_part(page.formal_request) | {page.user.pk}),
         }
 
@@ -143,12 +143,12 @@ class Execute(ActView):
 
     @classmethod
     def make_lead(cls, page: RequestPage) -> str:
-        """Return what applying does, and until when the approval holds."""
+        """Return the text above the button that applies the request; it says until when the approval holds."""
         before = page.formal_request.execute_before
         return f"{cls.lead} La aprobación vence {when(before)}." if before else cls.lead
 
     def perform(self, form: ActForm) -> str:
-        """Apply the request, and return what was done."""
+        """Apply the approved request, and return the message: applied, or nothing written as a value had changed."""
         execution = operations.execute(self.formal_request.pk, actor=self.user)
         if execution.result == execution.Result.OK:
             return "Se aplicó exactamente lo aprobado."
@@ -187,7 +187,7 @@ class CheckWaiver(ActView):
 
     @classmethod
     def make_lead(cls, page: RequestPage) -> str:
-        """Return which additional controls the waiver asks for."""
+        """Return the text above the form of the independent check: the additional controls that the waiver names."""
         waiver = page.formal_request.waiver
         return f"Controles adicionales: {waiver.controls if waiver else ''}"
 
@@ -226,20 +226,23 @@ class Revert(ActView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the beginning of a reason after a «no fui yo», to be completed."""
+        """Return the options of the form to revert a request: after a «no fui yo», the beginning of a reason."""
         if page.formal_request.alarmed_at is None:
             return {}
         reason = f"La empresa avisó «no fui yo» de {page.folio}, que ya se había aplicado."
         return {"initial": {"reason": reason}}
 
     def perform(self, form: ActForm) -> str:
-        """Prepare the reversal, and return its folio in a sentence."""
+        """Prepare the request that reverts this one, and return the message with its folio."""
         original = self.formal_request
         reversal = operations.revert(original.pk, actor=self.user, reason=form.cleaned_data["reason"])
         return f"Se preparó la solicitud {reversal.folio}, que revierte {original.folio}."
 
 
-def _find_involved(page: RequestPage) -> set[int]:
-    """Return the keys of the reader, and of who decided, asked or prepared the version: none of them may implement."""
+def _find_barred_implementers(page: RequestPage) -> set[int]:
+    """Return the keys of the people who may not apply the request of this page.
+
+    They are the reader, who names somebody else, and whoever asked, wrote the version, or decided about it.
+    """
     authors = {page.revision.author_id} if page.revision else set()
     return page.decider_ids | authors | {page.formal_request.requester_id, page.user.pk}

@@ -99,8 +99,8 @@ class Return(ActView):
 class AskingView(ActView):
     """Let the form of an act ask the company a question instead of deciding."""
 
-    def ask(self, form: ActForm) -> str:
-        """Ask the company what the form says, and return what to tell the person."""
+    def ask_company(self, form: ActForm) -> str:
+        """Send the company the question that the form holds as its reason, and return the message for the asker."""
         operations.ask_clarification(self.formal_request.pk, actor=self.user, question=form.cleaned_data["reason"])
         return "Le preguntamos al cliente; el plazo se detiene hasta que responda."
 
@@ -146,10 +146,10 @@ class Verify(AskingView):
         return {"has_question": page.is_waiting_for_answer}
 
     def perform(self, form: ActForm) -> str:
-        """Do what was chosen, and return what to tell the person."""
+        """Verify the request, ask the company, or send the request back, as chosen, and return the message about it."""
         outcome, reason = form.cleaned_data["outcome"], form.cleaned_data["reason"]
         if outcome == CLARIFY:
-            return self.ask(form)
+            return self.ask_company(form)
         if outcome == RETURN:
             operations.return_to_requester(self.formal_request.pk, actor=self.user, reason=reason)
             return Return.done
@@ -187,7 +187,7 @@ class DecideForm(ActForm):
         if people is None:
             del self.fields["implementer"]
         else:
-            self.fields["implementer"].offer(people, none="Lo designo después")  # type: ignore[attr-defined]
+            self.fields["implementer"].offer_people(people, none="Lo designo después")  # type: ignore[attr-defined]
 
 
 class Decide(AskingView):
@@ -204,7 +204,10 @@ class Decide(AskingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the people who may implement, if the last approval is security's and this officer's (M24)."""
+        """Return the choices of an implementer for the form of the decision, if it can be the last approval (M24).
+
+        That is so if only security's approval is missing and the reader may give it; otherwise there are none.
+        """
         is_last = [approval.office for approval in page.open_approvals] == [Decision.Office.SECURITY]
         return Designate.find_options(page) if is_last and page.is_my_decision else {}
 
@@ -214,10 +217,14 @@ class Decide(AskingView):
         return Link(reverse("control:inbox"), "Decidir después")
 
     def perform(self, form: ActForm) -> str:
-        """Do what was chosen, and return what to tell; the last approval may name an implementer."""
+        """Approve, reject, or ask the company, as chosen, and return the message about it.
+
+        With the last approval the officer may also name who applies the request. If that is refused, the approval
+        stays and the message says why.
+        """
         data = form.cleaned_data
         if data["decision"] == CLARIFY:
-            return self.ask(form)
+            return self.ask_company(form)
         pk, decision = self.formal_request.pk, {"reason": data["reason"], "seen_hash": data["seen_hash"]}
         if data["decision"] == REJECT:
             operations.reject(pk, actor=self.user, **decision)

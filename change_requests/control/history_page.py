@@ -77,7 +77,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Line:
+class EventLine:
     """Hold an event of the chain."""
 
     seq: int
@@ -94,7 +94,7 @@ class History:
     versions: Sequence[Version]
     executions: Sequence[Execution]
     waivers: Sequence[Waiver]
-    events: Sequence[Line]
+    events: Sequence[EventLine]
 
     @property
     def head(self) -> str:
@@ -103,35 +103,38 @@ class History:
 
 
 def read_history(formal_request: FormalRequest) -> History:
-    """Return everything on record about the request, in six statements whatever there is."""
-    given = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
-    approvals, tokens = list(given), _read_tokens(formal_request)
+    """Return all on record about a request, for its *expediente*, in six statements whatever there is."""
+    decided = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
+    slots, tokens = list(decided), _read_tokens(formal_request)
     revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")
     waivers = Waiver.objects.filter(request=formal_request).order_by("pk")
     return History(
-        [_describe_version(revision, formal_request, approvals, tokens) for revision in revisions],
+        [_describe_version(revision, formal_request, slots, tokens) for revision in revisions],
         list(Execution.objects.filter(request=formal_request).order_by("pk")),
         list(waivers.select_related("implementer", "approved_by", "checker")),
         [
-            Line(event.seq, event.at, VERBS.get(event.verb, event.verb), event.actor_name or "Sistema", event.hash)
+            EventLine(event.seq, event.at, VERBS.get(event.verb, event.verb), event.actor_name or "Sistema", event.hash)
             for event in formal_request.events()
         ],
     )
 
 
 def _read_tokens(formal_request: FormalRequest) -> dict[tuple[str, str], str]:
-    """Return the token in the address of each file of the request, by the file's name and hash."""
+    """Return the token of each evidence file's address, by the file's name and hash, to link the files of a version."""
     evidence = Evidence.objects.filter(request=formal_request).select_related("attachment")
-    return {(row.attachment.name, row.sha256): row.attachment.token for row in evidence}
+    return {(file.attachment.name, file.sha256): file.attachment.token for file in evidence}
 
 
 def _describe_version(
     revision: RequestRevision,
     formal_request: FormalRequest,
-    approvals: list[DecisionSlot],
+    slots: list[DecisionSlot],
     tokens: dict[tuple[str, str], str],
 ) -> Version:
-    """Return a revision in words, with its files and with the decisions about it."""
+    """Return one version of the content as the *expediente* shows it, with its files and the decisions about it.
+
+    `slots` are the decided approvals of all versions, `tokens` those of the files' addresses by name and hash.
+    """
     payload = json.loads(revision.payload)
     is_current = revision.no == formal_request.revision_no
     return Version(
@@ -146,25 +149,29 @@ def _describe_version(
             File(tokens.get((file["name"], file["sha256"]), ""), file["name"], file["size"], file["sha256"])
             for file in payload["evidence"]
         ],
-        _list_verdicts([row for row in approvals if row.revision_no == revision.no], is_current),
+        _list_verdicts([slot for slot in slots if slot.revision_no == revision.no], is_current),
         is_current,
     )
 
 
-def _list_verdicts(approvals: list[DecisionSlot], is_current: bool) -> list[Verdict]:
-    """Return one verdict for each decision, with all the assets that it covers."""
+def _list_verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
+    """Return the decisions about one version, in words; a decision has a slot for each asset that it covers."""
     by_decision: dict[int, list[DecisionSlot]] = {}
-    for row in approvals:
-        by_decision.setdefault(row.decision_id, []).append(row)
-    return [_describe_verdict(rows, is_current) for rows in by_decision.values()]
+    for slot in slots:
+        by_decision.setdefault(slot.decision_id, []).append(slot)
+    return [_describe_verdict(group, is_current) for group in by_decision.values()]
 
 
-def _describe_verdict(rows: list[DecisionSlot], is_current: bool) -> Verdict:
-    """Return the decision that these rows belong to in words, with a note when it does not count any more."""
-    decision = rows[0].decision
-    assets = ", ".join(str(row.asset) for row in rows if row.asset)
+def _describe_verdict(slots: list[DecisionSlot], is_current: bool) -> Verdict:
+    """Return one decision in words, from its slots: one for each asset, or one of security without an asset.
+
+    A note says when it does not count any more: the content changed later (not `is_current`), or the decider lost
+    the office.
+    """
+    decision = slots[0].decision
+    assets = ", ".join(str(slot.asset) for slot in slots if slot.asset)
     note = "" if is_current else "Anulada: el contenido cambió después"
-    if rows[0].voided_at is not None:
+    if slots[0].voided_at is not None:
         note = "Anulada: quien decidió perdió el cargo"
     return Verdict(
         decision.decider_name,

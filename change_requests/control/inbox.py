@@ -27,7 +27,7 @@ MINE, OPEN, DONE = "mias", "en-curso", "terminadas"
 VIEWS = {MINE: "Me toca", OPEN: "En curso", DONE: "Terminadas"}
 KINDS = (("", "Todas las solicitudes"), ("acceso", "Control de acceso"), ("cambio", "Baja o cambio"))
 FORMS = {"acceso": FormalRequest.Form.ACCESS, "cambio": FormalRequest.Form.CHANGE}
-NOTHING = {
+EMPTY_TEXTS = {
     MINE: ("Nada le toca por ahora", "Aquí aparece lo que espera su decisión, lo que vence primero arriba."),
     OPEN: ("No hay solicitudes en curso", "Aquí aparecen desde que se envían hasta que se implementan."),
     DONE: ("No hay solicitudes terminadas", "Aquí quedan las cerradas, rechazadas, canceladas y vencidas."),
@@ -67,7 +67,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class EmptyText:
     """Hold what an empty list says."""
 
     title: str
@@ -84,7 +84,7 @@ class Page:
     heading: str
     tabs: Sequence[Tab]
     rows: Sequence[Row]
-    nothing: Nothing
+    nothing: EmptyText
     previous_url: str = ""
     next_url: str = ""
     kinds: Sequence[tuple[str, str]] = KINDS
@@ -101,18 +101,22 @@ class InboxQuery:
 
 
 def read_page(user: User, asked: InboxQuery) -> Page:
-    """Return the page of the inbox that this person asks for."""
+    """Return the page of mesa de control's inbox that `asked` names: one view of requests, or the results of a search.
+
+    A search goes through all requests that the person may see. Its results and the finished requests come newest
+    first; in the other views, what is due first comes first.
+    """
     visible = policy.visible_to(user)
-    mine, current = visible.filter(make_waiting_condition(user)), visible.exclude(status__in=ENDED)
-    found = {MINE: mine, OPEN: current, DONE: visible.filter(status__in=ENDED)}[asked.view]
+    waiting, unfinished = visible.filter(make_waiting_condition(user)), visible.exclude(status__in=ENDED)
+    requests = {MINE: waiting, OPEN: unfinished, DONE: visible.filter(status__in=ENDED)}[asked.view]
     if asked.query:
-        found = visible.filter(_matching(asked.query))
+        requests = visible.filter(_make_search_condition(asked.query))
     if asked.kind:
-        found = found.filter(form=FORMS[asked.kind])
+        requests = requests.filter(form=FORMS[asked.kind])
     is_newest_first = asked.view == DONE or bool(asked.query)
     place = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
     order = NEWEST_FIRST if is_newest_first else FIRST_DUE
-    found_page = keyset.page(order, asked.cursor, _select_columns(found.annotate(place=place)))
+    found_page = keyset.page(order, asked.cursor, _select_columns(requests.annotate(place=place)))
     is_mine = asked.view == MINE and not asked.query
     parameters = {"vista": asked.view, "tipo": asked.kind, "q": asked.query}
     links = found_page.links({name: text for name, text in parameters.items() if text})
@@ -121,9 +125,9 @@ def read_page(user: User, asked: InboxQuery) -> Page:
         asked.kind,
         asked.query,
         f"Resultados de «{asked.query}»" if asked.query else VIEWS[asked.view],
-        _make_tabs(asked, mine, current),
+        _make_tabs(asked, waiting, unfinished),
         [_make_row(formal, is_mine) for formal in found_page.rows],
-        _explain_emptiness(asked),
+        _make_empty_text(asked),
         previous_url=links["previous_url"],
         next_url=links["next_url"],
     )
@@ -132,8 +136,12 @@ def read_page(user: User, asked: InboxQuery) -> Page:
 # -- Searching and paging ----------------------------------------------------------------------------
 
 
-def _matching(query: str) -> Q:
-    """Return the condition of a search: a folio; else words of a name, the start of an RFC or of a person's mail."""
+def _make_search_condition(query: str) -> Q:
+    """Return the condition that finds the requests which somebody searches for in the inbox.
+
+    A folio finds that request. Otherwise each word must be part of the company's or the requester's name, or begin
+    the RFC, the requester's mail, or the mail of a person whom an access request is about.
+    """
     if folio := find_folio(query):
         return Q(folio=folio)
     matches = Q()
@@ -152,18 +160,18 @@ def _matching(query: str) -> Q:
 # -- Rows and words ----------------------------------------------------------------------------------
 
 
-def _select_columns(found: Requests) -> Requests:
-    """Return the requests with the columns that a row of the list shows, and no others."""
+def _select_columns(requests: Requests) -> Requests:
+    """Return the requests with only the columns that a row of the inbox shows, and their current version's payload."""
     current = RequestRevision.objects.filter(request=OuterRef("pk"), no=OuterRef("revision_no"))
     return (
-        found.select_related("customer", "requester", "waiver")
+        requests.select_related("customer", "requester", "waiver")
         .annotate(payload=Subquery(current.values("payload")[:1]))
         .only(*_SHOWN.split())
     )
 
 
 def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
-    """Return a request as the list shows it."""
+    """Return the inbox's row for a request; `is_mine` says that it waits for the reader. A draft has no items yet."""
     payload: str | None = formal.payload  # type: ignore[attr-defined]
     items = json.loads(payload)["items"] if payload else []
     return Row(
@@ -173,42 +181,49 @@ def _make_row(formal: FormalRequest, is_mine: bool) -> Row:
         formal.requester.get_full_name(),
         wording.make_chip(formal),
         wording.list_marks(formal),
-        _describe_dates(formal),
+        _describe_date(formal),
         is_mine,
     )
 
 
-def _describe_dates(formal: FormalRequest) -> str:
-    """Return until when somebody must act, or when the request was received."""
+def _describe_date(formal: FormalRequest) -> str:
+    """Return the date in a row of the inbox: until when somebody must act, else when the request was received."""
     due = wording.describe_deadline(formal).removeprefix(" · ")
     return due[:1].upper() + due[1:] if due else f"Recibida {when(formal.submitted_at)}"
 
 
-def _make_tabs(asked: InboxQuery, mine: Requests, current: Requests) -> list[Tab]:
-    """Return the tabs; the requests of the first two are counted up to a limit."""
-    figures = {MINE: _count_up_to_cap(mine), OPEN: _count_up_to_cap(current), DONE: ""}
+def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
+    """Return the tabs above the inbox, one for each view, with the counts of the first two.
+
+    `waiting` are the requests that wait for the reader: while there is one, their tab is marked as hot. During a
+    search no tab is the current one.
+    """
+    counts = {MINE: _count_up_to_cap(waiting), OPEN: _count_up_to_cap(unfinished), DONE: ""}
     return [
         Tab(
             f"?vista={view}",
             label,
-            figures[view],
+            counts[view],
             view == asked.view and not asked.query,
-            view == MINE and figures[view] != "0",
+            view == MINE and counts[view] != "0",
         )
         for view, label in VIEWS.items()
     ]
 
 
-def _count_up_to_cap(found: Requests) -> str:
-    """Return how many requests there are, or «99+»."""
-    count = len(found.order_by().values_list("pk")[: COUNT_CAP + 1])
+def _count_up_to_cap(requests: Requests) -> str:
+    """Return the count that a tab shows, or «99+»; no more requests are read, so that a long list costs no more."""
+    count = len(requests.order_by().values_list("pk")[: COUNT_CAP + 1])
     return f"{COUNT_CAP}+" if count > COUNT_CAP else str(count)
 
 
-def _explain_emptiness(asked: InboxQuery) -> Nothing:
-    """Return what an empty list says; a search for something like a folio hints at a wrong character."""
+def _make_empty_text(asked: InboxQuery) -> EmptyText:
+    """Return the title and the text that the inbox shows in place of an empty list.
+
+    Whoever searched for something like a folio is told that one character may be wrong.
+    """
     if not asked.query:
-        return Nothing(*NOTHING[asked.view])
+        return EmptyText(*EMPTY_TEXTS[asked.view])
     if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):
-        return Nothing("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
-    return Nothing("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")
+        return EmptyText("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
+    return EmptyText("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")

@@ -28,7 +28,7 @@ def list_owners() -> QuerySet[User]:
 
 
 def _select_people(offices: Iterable[str], without: Iterable[int]) -> QuerySet[User]:
-    """Return the active people with one of these offices, by name, except those with the keys `without`."""
+    """Return the active people who hold one of these offices now, by name, except those with the keys `without`."""
     people = User.objects.filter(_holds_one_of(offices), is_active=True).exclude(pk__in=list(without))
     return people.order_by("full_name", "pk").only("full_name", "email")
 

@@ -119,13 +119,13 @@ class RequestPage:
 
     @property
     def asked_by(self) -> str:
-        """Return «la solicita Rosa Paredes, representante legal»."""
+        """Return who asks, for the heading of the request's page: «la solicita Rosa Paredes, representante legal»."""
         power = self.formal_request.representative.get_power_kind_display().lower()
         return f"la solicita {self.formal_request.requester.get_full_name()}, {power}"
 
     @property
     def chip(self) -> Chip:
-        """Return the state; a request that waits for the reader says so."""
+        """Return the status mark on the request's page; it says if the reader must decide or the company answer."""
         if self.is_my_decision:
             return Chip("waiting", "Falta su aprobación")
         if self.is_waiting_for_answer and self.formal_request.status == Status.IN_APPROVAL:
@@ -134,7 +134,7 @@ class RequestPage:
 
     @property
     def dates(self) -> str:
-        """Return «Recibida ayer, 16:20 · vence mañana, 16:20»."""
+        """Return the dates in the heading of the request's page: «Recibida ayer, 16:20 · vence mañana, 16:20»."""
         received = self.formal_request.submitted_at or self.formal_request.created_at
         return f"Recibida {when(received)}{wording.describe_deadline(self.formal_request)}"
 
@@ -145,7 +145,10 @@ class RequestPage:
 
     @cached_property
     def alarm(self) -> Alarm | None:
-        """Return the «no fui yo» after the execution, until an officer looks at it (M8)."""
+        """Return the warning that somebody said «no fui yo» after the execution: who, and by when it is examined (M8).
+
+        It has the address of the reversal for who may revert the request. It is None if there is no such warning.
+        """
         since = self.formal_request.alarmed_at
         if since is None:
             return None
@@ -172,7 +175,7 @@ class RequestPage:
 
     @cached_property
     def evidence(self) -> list[File]:
-        """Return the evidence of the version; the stored bytes of each file are read."""
+        """Return the files of evidence, with their links; each is read, to say whether it still is what was sent."""
         return [
             File(
                 row.attachment.token,
@@ -191,8 +194,8 @@ class RequestPage:
 
     @cached_property
     def mails(self) -> list[MailText]:
-        """Return the words, and the files that are no evidence, of the mails that brought the request's form."""
-        if not getattr(self.formal_request, "has_mails", True):  # `join_names` asked it
+        """Return what the mails with the request's form brought: their words, and files that are no evidence."""
+        if not getattr(self.formal_request, "has_mails", True):  # set by `join_names`, which saves a query here
             return []
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
         return list(texts.distinct().prefetch_related("files__attachment").order_by("pk"))
@@ -245,14 +248,14 @@ class RequestPage:
 
     @cached_property
     def is_my_decision(self) -> bool:
-        """Return True if it is the reader's turn to decide; while a question is open it is the company's turn."""
+        """Return True if the reader may approve or reject the request now; an open question is the company's turn."""
         if self.is_waiting_for_answer:
             return False
         return policy.why_not_decide(self.user, self.formal_request, self.approvals) is None
 
     @cached_property
     def checks(self) -> Checks:
-        """Return what the system verifies by itself."""
+        """Return what the system verified about the request by itself, to show whoever decides."""
         files = [(file.name, file.sha256, file.is_as_sent) for file in self.evidence]
         return run_checks(self.formal_request, self.user, files)
 
@@ -263,7 +266,7 @@ class RequestPage:
 
     @property
     def turn(self) -> Turn:
-        """Return who acts now, when it is not the reader."""
+        """Return whose turn it is with the request, to show a reader who may do nothing now."""
         has_decided = self.user.pk in self.decider_ids
         return wording.describe_turn(self.formal_request, self.open_approvals, self.user, has_decided=has_decided)
 
@@ -271,13 +274,13 @@ class RequestPage:
 
     @property
     def is_executable_now(self) -> bool:
-        """Return True if the wait after the approval is over (SENSITIVE_FREEZE_HOURS) and the approval still holds."""
+        """Return True if the request may be applied now: approved, after the wait (SENSITIVE_FREEZE_HOURS), in time."""
         after, before = self.formal_request.execute_after, self.formal_request.execute_before
         return after is not None and before is not None and after <= clock.now() < before
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Return what helps to judge, as pairs of label and value."""
+        """Return background on the company and the request, to help whoever decides, as pairs of label and value."""
         since = self.customer.created_at
         recent = getattr(self.formal_request, "recent_changes", 0)
         login = self.formal_request.requester.last_login
@@ -290,7 +293,7 @@ class RequestPage:
 
     @cached_property
     def outcome(self) -> Outcome | None:
-        """Return what the execution did, or why it wrote nothing; None before it."""
+        """Return what the request's execution did, or why it wrote nothing; None if it was not executed yet."""
         if self.formal_request.status not in (*wording.APPLIED, Status.FAILED):
             return None
         execution = Execution.objects.filter(request=self.formal_request).order_by("-pk").first()
@@ -298,9 +301,10 @@ class RequestPage:
 
 
 def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
-    """Return the requests with their version, the people they name, and how many changes their company had in a year.
+    """Return the requests with what their page in mesa de control needs, so that one statement reads it all.
 
-    All of it comes with one statement.
+    Each has its current version, the people it names, whether mails brought it, and how many changes its company had
+    in a year.
     """
     since = clock.now() - timedelta(days=YEAR_DAYS)
     done = FormalRequest.objects.filter(
@@ -317,23 +321,26 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
-    """Return the items of a payload in words."""
+    """Return the items of a request's content as the staff reads them: label, old value and new value in words."""
     return [
-        Change(row.label, row.show(item["old"]), row.show(item["new"]) or row.staff_new, row.is_risky)
+        Change(field.label, field.show(item["old"]), field.show(item["new"]) or field.staff_new, field.is_risky)
         for item in items
-        for row in [find_row(item["field"])]
+        for field in [find_row(item["field"])]
     ]
 
 
-def _name_mailbox(data: dict[str, Any]) -> str:
-    """Return «ana@ocaso.mx (quien solicita)» for the data of an objection, as far as it is known who said it."""
-    role = Role(data["role"]).label if data.get("role") else ""
-    address = data.get("mailbox") or "un correo que no se pudo identificar"
+def _name_mailbox(event_data: dict[str, Any]) -> str:
+    """Return who said «no fui yo», as far as the data of that event tell: «ana@ocaso.mx (quien solicita)»."""
+    role = Role(event_data["role"]).label if event_data.get("role") else ""
+    address = event_data.get("mailbox") or "un correo que no se pudo identificar"
     return f"{address} ({role})" if role else address
 
 
 def _describe_execution(execution: Execution, items: Sequence[dict[str, str]]) -> Outcome:
-    """Return what was applied, or which values were not those that the request says."""
+    """Return what an execution did, as a table: each applied field before and after.
+
+    For an execution that failed it compares the values that the request says with those that were found.
+    """
     done = f"{execution.executor_name}, {when(execution.at)}."
     if execution.result == Execution.Result.OK:
         text = f"Se aplicó exactamente lo aprobado. {done}"
@@ -346,7 +353,7 @@ def _describe_execution(execution: Execution, items: Sequence[dict[str, str]]) -
 
 
 def _compare_values(first: dict[str, str], second: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Return for each field its label and its two values, in words."""
+    """Return for each field its label, and its value in each dictionary in words, as rows of a table."""
     return [
         (
             find_row(name).label,

@@ -43,16 +43,16 @@ class OwnerForm(RefusableForm):
 
     def __init__(self, *args: Any, people: Sequence[User] = (), **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["owner"].offer(people)  # type: ignore[attr-defined]
-        self.fields["alternate"].offer(people, none="Sin suplente")  # type: ignore[attr-defined]
+        self.fields["owner"].offer_people(people)  # type: ignore[attr-defined]
+        self.fields["alternate"].offer_people(people, none="Sin suplente")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Validate that an alternate has both dates, and is not the owner."""
+        """Validate that an alternate of the asset's owner has both dates, in their order, and is another person."""
         data = super().clean() or self.cleaned_data
         if data.get("alternate"):
-            for name, end in (("alternate_from", "empieza"), ("alternate_until", "termina")):
+            for name, verb in (("alternate_from", "empieza"), ("alternate_until", "termina")):
                 if not data.get(name) and name not in self.errors:
-                    self.add_error(name, f"Escriba qué día {end} la suplencia")
+                    self.add_error(name, f"Escriba qué día {verb} la suplencia")
             if data["alternate"] == data.get("owner"):
                 self.add_error("alternate", "El suplente es otra persona")
         first, last = data.get("alternate_from"), data.get("alternate_until")
@@ -60,14 +60,18 @@ class OwnerForm(RefusableForm):
             self.add_error("alternate_until", "La suplencia termina después de que empieza")
         return data
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the people, and the instants at which the first day begins and the last day ends."""
+    def make_arguments(self) -> dict[str, Any]:
+        """Return what the form says as arguments of `operations.set_asset_owner`.
+
+        The alternate's days become two instants: when the first day begins, and when the day after the last one
+        begins. Without an alternate there are none.
+        """
         data = self.cleaned_data
-        chosen = {"owner": data["owner"], "alternate": data["alternate"]}
+        people = {"owner": data["owner"], "alternate": data["alternate"]}
         if data["alternate"] is None:
-            return chosen
+            return people
         return {
-            **chosen,
+            **people,
             "alternate_from": _find_midnight(data["alternate_from"]),
             "alternate_until": _find_midnight(data["alternate_until"] + timedelta(days=1)),
         }
@@ -77,7 +81,10 @@ class AssetsView(PrivateView):
     """Serve a page to superusers, who name owners, and the security officer, who must know them."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer 405 first, then ask for the login, then refuse everybody else with 403."""
+        """Admit superusers and the security officer to the pages about the owners of information assets.
+
+        Another method gets 405, an anonymous person the login, and everybody else 403.
+        """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         user: Any = request.user
@@ -94,6 +101,7 @@ class Assets(AssetsView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the list of information assets with their owners; one whose owner left the office is vacant."""
         in_office = set(people.list_owners().values_list("pk", flat=True))
         assets = InformationAsset.objects.exclude(code=ACCESS).select_related("owner", "alternate")
         rows = [
@@ -114,42 +122,44 @@ class NameOwner(AssetsView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Return the form that names the owner and the alternate of an asset, filled with those of today."""
         asset = self.find_asset(code)
         initial = {
             "owner": asset.owner_id,
             "alternate": asset.alternate_id,
-            "alternate_from": _local_day(asset.alternate_from),
-            "alternate_until": _local_day(asset.alternate_until, before=timedelta(days=1)),
+            "alternate_from": _find_local_day(asset.alternate_from),
+            # Kept as the instant at which the day after the last one begins.
+            "alternate_until": _find_local_day(asset.alternate_until, before=timedelta(days=1)),
         }
         return self.render_form(asset, OwnerForm(people=list(people.list_owners()), initial=initial))
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
-        """Name the owner; the operation asks who does it."""
+        """Name the owner and the alternate of an asset; or return the form with why the operation refused."""
         asset = self.find_asset(code)
         form = OwnerForm(request.POST, people=list(people.list_owners()))
         if form.is_valid():
             try:
-                operations.set_asset_owner(asset.pk, actor=get_person(request), **form.arguments())
+                operations.set_asset_owner(asset.pk, actor=get_person(request), **form.make_arguments())
             except operations.Refused as refusal:
-                form.refuse(refusal)
+                form.show_refusal(refusal)
             else:
                 messages.success(request, f"Quedó registrado quién es propietario de {asset}.")
                 return redirect("control:assets")
         return self.render_form(asset, form)
 
     def find_asset(self, code: str) -> InformationAsset:
-        """Return the asset, or refuse everybody but a superuser with 403."""
+        """Return the information asset whose owner is named. Raises PermissionDenied for all but superusers."""
         if not self.request.user.is_superuser:
             raise PermissionDenied
         return get_object_or_404(InformationAsset.objects.exclude(code=ACCESS), code=code)
 
     def render_form(self, asset: InformationAsset, form: OwnerForm) -> HttpResponse:
-        """Return the form's page."""
+        """Return the page that names the owner of this asset, with this form."""
         context = {"asset": asset, "form": form, "assets_url": reverse("control:assets")}
         return render(self.request, "control/asset.html", context)
 
 
-def _local_day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
+def _find_local_day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
     """Return the local day of an instant, or of the instant that long before it."""
     return timezone.localdate(instant - before) if instant else None
 

@@ -42,7 +42,7 @@ class Reason(Text):
         self.least = least
 
     def clean(self, value: Any) -> str:
-        """Return the text. Raises ValidationError, with its length, when it is too short."""
+        """Return the written reason without spaces at its ends. Raises ValidationError when it is too short."""
         text = str(super().clean(value)).strip()
         if 0 < len(text) < self.least:
             raise forms.ValidationError(f"Explíquelo en al menos {self.least} caracteres; escribió {len(text)}")
@@ -52,8 +52,8 @@ class Reason(Text):
 class RefusableForm(PortalForm):
     """Show in a form why its operation refused."""
 
-    def refuse(self, refusal: operations.Refused) -> None:
-        """Show why the operation refused, beside the field that the text is about."""
+    def show_refusal(self, refusal: operations.Refused) -> None:
+        """Add to this form why its operation refused, beside the field that is meant, else above the form."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
             field = FORM_FIELDS.get(name, name)
@@ -85,18 +85,18 @@ class ActForm(RefusableForm):
             del self.fields["password"]
 
     def full_clean(self) -> None:
-        """Validate; a password that was right is not shown again."""
+        """Validate the form; then drop the password's field if it was right, so that nobody is asked for it twice."""
         super().full_clean()
         if self.is_bound and "password" not in self.errors:
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Compare the password, also when another field is wrong: who corrects a reason does not type it twice."""
+        """Check the password even if another field is wrong: a right one counts for a while. Raises ValidationError."""
         if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
 
-    def arguments(self) -> dict[str, Any]:
+    def make_arguments(self) -> dict[str, Any]:
         """Return what the person decided, as the operation takes it."""
         return {name: value for name, value in self.cleaned_data.items() if name not in {"seen_hash", "password"}}
 
@@ -108,8 +108,8 @@ class PersonField(Choice):
         super().__init__(is_list=True, **options)
         self.people: dict[str, User] = {}
 
-    def offer(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
-        """Let one of these people be chosen; `none` is what the empty choice says."""
+    def offer_people(self, people: Iterable[User], none: str = "Elija a una persona") -> None:
+        """Make these people the choices of the field; `none` is the text of the empty choice."""
         self.people = {str(person.pk): person for person in people}
         self.choices = [("", none), *((key, person.get_full_name()) for key, person in self.people.items())]
 
@@ -127,9 +127,10 @@ class FolioView(PrivateView):
     acts: Sequence[type["ActView"]] = ()  # those that the request's page offers; as_view() gives them
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer 405 first, then ask for the login, then find the request or answer 404.
+        """Find the request of the address for a member of mesa de control, and serve its page.
 
-        A folio typed otherwise is sent to its address.
+        Another method gets 405, an anonymous person the login, and everybody who may not see the request 404. A folio
+        that was typed otherwise, such as O for 0, is understood, and a GET is redirected to its right address.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -153,7 +154,7 @@ class FolioView(PrivateView):
         return join_names(policy.visible_to(self.user)).filter(folio=folio).first()
 
     def form_page(self) -> str:
-        """Return the request's page for a post, as an act is not repeated by a GET; else this address."""
+        """Return the address to come back to after a login: for a POST the request's page, which holds the form."""
         if self.request.method != "POST":
             return self.request.get_full_path()
         return reverse("control:request", args=[self.kwargs["folio"]])
@@ -165,9 +166,10 @@ class FolioView(PrivateView):
     def render_request(
         self, *, form: ActForm | None = None, code: int = 200, has_changed: bool = False
     ) -> HttpResponse:
-        """Return the page of the request, with what its reader may do now.
+        """Return the page of the request in mesa de control, with the forms of the acts that its reader may do now.
 
-        `form` is the form of this act as it was sent; it takes the place of the blank one.
+        `form` is the form of the act that was just refused; it is shown as it was sent, in place of the blank one.
+        `has_changed` warns that the content is another by now than the one that the reader saw.
         """
         page = self.make_page()
         offered = [act for act in self.acts if act.is_offered(page)]
@@ -251,8 +253,8 @@ class ActView(FolioView):
         return Link(reverse("control:request", args=[page.folio]), "Volver a la solicitud") if cls.has_page else None
 
     def perform(self, form: ActForm) -> str:
-        """Call the operation with what the form says, and return what to tell the person. Raises Refused."""
-        type(self).operation(self.formal_request.pk, actor=self.user, **form.arguments())
+        """Call this act's operation with what the form says, and return the message for the person. Raises Refused."""
+        type(self).operation(self.formal_request.pk, actor=self.user, **form.make_arguments())
         return self.done
 
     # -- Showing it ----------------------------------------------------------------------------------
@@ -264,16 +266,16 @@ class ActView(FolioView):
 
     @classmethod
     def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
-        """Return the form as it was sent; or blank, but for what was typed when a session ended (M17)."""
+        """Return the form of this act as it was sent; or blank, with what was typed when a session ended (M17)."""
         form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
-        held = form_memory.read_held_fields(request) if data is None else {}
-        if held.get("posted_to") == cls.make_url(page):
-            form.initial.update(held)
+        held_fields = form_memory.read_held_fields(request) if data is None else {}
+        if held_fields.get("posted_to") == cls.make_url(page):
+            form.initial.update(held_fields)
         return form
 
     @classmethod
     def make_offer(cls, page: RequestPage, form: ActForm) -> Offer:
-        """Return the act as a page shows it."""
+        """Return this act with its form, its texts and its addresses, as the page of the request shows it."""
         url, lead, link = cls.make_url(page), cls.make_lead(page), cls.make_link(page)
         return Offer(cls.name, url, cls.title, lead, cls.button, form, cls.is_bad, link)
 
@@ -288,14 +290,17 @@ class ActView(FolioView):
         return self.request.get_full_path() if self.has_page else super().form_page()
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Show the act's page to who may do it now; everybody else goes to the request's page."""
+        """Return the act's own page to who may do the act now; redirect everybody else to the request's page."""
         page = self.make_page()
         if not self.is_offered(page):
             return redirect("control:request", self.formal_request.folio)
         return self._render_act(self.make_form(request, page))
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Do the act, or show what is wrong; another content than the one that was seen is 409 (M21)."""
+        """Do the act and redirect to the request's page; or show the form again with what is wrong.
+
+        If the content is not the one that the person saw any more, nothing is done and the answer is 409 (M21).
+        """
         page = self.make_page()
         form = self.make_form(request, page, request.POST)
         if not form.is_valid():
@@ -303,7 +308,7 @@ class ActView(FolioView):
         if form.cleaned_data["seen_hash"] != page.sha256:
             return self.render_request(form=form, code=CONFLICT, has_changed=True)
         try:
-            done = self.perform(form)
+            message = self.perform(form)
         except operations.StaleContent:
             self._reread()
             return self.render_request(form=form, code=CONFLICT, has_changed=True)
@@ -311,10 +316,10 @@ class ActView(FolioView):
             messages.warning(request, str(refusal))
             return redirect("control:request", self.formal_request.folio)
         except Refused as refusal:
-            form.refuse(refusal)
+            form.show_refusal(refusal)
             self._reread()
-            return self._render_again(form, _find_code(refusal))
-        messages.success(request, done)
+            return self._render_again(form, _choose_status_code(refusal))
+        messages.success(request, message)
         return redirect("control:request", self.formal_request.folio)
 
     def _reread(self) -> None:
@@ -326,14 +331,14 @@ class ActView(FolioView):
         return self._render_act(form, code) if self.has_page else self.render_request(form=form, code=code)
 
     def _render_act(self, form: ActForm, code: int = 200) -> HttpResponse:
-        """Return the page of the act alone, with the content it is about."""
+        """Return the own page of this act, with its form and the content of the request."""
         page = self.make_page()
         context = {"dossier": page, "act": self.make_offer(page, form), "form": form}
         return render(self.request, "control/act_page.html", context, status=code)
 
 
-def _find_code(refusal: Refused) -> int:
-    """Return 409 when the request is in another state by now, 403 when the person may not, else 200."""
+def _choose_status_code(refusal: Refused) -> int:
+    """Return the HTTP status that answers a refused act: 409 for another status by now, 403 for no right, else 200."""
     if isinstance(refusal, WrongStatus):
         return CONFLICT
     return 403 if isinstance(refusal, NotAllowed) else 200

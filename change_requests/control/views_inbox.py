@@ -22,7 +22,7 @@ class Inbox(ControlMixin, TemplateView):
     template_name = "control/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of requests, and the factor resets to decide."""
+        """Return what the inbox of mesa de control shows: a page of requests, and the lost second factors to decide."""
         user: Any = self.request.user
         return super().get_context_data(
             offices=[assignment.get_office_display() for assignment in user.assignments],
@@ -33,7 +33,7 @@ class Inbox(ControlMixin, TemplateView):
         )
 
     def read_query(self) -> inbox.InboxQuery:
-        """Return what the address asks for."""
+        """Return the view, the filter, the search and the place in the list that the inbox's address asks for."""
         get = self.request.GET
         view, kind = get.get("vista", ""), get.get("tipo", "")
         return inbox.InboxQuery(
@@ -44,7 +44,10 @@ class Inbox(ControlMixin, TemplateView):
         )
 
     def list_resets(self) -> list[FactorReset]:
-        """Return the factor resets that wait for this person: neither his own nor asked for by him."""
+        """Return the lost second factors that this officer may decide to take away, at most 50, oldest first.
+
+        Those of the officer's own account or asking are left out; anybody but the security officer sees none.
+        """
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):
             return []
@@ -63,17 +66,17 @@ class DecideFactorReset(ControlMixin, View):
         return reverse("control:inbox")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Approve or decline the reset; the operation asks again, under the lock."""
+        """Take away a lost second factor, or decline to, and redirect to the inbox with the outcome."""
         if not policy.may_decide_factor_reset(get_person(request)):
             raise PermissionDenied
         reset = get_object_or_404(FactorReset, pk=pk)
-        approve = request.POST.get("decision") == "approve"
-        decide = operations.approve_factor_reset if approve else operations.decline_factor_reset
+        is_approval = request.POST.get("decision") == "approve"
+        decide = operations.approve_factor_reset if is_approval else operations.decline_factor_reset
         try:
             decide(reset.pk, actor=get_person(request))
         except operations.Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            done = "Se quitó el segundo factor de" if approve else "No se quitó el segundo factor de"
+            done = "Se quitó el segundo factor de" if is_approval else "No se quitó el segundo factor de"
             messages.success(request, f"{done} {reset.user.get_full_name()}.")
         return redirect("control:inbox")

@@ -7,7 +7,7 @@ from change_requests.control import history_page
 from change_requests.control.views_common import FolioView
 from change_requests.documents import archive
 from change_requests.models import Evidence, MailTextFile
-from change_requests.views_sending import send
+from change_requests.views_sending import send_request_file
 
 
 class RequestView(FolioView):
@@ -21,13 +21,14 @@ class EvidenceFile(FolioView):
     """Serve a file of the request, as attachment, for who may see the request."""
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
+        """Return a file of this request: its evidence, or a file that came by mail beside it."""
         of_token = {"attachment__token": token}
         evidence = Evidence.objects.filter(request=self.formal_request, **of_token)
-        beside = MailTextFile.objects.filter(text__request=self.formal_request, **of_token)
-        file = evidence.select_related("attachment").first() or beside.select_related("attachment").first()
+        mailed = MailTextFile.objects.filter(text__request=self.formal_request, **of_token)
+        file = evidence.select_related("attachment").first() or mailed.select_related("attachment").first()
         if file is None:
             raise Http404("Ese archivo no es de esta solicitud.")
-        return send(request, self.user, self.formal_request, file.attachment, file.sha256)
+        return send_request_file(request, self.user, self.formal_request, file.attachment, file.sha256)
 
 
 class ExpedientePage(FolioView):
@@ -42,6 +43,7 @@ class ExpedienteZip(FolioView):
     """Serve the same as a ZIP that verifies itself."""
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponseBase:
+        """Return the download of the request's *expediente* as a ZIP."""
         return FileResponse(
             archive.build_zip(self.formal_request),
             as_attachment=True,

@@ -73,7 +73,7 @@ def make_chip(formal_request: FormalRequest) -> Chip:
 
 
 def list_marks(formal_request: FormalRequest) -> list[str]:
-    """Return what is wrong, in red: suspended, overdue, done under a waiver and not yet checked (M25)."""
+    """Return the warnings that stand in red beside a request: «no fui yo», overdue, or waiver unchecked (M25)."""
     marks = []
     if formal_request.suspended_at is not None:
         marks.append("Suspendida: «no fui yo»")
@@ -89,9 +89,9 @@ def list_marks(formal_request: FormalRequest) -> list[str]:
 
 
 def describe_deadline(formal_request: FormalRequest) -> str:
-    """Return « · vence mañana, 16:20», or that the deadline is stopped; empty when nobody owes anything."""
+    """Return the deadline to put after another date: « · vence mañana, 16:20», or that it is stopped; empty if none."""
     due = formal_request.due_at
-    if formal_request.due_minutes_left is not None:
+    if formal_request.due_minutes_left is not None:  # a question to the company is open
         return " · el plazo está detenido hasta que el cliente responda"
     if due is None or formal_request.status not in (*WITH_US, Status.SUBMITTED, Status.RETURNED):
         return ""
@@ -101,7 +101,10 @@ def describe_deadline(formal_request: FormalRequest) -> str:
 def describe_turn(
     formal_request: FormalRequest, missing: Iterable[NeededApproval], reader: User, *, has_decided: bool
 ) -> Turn:
-    """Return who acts now, for a reader who may do nothing; `missing` are the approvals that nobody has given."""
+    """Return whose turn it is with the request, to tell a reader who may do nothing now.
+
+    `missing` are the approvals that nobody has given; `has_decided` says that the reader decided on this version.
+    """
     task = find_waiting(formal_request).task
     title, text = _TURNS.get(task, ("Ya terminó", "Nadie debe hacer nada más con ella."))
     if task in (Task.DECIDE, Task.GIVE_BACK):
@@ -112,7 +115,7 @@ def describe_turn(
 
 
 def describe_approval(approval: NeededApproval, reader: User) -> str:
-    """Return «Usted · pendiente», or who could give the approval; an owner's names its data."""
+    """Return who could give a missing approval: «Usted · pendiente» or names; an owner's approval names its assets."""
     assets = ", ".join(asset.name for asset in approval.assets)
     who = "Usted · pendiente" if reader.pk in approval.deciders else _name_owners(approval)
     return f"{who} · {assets}" if assets else who
@@ -130,21 +133,21 @@ def describe_execution(formal_request: FormalRequest) -> str:
 
 
 def _is_overdue(formal_request: FormalRequest) -> bool:
-    """Return True if somebody of ours owes an act since before now."""
+    """Return True if our own staff should have acted before now; an open question to the company stops the deadline."""
     due = formal_request.due_at
     is_running = formal_request.status in WITH_US and formal_request.due_minutes_left is None
     return is_running and due is not None and due < clock.now()
 
 
 def _name_deciders(missing: Iterable[NeededApproval], reader: User, *, has_decided: bool) -> str:
-    """Return which approvals are missing and who could give them; a reader who decided learns only that some are."""
+    """Return which approvals are missing and who could give each; a reader who decided is told only that some are."""
     if has_decided:
         return "Usted ya decidió sobre esta versión; faltan otras aprobaciones."
     return " ".join(f"{approval.label}: {describe_approval(approval, reader)}." for approval in missing)
 
 
 def _name_owners(approval: NeededApproval) -> str:
-    """Return the names of the owners who could give the approval; security's officers are not named."""
+    """Return the names of the owners and alternates who could give an approval; «Pendiente» for one of security."""
     if not approval.deciders:
         return "Nadie puede darla hoy: falta quien tenga el cargo"
     people = {
@@ -160,12 +163,15 @@ def _name_owners(approval: NeededApproval) -> str:
 
 
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
-    """Return the chain of the mock-up, from the reception to the notice and the close."""
-    steps = [_show_reception(formal_request), _show_verification(formal_request, reader)]
-    steps += _show_approvals(formal_request, approvals, reader)
-    steps.append(_show_execution(formal_request))
+    """Return the steps of a request as its page lists them, from the reception to the notice and the close.
+
+    For a request that ended early, failed or was returned, they are the steps that are done, and this outcome.
+    """
+    steps = [_make_reception_step(formal_request), _make_verification_step(formal_request, reader)]
+    steps += _make_approval_steps(formal_request, approvals, reader)
+    steps.append(_make_execution_step(formal_request))
     if formal_request.waiver is not None:
-        steps.append(_show_check(formal_request))
+        steps.append(_make_check_step(formal_request))
     if formal_request.status in ENDS:
         done = [step for step in steps if step.state == DONE]
         return [*done, Step(ENDS[Status(formal_request.status)], NOW, quote=formal_request.outcome_reason)]
@@ -177,43 +183,45 @@ def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval
     return steps
 
 
-def _show_reception(formal_request: FormalRequest) -> Step:
-    """Return the first step: when the request came, or that its confirmation is missing."""
+def _make_reception_step(formal_request: FormalRequest) -> Step:
+    """Return the first step of a request: when it was received, or that the company must still confirm it."""
     if formal_request.status == Status.SUBMITTED:
         return Step("Recibida", NOW, "Falta la confirmación desde el correo registrado")
     return Step("Recibida", DONE, when(formal_request.submitted_at))
 
 
-def _show_verification(formal_request: FormalRequest, reader: User) -> Step:
-    """Return the step of mesa de control: who verified the request, or that it waits."""
+def _make_verification_step(formal_request: FormalRequest, reader: User) -> Step:
+    """Return the step of mesa de control: who verified the request and when, or that a supervisor must verify it."""
     title = "Mesa de control"
     if formal_request.status in AFTER_VERIFYING and formal_request.verified_by is not None:
         return Step(title, DONE, f"Verificó {formal_request.verified_by} · {when(formal_request.verified_at)}")
     is_now = formal_request.status == Status.VERIFYING
-    is_readers = is_now and reader.holds(Office.SUPERVISOR)
-    return Step(title, NOW if is_now else AHEAD, "Usted · pendiente" if is_readers else "")
+    is_my_turn = is_now and reader.holds(Office.SUPERVISOR)
+    return Step(title, NOW if is_now else AHEAD, "Usted · pendiente" if is_my_turn else "")
 
 
-def _show_approvals(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
-    """Return a step for each approval that this version needs: the owners' first, then security's."""
+def _make_approval_steps(
+    formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User
+) -> list[Step]:
+    """Return a step for each approval that the request needs: how it was decided, or who could give it now."""
     is_now = formal_request.status == Status.IN_APPROVAL
     return [
-        _show_decision(approval.label, approval.decision)
+        _make_decision_step(approval.label, approval.decision)
         if approval.decision is not None
         else Step(approval.label, NOW if is_now else AHEAD, describe_approval(approval, reader) if is_now else "")
         for approval in approvals
     ]
 
 
-def _show_decision(title: str, decision: Decision) -> Step:
+def _make_decision_step(title: str, decision: Decision) -> Step:
     """Return the step of an approval that was given or refused: by whom, when and why."""
     verb = "Aprobó" if decision.is_approval else "Rechazó"
     detail = f"{verb} {decision.decider_name} · {when(decision.decided_at)}"
     return Step(title, DONE, detail, decision.reason)
 
 
-def _show_execution(formal_request: FormalRequest) -> Step:
-    """Return the step of the execution: who applied it and when, or who will."""
+def _make_execution_step(formal_request: FormalRequest) -> Step:
+    """Return the step of the execution: who applied the request and when, or who will."""
     title = "Implementación"
     if formal_request.status in APPLIED:
         return Step(title, DONE, f"{formal_request.implementer} · {when(formal_request.executed_at)}")
@@ -222,8 +230,8 @@ def _show_execution(formal_request: FormalRequest) -> Step:
     return Step(title, NOW, describe_execution(formal_request))
 
 
-def _show_check(formal_request: FormalRequest) -> Step:
-    """Return the step of the independent check of a waiver (M25)."""
+def _make_check_step(formal_request: FormalRequest) -> Step:
+    """Return the step of the independent check of what is done under a waiver: its result, or who makes it (M25)."""
     waiver, title = formal_request.waiver, "Revisión independiente"
     assert waiver is not None
     if waiver.checked_at is not None:

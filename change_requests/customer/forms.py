@@ -64,7 +64,7 @@ class ReasonForm(FilesMixin):
             field.help_text = "Hasta el día anterior todo sigue igual."
 
     def answers(self) -> dict[str, Any]:
-        """Return the reason and the effective date, as YYYY-MM-DD text."""
+        """Return the answers of step 3 as the draft keeps them: the reason, and the date as YYYY-MM-DD or empty."""
         day = self.cleaned_data.get("effective_date")
         return {"reason": str(self.cleaned_data["reason"]).strip(), "effective_date": day.isoformat() if day else ""}
 
@@ -149,7 +149,7 @@ class NewPasswordForm(PortalForm):
         self.person = person
 
     def clean_password(self) -> str:
-        """Return the password. Raise ValidationError when it is weak, or like the person's name or mail."""
+        """Return the new password. Raise ValidationError when it is weak, or like the person's name or mail."""
         password: str = self.cleaned_data["password"]
         passwords.check_password(password, self.person)
         return password

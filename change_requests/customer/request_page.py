@@ -54,12 +54,12 @@ class RequestFacts:
     @property
     def not_me_does(self) -> str:
         """Return what «no fui yo» does now: stop, report, or nothing (an empty text)."""
-        return not_me_does(self.formal)
+        return find_not_me_effect(self.formal)
 
     @property
     def form_url(self) -> str:
         """Return the address of the PDF form with the draft's folio; empty once the request was sent."""
-        return form_url(self.formal) if self.formal.status in FormalRequest.EDITABLE else ""
+        return make_form_url(self.formal) if self.formal.status in FormalRequest.EDITABLE else ""
 
     @property
     def then(self) -> str:
@@ -72,26 +72,29 @@ class RequestFacts:
         return self.formal.revision_no > 0
 
 
-def form_url(formal: FormalRequest) -> str:
-    """Return the address of the request's PDF form."""
+def make_form_url(formal: FormalRequest) -> str:
+    """Return the address of the PDF form for access or for changes, filled with the data of this draft."""
     name = "requests:form_access" if formal.is_access else "requests:form_change"
     return f"{reverse(name)}?folio={formal.folio}"
 
 
-def not_me_does(formal: FormalRequest) -> str:
-    """Return what «no fui yo» does now: stop the request or report it; empty when it was said already."""
+def find_not_me_effect(formal: FormalRequest) -> str:
+    """Return what «no fui yo» does now: stop the request or report it; empty if it does nothing or was said already."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:
         return ""
     return policy.find_objection_effect(formal)
 
 
 def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFacts:
-    """Return all that the page shows to this reader (None: somebody who came by a link), in five queries."""
+    """Return all that the customer's page shows of a request, in five queries.
+
+    `reader` is None for somebody who came by a link of a mail. Of a draft there is no sent content to show.
+    """
     revision = formal.read_revision() if formal.revision_no else None
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # An edit closes a question without an answer.
+    # A question that has no answer is closed once the request is edited: the deadline runs again.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
@@ -119,27 +122,27 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
 
 
 def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
-    """Return the last question without an answer, or None."""
+    """Return the last question to the company that has no answer among these questions and answers, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
-    """Return the texts of the mails that brought the request's form."""
-    if not getattr(formal, "has_mails", True):  # the page's own statement asked it
+    """Return the words of the mails that brought the request's form; not of mails with another company's form too."""
+    if not getattr(formal, "has_mails", True):  # set by the page's own query, which saves one here
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 
 
 def _find_new_mail(formal: FormalRequest) -> str:
-    """Return the new registered address while its code is awaited; empty otherwise."""
+    """Return the new registered address while the code that was mailed to it is awaited; empty otherwise."""
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
     return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""
 
 
 def find_files(formal: FormalRequest) -> list[Attachment]:
-    """Return the evidence of the current version, or of the draft."""
-    found = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
-    return [evidence.attachment for evidence in found.order_by("pk")]
+    """Return the files of evidence of the request's current version, or of its draft, in the order they were added."""
+    rows = formal.evidence.filter(dropped_at__isnull=True).select_related("attachment")
+    return [evidence.attachment for evidence in rows.order_by("pk")]

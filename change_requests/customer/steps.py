@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
 
 def list_steps(step_label: str, here: str) -> list[Step]:
-    """Return the five steps, those before `here` done; `step_label` is the name of the second."""
+    """Return the five steps of the wizard, to show above the step `here`; `step_label` is the name of the second."""
     place = ORDER.index(here)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
@@ -30,14 +30,14 @@ def list_steps(step_label: str, here: str) -> list[Step]:
 
 
 def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """Return what would be wrong with the items of this draft, by field."""
+    """Return what would be wrong with the changes that the request asks for if it had this draft, by field."""
     errors: dict[str, str] = {}
     content.find_items(copy_with_draft(formal, draft), errors)
     return errors
 
 
 def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRequest:
-    """Return an unsaved copy of the request with this draft."""
+    """Return an unsaved copy of the request with this draft, so that answers can be checked before they are saved."""
     return FormalRequest(
         form=formal.form,
         kind=formal.kind,
@@ -49,7 +49,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the first step that lacks a right answer, and what is wrong there; None when all are answered."""
+    """Return the first step without a right answer, and what is wrong; None if all are right. `evidence` counts files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

@@ -29,7 +29,11 @@ class RequesterView(PrivateView):
     needs_service = False  # whether a company whose service ended may not come here
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check the method, then the login, then the powers, and set `user`, `customer` and `signer`."""
+        """Admit to a page of formal requests whoever may ask for a company; set `user`, `customer` and `signer`.
+
+        Another method gets 405, an anonymous person the login. Who has no powers in force gets 403 and the reason, as
+        does a company whose service ended on a page that needs it.
+        """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -64,7 +68,7 @@ class RequestView(RequesterView):
     formal: FormalRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect a GET whose folio is not in canonical form; then check as RequesterView does."""
+        """Redirect a GET whose folio is not in canonical form; then admit whoever may ask for the company."""
         self.folio: str = kwargs["folio"]
         canonical = reverse(f"requests:{self.url_name}", args=[self.folio])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -76,13 +80,13 @@ class RequestView(RequesterView):
         return f"{self.url_name}:{self.folio}"
 
     def after_login(self) -> str:
-        """Return this address, or the request's page when this address only takes a POST."""
+        """Return where to come back to after the login: here, or the request's page if this address only takes POST."""
         if "get" in self.http_method_names:
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])
 
     def find_request(self) -> FormalRequest:
-        """Return the request. Raise Http404 when the person may not see it."""
+        """Return the request with the folio of the address. Raise Http404 when the person may not see it."""
         visible = policy.visible_to(self.user).select_related("requester", "representative", "implementer")
         has_mails = Exists(MailText.objects.filter(request=OuterRef("pk")))
         formal = visible.annotate(has_mails=has_mails).filter(folio=self.folio).first()
@@ -92,7 +96,7 @@ class RequestView(RequesterView):
         return formal
 
     def redirect_to_detail(self, text: str = "", level: int = messages.INFO) -> HttpResponse:
-        """Redirect to the request's page, with a message if there is one."""
+        """Return a redirect to the page of the request, where `text`, if there is one, is shown as a message."""
         if text:
             messages.add_message(self.request, level, text)
         return redirect("requests:detail", folio=self.folio)

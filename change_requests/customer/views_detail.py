@@ -45,7 +45,10 @@ class RequestPage(RequestView, PostingForm):
         draft_reason: str = "",
         code_form: forms.CodeForm | None = None,
     ) -> HttpResponse:
-        """Return the page with the form of the answer and the form of the code."""
+        """Return the page of the request with `form`, which answers a clarification, and the form of the mailed code.
+
+        `code_form` is given after a code was refused: then the page shows the errors of that form at its top.
+        """
         facts = request_page.read_facts(self.formal, self.user)
         context = {
             "dossier": facts,
@@ -67,7 +70,7 @@ class Detail(RequestPage):
     url_name = "detail"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page, with an answer that was typed before the login, if there is one."""
+        """Return the page of the request, with an answer that was typed before the login, if there is one."""
         self.formal = self.find_request()
         return self.show_form()
 
@@ -79,12 +82,12 @@ class AnswerClarification(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Record the answer; a second click finds that it was answered."""
+        """Record the answer to a clarification and redirect to the request's page; a second click records nothing."""
         self.formal = self.find_request()
         return self.receive_form()
 
     def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
-        """Record the answer and return the address of the request's page."""
+        """Record the answer to the clarification, unless it has one; return the address of the request's page."""
         try:
             operations.answer_clarification(self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             messages.success(self.request, "Enviamos su respuesta. La solicitud sigue su curso.")
@@ -100,7 +103,7 @@ class ConfirmCode(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Compare the code; the number of tries is limited."""
+        """Compare the typed code with the one mailed to the new registered address; the number of tries is limited."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited
@@ -125,7 +128,7 @@ class ResendCode(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Send the code; how often is limited."""
+        """Mail another code to the new registered address and redirect to the request's page; how often is limited."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="send_code", key=formal.folio):
             return limited
@@ -142,7 +145,7 @@ class Sent(RequestView):
     url_name = "sent"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page while the confirmation is awaited; afterwards redirect to the request's page."""
+        """Return the page that says where the link to confirm went; after the confirmation, the request's own page."""
         formal = self.find_request()
         if formal.status != Status.SUBMITTED:
             return self.redirect_to_detail()
@@ -157,13 +160,14 @@ class Withdraw(RequestView, PostingForm):
     refusal_field = "reason"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
+        """Return the page that asks why the request is withdrawn; or redirect to the request if that is too late."""
         self.formal = self.find_request()
         if self.formal.status not in policy.WITHDRAWABLE:
             return self.redirect_to_detail("La solicitud ya no se puede retirar.")
         return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Withdraw the request; a second click changes nothing."""
+        """Withdraw the request and redirect to the list; a second click changes nothing."""
         self.formal = self.find_request()
         return self.receive_form()
 
@@ -173,7 +177,7 @@ class Withdraw(RequestView, PostingForm):
         return self.formal.status == Status.DRAFT
 
     def form(self, *args: Any, **options: Any) -> forms.WithdrawForm:
-        """Return the form of the reason; a draft needs none."""
+        """Return the form that asks why the request is withdrawn; a draft is discarded without a reason."""
         form = forms.WithdrawForm(*args, **options)
         form.fields["reason"].required = not self.is_draft
         return form
@@ -191,7 +195,7 @@ class Withdraw(RequestView, PostingForm):
     def render_page(
         self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page that asks for the reason, with this form."""
+        """Return the page that asks why the request is withdrawn, with this form."""
         context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 
@@ -203,19 +207,21 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
+        """Return the page on which «no fui yo» is said; or redirect to the request if that does nothing any more."""
         formal = self.find_request()
-        does = request_page.not_me_does(formal)
-        if not does:
+        effect = request_page.find_not_me_effect(formal)
+        if not effect:
             return self.redirect_to_detail("La solicitud ya no se puede detener.")
-        context = {"formal": formal, "action": request.path, "does": does, "until": policy.find_alarm_deadline(formal)}
+        until = policy.find_alarm_deadline(formal)
+        context = {"formal": formal, "action": request.path, "does": effect, "until": until}
         return render(request, PAGES + "not_me.html", context)
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Stop or report the request; a second click changes nothing."""
+        """Stop the request, or report it if it was executed, and redirect to its page with the outcome."""
         formal = self.find_request()
-        said_by = Objector(self.user.email.lower(), Role.PORTAL)
+        objector = Objector(self.user.email.lower(), Role.PORTAL)
         try:
-            formal = operations.not_me(formal.pk, actor=self.user, objector=said_by)
+            formal = operations.not_me(formal.pk, actor=self.user, objector=objector)
         except operations.Refused as refusal:
             return self.redirect_to_detail(str(refusal))
         return self.redirect_to_detail(wording.describe_objection(formal), messages.SUCCESS)
@@ -228,7 +234,7 @@ class Correct(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Reopen the draft and redirect to the second step."""
+        """Make a draft of the sent request, to be corrected, and redirect to the second step of the wizard."""
         formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:

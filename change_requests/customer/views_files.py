@@ -11,7 +11,7 @@ from change_requests import policy
 from change_requests.customer.views_common import NOT_YOURS, RequestView
 from change_requests.documents import form_draw, form_fields, receipt
 from change_requests.models import Evidence, FormalRequest, find_folio
-from change_requests.views_sending import send
+from change_requests.views_sending import send_request_file
 
 
 class FormPdf(PrivateView):
@@ -24,16 +24,20 @@ class FormPdf(PrivateView):
     form_kind = ""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the PDF form: blank, or filled with the data of the draft whose folio the address has."""
         if "folio" not in request.GET:
-            return _pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
+            return _make_pdf_response(form_draw.render_form(self.form_kind), form_fields.FILE_NAMES[self.form_kind])
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         formal = self.find_draft(request.GET["folio"])
         data = form_draw.read_form_data(formal)
-        return _pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")
+        return _make_pdf_response(form_draw.render_form(self.form_kind, data), f"{formal.folio}.pdf")
 
     def find_draft(self, typed: str) -> FormalRequest:
-        """Return the draft with this folio. Raise Http404 when the person may not ask for its company."""
+        """Return the draft whose folio was typed, to fill its PDF form.
+
+        Raise Http404 for a draft of another form or company, and for a person without powers in force.
+        """
         user = get_person(self.request)
         folio = find_folio(typed)
         membership = None if user.is_staff else user.membership
@@ -52,11 +56,11 @@ class ReceiptPdf(RequestView):
     url_name = "acuse"
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the PDF. Raise Http404 for a request that was never sent."""
+        """Return the receipt of the sent request as a PDF. Raise Http404 for a request that was never sent."""
         formal = self.find_request()
         if formal.revision_no == 0:
             raise Http404("Todavía no se ha enviado.")
-        return _pdf_response(receipt.render_receipt(formal), f"acuse-{formal.folio}.pdf")
+        return _make_pdf_response(receipt.render_receipt(formal), f"acuse-{formal.folio}.pdf")
 
 
 class EvidenceFile(PrivateView):
@@ -65,7 +69,10 @@ class EvidenceFile(PrivateView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Return the file; redirect an anonymous person to the login, and raise Http404 for anybody else's."""
+        """Return the file of evidence with this token. Raise Http404 if the person may not see its request.
+
+        An anonymous person is redirected to the login.
+        """
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         user: Any = request.user
@@ -76,10 +83,10 @@ class EvidenceFile(PrivateView):
         file = found.filter(request__in=policy.visible_to(user)).first()
         if file is None:
             raise Http404("No hay un archivo con esa dirección para usted.")
-        return send(request, user, file.request, file.attachment, file.sha256)
+        return send_request_file(request, user, file.request, file.attachment, file.sha256)
 
 
-def _pdf_response(data: bytes, name: str) -> HttpResponse:
+def _make_pdf_response(data: bytes, name: str) -> HttpResponse:
     """Return the response that downloads a PDF under this name."""
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

@@ -30,7 +30,7 @@ class LinkView(PrivateView):
     page_of_bad = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Limit how often links are opened, and answer a bad link with 410.
+        """Serve the page of a mailed link, if links are not opened too often; a forged or void link is answered by 410.
 
         The site's Referrer-Policy keeps the token from other sites (`no-referrer` would take the form's Origin).
         """
@@ -53,7 +53,7 @@ class Confirm(LinkView):
     page_of_bad = "confirm"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the old and new values to who may confirm them, and the right login to everybody else."""
+        """Return the page on which the old and new values are confirmed; or ask for a login that may confirm them."""
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
@@ -62,7 +62,7 @@ class Confirm(LinkView):
         return render(request, PAGES + "confirm.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Confirm the request; a second click changes nothing."""
+        """Confirm the request and redirect to the link's page with the outcome; a second click changes nothing."""
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
@@ -77,7 +77,7 @@ class Confirm(LinkView):
         return redirect("requests:confirm", token=token)
 
     def _ask_other_login(self, formal: FormalRequest) -> HttpResponse | None:
-        """Return the login page for who may not confirm the request; None for who may."""
+        """Return the page that asks for the login of somebody who may confirm the request; None if this person may."""
         person = self.request.user
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
@@ -92,18 +92,18 @@ class NotMe(LinkView):
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page that says what would be stopped or reported, and what follows by when."""
+        """Return the page on which «no fui yo» is said: what is stopped or reported, and what follows by when."""
         formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,
             "action": request.path,
-            "does": request_page.not_me_does(formal),
+            "does": request_page.find_not_me_effect(formal),
             "until": policy.find_alarm_deadline(formal),
         }
         return render(request, PAGES + "not_me_link.html", context)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Stop or report the request; a second click changes nothing."""
+        """Stop the request, or report it if it was executed, and redirect to the link's page with the outcome."""
         formal, objector = links.read_not_me_link(token)
         try:
             formal = operations.not_me(formal.pk, objector=objector)
@@ -122,22 +122,22 @@ class SetPassword(LinkView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         person, _ = links.read_password_link(token)
-        return self.page(NewPasswordForm(person=person), person)
+        return self.render_page(NewPasswordForm(person=person), person)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Set the password and redirect to the login."""
+        """Set the new password and redirect to the login; or return the form with why the password is refused."""
         person, _ = links.read_password_link(token)
         form = NewPasswordForm(request.POST, person=person)
         if not form.is_valid():
-            return self.page(form, person)
+            return self.render_page(form, person)
         try:
             operations.set_password(token, password=form.cleaned_data["password"])
         except operations.Refused as refusal:
             form.add_error(None, str(refusal))
-            return self.page(form, person)
+            return self.render_page(form, person)
         messages.success(request, "Guardamos su contraseña. Ingrese con ella.")
         return redirect("account_login")
 
-    def page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
+    def render_page(self, form: NewPasswordForm, person: Any) -> HttpResponse:
         """Return the page with this form and the person whose password it is."""
         return render(self.request, PAGES + "set_password.html", {"form": form, "person": person})

@@ -29,27 +29,26 @@ class MyRequests(RequesterView):
     """List the company's requests in two views: open and finished."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return a page of the list, which goes on after the folio in `desde`; nothing is counted."""
+        """Return a page of the company's open or finished requests, newest first, from the address's place on."""
         view = request.GET.get("vista", VIEWS[0])
         view = view if view in VIEWS else VIEWS[0]
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
         page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted, size=PAGE)
-        shown = page.rows
         context: dict[str, Any] = {
             "view": view,
-            "rows": _describe_rows(shown),
+            "rows": _describe_rows(page.rows),
             "customer": self.customer,
             **page.links({"vista": view}),
-            "is_empty": not shown and not visible.exists(),
+            "is_empty": not page.rows and not visible.exists(),
         }
         return render(request, PAGES + "list.html", context)
 
 
-def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
-    """Return each request with its chip, title and note; one query reads all contents."""
-    revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in shown])
+def _describe_rows(requests: list[FormalRequest]) -> list[dict[str, Any]]:
+    """Return the rows of the company's list: each request with its status mark, title and note, by one query."""
+    revisions = RequestRevision.objects.filter(request__in=[formal.pk for formal in requests])
     contents = {(r.request_id, r.no): r.payload for r in revisions.only("request", "no", "payload")}
     return [
         {
@@ -59,7 +58,7 @@ def _describe_rows(shown: list[FormalRequest]) -> list[dict[str, Any]]:
             "is_due": wording.waits_for_company(formal),
             "note": wording.make_note(formal),
         }
-        for formal in shown
+        for formal in requests
     ]
 
 
@@ -86,7 +85,7 @@ class NewRequest(RequesterView, PostingForm):
         return forms.KindForm(*args, form=self.form_kind, **options)
 
     def perform(self, form: PortalForm, key: FormKey) -> str:
-        """Create the draft and return the address of its second step."""
+        """Create the draft of the chosen kind of request, and return the address of its second step."""
         kind = form.cleaned_data["kind"]
         formal = operations.create_draft(
             actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind
@@ -96,7 +95,7 @@ class NewRequest(RequesterView, PostingForm):
     def render_page(
         self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page of the first step with this form."""
+        """Return the page of the wizard's first step, with this form; `draft_reason` says why a saved form is shown."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,

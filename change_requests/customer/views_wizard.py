@@ -42,21 +42,21 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Name the address of this step, and check as every page of a request does."""
+        """Serve this step of the draft, after the checks of every page of a request, which need its address's name."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the step as it was saved, or as it was typed when the session ended."""
+        """Return the page of this step as saved, or as typed when the session ended; redirect who cannot edit."""
         self.formal = self.find_request()
-        if reason := self.why_not_here():
+        if reason := self.why_not_edit():
             return self.redirect_to_detail(reason)
         return self.show_form()
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Save the step and go on; or return the page with everything typed and what is wrong."""
+        """Save the answers of this step and go to the next one; or return the page with them and what is wrong."""
         self.formal = self.find_request()
-        if reason := self.why_not_here():
+        if reason := self.why_not_edit():
             return self.redirect_to_detail(reason)
         return self.receive_form()
 
@@ -65,8 +65,8 @@ class StepView(RequestView, PostingForm):
         """Return the kind of the request."""
         return find_kind(self.formal)
 
-    def why_not_here(self) -> str:
-        """Return why this person cannot edit the request here; empty for who can."""
+    def why_not_edit(self) -> str:
+        """Return why this person cannot edit the draft in the wizard; empty for who can."""
         if self.formal.status not in FormalRequest.EDITABLE:
             return "La solicitud ya se envió; aquí ve cómo va."
         return "" if self.formal.requester_id == self.user.pk else NOT_HIS
@@ -80,13 +80,13 @@ class StepView(RequestView, PostingForm):
         return {}
 
     def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
-        """Check the answers by the rules of the content, and save them; or return the page with what is wrong."""
+        """Check the posted answers of this step, and save them in the draft; or return the page with what is wrong."""
         if self.has_rules:
             self.check_answers(form)
         return self.save(form, key) if form.is_valid() else self.render_page(form, key)
 
     def check_answers(self, form: PortalForm) -> None:
-        """Check the answers by the rules of the content, and put each error beside its field."""
+        """Check the answers of this step by the rules for the request's content; put each error beside its input."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         for field, text in steps.find_item_problems(self.formal, draft).items():
             form.add_error(self.find_input(field, form), text)
@@ -96,13 +96,13 @@ class StepView(RequestView, PostingForm):
         return field if field in form.fields else None
 
     def save(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
-        """Write the answers into the draft and return the address of the next step."""
+        """Write the answers of this step into the draft, and return the address of the next step."""
         answers = {**form.answers(), "saved_at": clock.now().isoformat()}  # type: ignore[attr-defined]
         operations.save_draft(self.formal.pk, actor=self.user, draft=answers)
         return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of the step with this form."""
+        """Return the page of this step of the draft, with this form; `more` adds to what its template gets."""
         formal = self.formal
         before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
@@ -135,7 +135,7 @@ class KindStep(StepView):
         return redirect("requests:data", folio=self.folio)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page with the name of the kind."""
+        """Return the page of step 1, which names the kind of request that the draft is."""
         kind = self.kind.title([])
         return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
@@ -156,7 +156,7 @@ class DataStep(StepView):
         return super().find_input(self.kind.error_places.get(field, field), form)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of this kind of request."""
+        """Return the page of step 2, from the template of this kind of request."""
         customer, self.template = self.customer, self.kind.step_template
         context = {
             "identity": f"{customer.rfc} · {customer.legal_name}",
@@ -180,7 +180,10 @@ class ReasonStep(StepView):
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
-        """Make evidence of the uploaded files, and return the refusals; «Quitar» only takes away the file it names."""
+        """Make the uploaded files evidence of the draft; return no files to keep with the form, and the refusals.
+
+        After a click on «Quitar» the file that it names is removed, and nothing is added.
+        """
         if token := self.request.POST.get(REMOVE):
             self.remove_file(token, key)
             return [], []
@@ -193,15 +196,15 @@ class ReasonStep(StepView):
         return [], refusals
 
     def check_answers(self, form: PortalForm) -> None:
-        """Check the answers of this step; what step 2 lacks is shown before the request is sent."""
+        """Check reason, date and evidence by the rules for the content; what step 2 lacks is left to the last step."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
-        asked = steps.copy_with_draft(self.formal, draft)
-        for field, text in content.find_problems(asked, evidence=len(request_page.find_files(self.formal))).items():
+        copy = steps.copy_with_draft(self.formal, draft)
+        for field, text in content.find_problems(copy, evidence=len(request_page.find_files(self.formal))).items():
             if field in steps.OF_REASON:
                 form.add_error("files" if field == "evidence" else field, text)
 
     def remove_file(self, token: str, key: FormKey) -> None:
-        """Remove a file of the draft, or one that was uploaded without a session."""
+        """Remove a file from the draft's evidence, or one that was uploaded after the session had ended."""
         evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         try:
             if evidence is None:
@@ -212,7 +215,7 @@ class ReasonStep(StepView):
             messages.error(self.request, str(refusal))
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page with the files: evidence, and those of a post without a session."""
+        """Return the page of step 3 with the draft's evidence, and the files uploaded after the session had ended."""
         kept = [*request_page.find_files(self.formal), *more.pop("kept", ())]
         return super().render_page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
 
@@ -236,9 +239,9 @@ class ReviewStep(StepView):
     has_rules = False  # `submit` checks the whole draft
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page once everything is answered; before that, redirect to the step that lacks an answer."""
+        """Return the page of step 5 once everything is answered; else redirect to the step that lacks an answer."""
         self.formal = self.find_request()
-        if not self.why_not_here() and (missing := self.find_missing_step()):
+        if not self.why_not_edit() and (missing := self.find_missing_step()):
             step, text = missing
             messages.info(request, text)
             return redirect(f"requests:{step}", folio=folio)
@@ -254,13 +257,13 @@ class ReviewStep(StepView):
         return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form with the confirmation and the hash of the draft that is shown."""
-        seen = content.hash_draft(self.formal, self.kept)
-        options["initial"] = {**options.get("initial", {}), "seen": seen}
+        """Return the form of step 5; it holds the hash of the draft that is shown, to notice a later change."""
+        seen_hash = content.hash_draft(self.formal, self.kept)
+        options["initial"] = {**options.get("initial", {}), "seen": seen_hash}
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request; or return the page with what is wrong by now."""
+        """Send the request, or show what is wrong by now; a draft that was changed meanwhile is shown again first."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:
@@ -275,7 +278,7 @@ class ReviewStep(StepView):
         return redirect("requests:sent", folio=self.folio)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page with all answers."""
+        """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
         formal, draft = self.formal, self.formal.draft
         context = {
             "rows": wording.list_changes(content.find_items(formal, {})),
@@ -285,23 +288,23 @@ class ReviewStep(StepView):
             "date_label": self.kind.date_label,
             "date_text": show_day(draft.get("effective_date", "")) or "En cuanto esté aprobado",
             "what_next": describe_what_follows(formal),
-            "preview_url": request_page.form_url(formal),
+            "preview_url": request_page.make_form_url(formal),
         }
         return super().render_page(form, key, **{**more, **context, "kept": self.kept})
 
 
 def describe_what_follows(formal: FormalRequest) -> str:
-    """Return the sentences that say what happens after sending."""
+    """Return what happens once the request is sent, to tell its author before: who confirms it, and who approves it."""
     mail = formal.customer.registered_email
-    first = f"le enviamos un enlace a {mail} para confirmarla."
+    confirming = f"le enviamos un enlace a {mail} para confirmarla."
     if formal.is_access:
         return (
-            f"{first} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
+            f"{confirming} Después la revisa la mesa de control y la aprueba el Responsable de Seguridad Informática. "
             "Nada cambia hasta entonces."
         )
     days = settings.APPROVE_BUSINESS_DAYS
     return (
-        f"{first} Después la revisan la mesa de control, el Propietario de la Información y el Responsable de "
+        f"{confirming} Después la revisan la mesa de control, el Propietario de la Información y el Responsable de "
         f"Seguridad Informática. Nada cambia hasta que ambos aprueben. Le respondemos en {days} días hábiles, "
         "por lo general."
     )

@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 def describe_objection(formal: FormalRequest) -> str:
-    """Return the sentence that says what «no fui yo» did."""
+    """Return what «no fui yo» did to the request, to tell whoever said it."""
     if formal.alarmed_at is not None:
         until = when_long(policy.find_alarm_deadline(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
@@ -62,7 +62,7 @@ def describe_objection(formal: FormalRequest) -> str:
 
 
 def make_chip(formal: FormalRequest) -> tuple[str, str]:
-    """Return the look and the words of the status; a stopped request says that it is stopped."""
+    """Return the look and the words of the status mark; for a request stopped by «no fui yo» it says so."""
     if progress.is_stopped(formal):
         return "bad", STOPPED
     return STATUS_LOOKS[Status(formal.status)], formal.status_label
@@ -74,7 +74,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
 
 
 def make_note(formal: FormalRequest) -> str:
-    """Return whose turn it is and until when; of a finished request, when it was executed."""
+    """Return the note in a row of the list: whose turn it is and until when; once the request ended, its execution."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     waiting = progress.find_waiting(formal)
@@ -83,23 +83,30 @@ def make_note(formal: FormalRequest) -> str:
 
 
 def list_changes(items: Iterable[Item]) -> list[Row]:
-    """Return the old and new value of each item, in words."""
+    """Return the items of a request's content as the customer reads them: label, old value and new value in words."""
     return [
-        Row(row.label, row.customer_old.format(row.show(item["old"])), row.show(item["new"]) or row.customer_new)
+        Row(
+            field.label,
+            field.customer_old.format(field.show(item["old"])),
+            field.show(item["new"]) or field.customer_new,
+        )
         for item in items
-        for row in [find_row(item["field"])]
+        for field in [find_row(item["field"])]
     ]
 
 
 def make_title(formal: FormalRequest, payload: str) -> str:
-    """Return «Cambio de teléfono»: from the version that was sent, or from what the draft has so far."""
+    """Return the request's title, such as «Cambio de teléfono»: from the sent `payload` (JSON), or from its draft."""
     if payload and formal.status != Status.DRAFT:
         return find_kind(formal).title(json.loads(payload)["items"])
     return find_kind(formal).draft_title(formal.draft)
 
 
 def list_stages(formal: FormalRequest) -> list[Step]:
-    """Return the line of stages: those passed and the current one; an early end takes the place of the next stage."""
+    """Return the stages of a request for the line on its page: those passed, the current one, and those ahead.
+
+    Where a request ended early or was stopped, that state is the last one, in place of the stages ahead.
+    """
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
         for status in LIFE
@@ -120,7 +127,7 @@ def list_stages(formal: FormalRequest) -> list[Step]:
 
 
 def _count_passed_stages(formal: FormalRequest) -> int:
-    """Return how many stages the request has passed."""
+    """Return how many stages the request has passed; of one that ended early or failed, by the instants it has."""
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -144,9 +151,10 @@ def find_turn(
     new_mail: str = "",
     reasons: Sequence[Decision] = (),
 ) -> Turn:
-    """Return what follows and whose turn it is.
+    """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
 
-    `question` waits for its answer, `new_mail` for its code; `is_hers`: the reader began the request.
+    `question` waits for an answer, and the address `new_mail` for its code. `reasons` are the decisions on this
+    version. A reader who did not begin the request (not `is_hers`) gets no action, but the name of who did.
     """
     if progress.is_stopped(formal):
         return Turn(
@@ -183,7 +191,7 @@ def find_turn(
 
 
 def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> Turn:
-    """Return what follows in each status; `reasons` are the decisions on this version."""
+    """Return what follows with a request by its status alone; `reasons` are the decisions on its version."""
     status, mail = Status(formal.status), formal.customer.registered_email
     why = f"Motivo: {formal.outcome_reason}" if formal.outcome_reason else ""
     refusals = " ".join(f"{d.get_office_display()}: {d.reason}" for d in reasons if not d.is_approval)
@@ -233,7 +241,7 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
 
 
 def _describe_window(formal: FormalRequest) -> str:
-    """Return the sentence that says when an approved request is executed."""
+    """Return the sentence that says from when, and until when, an approved request is executed."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "
@@ -274,13 +282,13 @@ VERBS: dict[str, tuple[str, str]] = {
 
 
 def list_history(events: Iterable[Event]) -> list[Entry]:
-    """Return the events that concern the customer, in words."""
+    """Return the entries of a request's history for its customer, in words; what concerns only staff is left out."""
     shown = [(event, *VERBS[event.verb]) for event in events if event.verb in VERBS]
     return [Entry(_fill_text(text, event), event.at, icon) for event, text, icon in shown]
 
 
 def _fill_text(text: str, event: Event) -> str:
-    """Return the text with the event's own people and reasons put in."""
+    """Return the text of an entry of the history with the event's actor, reason and office put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
-    return text.format_map(data).removesuffix(": ")
+    return text.format_map(data).removesuffix(": ")  # the reason is missing

@@ -36,13 +36,13 @@ _LABELS = {
 
 
 def answer_missing_form(inbound: InboundMessage, mail: InboundMail, outcome: Outcome) -> None:
-    """Tell who wrote to mesadecontrol@ without a form where to get one; a person reads the ticket of the mail."""
+    """Mail whoever wrote to mesadecontrol@ without a form where to get one, if the mail became a new ticket."""
     if outcome.disposition == Disposition.NEW:
         _enqueue_answer("missing", inbound, mail, outcome.about)
 
 
 def answer_unreadable_form(inbound: InboundMessage, mail: InboundMail, fault: Unreadable, outcome: Outcome) -> None:
-    """Tell what is wrong with the only form of a mail, and what to do."""
+    """Mail the sender why no form of the mail could be taken, if the mail became a ticket or a reply in one."""
     if outcome.disposition in {Disposition.NEW, Disposition.REPLY}:
         details = _describe_errors(fault.details)
         _enqueue_answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
@@ -55,15 +55,18 @@ def answer_faulty_form(
     fault: Unreadable,
     requests: Sequence[FormalRequest],
     *,
-    place: int,
+    index: int,
 ) -> None:
-    """Tell what is wrong with a form that came beside a good one, by its file's name, and what to do."""
+    """Mail the sender what is wrong with a form that came beside a good one, by its file's name.
+
+    `requests` are those that the mail made; `index` counts its faulty forms, as each has an answer of its own.
+    """
     _enqueue_answer(
         "refused",
         inbound,
         mail,
         requests[0].chain if requests else "",
-        place=f"faulty-{place}",
+        suffix=f"faulty-{index}",
         file=file.name,
         answer=str(fault),
         details=_describe_errors(fault.details),
@@ -77,20 +80,24 @@ def answer_held_form(
     refusal: Refused,
     *,
     file: MailFile,
-    place: int,
+    index: int,
 ) -> None:
-    """Tell why a form that was read could not be sent; `request` is the draft that was kept to be corrected, if any."""
+    """Mail the sender why a form that was read could not be sent; `request` is the draft kept for correction, or None.
+
+    `index` is the place of the form in its mail.
+    """
     if isinstance(refusal, Invalid):
         text, details = "Faltan datos o alguno no es posible.", _describe_errors(refusal.errors)
     else:
         text, details = str(refusal), []
-    place_of = {"place": str(place), "file": file.name}
-    _enqueue_answer("held", inbound, mail, request=request, answer=text, details=details, **place_of)
+    _enqueue_answer(
+        "held", inbound, mail, request=request, suffix=str(index), file=file.name, answer=text, details=details
+    )
 
 
-def answer_repeated_form(inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, place: int) -> None:
-    """Tell «ya recibida»: the same folio or the same file was sent before, by mail or in the portal."""
-    _enqueue_answer("already", inbound, mail, request=request, place=str(place))
+def answer_repeated_form(inbound: InboundMessage, mail: InboundMail, request: FormalRequest, *, index: int) -> None:
+    """Mail the sender «ya recibida»: the same folio or the same file was sent before, by mail or in the portal."""
+    _enqueue_answer("already", inbound, mail, request=request, suffix=str(index))
 
 
 def answer_left_out_files(
@@ -102,7 +109,7 @@ def answer_left_out_files(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Name the files that are evidence of no request: refused, read by mesa de control, or not read at all."""
+    """Mail the sender which files are no evidence, if any: refused, left to mesa de control, or not read at all."""
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(
             "left_out",
@@ -117,18 +124,19 @@ def answer_left_out_files(
 
 
 def _enqueue_answer(
-    verb: str,
+    answer_kind: str,
     inbound: InboundMessage,
     mail: InboundMail,
     about: str = "",
     *,
     request: FormalRequest | None = None,
-    place: str = "0",
+    suffix: str = "0",
     **more: Any,
 ) -> None:
-    """Put an answer to the mail into the outbox, unless its sender had enough answers in the last hour.
+    """Put an answer of this kind to the mail into the outbox, unless its sender had enough answers in the last hour.
 
-    It is about the chain of `request`, if there is one, else about `about`; `place` tells the answers of a mail apart.
+    `about` is the chain of events that the answer belongs to; with a `request` it is that of the request. `suffix`
+    tells the answers of one kind to one mail apart, and `more` is for the template.
     """
     if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):
         return
@@ -146,8 +154,8 @@ def _enqueue_answer(
     if _HEADER_ID.fullmatch(mail.message_id):
         headers |= {"In-Reply-To": f"<{mail.message_id}>", "References": f"<{mail.message_id}>"}
     outbox.enqueue(
-        KIND_PREFIX + verb,
-        key=f"form:{inbound.pk}:{verb}:{place}",
+        KIND_PREFIX + answer_kind,
+        key=f"form:{inbound.pk}:{answer_kind}:{suffix}",
         to=mail.sender,
         about=about,
         context=context,

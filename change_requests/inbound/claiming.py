@@ -43,27 +43,29 @@ FaultyFile = tuple[MailFile, Unreadable]
 
 
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
-    """Return what to do with a mail that brings a form, or that should bring one; None leaves it to other handlers.
+    """Return what to do with a mail that brings a PDF form, or should bring one; None leaves it to other handlers.
 
-    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong.
+    A Plan takes the forms. An Aside lets the mail become a ticket, and then tells its sender what is wrong. None is for
+    mails of robots and of unproven senders, and at soporte@ for mails without a form of ours.
     """
-    is_desk = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
-    files = [file for file in mail.files if _may_be_form(file, is_desk)]
-    if not (files or is_desk) or mail.bounce is not None or mail.robot:
-        return None  # most mails: who wrote them is not asked twice
-    people = mail_sender.judge_sender(mail).people
-    if not people:
+    is_desk_mailbox = settings.CONTROL_DESK_EMAIL in _list_mailboxes(inbound, mail)
+    files = [file for file in mail.files if _may_be_form(file, is_desk_mailbox)]
+    if not (files or is_desk_mailbox) or mail.bounce is not None or mail.robot:
+        return None  # most mails: who sent them need not be found out here
+    senders = mail_sender.judge_sender(mail).people  # all people with the proven address
+    if not senders:
         return None
     if not files:
         return Aside(partial(answers.answer_missing_form, inbound, mail))
     chosen = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
-    forms, faults = _read_forms(people, [files[n] for n in sorted(chosen)], is_desk)
+    forms, faults = _read_forms(senders, [files[n] for n in sorted(chosen)], is_desk_mailbox)
     if forms:
         unread = [file for n, file in enumerate(files) if n not in chosen and _looks_like_form(file)]
         return partial(taking.take_forms, _gather_forms(inbound, mail, forms, faults, unread))
+    # The sender is told one fault: a precise one before a vague one.
     fault = min((fault for _, fault in faults), key=lambda fault: fault.fault in _VAGUE_FAULTS)
     is_ours = fault.fault in _FAULTS_OF_OUR_FORMS or any(_FORM_OR_FOLIO.search(file.name) for file in files)
-    if not is_desk and not is_ours:
+    if not is_desk_mailbox and not is_ours:
         return None  # any PDF, sent to soporte@ with a ticket
     return Aside(partial(answers.answer_unreadable_form, inbound, mail, fault))
 
@@ -78,21 +80,24 @@ def find_folio_of_chain(chain: str) -> str | None:
 
 
 def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
-    """Return the addresses that the mail was sent to, without plus parts."""
+    """Return the addresses that the mail was sent to, in lower case and without plus parts, to compare with ours."""
     parts = [address.lower().rpartition("@") for address in (*inbound.recipients, *mail.recipients)]
     return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
 
 
-def _may_be_form(file: MailFile, is_desk: bool) -> bool:
+def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
     """Return True for a PDF; at soporte@, where tickets bring PDFs, only if it has fields or is named like a form."""
     name = file.name.lower()
     if not (name.endswith(".pdf") or file.content_type == "application/pdf" or file.content.startswith(b"%PDF-")):
         return False
-    return is_desk or b"/AcroForm" in file.content or bool(_FORM_OR_FOLIO.search(name))
+    return is_desk_mailbox or b"/AcroForm" in file.content or bool(_FORM_OR_FOLIO.search(name))
 
 
 def _looks_like_form(file: MailFile) -> bool:
-    """Return True if a PDF is named like a form, has fields, or packs its objects so that fields cannot be seen."""
+    """Return True if a PDF may well be a form of ours, so that it is read first: by its name, or as it has fields.
+
+    A PDF that packs its objects (ObjStm) may hide its fields, and counts as one that has them.
+    """
     has_fields = b"/AcroForm" in file.content or b"/ObjStm" in file.content
     return has_fields or bool(_FORM_NAME.search(file.name))
 
@@ -106,25 +111,33 @@ def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
 # -- What a form says --------------------------------------------------------------------------------
 
 
-def _read_forms(people: list[User], files: Sequence[MailFile], is_desk: bool) -> tuple[list[Form], list[FaultyFile]]:
-    """Return the forms that can be taken, in their order, and the other files, each with its fault."""
+def _read_forms(
+    senders: list[User], files: Sequence[MailFile], is_desk_mailbox: bool
+) -> tuple[list[Form], list[FaultyFile]]:
+    """Return the forms that can be taken from these PDFs of proven senders, and the other PDFs, each with its fault.
+
+    A change of data is only taken at mesadecontrol@.
+    """
     forms: list[Form] = []
     faults: list[FaultyFile] = []
     for file in files:
         try:
             proposal = form_read.read_form(file.content)
-            if proposal.form == form_fields.CHANGE and not is_desk:
+            if proposal.form == form_fields.CHANGE and not is_desk_mailbox:
                 raise Unreadable(Fault.WRONG_BOX)
-            forms.append(_understand_form(people, file, proposal))
+            forms.append(_understand_form(senders, file, proposal))
         except Unreadable as fault:
             faults.append((file, fault))
     return forms, faults
 
 
-def _understand_form(people: list[User], file: MailFile, proposal: Proposal) -> Form:
-    """Compare what a form says with the company's data, and return who asks for what. Raises Unreadable."""
+def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
+    """Compare what a form says with the company's data, and return who asks for what, as a draft. Raises Unreadable.
+
+    It is refused for a folio of another company or kind, a sender without powers, and what the comparison finds.
+    """
     request = _find_named_request(proposal)
-    person = _choose_person(people, request, proposal)
+    person = _choose_requester(senders, request, proposal)
     customer = person.contact.customer
     form_read.check_owner(proposal, owner=request.customer_id if request else None, sender=customer.pk)
     if policy.find_powers(person, customer) is None:
@@ -148,24 +161,26 @@ def _find_named_request(proposal: Proposal) -> FormalRequest | None:
     return FormalRequest.objects.filter(folio=folio).first()
 
 
-def _choose_person(people: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
-    """Return who asks, among the people with the sender's address.
+def _choose_requester(senders: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
+    """Return who asks for what the form says, among `senders`: the people who share the address of the mail.
 
-    It is who began the named request, else somebody of its company, else of the company in the form; with powers first.
+    It is who began `request`, whose folio the form has; else somebody of its company, else of the company with the RFC
+    in the form. Among equals, who has powers in force comes first.
     """
     rfc = form_read.clean_rfc(proposal.values["rfc"])
 
     def rank(person: User) -> tuple[bool, ...]:
+        """Return how well the person fits as the requester of the form: the greatest tuple fits best."""
         customer = person.contact.customer
         is_owner = request is not None and customer.pk == request.customer_id
         is_author = request is not None and person.pk == request.requester_id
         return is_author, is_owner, customer.rfc == rfc, policy.find_powers(person, customer) is not None
 
-    return max(people, key=rank)
+    return max(senders, key=rank)
 
 
 def _find_colleague(customer: Customer, email: str) -> int:
-    """Return the key of the company's active person with this mail. Raises Unreadable."""
+    """Return the key of the company's active person with this mail, whom an access form names. Raises Unreadable."""
     person = kinds_people.find_person(customer, email)
     if person is None:
         details = {"person_email": "No hay una persona activa de su empresa con ese correo."}
@@ -182,27 +197,27 @@ def _gather_forms(
     """Store the files of a mail that are no forms, and return them with its forms.
 
     Beside a single form they are its evidence. Beside several forms, faulty and unread ones included, a file is the
-    evidence of the draft whose folio is in its name; mesa de control reads the others.
+    evidence of the form whose draft has the folio in the file's name; mesa de control reads the others.
     """
     faulty = [(file, fault) for file, fault in faults if _is_our_form(file, fault)]
     form_files = [*(form.file for form in forms), *(file for file, _ in faulty), *unread]
     others = [file for file in mail.files if not any(file is form for form in form_files)]
     is_single = len(form_files) == 1
-    places: list[int | None] = [0 if is_single else _find_place(file, forms) for file in others]
+    indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
     result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
     attachments = iter(result.files)
     stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
-    other_files = OtherFiles(tuple(zip(others, stored, places, strict=True)), result.refusals)
+    other_files = OtherFiles(tuple(zip(others, stored, indexes, strict=True)), result.refusals)
     return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), other_files)
 
 
-def _find_place(file: MailFile, forms: Sequence[Form]) -> int | None:
-    """Return the index of the form whose draft has the folio in the file's name; None when there is none."""
+def _find_form_index(file: MailFile, forms: Sequence[Form]) -> int | None:
+    """Return the index of the form whose draft has the folio in the name of a file beside it; None if there is none."""
     match = _FOLIO_IN_NAME.search(file.name)
     if match is None:
         return None
     folio = re.sub(r"[^0-9A-Z]", "", match.group().upper())
-    for place, form in enumerate(forms):
+    for index, form in enumerate(forms):
         if form.request is not None and form.request.folio.replace("-", "") == folio:
-            return place
+            return index
     return None

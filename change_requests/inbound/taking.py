@@ -46,9 +46,9 @@ class OtherFiles:
     files: tuple[tuple[MailFile, Attachment | None, int | None], ...] = ()
     refusals: tuple[str, ...] = ()
 
-    def list_for(self, place: int | None) -> list[Attachment]:
+    def list_for(self, index: int | None) -> list[Attachment]:
         """Return the stored files of the form with this index; for None, those that belong to no form."""
-        return [stored for _, stored, index in self.files if stored is not None and index == place]
+        return [stored for _, stored, form_index in self.files if stored is not None and form_index == index]
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ class Result:
 
 
 def take_forms(mailed: MailedForms) -> Outcome:
-    """Take every form, answer those that were not sent, and keep the words with every request of the mail.
+    """Make requests of the forms of a mail, and return what became of the mail.
 
-    Return what became of the mail.
+    The words of the mail are kept with every request. The sender is told of forms and files that were not taken.
     """
-    results = [_take_form(mailed, place) for place in range(len(mailed.forms))]
+    results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
     for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]
     _keep_words(mailed, results, requests, for_desk)
-    for place, (file, fault) in enumerate(mailed.faulty):
-        answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, place=place)
+    for index, (file, fault) in enumerate(mailed.faulty):
+        answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
     answers.answer_left_out_files(
         mailed.inbound,
         mailed.mail,
@@ -103,14 +103,14 @@ def take_forms(mailed: MailedForms) -> Outcome:
     return Outcome(Disposition.REQUEST, reason, requests[0].chain, _list_accepted(mailed, results))
 
 
-def _take_form(mailed: MailedForms, place: int) -> Result:
-    """Make a draft of the form with this index, with its files, and submit it; return what became of it.
+def _take_form(mailed: MailedForms, index: int) -> Result:
+    """Make a draft of the form with this index in its mail, with its files, and submit it; return what became of it.
 
     When something is refused, the sender is told and the draft stays to be corrected.
     """
-    form, files = mailed.forms[place], mailed.others.list_for(place)
+    form, files = mailed.forms[index], mailed.others.list_for(index)
     try:
-        request = _find_named_draft(mailed, place) or operations.create_draft(
+        request = _find_named_draft(mailed, index) or operations.create_draft(
             actor=form.person,
             customer=form.person.contact.customer,
             form=form.proposal.form,
@@ -119,49 +119,53 @@ def _take_form(mailed: MailedForms, place: int) -> Result:
             channel=FormalRequest.Channel.EMAIL,
         )
     except operations.Refused as refusal:
-        answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, place=place)
+        answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, index=index)
         return Result(None, REFUSED, tuple(files))
-    left = files
+    unused_files = files
     try:  # each operation is all or nothing: what was saved before stays
         operations.save_draft(request.pk, actor=form.person, draft=form.draft)
         if files:
             operations.add_evidence(request.pk, actor=form.person, files=files)
-        left = []
+        unused_files = []
         operations.submit(request.pk, actor=form.person, channel=FormalRequest.Channel.EMAIL)
     except operations.Refused as refusal:
-        return Result(request, _answer_refusal(mailed, place, request, refusal), tuple(left))
+        return Result(request, _answer_refusal(mailed, index, request, refusal), tuple(unused_files))
     return Result(request, TAKEN)
 
 
-def _find_named_draft(mailed: MailedForms, place: int) -> FormalRequest | None:
-    """Return the draft whose folio the form has, unless it is another's: then the form is a request of its own.
+def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
+    """Return the request whose folio the form has; None if the form must make a new one.
 
-    It is another person's, who alone edits it, or that of another form of the mail, which says something else.
+    None it is for a form without a folio, for the draft of another person, who alone edits it, and for a draft that an
+    earlier form of the same mail fills with other answers. A request that was sent before is returned as it is.
     """
-    form = mailed.forms[place]
+    form = mailed.forms[index]
     request = form.request
     if request is None or request.status not in FormalRequest.EDITABLE:
         return request
-    earlier = [one for one in mailed.forms[:place] if one.request == request]
-    is_other = any(one.person == form.person and one.draft != form.draft for one in earlier)
-    return None if is_other or request.requester_id != form.person.pk else request
+    earlier_forms = [earlier for earlier in mailed.forms[:index] if earlier.request == request]
+    is_taken = any(earlier.person == form.person and earlier.draft != form.draft for earlier in earlier_forms)
+    return None if is_taken or request.requester_id != form.person.pk else request
 
 
-def _answer_refusal(mailed: MailedForms, place: int, request: FormalRequest, refusal: operations.Refused) -> str:
-    """Tell the sender that the draft waits to be corrected, or that it was sent before; return the mail's reason."""
+def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, refusal: operations.Refused) -> str:
+    """Mail the sender that the draft of the form waits to be corrected, or was sent before; return which of the two."""
     request.refresh_from_db()
-    file = mailed.forms[place].file
+    file = mailed.forms[index].file
     if request.status in FormalRequest.EDITABLE:
-        answers.answer_held_form(mailed.inbound, mailed.mail, request, refusal, file=file, place=place)
+        answers.answer_held_form(mailed.inbound, mailed.mail, request, refusal, file=file, index=index)
         return DRAFT
-    answers.answer_repeated_form(mailed.inbound, mailed.mail, request, place=place)
+    answers.answer_repeated_form(mailed.inbound, mailed.mail, request, index=index)
     return ALREADY
 
 
 def _keep_words(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
-    """Keep the words, and the files that are evidence of no request, with each request; its requester wrote them."""
+    """Keep the words of the mail, and the files that are no evidence, with each request, in the name of its sender.
+
+    `results` has one result per form of the mail. Nothing is kept for a single request without words or such files.
+    """
     if not (mailed.words or files or len(requests) > 1):
         return
     authors = {
@@ -183,7 +187,7 @@ def _keep_words(
 
 
 def _list_accepted(mailed: MailedForms, results: Sequence[Result]) -> tuple[bool, ...]:
-    """Return for each file of the mail whether it was taken."""
+    """Return for each file of the mail whether it was taken: as a form, as evidence, or for mesa de control."""
     taken = [form.file for form, result in zip(mailed.forms, results, strict=True) if result.reason in (TAKEN, DRAFT)]
     taken += [file for file, stored, _ in mailed.others.files if stored is not None]
-    return tuple(any(file is one for one in taken) for file in mailed.mail.files)
+    return tuple(any(file is taken_file for taken_file in taken) for file in mailed.mail.files)

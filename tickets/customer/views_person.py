@@ -132,7 +132,7 @@ class NewTicket(PostingForm, PersonView):
     def render_page(
         self, form: TicketForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = "", **more: Any
     ) -> HttpResponse:
-        """Return the page «Levantar ticket» with its form and kept files; a `draft_reason` says why a draft is shown."""
+        """Return the page «Levantar ticket» with its form and kept files; `draft_reason`: why a draft is shown."""
         context = {"form": form, "key": key, "kept": kept, "is_recovered": bool(draft_reason), "person": self.user}
         context |= {"similar": [], "asks": False, "first_reply": wording.describe_first_reply(), **more}
         return render(self.request, "tickets/new.html", context)

@@ -125,7 +125,7 @@ class TicketPage(TicketForms):
     def render_page(
         self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the customer's page of the ticket and its answer form; `draft_reason` says why an unsent draft is shown."""
+        """Return the customer's page of the ticket and its answer form; `draft_reason`: why a draft is shown."""
         ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
         context = self.context(

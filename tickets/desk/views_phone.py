@@ -67,7 +67,7 @@ class PhoneTicket(PostingForm):
     def render_page(
         self, form: PhoneForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page «Ticket por teléfono» with its form and kept files; a `draft_reason` says why a draft is shown."""
+        """Return the page «Ticket por teléfono» with its form and kept files; `draft_reason`: why a draft is shown."""
         context = page_context(
             self.request, TITLE, contact=self.contact, form=form, key=key, kept=kept, is_recovered=bool(draft_reason)
         )
