@@ -19,35 +19,42 @@ ANSWERS, FORM_ANSWERS = "answers", "form-answers"  # each kind of answer has a l
 
 
 def may_answer(address: str, kind: str = ANSWERS) -> bool:
-    """Return True, and count it, if one more automatic mail of this kind may answer this registered address."""
-    return _count_one_more(f"{kind}:{address}", settings.MAIL_ANSWERS_PER_SENDER, HOUR) and _count_one_more(
+    """Return True, and count the answer, if one more automatic mail may answer this registered address.
+
+    An address has a limit for each kind (ANSWERS, FORM_ANSWERS), and all addresses together have one, so that two
+    machines cannot answer each other for ever.
+    """
+    return _count_one_mail(f"{kind}:{address}", settings.MAIL_ANSWERS_PER_SENDER, HOUR) and _count_one_mail(
         "answers", settings.MAIL_ANSWERS_PER_HOUR, HOUR
     )
 
 
 def may_notify(address: str) -> bool:
-    """Return True, and count it, if this unproven address has had no neutral notice in the last day."""
+    """Return True, and count the notice, if this unproven address has had no neutral notice in the last day."""
     return _count_notice(f"notice:{address}")
 
 
 def may_warn(address: str) -> bool:
-    """Return True, and count it, if this registered address has had no warning of a forgery in the last day."""
+    """Return True, and count the mail, if this registered address was not warned of a forgery in the last day."""
     return _count_notice(f"warning:{address}")
 
 
 def forget_expired() -> int:
-    """Delete the counters whose time has run out, and return how many; every stranger leaves one."""
-    removed, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
-    return removed
+    """Delete the counters of automatic mails that began a day ago or earlier, and return how many those were."""
+    deleted, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
+    return deleted
 
 
 def _count_notice(name: str) -> bool:
-    """Return True, and count it, if the day has room for one more mail `name`, and the hour for one to the unproven."""
-    return _count_one_more(name, 1, DAY) and _count_one_more("notices", settings.MAIL_NOTICES_PER_HOUR, HOUR)
+    """Return True, and count the mail, if `name` had none in the last day and all notices are below their limit."""
+    return _count_one_mail(name, 1, DAY) and _count_one_mail("notices", settings.MAIL_NOTICES_PER_HOUR, HOUR)
 
 
-def _count_one_more(name: str, limit: int, period: timedelta) -> bool:
-    """Add one to the counter `name` and return True, unless `limit` was reached in the last `period`."""
+def _count_one_mail(name: str, limit: int, period: timedelta) -> bool:
+    """Add one automatic mail to the counter `name` and return True; False if `limit` was reached in the last `period`.
+
+    A `limit` of 0 allows no mail.
+    """
     if limit > 0 and sql.count_one_more(name, limit, period):
         return True
     logger.info("no automatic mail: %s reached its limit of %s", name, limit)

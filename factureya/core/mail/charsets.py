@@ -23,9 +23,10 @@ ESCAPE = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """Return the bytes as text, without control characters other than tabs and line ends.
+    """Return bytes of a mail as text, decoded by the charset that the mail names.
 
-    If the charset is unknown or false, it is UTF-8 where most of the bytes are that, else Windows-1252.
+    The superset that senders mean by that name is used. If the charset is unknown or wrong, UTF-8 or Windows-1252 is
+    tried. Control characters other than tabs and line ends are left out.
     """
     claimed = charset.strip().strip("\"'").lower()
     if claimed.startswith("iso-2022-jp"):
@@ -34,22 +35,26 @@ def decode(raw: bytes, charset: str = "") -> str:
 
 
 def _decode_bytes(raw: bytes, charset: str) -> str:
-    """Return the bytes as text: by the charset, else as UTF-8 or Windows-1252, with marks for errors."""
-    known = _find_codec(charset)
-    for name in filter(None, (known, "utf-8")):
+    """Return bytes of a mail as text by its charset, or as UTF-8 if the charset does not fit.
+
+    If neither fits, the text has marks for the bytes that cannot be read. It is then in the charset; if that is
+    unknown, in UTF-8, or in Windows-1252 where UTF-8 would read less than half of the letters beyond ASCII.
+    """
+    codec = _find_codec(charset)
+    for name in filter(None, (codec, "utf-8")):
         with suppress(UnicodeError, ValueError):
             return raw.decode(name)
-    if known and known not in {"utf-8", "cp1252"}:
-        return raw.decode(known, "replace")
+    if codec and codec not in {"utf-8", "cp1252"}:
+        return raw.decode(codec, "replace")
     text = raw.decode("utf-8", "replace")
-    unreadable = text.count("\ufffd")
-    if unreadable * 2 <= len(text) - len(text.encode("ascii", "ignore")):
+    marks = text.count("\ufffd")
+    if marks * 2 <= len(text) - len(text.encode("ascii", "ignore")):
         return text
     return raw.decode("cp1252", "replace")
 
 
 def _find_codec(name: str) -> str:
-    """Return the codec that Python knows by this name, or an empty text."""
+    """Return Python's name for the charset that a mail names; "" if Python has none or it is no charset (as `idna`)."""
     try:
         codec = codecs.lookup(name[:60])
     except (LookupError, ValueError, UnicodeError):
@@ -63,13 +68,13 @@ def _decode_japanese(raw: bytes) -> str:
     with suppress(UnicodeError):
         return raw.decode("iso2022_jp_ext")
     text: list[str] = []
-    mode = b"(B"
+    character_set = b"(B"  # ASCII, until an escape sequence chooses another
     for number, piece in enumerate(ESCAPE.split(raw)):
-        if number % 2:
-            mode = piece
-        elif mode in {b"$@", b"$B"}:
+        if number % 2:  # every second piece is an escape sequence
+            character_set = piece
+        elif character_set in {b"$@", b"$B"}:  # JIS X 0208
             text.append(_convert_to_shift_jis(piece).decode("cp932", "replace"))
-        elif mode == b"(I":
+        elif character_set == b"(I":  # half-width katakana
             text.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
         else:
             text.append(piece.decode("cp932", "replace"))
@@ -77,17 +82,17 @@ def _decode_japanese(raw: bytes) -> str:
 
 
 def _convert_to_shift_jis(jis: bytes) -> bytes:
-    """Return pairs of JIS X 0208 as Shift JIS; the line ends between the pairs stay."""
-    shifted, at = bytearray(), 0
+    """Return JIS X 0208 characters of two bytes each as Shift JIS, which Python decodes better; line ends stay."""
+    shift_jis, at = bytearray(), 0
     while at < len(jis):
         pair = jis[at : at + 2]
-        if pair[0] < 0x21 or len(pair) < 2:
-            shifted += pair[:1]
+        if pair[0] < 0x21 or len(pair) < 2:  # a line end, or half a character
+            shift_jis += pair[:1]
             at += 1
             continue
         row, cell = pair
         lead = ((row - 0x21) >> 1) + 0x81
         trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
-        shifted += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
+        shift_jis += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])
         at += 2
-    return bytes(shifted)
+    return bytes(shift_jis)

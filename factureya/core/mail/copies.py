@@ -46,35 +46,36 @@ class _Copy:
     raw: bytes
     is_report: bool
     bodies: list[tuple[int, int, bytes | None]] = field(default_factory=list)
-    left: int = MAX_READ
+    bytes_left: int = MAX_READ
     checks: own_links.Checks = field(default_factory=own_links.Checks)
 
-    def whole(self) -> bytes:
-        """Return the copy, or the mail itself if nothing changed."""
-        changed: list[tuple[int, int, bytes]] = []
+    def build(self) -> bytes:
+        """Return the copy of the mail that a person may download, or the mail itself if nothing changed."""
+        replacements: list[tuple[int, int, bytes]] = []
         at = 0
-        for start, end, content in [*self.bodies, (len(self.raw), len(self.raw), None)]:
-            head = self.raw[at:start]
-            if (cut := self.cut(head)) != head:
-                changed.append((at, start, cut))
-            if content is not None:
-                changed.append((start, end, content))
+        for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:
+            between = self.raw[at:start]  # the heads of parts between two bodies
+            if (shown := self.cut_text(between)) != between:
+                replacements.append((at, start, shown))
+            if new_body is not None:
+                replacements.append((start, end, new_body))
             at = end
-        return _replace_places(self.raw, changed) if changed else self.raw
+        return _replace_places(self.raw, replacements) if replacements else self.raw
 
-    def cut(self, text: bytes, charset: str = "") -> bytes:
-        """Return text bytes without our links, as long as the limit of text to read is not used up."""
-        size = min(len(text), self.left)
-        self.left -= size
+    def cut_text(self, text: bytes, charset: str = "") -> bytes:
+        """Return a text of the mail without our links; a note replaces what is beyond MAX_READ bytes of the mail."""
+        size = min(len(text), self.bytes_left)
+        self.bytes_left -= size
         is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
-        cut = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
-        return cut if size == len(text) else cut + LEFT_OUT
+        shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
+        return shown if size == len(text) else shown + LEFT_OUT
 
 
 def cut_mail(raw: bytes, depth: int = 0) -> bytes:
-    """Return the mail without the tokens of our links, or the same bytes if it has none (M16).
+    """Return the mail without the tokens of our signed links, or the same bytes if it has none (M16).
 
     A delivery report also loses the body of the mail that it returns. A mail beyond the limits is cut as one text.
+    `depth` is the number of parts around a mail that is attached to another.
     """
     try:
         top = read_parts(raw, Budget())
@@ -82,18 +83,18 @@ def cut_mail(raw: bytes, depth: int = 0) -> bytes:
         return cut_whole(raw)
     copy = _Copy(raw, is_report=read_bounce(top, "") is not None)
     _copy_part(copy, top, depth)
-    return copy.whole()
+    return copy.build()
 
 
 def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) -> bytes:
-    """Return a file without the tokens of our links: a mail, a text, or any other bytes, which keep their length."""
+    """Return a file of a mail without the tokens of our links (M16); what is no mail and no text keeps its length."""
     if is_mail:
         return cut_mail(content)
     return _cut_text(content) if is_text else _mask_tokens(content)
 
 
 def cut_to_head(raw: bytes) -> bytes:
-    """Return the head of a mail that was returned to us, without our links (M16); a mail that is only a head stays."""
+    """Return only the head of a mail that was returned to us, without our links (M16); a note replaces its body."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
     if not raw[end:].strip():
@@ -102,10 +103,10 @@ def cut_to_head(raw: bytes) -> bytes:
 
 
 def cut_report(text: str) -> str:
-    """Return a delivery report's own words and the head of the mail it returns, without that mail's text (M6, M16)."""
+    """Return a delivery report's own words and the head of the mail it returns, with a note for that mail's text."""
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        is_announced = _ANNOUNCED.match(line[:200])
+        is_announced = _ANNOUNCED.match(line[:200])  # as by «Original message»
         if is_announced or _HEAD_LINE.match(line[:200]):
             end = _find_head_end(lines, number + 1 if is_announced else number) or number + 1
             return "\n".join([*lines[:end], NOT_SHOWN])
@@ -113,7 +114,7 @@ def cut_report(text: str) -> str:
 
 
 def _find_head_end(lines: list[str], at: int) -> int:
-    """Return the number of the line after the head that begins at `at` or after blank lines; 0 if there is no head."""
+    """Return the number of the line after a mail's head that begins at line `at` or after blank lines; 0 if none is."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -123,18 +124,21 @@ def _find_head_end(lines: list[str], at: int) -> int:
     return at if is_head else 0
 
 
-def _replace_places(raw: bytes, changed: list[tuple[int, int, bytes]]) -> bytes:
-    """Return the bytes with each of these places (start, end, new bytes) replaced."""
+def _replace_places(raw: bytes, replacements: list[tuple[int, int, bytes]]) -> bytes:
+    """Return the bytes of a mail with each of these places (start, end, new bytes) replaced, in their order."""
     parts: list[bytes | memoryview] = []
     at = 0
-    for start, end, content in changed:
-        parts += [memoryview(raw)[at:start], content]
+    for start, end, new_bytes in replacements:
+        parts += [memoryview(raw)[at:start], new_bytes]
         at = end
     return b"".join([*parts, memoryview(raw)[at:]])
 
 
 def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
-    """Add to the copy what replaces each body of the part."""
+    """Add to the copy of a mail the new body of this part, or None if the body stays; the same for its inner parts.
+
+    A note replaces the body of a mail that a delivery report returns.
+    """
     if part.is_message and part.parts and copy.is_report:
         inner = part.parts[0]
         copy.bodies.append((inner.start, inner.end, NOT_SHOWN.encode() + b"\r\n"))
@@ -145,13 +149,16 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
         copy.bodies.append((part.start, part.end, None))
     else:
         content = part.content(None if part.is_message else MAX_ENCODED)
-        shown = _reduce_content(copy, part, content, depth)
-        body = None if shown == content else _encode_content(part, shown)
-        copy.bodies.append((part.start, part.end, body))
+        shown = _cut_content(copy, part, content, depth)
+        new_body = None if shown == content else _encode_content(part, shown)
+        copy.bodies.append((part.start, part.end, new_body))
 
 
-def _reduce_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
-    """Return the content of a part without parts, reduced to what may be given out."""
+def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
+    """Return the content of a mail's part without our links, for the copy of the mail that a person may download.
+
+    A returned mail, and one inside MAX_DEPTH others, is cut to its head. A binary file keeps its length.
+    """
     name = part.file_name.lower()
     if part.kind in HEADERS_TYPES:
         return cut_to_head(content)
@@ -162,22 +169,22 @@ def _reduce_content(copy: _Copy, part: Part, content: bytes, depth: int) -> byte
     if _is_binary(part):
         return _mask_tokens(content)
     if b"begin " in content:
-        content = _without_uuencoded(content)
-    shown = copy.cut(content, part.parameter("charset").lower())
+        content = _drop_uuencoded_files(content)
+    shown = copy.cut_text(content, part.read_parameter("charset").lower())
     if copy.is_report and part.kind == "text/plain":
-        return _reduce_report(shown)
+        return _cut_report_bytes(shown)
     return shown
 
 
-def _without_uuencoded(content: bytes) -> bytes:
-    """Return a text without the files written into it, when one of them holds a link of ours."""
+def _drop_uuencoded_files(content: bytes) -> bytes:
+    """Return a text as it is, or without the files that uuencode wrote into it if one of them holds a link of ours."""
     files, rest = find_uuencoded(content)
     contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
     return rest + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
 
 
 def _is_binary(part: Part) -> bool:
-    """Return True if the part is neither text nor a mail; then its bytes keep their length."""
+    """Return True if a part of a mail is neither a text nor a mail, so that its bytes must keep their length."""
     name = part.file_name.lower()
     is_text = part.kind.startswith("text/") or part.is_multipart or name.endswith(TEXT_NAMES)
     is_mail = part.is_message or part.kind in HEADERS_TYPES or name.endswith(".eml")
@@ -186,24 +193,24 @@ def _is_binary(part: Part) -> bool:
 
 def _holds_token(part: Part) -> bool:
     """Return True if a binary part holds a link of ours; it is read in pieces, because it may be large."""
-    last = b""
-    for piece in part.pieces():
-        window = last + piece
+    end_of_last = b""  # a token may begin in one piece and end in the next
+    for piece in part.iterate_content():
+        window = end_of_last + piece
         if _TOKEN.search(window) or _WIDE_TOKEN.search(window):
             return True
-        last = window[-2 * own_links.MAX_TOKEN - 100 :]
+        end_of_last = window[-2 * own_links.MAX_TOKEN - 100 :]
     return False
 
 
-def _reduce_report(content: bytes) -> bytes:
-    """Return the text of a delivery report without the text of the mail that it returns."""
+def _cut_report_bytes(content: bytes) -> bytes:
+    """Return the text bytes of a delivery report without the text of the mail that the report returns."""
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     shown = cut_report(text)
     return content if shown == text else shown.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
 def _encode_content(part: Part, content: bytes) -> bytes:
-    """Return the content encoded as the head of the part says."""
+    """Return new content of a part encoded as the head of the part says: in base64, quoted-printable or not at all."""
     if part.encoding == "base64":
         lines = (content[at : at + 57] for at in range(0, len(content), 57))
         return b"".join(binascii.b2a_base64(line)[:-1] + b"\r\n" for line in lines)
@@ -213,14 +220,14 @@ def _encode_content(part: Part, content: bytes) -> bytes:
 
 
 def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return text bytes without our links, in any charset that contains ASCII."""
+    """Return the bytes of a text without our links; its charset may be any that contains ASCII."""
     text = content.decode("utf-8", "surrogateescape")
     shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return text bytes in a charset without ASCII without our links, or a mark if they cannot be encoded again."""
+    """Return a text in a charset without ASCII (as UTF-16) without our links, or a mark if it cannot be encoded."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:
@@ -242,8 +249,8 @@ def _mask_tokens(content: bytes) -> bytes:
 
 
 def _mask_match(found: re.Match[bytes]) -> bytes:
-    """Return a found link with its token overwritten by x, if the token is one of ours."""
+    """Return a link of ours in a binary file with its token overwritten by as many x; one without a signature stays."""
     link, token = found.group(), found.group(1)
-    if not _SIGNED.search(token.replace(b"\0", b"")):
+    if not _SIGNED.search(token.replace(b"\0", b"")):  # in UTF-16 a zero byte follows each character
         return link
     return link[: -len(token)] + (b"x\0" * (len(token) // 2) if b"\0" in token else b"x" * len(token))

@@ -63,25 +63,26 @@ class Head:
         """Return (display name, address) for each usable address of these fields; a display name holds none."""
         return [pair for name in names for value in self.raw(name) for pair in parse_addresses(value)]
 
-    def ids(self, *names: str) -> tuple[str, ...]:
+    def read_ids(self, *names: str) -> tuple[str, ...]:
         """Return the message ids of these fields without brackets, each once."""
         text = " ".join(value for name in names for value in self.raw(name))
         return tuple(dict.fromkeys(MESSAGE_ID.findall(text)))[:MAX_REFERENCES]
 
 
 def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: bool = False) -> tuple[Head, int]:
-    """Return the head that begins at `start`, and the place where its body begins. Raises HeadTooLong.
+    """Return the head of a mail or part that begins at `start`, and the place where the body begins.
 
     The head of a whole mail (`is_top`) may have a blank first line, an mbox line, and lines that are no headers.
+    Raises HeadTooLong.
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
-    junk = 0 if is_top else MAX_JUNK
+    junk = 0 if is_top else MAX_JUNK  # lines that are no headers; a part may have none
     at = _skip_blank_lines(raw, start, end) if is_top else start
     for line, after in _iterate_lines(raw, at, end):
         if not line:
             return _build_head(fields), after
-        if line[:1] in {b" ", b"\t"} and fields:
+        if line[:1] in {b" ", b"\t"} and fields:  # it continues the header before it
             fields[-1][1].extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
@@ -105,7 +106,7 @@ def compute_fingerprint(raw: bytes) -> tuple[str, str]:
         head, body_at = read_head(raw, is_top=True)
     except HeadTooLong:
         head, body_at = Head(), 0
-    message_id = next(iter(head.ids("message-id")), "")
+    message_id = next(iter(head.read_ids("message-id")), "")
     digest = hashlib.sha256()
     for name, value in head.fields:
         if name in SENDER_FIELDS:
@@ -127,7 +128,7 @@ def decode_words(value: str) -> str:
     Neighbours of one charset are joined first, because some senders cut a character in two.
     """
     text: list[str] = []
-    pending: list[bytes] = []
+    pending: list[bytes] = []  # the neighbours in `charset`, not yet decoded
     charset, at = "", 0
     for found in WORD.finditer(value):
         between = value[at : found.start()]
@@ -152,65 +153,66 @@ def parse_addresses(value: str) -> list[tuple[str, str]]:
 
 
 def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
-    """Yield, for each part of an address list, its display name and the text that stands for its address.
+    """Yield the display name and the address, not yet checked, of each entry of a header such as From or To.
 
-    Text in quotes is never an address. A part with two pairs of brackets, or with text after them, has no address.
+    Text in quotes is never an address. An entry with two <…>, or with text after <…>, gives an empty address.
     """
     name, bare, angle, depth = "", "", "", 0
-    for piece in [*PIECE.findall(value), ","]:
-        if piece in {"(", ")"}:
+    for piece in [*PIECE.findall(value), ","]:  # the comma ends the last entry
+        if piece in {"(", ")"}:  # a comment, of which nothing is used
             depth = max(0, depth + (1 if piece == "(" else -1))
         elif depth or not piece.strip():
             name += piece if not depth else ""
         elif piece in {",", ";"}:
-            yield name if angle else "", (angle or bare.rpartition(":")[2]).strip("<> ")
+            yield name if angle else "", (angle or bare.rpartition(":")[2]).strip("<> ")  # «group: address»
             name, bare, angle = "", "", ""
         elif piece.startswith("<"):
-            angle = "<>" if angle else piece
+            angle = "<>" if angle else piece  # «<>» gives an empty address
         elif angle:
             angle = "<>"
         else:
             is_quoted = piece.startswith('"')
-            bare += '"' if is_quoted else piece
+            bare += '"' if is_quoted else piece  # an address with a quotation mark is not usable
             name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 
 def _decode_word(encoding: str, payload: str) -> bytes:
-    """Return the bytes of one encoded word; `encoding` is "q" or "b"."""
+    """Return the bytes of an encoded word of a header; `encoding` is "q" (quoted-printable) or "b" (base64)."""
     raw = payload.encode("utf-8", "replace")
     return binascii.a2b_qp(raw, header=True) if encoding == "q" else decode_base64(raw)
 
 
 def decode_base64(raw: bytes | memoryview) -> bytes:
-    """Return decoded base64; foreign characters and a wrong end do no harm."""
+    """Return the bytes of base64 text; characters that are no base64 are left out, and a wrong end is mended."""
     try:
         return binascii.a2b_base64(raw)
     except binascii.Error:
         clean = re.sub(rb"[^A-Za-z0-9+/]", b"", bytes(raw))
+        # A single last character holds no byte.
         return binascii.a2b_base64(clean[: len(clean) - (len(clean) % 4 == 1)] + b"==")
 
 
 def _iterate_lines(raw: bytes, at: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each line without its end, and the place where the next one begins; lines longer than a head are cut."""
+    """Yield each line of a mail without its end, and where the next line begins; one beyond MAX_HEAD is cut."""
     while at < end:
-        stop = raw.find(b"\n", at, min(end, at + MAX_HEAD))
-        after = stop + 1 if stop >= 0 else min(end, at + MAX_HEAD)
+        line_end = raw.find(b"\n", at, min(end, at + MAX_HEAD))
+        after = line_end + 1 if line_end >= 0 else min(end, at + MAX_HEAD)
         yield raw[at:after].rstrip(b"\r\n"), after
         at = after
 
 
 def _skip_blank_lines(raw: bytes, start: int, end: int) -> int:
-    """Return the place where the head begins, if only blank lines are before it; else `start`."""
+    """Return the place where the first header of a mail begins after blank lines; `start` if no header follows them."""
     found = re.compile(rb"[\r\n]*").match(raw, start, min(end, start + MAX_HEAD))
     at = found.end() if found else start
     return at if FIELD.match(raw[at : at + 200].partition(b"\n")[0]) else start
 
 
 def _does_head_continue(raw: bytes, at: int, end: int) -> bool:
-    """Return True if the head continues after a line that is no header."""
+    """Return True if the head of a mail continues at `at`, after a line that is no header, with a header we know."""
     rest = raw[at : min(end, at + 4096)]
-    blank = re.search(rb"(?:^|\n)\r?\n", rest)
-    return KNOWN.search(rest[: blank.start() + 1] if blank else rest) is not None
+    blank_line = re.search(rb"(?:^|\n)\r?\n", rest)
+    return KNOWN.search(rest[: blank_line.start() + 1] if blank_line else rest) is not None
 
 
 def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
@@ -218,21 +220,21 @@ def _build_head(fields: list[tuple[str, bytearray]]) -> Head:
 
 
 def _find_text_end(raw: bytes, at: int, size: int = 65536) -> int:
-    """Return the place where the line ends at the end of the mail begin, without a copy of the mail."""
+    """Return the place after the last character of a mail's text that is no line end; `at` is where the text begins."""
     end = len(raw)
-    while end > at:
+    while end > at:  # in pieces, because the mail may be large
         begin = max(at, end - size)
-        if kept := raw[begin:end].rstrip(b"\r\n"):
-            return begin + len(kept)
+        if piece := raw[begin:end].rstrip(b"\r\n"):
+            return begin + len(piece)
         end = begin
     return end
 
 
 def _iterate_chunks(body: memoryview, size: int = 1024 * 1024) -> Iterator[bytes]:
-    """Yield the body with line feeds only, in pieces, so that a large mail is not copied whole."""
-    carry = b""
+    """Yield the body of a mail with line feeds only, in pieces, so that a large mail is not copied whole."""
+    carried = b""  # a carriage return whose line feed may begin the next piece
     for at in range(0, len(body), size):
-        chunk = carry + bytes(body[at : at + size])
-        carry = b"\r" if chunk.endswith(b"\r") else b""
-        yield (chunk[:-1] if carry else chunk).replace(b"\r\n", b"\n")
-    yield carry
+        chunk = carried + bytes(body[at : at + size])
+        carried = b"\r" if chunk.endswith(b"\r") else b""
+        yield (chunk[:-1] if carried else chunk).replace(b"\r\n", b"\n")
+    yield carried

@@ -16,14 +16,17 @@ Disposition = InboundMessage.Disposition
 
 
 def find_last_fetch() -> datetime | None:
-    """Return when everything in the polled mailbox had last been stored; None if no mailbox is polled, or never yet."""
+    """Return the instant up to which all mails of the polled mailbox are stored; None if none is polled, or not yet."""
     if not (name := mailbox.get_mailbox_name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
 
 
 def check_fetch() -> dict[str, Check]:
-    """Return a check of when the polled mailbox was last read to its end, and one of a refused certificate."""
+    """Return the checks of incoming mail for /readyz: the age of the last whole fetch, and a refused certificate.
+
+    Without a polled mailbox there is none.
+    """
     if not mailbox.get_mailbox_name():
         return {}
     checks = {"fetch_mail": health.check_age(find_last_fetch(), FETCH_MAX_AGE)}
@@ -33,9 +36,9 @@ def check_fetch() -> dict[str, Check]:
 
 
 def find_overdue() -> QuerySet[OutboxMessage]:
-    """Return the mails that should have left long ago: the sweep does not run, or the worker is too slow."""
-    before = clock.now() - health.OUTBOX_MAX_AGE
-    return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=before)
+    """Return the mails that should have left OUTBOX_MAX_AGE ago: the sweep does not run, or the worker is too slow."""
+    latest = clock.now() - health.OUTBOX_MAX_AGE
+    return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=latest)
 
 
 def find_tray() -> QuerySet[InboundMessage]:
@@ -49,6 +52,6 @@ def count_tray() -> int:
 
 
 def list_warnings() -> list[str]:
-    """Return a text for each setting that is missing; the program works, but every mail goes to quarantine (M5)."""
-    is_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
-    return ["mail_verdict"] if is_missing else []
+    """Return the name of the warning if no server is trusted to prove senders; then all mails are quarantined (M5)."""
+    is_server_missing = settings.MAIL_IN_REQUIRE_VERDICT and not settings.MAIL_TRUSTED_AUTHSERV
+    return ["mail_verdict"] if is_server_missing else []

@@ -36,12 +36,12 @@ LINE, BLANK_LINE = 1, 2  # what must stand before the next word
 
 
 def html_to_text(page: str) -> str:
-    """Return the page as text; quoted text begins with «> », as in plain mail.
+    """Return the HTML page of a mail as plain text; quoted text begins with «> », as in plain mail.
 
     A page that the parser refuses, or from which it drops something, is returned as its text without tags.
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
-    if _has_flood(page):
+    if _has_too_many_attributes(page):
         return strip_tags(page)
     parser = html.HTMLParser(huge_tree=True)  # else it leaves out what is nested deeper than 256
     try:
@@ -53,7 +53,7 @@ def html_to_text(page: str) -> str:
 
 
 def strip_tags(page: str) -> str:
-    """Return the text of a page with a blank for each tag, for a page whose structure cannot be read."""
+    """Return the text of an HTML page with a blank for each tag, for a page whose structure cannot be read."""
     text = unescape(TAG.sub(" ", _strip_invisible(page)))
     return re.sub(r"[ \t]+", " ", text).strip()
 
@@ -73,7 +73,7 @@ class _Writer:
         self._is_fresh = False  # whether the cell has no word yet: a block that begins it begins no line
 
     def read(self, tree: html.HtmlElement) -> str:
-        """Return the whole text of the tree, without blanks at the ends of lines."""
+        """Return the text of the HTML elements that browsers show, without blanks at the ends of lines."""
         walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
         for event, element in walk:
             if event == "start":
@@ -81,17 +81,17 @@ class _Writer:
                     walk.skip_subtree()
                 else:
                     self._open_element(element)
-                    self._write(element.text)
+                    self._write_text(element.text)
                 continue
             if event == "end" and not _is_hidden(element):
                 self._close_element(element)
             if element is not tree:
-                self._write(element.tail)
+                self._write_text(element.tail)  # what stands after the element
         self._end_line()
         return "\n".join(self.lines).strip("\n")
 
     def _open_element(self, element: html.HtmlElement) -> None:
-        """Do what the start of an element asks for: a line break, a cell, a list item, or a quote."""
+        """Prepare the text for an HTML element that starts here: a line break, a cell, a list item or a quote."""
         tag = element.tag
         if tag == "br":
             self._begin_line()
@@ -108,10 +108,10 @@ class _Writer:
             self._mark = self._make_item_mark()
         self._preserved += tag in PRESERVED
         if _is_quote(element):
-            self._turn_quote(1)
+            self._change_quote_depth(1)
 
     def _close_element(self, element: html.HtmlElement) -> None:
-        """Do what the end of an element asks for: the gap after it, and the end of a list, a table or a quote."""
+        """Prepare the text for what follows an HTML element: the gap after it, the end of a list, table or quote."""
         tag = element.tag
         self._ask_for_gap(_get_gap(tag))
         self._is_fresh = self._is_fresh and tag not in CELLS
@@ -123,10 +123,10 @@ class _Writer:
             self._cell_at = -1
         self._preserved -= tag in PRESERVED
         if _is_quote(element):
-            self._turn_quote(-1)
+            self._change_quote_depth(-1)
 
     def _open_cell(self) -> None:
-        """Begin a table cell beside the one before if that one has a single line, else on a line of its own."""
+        """Begin a table cell beside the cell before it if that one has a single line, else on a line of its own."""
         if self._line and self._cell_at == len(self.lines):
             self._gap = 0
             self._line.append("  ")
@@ -136,24 +136,24 @@ class _Writer:
         self._is_fresh = True
 
     def _make_item_mark(self) -> str:
-        """Return what stands before a list item: its indent, and a star or its number."""
+        """Return what stands before an item of an HTML list: its indent, and a star or its number."""
         indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
-        if not self._lists or self._lists[-1] < 0:
+        if not self._lists or self._lists[-1] < 0:  # a list without numbers
             return f"{indent}* "
         self._lists[-1] += 1
         return f"{indent}{self._lists[-1]}. "
 
-    def _turn_quote(self, by: int) -> None:
-        """Enter (+1) or leave (-1) a quote; nested quotes are marked as one."""
+    def _change_quote_depth(self, change: int) -> None:
+        """Enter (+1) or leave (-1) a quote in the page; the lines of nested quotes get a single «>»."""
         self._end_line()
-        self._quotes += by
+        self._quotes += change
 
     def _ask_for_gap(self, gap: int) -> None:
-        """Ask for at least this gap before the next word: LINE or BLANK_LINE."""
+        """Note that at least this gap must stand before the next word: LINE or BLANK_LINE."""
         self._gap = max(self._gap, gap)
 
-    def _write(self, text: str | None) -> None:
-        """Write the text of an element: preserved lines as they are, other text as words with single blanks."""
+    def _write_text(self, text: str | None) -> None:
+        """Write the text of an HTML element: preserved lines (<pre>) as they are, other text with single blanks."""
         if not text:
             return
         lines = text.replace("\r\n", "\n").split("\n") if self._preserved else [BLANKS.sub(" ", text)]
@@ -167,7 +167,7 @@ class _Writer:
                 self._line.append(line)
 
     def _begin_line(self) -> None:
-        """Write the gap that was asked for, and then the mark of the list item if there is one."""
+        """Write what must stand before the next word: the gap, and the mark of a list item if the word is its first."""
         self._is_fresh = False
         if self._gap:
             self._end_line()
@@ -186,14 +186,15 @@ class _Writer:
         self._line = []
 
 
-def _has_flood(page: str) -> bool:
-    """Return True if a tag may have so many attributes that the parser takes seconds (M6)."""
+def _has_too_many_attributes(page: str) -> bool:
+    """Return True if a tag of an HTML page may have so many attributes that the parser takes seconds (M6)."""
     for found in LONG.finditer(page):
-        name, run = found.group(1).lower(), found.group()
-        if name in UNREAD or name.startswith("!"):
-            run = run.partition(">")[0]
-        pieces = len(run.translate(BETWEEN_ATTRIBUTES).split())
-        if pieces > MAX_ATTRIBUTES and len(run) < pieces * ATTRIBUTE_SIZE:
+        name, tag = found.group(1).lower(), found.group()
+        if name in UNREAD or name.startswith("!"):  # what follows their «>» is no attribute
+            tag = tag.partition(">")[0]
+        attributes = len(tag.translate(BETWEEN_ATTRIBUTES).split())
+        # Long attributes are few: mostly pictures written into the tag.
+        if attributes > MAX_ATTRIBUTES and len(tag) < attributes * ATTRIBUTE_SIZE:
             return True
     return False
 
@@ -204,28 +205,31 @@ def _get_gap(tag: str) -> int:
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:
-    """Return True if browsers do not show this element."""
+    """Return True if browsers do not show this HTML element, by its name or its style."""
     style: str = element.get("style", "")
     return element.tag in HIDDEN or ("display" in style and "display:none" in style.replace(" ", "").lower())
 
 
 def _is_quote(element: html.HtmlElement) -> bool:
-    """Return True if a mail program marked this element as the mail that is answered."""
+    """Return True if a mail program marked this HTML element as a quote from the mail that is answered."""
     if element.tag != "blockquote":
         return False
     return element.get("type") == "cite" or bool(element.get("cite")) or "quote" in element.get("class", "")
 
 
 def _strip_invisible(page: str) -> str:
-    """Return the page without the elements that no browser shows, in time linear in its length (M6)."""
-    kept, at, unclosed = [], 0, set()
+    """Return an HTML page without the elements that no browser shows; one without an end stays.
+
+    An end that is missing is looked for once, so the time is linear in the length of the page (M6).
+    """
+    visible, at, unclosed_names = [], 0, set()
     for opening in INVISIBLE.finditer(page):
         name = opening.group(1).lower()
-        if opening.start() < at or name in unclosed:
+        if opening.start() < at or name in unclosed_names:
             continue
         if closing := CLOSING[name].search(page, opening.end()):
-            kept.append(page[at : opening.start()])
+            visible.append(page[at : opening.start()])
             at = closing.end()
         else:
-            unclosed.add(name)
-    return " ".join([*kept, page[at:]])
+            unclosed_names.add(name)
+    return " ".join([*visible, page[at:]])

@@ -45,7 +45,10 @@ class BadCertificate(Exception):
 
 
 def fetch() -> int:
-    """Read the mailbox of MAIL_IN_IMAP_URL once and return how many mails were looked at; raise the server's errors."""
+    """Store and handle the new mails of MAIL_IN_IMAP_URL, and return how many were looked at.
+
+    It ends early at PASS_MAILS or PASS_SECONDS; the next call goes on. Raises the errors of the mail server.
+    """
     began, until = clock.now(), time.monotonic() + PASS_SECONDS
     with _connect(urlsplit(settings.MAIL_IN_IMAP_URL)) as box:
         folder = _load_folder(box, began)
@@ -54,6 +57,7 @@ def fetch() -> int:
             if done >= PASS_MAILS or time.monotonic() > until:
                 return done
             _take_mail(box, folder, uid)
+    # Nothing is written if the mailbox was rebuilt meanwhile.
     unchanged = MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity)
     unchanged.update(read_until=began, wanted=[])
     return len(uids)
@@ -61,7 +65,7 @@ def fetch() -> int:
 
 @contextmanager
 def _connect(url: SplitResult) -> Iterator[BaseMailBox]:
-    """Yield the mailbox with its folder selected, and close the connection whatever happens."""
+    """Yield the mailbox that the address names, with its folder selected; the connection is closed in any case."""
     if url.scheme not in PORTS or not url.hostname:
         raise ImproperlyConfigured(f"MAIL_IN_IMAP_URL: {', '.join(PORTS)}://user:password@host/folder")
     box = _open_verified(url)
@@ -77,7 +81,7 @@ def _connect(url: SplitResult) -> Iterator[BaseMailBox]:
 
 
 def _open_verified(url: SplitResult) -> BaseMailBox:
-    """Return a connection to the mail server. A refused certificate raises BadCertificate and is shown in /readyz."""
+    """Return a connection to the mail server. A refused certificate raises BadCertificate and is noted for /readyz."""
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     try:
         box = _open_connection(url.scheme, host, port)
@@ -89,7 +93,7 @@ def _open_verified(url: SplitResult) -> BaseMailBox:
 
 
 def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
-    """Return a connection, encrypted and with its certificate verified unless the scheme is `imap`."""
+    """Return a connection to a mail server, encrypted and with a verified certificate unless the scheme is `imap`."""
     if scheme == "imaps":  # without the context imaplib believes any certificate
         return MailBox(host, port, timeout=TIMEOUT, ssl_context=ssl.create_default_context())
     box = MailBoxUnencrypted(host, port, timeout=TIMEOUT)
@@ -104,7 +108,10 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 
 
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
-    """Return what is stored about the folder; at the first poll, choose its unread mails as those to take."""
+    """Return the row of the polled folder, which says what was read of it and which old mails are still to be taken.
+
+    At the first poll those are the unread mails. If the server rebuilt the mailbox, they are chosen anew.
+    """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
     folder = MailFolder.objects.filter(pk=name).first()
@@ -127,7 +134,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Choose the mails to take from a rebuilt mailbox: those since the first poll, and those not finished then."""
+    """Set the mails to take from a rebuilt mailbox: those since our first poll, and the unread if none was finished."""
     highest = _find_highest_uid(box)
     # Days of the server's, wherever it stands; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
@@ -142,7 +149,7 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
 
 
 def _list_new_uids(box: BaseMailBox, folder: MailFolder) -> list[int]:
-    """Return the UIDs still to be taken, in order: the wanted ones of the old mails, and all newer ones."""
+    """Return the UIDs of the mails to take, in order: the old ones that were chosen, and all newer ones."""
     wanted = [uid for uid in folder.wanted if uid > folder.last_uid]
     last = max(folder.last_uid, folder.old_uid)
     # «n:*» names the last mail even when it is older than n.
@@ -160,7 +167,7 @@ def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
 
 
 def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
-    """Store one mail, remember its UID, mark it as seen, and handle it."""
+    """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it; one too large is quarantined."""
     fetched = _download(box, folder, uid)
     if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
         raw, received_at, is_whole = fetched
@@ -179,19 +186,20 @@ def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
 
 
 def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
-    r"""Set \Seen on one mail, for people. `BaseMailBox.flag` is not used: it removes what others marked as deleted."""
+    r"""Set \Seen on a mail, for people who read the mailbox; a failure is only logged."""
+    # Not by `BaseMailBox.flag`, which also removes the mails that others marked as deleted.
     status, _ = box.client.uid("STORE", str(uid), "+FLAGS", f"({MailMessageFlags.SEEN})")
     if status != "OK":
         logger.warning("mail %s of the mailbox was kept and could not be marked as seen", uid)
 
 
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
-    """Return the mail (only the head if it is too large), its date of arrival, and whether it is whole.
+    """Return the mail with this UID (only its head if it is too large), its date of arrival, and whether it is whole.
 
     Returns None if the mail is gone, or was read before our first poll.
     """
-    what = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
-    received, status = _fetch_answers(box, str(uid), what).get(uid, (b"", b""))
+    items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
+    received, status = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
     size = SIZE.search(status)
     if not size or (uid > folder.old_uid and _was_moved_here(folder, received, status)):
         return None
@@ -202,26 +210,26 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
 
 
 def _was_moved_here(folder: MailFolder, received: bytes, status: bytes) -> bool:
-    """Return True if a mail is older than our first poll and was read: somebody moved it here from another folder."""
+    """Return True if a new mail is older than our first poll and was read: somebody moved it here, it is not for us."""
     flags = FLAGS.search(status)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
     return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, status)
 
 
 def _is_older(instant: datetime, received: bytes, status: bytes) -> bool:
-    """Return True if our mail server had the mail before `instant`, by INTERNALDATE, else by Received."""
+    """Return True if our mail server had the mail before `instant`, by its INTERNALDATE or newest Received field."""
     moments = [_parse_internal_date(status), _parse_received_date(received)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
 def _parse_internal_date(status: bytes) -> datetime | None:
-    """Return the INTERNALDATE in a server's answer, or None."""
+    """Return the date of arrival (INTERNALDATE) that the mail server gives for a mail, or None."""
     moment = Internaldate2tuple(status)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 
 def _parse_received_date(fields: bytes) -> datetime | None:
-    """Return the instant in the first Received field, which the last server wrote, or None."""
+    """Return the instant in a mail's first Received field, which the last server wrote; None if it is no date."""
     first = re.split(rb"\r?\n(?![ \t])", fields[:RECEIVED_BYTES], maxsplit=1)[0]
     try:
         moment = parsedate_to_datetime(first.rpartition(b";")[2].decode("ascii", "replace").strip())
@@ -230,15 +238,18 @@ def _parse_received_date(fields: bytes) -> datetime | None:
         return None
 
 
-def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[bytes, bytes]]:
-    """Return, by UID, the literal of each answer and the text around it; answers about other mails come in between."""
-    status, data = box.client.uid("FETCH", uids, what)
+def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
+    """Ask the mail server for `items` of these mails; return, by UID, the literal (bytes of a mail) and the other text.
+
+    The server may answer in several lines, and about other mails too. Raises IMAP4.error.
+    """
+    status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")
     lines: list[tuple[bytes, bytes]] = []
     for piece in data:
         line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
-        if lines and not BEGINS.match(line):
+        if lines and not BEGINS.match(line):  # it continues the answer before it
             before = lines.pop()
             lines.append((before[0] or literal, before[1] + b" " + line))
         else:
@@ -246,6 +257,6 @@ def _fetch_answers(box: BaseMailBox, uids: str, what: str) -> dict[int, tuple[by
     answers: dict[int, tuple[bytes, bytes]] = {}
     for literal, line in lines:
         if uid := UID.search(line):
-            known = answers.get(int(uid.group(1)), (b"", b""))
-            answers[int(uid.group(1))] = (known[0] or literal, known[1] + b" " + line)
+            earlier = answers.get(int(uid.group(1)), (b"", b""))
+            answers[int(uid.group(1))] = (earlier[0] or literal, earlier[1] + b" " + line)
     return answers

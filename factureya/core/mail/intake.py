@@ -74,10 +74,10 @@ class Postponed(Exception):
 def keep(
     raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
-    """Commit a mail as it came; return its row, and True if it is new or False if this very mail was stored before.
+    """Commit a mail as it came, unread; return its row, and True if it is new or False if it was stored before.
 
-    `received_at` is when the first server of ours had the mail, if known, else now (M15). Raises TooLarge and
-    DatabaseError; then the mail was not stored.
+    `received_at` is when the first server of ours had the mail, if known, else now (M15). A repetition that proves the
+    sender, unlike the stored mail, counts as new. Raises TooLarge and DatabaseError; then the mail was not stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
@@ -97,17 +97,17 @@ def keep(
     try:
         _insert(inbound, raw)
     except IntegrityError:
-        known = _find_same(inbound)
-        if known is None:
+        earlier = _find_same(inbound)
+        if earlier is None:
             raise
-        if not _is_refused(known) or not _proves_sender_first(known, _read_verdict(raw)):
-            return known, False
+        if not _is_refused(earlier) or not _proves_sender_first(earlier, _read_verdict(raw)):
+            return earlier, False
         # It came before by a way that could not prove its sender: what is proven now is no repetition of that.
         inbound.digest = hashlib.sha256(f"{digest} proven".encode()).hexdigest()
         try:
             _insert(inbound, raw)
         except IntegrityError:
-            return _find_same(inbound) or known, False
+            return _find_same(inbound) or earlier, False
     inbound.raw = raw  # so that it need not be read back
     return inbound, True
 
@@ -120,12 +120,12 @@ def _insert(inbound: InboundMessage, raw: bytes) -> None:
 
 
 def _find_same(inbound: InboundMessage) -> InboundMessage | None:
-    """Return the stored mail with the same Message-ID and digest, or None."""
+    """Return the stored mail that has the Message-ID and digest of this one, or None."""
     return InboundMessage.objects.filter(message_id=inbound.message_id, digest=inbound.digest).first()
 
 
 def _read_verdict(raw: bytes) -> Verdict:
-    """Return what our mail server found out about the sender of a mail that is not parsed yet."""
+    """Return what our mail server found out about the sender of these bytes of a mail; NONE if they are too many."""
     try:
         return readings.find_sender_verdict(parse.parse(raw))
     except LimitExceeded:
@@ -133,14 +133,14 @@ def _read_verdict(raw: bytes) -> Verdict:
 
 
 def _is_refused(inbound: InboundMessage) -> bool:
-    """Return True if a mail is in the tray because its sender was not proven, and no agent made anything of it."""
+    """Return True if a stored mail was refused because its sender was not proven, and no agent used it for a ticket."""
     return inbound.disposition == Disposition.UNREGISTERED and not inbound.about
 
 
 def _proves_sender_first(refused: InboundMessage, verdict: Verdict) -> bool:
     """Return True if a delivery with this verdict proves the sender, and the refused delivery did not (M5)."""
-    proven = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
-    return verdict == Verdict.PASS and not proven.exists()
+    proof = InboundReading.objects.filter(message=refused, verdict=Verdict.PASS)
+    return verdict == Verdict.PASS and not proof.exists()
 
 
 def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
@@ -150,14 +150,15 @@ def receive(raw: bytes, *, source: str, received_at: datetime | None = None, rec
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Handle the mail that `keep` returned, without reading a new one from the database. Raises as `dispose` does."""
+    """Handle the mail that `keep` stored; one that is not new may wait since before. Raises as `dispose` does."""
     return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
     """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    Raises Postponed, and DatabaseError if the database is down; then `sweep` handles the stored mail later.
+    After MAX_ATTEMPTS failures it goes to the agents' tray. Raises Postponed, and DatabaseError if the database is
+    down; then `sweep` handles the mail later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
@@ -169,26 +170,26 @@ def dispose(pk: int) -> Outcome:
 
 
 def quarantine(pk: int, reason: str) -> Outcome:
-    """Put a stored mail into the tray without reading it, because only a part of it came."""
+    """Put a stored mail into the agents' tray without reading it, because only a part of it came."""
     return _put_in_tray(InboundMessage.objects.get(pk=pk), reason)
 
 
 def _put_in_tray(inbound: InboundMessage, reason: str) -> Outcome:
-    """Store that a mail cannot be read, for this reason; then it is in the tray."""
+    """Store that a mail cannot be read, and why; then it is in the agents' tray."""
     return _write_outcome(inbound, None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
 def sweep() -> int:
-    """Handle the stored mails that a process left unfinished, and return how many."""
-    before = clock.now() - SWEEP_AFTER
-    unfinished = InboundMessage.objects.filter(disposition="", kept_at__lte=before).order_by("kept_at")
+    """Handle the stored mails that a process left unfinished, and return how many were handled."""
+    latest = clock.now() - SWEEP_AFTER
+    unfinished = InboundMessage.objects.filter(disposition="", kept_at__lte=latest).order_by("kept_at")
     disposed = 0
     for pk in list(unfinished.values_list("pk", flat=True)[:SWEEP_MAILS]):
         try:
             dispose(pk)
             disposed += 1
         except Postponed:
-            continue  # logged; the next pass, or the tray
+            continue  # it is logged; the next pass tries again
         except (OperationalError, InterfaceError):
             raise
         except Exception:  # not even the tray takes it: the others must not wait for it
@@ -197,7 +198,7 @@ def sweep() -> int:
 
 
 def _handle_mail(inbound: InboundMessage) -> Outcome:
-    """Read a mail and write what becomes of it; a mail that failed MAX_ATTEMPTS times goes to the tray.
+    """Read a stored mail and write what becomes of it; one that failed MAX_ATTEMPTS times goes to the agents' tray.
 
     Raises Postponed if it must be tried again, and DatabaseError if the database is down.
     """
@@ -220,14 +221,17 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
 
 
 def _count_attempt(pk: int) -> int:
-    """Count one more attempt before it is made and return 1, or 0 if another process may still be at the mail."""
+    """Count one more attempt to handle a mail and return 1; return 0 if another process may be handling it now."""
     now = clock.now()
     waiting = InboundMessage.objects.filter(pk=pk, disposition="", attempted_at__lte=now - SWEEP_AFTER)
     return waiting.update(attempts=F("attempts") + 1, attempted_at=now)
 
 
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
-    """Return the mail as values and the plan of what to write for it. Nothing is written here."""
+    """Return the mail as values (None beyond the limits) and the plan that will write what becomes of it.
+
+    The first handler that returns a plan takes the mail; nothing is written here.
+    """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
@@ -246,7 +250,7 @@ def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
 
 
 def _run_with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
-    """Carry out a plan and then what other handlers add, and return the plan's outcome."""
+    """Carry out the plan of the handler that took a mail, then what other handlers add; return the plan's outcome."""
     outcome = plan()
     for aside in asides:
         aside.act(outcome)
@@ -259,20 +263,23 @@ def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
     paths: list[str] = []
     for address in [*inbound.recipients, *mail.recipients]:
         local, _, domain = address.lower().rpartition("@")
-        paths += routes.get(f"{local.partition('+')[0]}@{domain}", [])
+        paths += routes.get(f"{local.partition('+')[0]}@{domain}", [])  # soporte+x@ is soporte@
     return [import_string(path) for path in dict.fromkeys(paths or routes[settings.SUPPORT_EMAIL])]
 
 
 def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
-    """Carry out the plan and store what became of the mail, in one transaction under the lock of the row."""
+    """Carry out the plan and store what became of the mail, in one transaction under the lock of its row.
+
+    A mail that was handled before, or has the content of one with its Message-ID, is a duplicate without the plan.
+    """
     content = readings.compute_content_digest(mail) if mail else None
     with transaction.atomic():
         locked, others = _lock_with_same_id(inbound)
         if locked.disposition:
             return _make_duplicate_outcome(locked)
         same = [other for other in others if content and other.content == content]
-        first = next((other for other in same if not _is_replaced(other, mail)), None)
-        outcome = _make_duplicate_outcome(first) if first else plan()
+        repeated = next((other for other in same if not _is_replaced(other, mail)), None)
+        outcome = _make_duplicate_outcome(repeated) if repeated else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)
         InboundMessage.objects.filter(pk=inbound.pk).update(
             disposition=outcome.disposition,
@@ -311,5 +318,5 @@ def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[In
 
 
 def _make_duplicate_outcome(inbound: InboundMessage) -> Outcome:
-    """Return the outcome of a mail that was handled before."""
+    """Return the outcome "duplicate" with the reason and the ticket of the mail that was handled before."""
     return Outcome(Disposition.DUPLICATE, inbound.reason, inbound.about)

@@ -11,20 +11,20 @@ BAD_CERTIFICATE = "mail_certificate"  # the Heartbeat that is there while the ma
 
 
 def get_mailbox_name() -> str:
-    """Return `user@host/folder` without the password, with INBOX by default; empty if no mailbox is polled."""
+    """Return the name `user@host/folder` of the polled mailbox, without the password; "" if no mailbox is polled."""
     if not settings.MAIL_IN_IMAP_URL:
         return ""
     url = urlsplit(settings.MAIL_IN_IMAP_URL)
     folder = unquote(url.path.strip("/")) or "INBOX"
-    whole = f"{unquote(url.username or '')}@{url.hostname or ''}/{folder}"
-    return whole[: MailFolder._meta.pk.max_length]
+    name = f"{unquote(url.username or '')}@{url.hostname or ''}/{folder}"
+    return name[: MailFolder._meta.pk.max_length]
 
 
 def is_read_until(instant: datetime) -> bool:
-    """Return True if all polled mails that came before `instant` are stored, or if no mailbox is polled (M15)."""
-    if not (mailbox := get_mailbox_name()):
+    """Return True if all mails of the polled mailbox from before `instant` are stored, or if none is polled (M15)."""
+    if not (name := get_mailbox_name()):
         return True
-    return MailFolder.objects.filter(name=mailbox, read_until__gte=instant).exists()
+    return MailFolder.objects.filter(name=name, read_until__gte=instant).exists()
 
 
 def find_bad_certificate() -> datetime | None:

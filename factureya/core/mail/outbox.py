@@ -87,7 +87,7 @@ def drop_mail(pk: int) -> None:
 
 
 def retry(pk: int) -> bool:
-    """Queue a mail again and return True, or False if it has not failed or its text was wiped."""
+    """Queue a failed mail again and return True; return False if it has not failed or its text, a secret, was wiped."""
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
     if is_queued:
@@ -96,7 +96,10 @@ def retry(pk: int) -> bool:
 
 
 def retry_by(actor: Any, pk: int) -> bool:
-    """Queue a failed mail again for a member of staff, and record that as an event; return as `retry` does."""
+    """Queue a failed mail again because a member of staff (`actor`) asked, and record that as an event.
+
+    Returns False, without an event, if the mail has not failed or its text was wiped.
+    """
     with transaction.atomic():
         if is_queued := retry(pk):
             audit.record("outbox.retried", OutboxMessage(pk=pk), actor=actor)
@@ -104,7 +107,7 @@ def retry_by(actor: Any, pk: int) -> bool:
 
 
 def deliver(pk: int, line: sending.Line | None = None) -> bool:
-    """Send one queued mail that is due, over `line` or a new connection; return True if this call sent it.
+    """Send one queued mail that is due, over the connection `line` or a new one; return True if this call sent it.
 
     A failure queues the mail again with a growing delay. After OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
@@ -120,14 +123,14 @@ def deliver(pk: int, line: sending.Line | None = None) -> bool:
         return False
     try:
         _mark_sent(message)
-    except Exception:  # it left, but we could not write so: it hangs in *sending* and repeats recognisably
+    except Exception:  # it stays *sending*; `requeue_stuck` will send it again with the same Message-ID
         logger.exception("mail %s was sent and could not be marked so", message.key)
         return False
     return True
 
 
 def sweep() -> int:
-    """Queue stuck mails again, send the mails that are due, and return how many were sent."""
+    """Queue again the mails of a process that died, send the mails that are due, and return how many were sent."""
     requeue_stuck()
     return send_due()
 
@@ -139,23 +142,23 @@ def send_due() -> int:
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
     while monotonic() < until and (due := _list_due()):
-        with sending.only_sender() as is_mine:
-            if not is_mine:
+        with sending.only_sender() as is_only_sender:
+            if not is_only_sender:
                 break
             sent += _send_mails(due, until)
     return sent
 
 
 def _list_due() -> list[int]:
-    """Return the keys of the mails that are due, the oldest first."""
+    """Return the keys of at most SWEEP_MAILS queued mails that are due, the oldest first."""
     due = OutboxMessage.objects.filter(status=Status.QUEUED, due_at__lte=clock.now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_MAILS])
 
 
 def _send_mails(due: list[int], until: float) -> int:
-    """Send these mails over one connection until the time is over, and return how many were sent.
+    """Send these mails over one connection until the instant `until`, and return how many were sent.
 
-    If no connection can be had, all of them count it as a failed try, so that not each mail waits EMAIL_TIMEOUT.
+    Once no connection can be had, each mail counts a failed try at once, so that not each waits EMAIL_TIMEOUT.
     """
     line, sent = sending.Line(), 0
     for pk in due:
@@ -174,21 +177,21 @@ def requeue_stuck() -> int:
 
     A mail that was stuck OUTBOX_MAX_ATTEMPTS times is given up, because it may be what kills the process.
     """
-    before = clock.now() - settings.OUTBOX_STUCK_AFTER
-    stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=before)
+    latest = clock.now() - settings.OUTBOX_STUCK_AFTER
+    stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=latest)
     exhausted = stuck.filter(attempts__gte=settings.OUTBOX_MAX_ATTEMPTS)
     _give_up(exhausted, "el proceso que lo enviaba terminó sin avisar")
     return stuck.update(status=Status.QUEUED, claimed_at=None)
 
 
 def handle_undelivered(message: OutboxMessage) -> None:
-    """Call the hook of the mail's kind in MAIL_UNDELIVERED, in the caller's transaction."""
+    """Tell the app that queued the mail that it cannot be delivered, by the hook for its kind in MAIL_UNDELIVERED."""
     if hook := settings.MAIL_UNDELIVERED.get(message.kind):
         import_string(hook)(message)
 
 
 def make_message_id(key: str) -> str:
-    """Return the stable Message-ID, with its brackets, of the mail with this key."""
+    """Return the Message-ID, in brackets, of the mail with this unique key; the same at each try and in replies."""
     domain = settings.SUPPORT_EMAIL.partition("@")[2]
     digest = salted_hmac("outbox.message-id", key, algorithm="sha256").hexdigest()
     return f"<{digest[:40]}@{domain}>"
@@ -201,7 +204,7 @@ class _Waker:
         self.rests_until = 0.0
 
     def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends mails; a failure is only logged."""
+        """Ask the broker to start the task that sends all due mails; a failure is only logged, and then it rests."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:
@@ -215,13 +218,13 @@ _waker = _Waker()
 
 
 def _wake_on_commit(pk: int) -> None:
-    """Wake a worker once the transaction is committed."""
+    """Ask a worker to send the mail as soon as the transaction that queued it is committed."""
     # A lambda and not a partial: Django's log of a failed robust hook asks for its __qualname__.
     transaction.on_commit(lambda: _waker.wake(pk), robust=True)
 
 
 def _build_email(message: OutboxMessage) -> EmailMessage:
-    """Return the mail as it is sent; Message-ID and Date are the same at every try."""
+    """Return the mail of an outbox row as it is sent, with its files; Message-ID and Date are the same at every try."""
     headers = {
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
@@ -235,7 +238,7 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
 
 
 def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
-    """Return the files that go with a mail of this kind, made again at each try; none if that fails."""
+    """Return the files (name, bytes, type) that the hook for the mail's kind makes at each try; none if it fails."""
     files: list[tuple[str, bytes, str]] = []
     try:
         if hook := settings.OUTBOX_FILES.get(message.kind):
@@ -246,7 +249,7 @@ def _load_files(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
 
 
 def _encode_subject(text: str) -> str:
-    """Return the subject with its first word (the number) in plain text and the rest in encoded words where needed.
+    """Return a mail's subject for its header: the first word (the ticket's number) plain, the rest encoded if needed.
 
     If all were encoded, a long subject would be folded before its first word, and some programs show a gap there.
     """
@@ -257,7 +260,7 @@ def _encode_subject(text: str) -> str:
 
 
 def _claim_mail(pk: int) -> OutboxMessage | None:
-    """Claim a mail that is due for one try and return it; None if another process has it, or it is not due."""
+    """Claim a queued mail that is due for one try, and return it; None if another process has it, or it is not due."""
     claimed = OutboxMessage.objects.filter(pk=pk, status=Status.QUEUED, due_at__lte=clock.now()).update(
         status=Status.SENDING, claimed_at=clock.now(), attempts=F("attempts") + 1
     )
@@ -265,12 +268,15 @@ def _claim_mail(pk: int) -> OutboxMessage | None:
 
 
 def _find_claimed(message: OutboxMessage) -> QuerySet[OutboxMessage]:
-    """Return a queryset of the mail that is empty once a later try claimed it or it was sent."""
+    """Return a queryset of the claimed mail; it is empty once another try has claimed it or the mail was sent."""
     return OutboxMessage.objects.filter(pk=message.pk, attempts=message.attempts, sent_at__isnull=True)
 
 
 def _mark_sent(message: OutboxMessage) -> None:
-    """Mark a mail as sent, and call the hook of its kind (the reminder of M15) in the same transaction."""
+    """Mark a mail as sent, wipe a secret text, and call the hook of its kind (the reminder of M15), all or nothing.
+
+    Nothing is written if another try has claimed the mail meanwhile.
+    """
     sent_at = clock.now()
     body = WIPED if message.is_secret else message.body
     with transaction.atomic():
@@ -280,19 +286,19 @@ def _mark_sent(message: OutboxMessage) -> None:
         marked = _find_claimed(message).update(
             status=Status.SENT, sent_at=sent_at, claimed_at=None, last_error="", body=body
         )
-        if not marked:  # another try is under way and will tell
+        if not marked:  # the other try will mark it
             transaction.set_rollback(True)
 
 
 def _mark_failed(message: OutboxMessage, error: Exception) -> None:
-    """Queue a mail again after 1, 2, 4… minutes, or give it up after the last try."""
+    """Queue a mail again after a failed try, for 1, 2, 4… minutes later, or give it up after OUTBOX_MAX_ATTEMPTS."""
     claimed = _find_claimed(message).filter(status=Status.SENDING)
-    answer = _describe_error(error)[:500]
+    description = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
-        _give_up(claimed, answer)
+        _give_up(claimed, description)
         return
-    later = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
-    claimed.update(status=Status.QUEUED, due_at=later, claimed_at=None, last_error=answer)
+    due_at = clock.now() + timedelta(minutes=2 ** (message.attempts - 1))
+    claimed.update(status=Status.QUEUED, due_at=due_at, claimed_at=None, last_error=description)
 
 
 def _describe_error(error: Exception) -> str:
@@ -307,7 +313,7 @@ def _describe_error(error: Exception) -> str:
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
-    """Mark these mails as failed, which keeps them visible, and wipe the text of those with a code."""
+    """Mark mails as failed, which keeps them visible, wipe the text of those with a code, and call their hooks."""
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):

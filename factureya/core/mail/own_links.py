@@ -84,8 +84,8 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed the token, or if it looks signed and no more signatures are computed."""
-        if len(token) - token.rfind(":") - 1 != SIGNATURE:
+        """Return True if we signed the token of a link, or if it looks so and MAX_CHECKS signatures were computed."""
+        if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1
         return self.left < 0 or _is_signed(token)
@@ -102,7 +102,7 @@ def make_digest(salt: str, value: str, secret: str | None = None) -> str:
 
 
 def matches_digest(salt: str, value: str, claimed: str) -> bool:
-    """Return True if `claimed` is the digest of `value` under today's key or one that is being retired."""
+    """Return True if `claimed`, as a link carries it, is our digest of `value` under today's key or an earlier one."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return any(constant_time_compare(make_digest(salt, value, secret), claimed) for secret in secrets)
 
@@ -110,18 +110,18 @@ def matches_digest(salt: str, value: str, claimed: str) -> bool:
 def cut_links(text: str, checks: Checks | None = None) -> str:
     """Return the text with a mark in place of each token of our links and each code that our mails announce (M16).
 
-    Texts of one mail share their `checks`.
+    `checks` limits the signatures that are computed; texts of one mail share it.
     """
-    spans = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
-    spans += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
-    if not spans:
+    places = [(start, end, MARK) for start, end in _find_links(text, checks or Checks())]
+    places += [(start, end, CODE_MARK) for start, end in _find_codes(text)]
+    if not places:
         return text
-    kept, at = [], 0
-    for start, end, mark in sorted(spans):
-        if start >= at:
-            kept += [text[at:start], mark]
+    pieces, at = [], 0
+    for start, end, mark in sorted(places):
+        if start >= at:  # else it overlaps a place that is cut already
+            pieces += [text[at:start], mark]
         at = max(at, end)
-    return "".join([*kept, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
 def _find_codes(text: str) -> Iterator[tuple[int, int]]:
@@ -132,7 +132,7 @@ def _find_codes(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
-    """Return the places of our tokens, in each way in which the text can be read."""
+    """Return the places of the tokens of our links in a text, also of those that escapes or HTML tags interrupt."""
     plain = _Reading.read_whole(text)
     readings = [plain]
     if "<" in plain.text:
@@ -140,7 +140,7 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
     if "-3a" in plain.text.lower():  # links that urldefense rewrote
         readings.append(plain.replace(_DEFENSE))
     return [
-        reading.place(start, end)
+        reading.find_original_place(start, end)
         for reading in readings
         for start, end in (
             *_find_tokens(reading.text, reading.places, checks),
@@ -150,12 +150,12 @@ def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
 
 
 def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the places of our tokens in a text without escapes; `breaks` are the places at which lines were joined."""
+    """Yield the places of the tokens of our links in a text without escapes; at `breaks` its lines were joined."""
     done = 0
     at = text.find(":")
     while at >= 0:
         if found := _SIGNED.match(text, at):
-            before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])
+            before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])  # backwards from the colon
             start = at - (before.end() if before else 0)
             if (begin := _find_beginning(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
@@ -166,9 +166,10 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
 
 
 def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
-    """Return where the token that ends at `end` begins, or None if it is not ours.
+    """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
     After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
+    There it begins at `start`, or at one of the last `breaks` before its colon, where lines of the text were joined.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):
         return start
@@ -178,7 +179,7 @@ def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[in
 
 
 def _is_signed(token: str) -> bool:
-    """Return True if we signed the token, with today's key or one that is being retired."""
+    """Return True if we signed the token of a link, with today's key or an earlier one that is still valid."""
     for kind in KINDS:
         with suppress(signing.BadSignature):
             signing.Signer(salt=kind.salt).unsign(token)
@@ -187,21 +188,21 @@ def _is_signed(token: str) -> bool:
 
 
 def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
-    """Yield the places of base64 text in which one of our links is; it may begin inside a group of four."""
+    """Yield the places of the pieces of base64 in a text that hold one of our links when they are decoded."""
     for run in _BASE64.finditer(text):
         if run.end() - run.start() >= BASE64_RUN and any(
-            _has_token(decoded, checks) for decoded in _decode_run(run.group())
+            _has_token(decoded, checks) for decoded in _decode_base64(run.group())
         ):
             yield run.span()
 
 
-def _decode_run(run: str) -> Iterator[str]:
-    """Yield the base64 text decoded from each of the four places at which a group may begin, if most of it is text."""
-    standard = run.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
+def _decode_base64(encoded: str) -> Iterator[str]:
+    """Yield base64 decoded from each of its first four characters, where a group of four may begin, if it is text."""
+    standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]
         content = binascii.a2b_base64(rest[: len(rest) // 4 * 4]).replace(b"\0", b"")
-        # Of pictures and of a wrong beginning most is no text: they are not looked at.
+        # Pictures, and groups of four that begin wrongly, give mostly bytes that are no text.
         if len(content.translate(None, _PRINTED)) * 4 < len(content):
             yield content.decode("latin-1")
 
@@ -223,7 +224,7 @@ class _Reading:
 
     @classmethod
     def read_whole(cls, text: str) -> "_Reading":
-        """Return the text read through each encoding that may lie inside another."""
+        """Return the text with its escapes replaced, again and again (MAX_ROUNDS), because one may hide another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
             following = reading.replace(_ESCAPED)
@@ -233,34 +234,37 @@ class _Reading:
         return reading
 
     def replace(self, pattern: re.Pattern[str]) -> "_Reading":
-        """Return a reading with each match of the pattern replaced, or this one if nothing matches."""
+        """Return the text with the character that each escape found by the pattern stands for, or itself without any.
+
+        It notes where each piece stood before, so that a link found in the new text can be cut out of the old one.
+        """
         after = _Reading("", before=self)
-        parts: list[str] = []
+        new_pieces: list[str] = []
         size, at = 0, 0
         for found in pattern.finditer(self.text):
             literal = self.text[at : found.start()]
-            if found.lastgroup == "wrap":
+            if found.lastgroup == "wrap":  # blanks before a line break do not belong to the text
                 literal = literal.rstrip(" \t")
-            for part, source, length in (
+            for piece, source, length in (
                 (literal, at, len(literal)),
                 (_unescape(found), found.start(), found.end() - found.start()),
             ):
-                if part:
-                    parts.append(part)
+                if piece:
+                    new_pieces.append(piece)
                     after.places.append(size)
-                    after.pieces.append((source, len(part), length))
-                    size += len(part)
+                    after.pieces.append((source, len(piece), length))
+                    size += len(piece)
             at = found.end()
         if not at:
             return self
         rest = self.text[at:]
         after.places.append(size)
         after.pieces.append((at, len(rest), len(rest)))
-        after.text = "".join([*parts, rest])
+        after.text = "".join([*new_pieces, rest])
         return after
 
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """Return the place that these characters have in the text that was read first."""
+    def find_original_place(self, start: int, end: int) -> tuple[int, int]:
+        """Return where the characters from `start` to `end` stood in the original text, before all replacements."""
         reading: _Reading = self
         while reading.before is not None:
             start, end = reading._find_source(start)[0], reading._find_source(end - 1)[1]
@@ -268,8 +272,8 @@ class _Reading:
         return start, end
 
     def _find_source(self, at: int) -> tuple[int, int]:
-        """Return the place (start, end) that the character at `at` has in the text before the last replacement."""
-        index = bisect_right(self.places, at) - 1
+        """Return the place (start, end) that the character at `at` had in the text before the last replacement."""
+        index = bisect_right(self.places, at) - 1  # of the piece of text that holds the character
         source, size, length = self.pieces[index]
         if size != length:  # a character that stood for several
             return source, source + length
@@ -278,14 +282,14 @@ class _Reading:
 
 
 def _unescape(found: re.Match[str]) -> str:
-    """Return the character that an escape stands for."""
+    """Return the character that an escape in a mail stands for (%3A, =3A, &amp;…), or "" if it stands for nothing."""
     name = found.lastgroup or ""
     value = found.group(name)
     if name in {"percent", "quoted", "unicode"}:
         return chr(int(value, 16))
     if name == "entity":
-        meant = unescape(value)
-        return "" if re.fullmatch(f"[{_HIDDEN}]", meant) else meant
+        character = unescape(value)
+        return "" if re.fullmatch(f"[{_HIDDEN}]", character) else character
     return {"slash": "/", "folder": "/"}.get(name, "")
 
 
@@ -293,7 +297,7 @@ class WithoutTokens(logging.Filter):
     """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the tokens out of the text of a log record, and always let the record pass."""
+        """Cut the tokens of our links and long parts of their addresses out of a log record; each record passes."""
         text = record.getMessage()
         if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
             record.msg, record.args = short, ()

@@ -79,7 +79,10 @@ class InboundMail:
 
 
 def parse(raw: bytes) -> InboundMail:
-    """Return what a raw message says. Raises LimitExceeded only."""
+    """Return what the bytes of a mail say, as values; the tokens of our links are cut out of it (M16).
+
+    Of a mail that a delivery report returns only the head is kept. Raises LimitExceeded.
+    """
     budget = Budget()
     top = read_parts(with_line_feeds(raw), budget)
     text, files = _Reader(budget).read(top)
@@ -89,8 +92,8 @@ def parse(raw: bytes) -> InboundMail:
         text, files = copies.cut_report(text), [_strip_returned(file) for file in files]
     head, senders = top.head, top.head.read_addresses("from")
     return InboundMail(
-        message_id=next(iter(head.ids("message-id")), ""),
-        references=head.ids("in-reply-to", "references"),
+        message_id=next(iter(head.read_ids("message-id")), ""),
+        references=head.read_ids("in-reply-to", "references"),
         senders=tuple(address for _, address in senders),
         sender_name=senders[0][0] if senders else "",
         recipients=tuple(a for _, a in head.read_addresses("to", "cc", "delivered-to", "x-original-to"))[:200],
@@ -106,7 +109,7 @@ def parse(raw: bytes) -> InboundMail:
 
 
 def peek(raw: bytes) -> tuple[str, str]:
-    """Return the sender and the subject of a mail beyond the limits, for the tray; empty if unreadable."""
+    """Return sender and subject of a mail that is beyond the limits of `parse`, for the agents' tray; "" if unknown."""
     try:
         head, _ = read_head(raw, is_top=True)
     except HeadTooLong:
@@ -123,8 +126,8 @@ def with_line_feeds(raw: bytes) -> bytes:
 def _is_forward(subject: str) -> bool:
     """Return True if the subject says that the mail forwards somebody else's."""
     bare = subject.lower().strip()
-    while start := next((start for start in ANSWER_SUBJECTS if bare.startswith(start)), ""):
-        bare = bare.removeprefix(start).lstrip()
+    while prefix := next((prefix for prefix in ANSWER_SUBJECTS if bare.startswith(prefix)), ""):  # «RE: RE: RV: …»
+        bare = bare.removeprefix(prefix).lstrip()
     return bare.startswith(FORWARD_SUBJECTS)
 
 
@@ -142,7 +145,10 @@ class _Reader:
         return self._read_text(top).strip("\n"), self.files
 
     def _read_text(self, part: Part) -> str:
-        """Return the text of a part; the parts that are no text become files."""
+        """Return the text of a part of a mail, with that of its inner parts; parts that are no text become files.
+
+        Of alternative texts one is chosen. The text of a delivery status is left out, because robots wrote it.
+        """
         self.budget.check_time()
         if part.is_multipart and part.parts:
             texts = [(inner.kind, self._read_text(inner)) for inner in part.parts]
@@ -152,7 +158,7 @@ class _Reader:
         if part.is_multipart:  # without a boundary: its text is read, and it is kept as the file it may be
             if part.kind != "multipart/alternative":
                 self._add_file(part)
-            return part.text()
+            return part.read_text()
         if part.kind in STATUS_TYPES:
             return ""
         if part.disposition == "attachment" or part.file_name or part.kind not in {"text/plain", "text/html"}:
@@ -161,53 +167,53 @@ class _Reader:
         return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
     def _read_html(self, part: Part) -> str:
-        """Return an HTML part as text; beyond the limit only its tags are removed."""
-        page = part.text()
+        """Return an HTML part of a mail as text; once MAX_HTML of the mail was read, only its tags are removed."""
+        page = part.read_text()
         self._html_left -= min(len(page), MAX_HTML)
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:
-        """Return a plain part as text; files that uuencode wrote into it become files."""
-        place = part.place(MAX_TEXT_BYTES)
+        """Return a plain part of a mail as text; files uuencoded in it are added as files. Raises LimitExceeded."""
+        place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
-        if b"begin " not in content or place.inner:
-            return part.as_text(content)
-        found, rest = find_uuencoded(content)
+        if b"begin " not in content or place.inner:  # no uuencode, or the part is uuencoded as a whole
+            return part.decode_text(content)
+        uuencoded_files, rest = find_uuencoded(content)
         self.files += [
             MailFile(file.name, "application/octet-stream", file.content, replace(place, inner=file.lines))
-            for file in found
+            for file in uuencoded_files
         ]
         if len(self.files) > MAX_PARTS:  # as many as other files may be
             raise LimitExceeded("parts")
-        return part.as_text(rest)
+        return part.decode_text(rest)
 
     def _add_file(self, part: Part) -> None:
-        """Add the part as a file; an embedded message keeps its bytes and is named by its subject."""
+        """Add a part of a mail as a file; without a name it gets its subject if it is a mail, else a number."""
         name = own_links.cut_links(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
             name = f"{name}.eml" if name else ""
-        name = name or f"adjunto-{next(self._serial)}{part.suffix()}"
-        place = part.place()
+        name = name or f"adjunto-{next(self._serial)}{part.guess_suffix()}"
+        place = part.find_place()
         self.files.append(MailFile(name, part.kind, place.read(part.source), place))
 
 
 def _choose_text(texts: list[tuple[str, str]]) -> str:
-    """Return the plain one of alternative texts, unless it is empty; then the first that is not."""
-    written = [(kind, text) for kind, text in texts if text.strip()]
-    plain = [text for kind, text in written if kind == "text/plain"]
-    return next(iter(plain or [text for _, text in written]), "")
+    """Return one of the alternative texts (type, text) of a mail: the plain one, else the first that is not empty."""
+    not_empty = [(kind, text) for kind, text in texts if text.strip()]
+    plain = [text for kind, text in not_empty if kind == "text/plain"]
+    return next(iter(plain or [text for _, text in not_empty]), "")
 
 
 def _strip_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report; the mail that it returns is reduced to its head (M16)."""
+    """Return a file of a delivery report as it is; if it is the mail that was returned, with its head only (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
         return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file
 
 
 def _parse_date(value: str) -> datetime | None:
-    """Return the date that the mail claims, aware, or None if it is no date."""
+    """Return the date in the Date header of a mail, in UTC if it names no time zone; None if it is no date."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

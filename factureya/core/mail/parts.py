@@ -62,14 +62,14 @@ class Budget:
     parts: int = 0
     delimiters: int = 0
 
-    def spend_delimiter(self) -> None:
-        """Count one more line that begins like a delimiter. Raises LimitExceeded."""
+    def add_delimiter(self) -> None:
+        """Count one more line of the mail that begins like a delimiter of parts. Raises LimitExceeded at too many."""
         self.delimiters += 1
         if self.delimiters > MAX_DELIMITERS:
             raise LimitExceeded("parts")
 
-    def spend(self, depth: int) -> None:
-        """Count one more part at this depth. Raises LimitExceeded."""
+    def add_part(self, depth: int) -> None:
+        """Count one more part of the mail. Raises LimitExceeded if there are too many, too deep ones, or too late."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -116,72 +116,75 @@ class Part:
         """Return True if the part is an embedded message."""
         return self.kind in {"message/rfc822", "message/global", "message/news"}
 
-    def parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
-        """Return a decoded parameter of a header (RFC 2231; RFC 2047 for text; 8-bit), or an empty text."""
+    def read_parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
+        """Return a parameter of the part's header, such as its charset, decoded as RFC 2231 says; "" if there is none.
+
+        With `is_text` words that are encoded by RFC 2047, as some senders do, are decoded too.
+        """
         try:
             value = self._fields.get_param(name, "", header)
         except (ValueError, LookupError, TypeError):
             return ""
-        if isinstance(value, tuple):
+        if isinstance(value, tuple):  # RFC 2231: charset, language, text
             charset, _, text = value
             return decode_plain(decode(text.encode("latin-1", "replace"), charset or "").encode())
         return decode_words(str(value)) if value and is_text else str(value or "")
 
     @property
     def file_name(self) -> str:
-        """Return the name that the sender gave the part, or an empty text."""
-        return (self.parameter("filename", "content-disposition") or self.parameter("name")).strip()
+        """Return the file name that the sender gave the part, or an empty text."""
+        return (self.read_parameter("filename", "content-disposition") or self.read_parameter("name")).strip()
 
     def content(self, limit: int | None = None) -> bytes:
         """Return the decoded bytes of at most `limit` encoded ones; a broken encoding is decoded as far as possible."""
-        return self.place(limit).read(self.source)
+        return self.find_place(limit).read(self.source)
 
-    def place(self, limit: int | None = None) -> Place:
-        """Return the place of the first `limit` bytes of the body."""
+    def find_place(self, limit: int | None = None) -> Place:
+        """Return the place of the part's body in the mail, or of its first `limit` bytes, to read it without a copy."""
         end = self.end if limit is None else min(self.end, self.start + limit)
-        whole = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
+        body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
-            return whole
-        found, _ = find_uuencoded(whole.read(self.source))
-        return replace(whole, inner=found[0].lines) if found else whole
+            return body
+        files, _ = find_uuencoded(body.read(self.source))
+        return replace(body, inner=files[0].lines) if files else body
 
-    def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
-        """Yield the decoded bytes, from about `size` encoded ones at a time; in one piece if the encoding needs it."""
+    def iterate_content(self, size: int = 1024 * 1024) -> Iterator[bytes]:
+        """Yield the decoded bytes of a part, from about `size` encoded ones at a time; quoted-printable all at once."""
         if self.encoding not in {"base64", *IDENTITY}:
             yield self.content()
             return
-        carry = b""
+        carried = b""  # the last characters of base64, which are no whole group of four
         for at in range(self.start, self.end, size):
-            written = carry + self.source[at : min(self.end, at + size)]
+            encoded = carried + self.source[at : min(self.end, at + size)]
             if self.encoding != "base64":
-                yield written
+                yield encoded
                 continue
-            written = written.translate(None, b"\r\n \t")
-            whole = len(written) // 4 * 4
-            carry = written[whole:]
-            yield decode_base64(written[:whole])
+            encoded = encoded.translate(None, b"\r\n \t")
+            whole = len(encoded) // 4 * 4
+            carried = encoded[whole:]
+            yield decode_base64(encoded[:whole])
 
-    def text(self) -> str:
-        """Return the text of a text part, with line feeds."""
-        return self.as_text(self.content(MAX_TEXT_BYTES))
+    def read_text(self) -> str:
+        """Return the text of the part, with line feeds."""
+        return self.decode_text(self.content(MAX_TEXT_BYTES))
 
-    def as_text(self, content: bytes) -> str:
+    def decode_text(self, content: bytes) -> str:
         """Return decoded bytes of this part as text, with line feeds."""
-        return decode(content, self.parameter("charset")).replace("\r\n", "\n").replace("\r", "\n")
+        return decode(content, self.read_parameter("charset")).replace("\r\n", "\n").replace("\r", "\n")
 
-    def suffix(self) -> str:
+    def guess_suffix(self) -> str:
         """Return the file extension of this part's type, with its dot."""
         return ".eml" if self.is_message else mimetypes.guess_extension(self.kind) or ".bin"
 
     def walk(self) -> Iterator["Part"]:
-        """Yield this part and all parts inside it, those of embedded messages too."""
+        """Yield this part of a mail and all parts inside it, those of embedded mails too."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
 def read_parts(raw: bytes, budget: Budget) -> Part:
-    """Return the whole mail as a tree of parts. Raises LimitExceeded."""
+    """Return the whole mail as a tree of its parts, which are places in its bytes. Raises LimitExceeded."""
     if len(raw) > MAX_BYTES:
         raise LimitExceeded("bytes")
     try:
@@ -224,27 +227,30 @@ UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n((?:[ -`]{1,90}
 
 
 def _read_part(raw: bytes, start: int, end: int, default: str, budget: Budget, depth: int) -> Part:
-    """Return the part between `start` and `end` with its own parts. Raises LimitExceeded."""
-    budget.spend(depth)
+    """Return the part of a mail between `start` and `end` with its inner parts; `depth` is the number of parts around.
+
+    `default` is the type of a part that names none. A mail in base64 is not looked into. Raises LimitExceeded.
+    """
+    budget.add_part(depth)
     head, body_at = read_head(raw, start, end, is_top=depth == 0)
     part = Part(raw, head, body_at, end, default)
     if part.is_multipart and (boundary := _get_boundary(part)):
-        inner = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
+        inner_default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
         for begin, stop in _find_sections(raw, body_at, end, boundary, budget):
-            part.parts.append(_read_part(raw, begin, stop, inner, budget, depth + 1))
+            part.parts.append(_read_part(raw, begin, stop, inner_default, budget, depth + 1))
     elif part.is_message and part.encoding in IDENTITY:
         part.parts.append(_read_part(raw, body_at, end, "text/plain", budget, depth + 1))
     return part
 
 
 def _get_boundary(part: Part) -> bytes:
-    """Return the delimiter of the part's own parts, or nothing if its head names none."""
-    name = part.parameter("boundary", is_text=False).rstrip()
+    """Return the delimiter that stands between the inner parts of a part, or nothing if its head names none."""
+    name = part.read_parameter("boundary", is_text=False).rstrip()
     return b"--" + name.encode("utf-8", "replace") if name else b""
 
 
 def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
-    """Yield the place of each part between the delimiters; the end of the last one may be missing."""
+    """Yield the place of each inner part between the delimiters of a mail; the closing delimiter may be missing."""
     begin = -1
     for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
@@ -259,27 +265,27 @@ def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Bu
 def _find_delimiters(
     raw: bytes, start: int, end: int, boundary: bytes, budget: Budget
 ) -> Iterator[tuple[int, int, bool]]:
-    """Yield, for each delimiter, its place, the place of the line after it, and whether it is the closing one."""
+    """Yield the place of each delimiter between parts, that of the line after it, and whether it is the closing one."""
     at = start if raw.startswith(boundary, start, end) else _find_next_delimiter(raw, boundary, start, end)
     while at >= 0:
-        budget.spend_delimiter()
+        budget.add_delimiter()
         rest_at = at + len(boundary)
-        stop = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
-        line_end = stop if stop >= 0 else min(end, rest_at + MAX_DELIMITER)
+        feed = raw.find(b"\n", rest_at, min(end, rest_at + MAX_DELIMITER))
+        line_end = feed if feed >= 0 else min(end, rest_at + MAX_DELIMITER)
         rest = raw[rest_at:line_end].rstrip(b" \t\r")
-        if rest in {b"", b"--"}:
+        if rest in {b"", b"--"}:  # else another delimiter, which begins with the same characters
             yield at, min(line_end + 1, end), rest == b"--"
         at = _find_next_delimiter(raw, boundary, line_end, end)
 
 
 def _find_next_delimiter(raw: bytes, boundary: bytes, at: int, end: int) -> int:
-    """Return the place of the next line that begins with the boundary, or -1."""
+    """Return the place of the next line of the mail that begins with the boundary, or -1."""
     found = raw.find(b"\n" + boundary, at, end)
     return found + 1 if found >= 0 else -1
 
 
 def _skip_line_end(raw: bytes, at: int) -> int:
-    """Return the place before the line end that belongs to the delimiter at `at`."""
+    """Return where a part of a mail ends: before the line end that belongs to the delimiter at `at`."""
     if raw[at - 2 : at] == b"\r\n":
         return at - 2
     return at - 1 if raw[at - 1 : at] == b"\n" else at

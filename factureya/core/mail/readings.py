@@ -47,7 +47,10 @@ def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
 
 
 def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
-    """Store what the mail says, once, in the transaction that stores what became of it."""
+    """Store what the mail says as values, so that no page parses it again; `is_id_reused` warns of its Message-ID.
+
+    It runs in the transaction that stores what became of the mail.
+    """
     InboundReading.objects.create(
         message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory
         subject=mail.subject,
@@ -64,20 +67,26 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
 
 
 def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
-    """Return the copy of the mail that may be given out, or None if that is the original itself (M16)."""
+    """Return the copy of the mail that a person may download, without our links; None if the original has none (M16).
+
+    `mail` is None if the bytes are beyond the limits and were not read.
+    """
     copy = copies.cut_mail(raw) if mail else copies.cut_whole(raw)
     return None if mail and copy is raw else copy
 
 
 def read_for_download(inbound: InboundMessage) -> bytes:
-    """Return the bytes of the mail that a person may have; empty if only `export_mail` may give it out (M16)."""
+    """Return the bytes of the mail that a person may download: its copy, or the original if it has no copy (M16).
+
+    The bytes are empty for a mail that was not read; only the command `export_mail` may give that out.
+    """
     if copy := InboundCopy.objects.filter(message=inbound).first():
         return bytes(copy.raw)
     return inbound.raw if InboundReading.objects.filter(message=inbound).exists() else b""
 
 
 def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
-    """Return the files of a mail, taken from its bytes by the places in the reading."""
+    """Return the files of a mail, decoded from its bytes by the places in its reading; a returned mail as head only."""
     source = with_line_feeds(raw)
     files = []
     for file in reading.files:
@@ -91,7 +100,7 @@ def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
 
 
 def _describe_file(file: MailFile) -> dict[str, Any]:
-    """Return the values of a file that the reading stores."""
+    """Return what the reading of a mail stores of one of its files: name, type, size and place, not its bytes."""
     return {
         "name": file.name,
         "type": file.content_type,

@@ -68,10 +68,10 @@ MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
 
 
 def extract_reply(text: str, *, is_forward: bool = False) -> str:
-    """Return what the sender of an answer wrote (M17).
+    """Return what the sender of an answer wrote: the text without the quoted mail and the signature (M17).
 
-    `is_forward` is True if the subject says that the mail forwards another. A line of more than MAX_LINE characters is
-    never a mark and stays whole.
+    A mail that forwards another stays whole, and so does one of which nothing would be left. `is_forward` is True if
+    the subject says so. A line of more than MAX_LINE characters is never a quote or signature.
     """
     lines = text.replace("\u202f", " ").replace("\xa0", " ").split("\n")
     checked_lines = [line if len(line) <= MAX_LINE else LONG_LINE for line in lines]
@@ -86,7 +86,7 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
 
 
 def _count_stray_lines(lines: list[str]) -> int:
-    """Return the number of lines at the top that are headers which a blank line pushed into the text."""
+    """Return how many lines at the top of a mail's text are headers, which a blank line pushed into the text."""
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
     is_head = end < len(lines) and not lines[end].strip() and len(names & {"received", "delivered-to", "from"}) > 1
@@ -94,38 +94,38 @@ def _count_stray_lines(lines: list[str]) -> int:
 
 
 def _find_original(lines: list[str]) -> int:
-    """Return the number of the line at which the answered mail begins without «>», or the number of lines.
+    """Return the number of the line at which the answered mail, quoted without «>», begins; else the number of lines.
 
     Some text must be above it: what looks like an original without an answer above is what the sender wrote.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
-    has_own = False
+    has_text_above = False
     for number, line in enumerate(lines):
         attribution = _find_attribution(lines, number)
         is_original = _is_original(line) or _is_block(lines, number)
         if attribution and number > last_quoted:
             is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
-        if has_own and is_original:
+        if has_text_above and is_original:
             return number
-        has_own = has_own or not (is_rule(line) or line.startswith(">") or attribution)
+        has_text_above = has_text_above or not (is_rule(line) or line.startswith(">") or attribution)
     return len(lines)
 
 
 def _is_original(line: str) -> bool:
-    """Return True if the line is «-----Mensaje original-----» or its like."""
+    """Return True if the line is «-----Mensaje original-----» or its like, below which a mail program quotes a mail."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 
 
 def is_rule(line: str) -> bool:
-    """Return True if the line is blank or is drawn with one sign."""
+    """Return True if a line of a mail is blank or drawn with one sign, as «-----», and so holds no words."""
     bare = line.strip()
     return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
 
 
 def _is_block(lines: list[str], at: int) -> bool:
-    """Return True if the head of a quoted mail begins at this line: who, when, and to whom or about what."""
+    """Return True if the head of a quoted mail begins at line `at`: «De: … Enviado: …» and «Para: …» or «Asunto: …»."""
     first = LABEL.match(lines[at])
     if not first or first.lastgroup != "from":
         return False
@@ -134,14 +134,17 @@ def _is_block(lines: list[str], at: int) -> bool:
 
 
 def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
-    """Return the attribution («El … escribió:») that begins at this line and its number of lines, or None."""
+    """Return the words that announce a quote («El … escribió:») at line `at` and their number of lines, or None.
+
+    They begin with a date and may be broken over MAX_WRAPPED lines, or stand on one line with an address.
+    """
     if not DATED.match(lines[at]):
         return (lines[at], 1) if NAMED.match(lines[at]) else None
     joined = lines[at].strip()
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
         if joined.rstrip(" *_").endswith(":"):
             return (joined, count) if _looks_like_attribution(joined) else None
-        # What begins anew at a later line begins there: the lines before it are the sender's own.
+        # If a later line begins with a date, the announcement begins there: this line is the sender's own.
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return None
         joined = f"{joined} {line.strip()}"
@@ -150,29 +153,29 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 
 
 def _looks_like_attribution(joined: str) -> bool:
-    """Return True if the joined lines look like «El … escribió:», with an address, a time or a year."""
+    """Return True if the joined lines look like «El … escribió:» before a quote, with an address, a time or a year."""
     is_dated = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
     return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)
 
 
 def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
-    """Return True if an attribution before lines without «>» is surely no sentence of the customer's.
+    """Return True if «El … escribió:» before a quote without «>» is surely written by a mail program, not the customer.
 
-    It must give an address, or a full date and time in another language or at the end of the mail.
+    It must give an address, or year and time if it is at the end of the mail or in a language customers do not write.
     """
     is_dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
     return "@" in attribution or (is_dated and (is_end or not SPOKEN.search(attribution)))
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
-    """Return the numbers of the sender's own lines, and of the quotes between them if each is answered.
+    """Return the numbers of the sender's own lines, and of the quotes between them if the sender answers each.
 
-    A line with «>» is a quote only after an attribution: customers also write «> Facturas» for a step of a menu.
+    A line with «>» is a quote only after «El … escribió:»: customers also write «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
         last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
         return list(range(last + 1))
-    kept: list[int] = []
+    own_lines: list[int] = []
     number, has_attribution = 0, False
     while number < len(lines):
         attribution = _find_attribution(lines, number)
@@ -180,13 +183,13 @@ def _drop_quotes(lines: list[str]) -> list[int]:
             number, has_attribution = number + attribution[1], True
             continue
         if not (has_attribution and lines[number].startswith(">")):
-            kept.append(number)
+            own_lines.append(number)
         number += 1
-    return kept
+    return own_lines
 
 
 def _is_interleaved(lines: list[str]) -> bool:
-    """Return True if own words follow at least two quotes."""
+    """Return True if the sender's own words follow at least two quotes: each is then answered below it."""
     answers, after_quote = 0, False
     for line in lines:
         if line.startswith(">"):
@@ -197,32 +200,35 @@ def _is_interleaved(lines: list[str]) -> bool:
 
 
 def _is_quote_next(lines: list[str], at: int) -> bool:
-    """Return True if the next line with text begins with «>»."""
+    """Return True if the next line with text, of the three lines from `at`, is a quote: it begins with «>»."""
     following = next((line for line in lines[at : at + 3] if line.strip()), "")
     return following.startswith(">")
 
 
-def _drop_signature(lines: list[str], kept: list[int]) -> list[int]:
-    """Return the kept line numbers without the signature: from «-- » on, a telephone's line, and rules at the end."""
-    for place in range(max(0, len(kept) - SIGNATURE_LINES), len(kept)):
-        if lines[kept[place]] == "-- " and any(lines[n].strip() for n in kept[:place]):
-            kept = kept[:place]
+def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
+    """Return the numbers of the sender's own lines without the signature, which begins with the line «-- ».
+
+    Lines at the end are dropped too if they are blank, a rule, or like «Enviado desde mi iPhone».
+    """
+    for place in range(max(0, len(own_lines) - SIGNATURE_LINES), len(own_lines)):
+        if lines[own_lines[place]] == "-- " and any(lines[n].strip() for n in own_lines[:place]):
+            own_lines = own_lines[:place]
             break
-    end = len(kept)
-    while end and (is_rule(lines[kept[end - 1]]) or is_device_line(lines[kept[end - 1]])):
+    end = len(own_lines)
+    while end and (is_rule(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):
         end -= 1
-    return kept[:end]
+    return own_lines[:end]
 
 
 def is_device_line(line: str) -> bool:
     """Return True if the line is like «Enviado desde mi iPhone»: it has only names of devices and mail programs."""
     bare = line.strip(" \t*_.•-").lower()
-    start = next((start for start in SENT_FROM if bare.startswith(f"{start} ")), "")
-    if not start or len(bare) > MAX_DEVICE_LINE:
+    opening = next((opening for opening in SENT_FROM if bare.startswith(f"{opening} ")), "")
+    if not opening or len(bare) > MAX_DEVICE_LINE:
         return False
     words = [word.strip(".,;:!()[]*_'\"") for word in bare.partition("<")[0].split()]
-    typed_words = [word for word in words if word and not word.startswith(("http:", "https:"))]
-    pieces = [piece for word in typed_words[len(start.split()) :] for piece in word.replace("-", " ").split()]
-    pieces += start.split()[1:2] if start.startswith("get ") else []
-    others = [word for word in pieces if word not in DEVICES and word not in JOINING and not MODEL.fullmatch(word)]
-    return not others and any(word in DEVICES for word in pieces)
+    words = [word for word in words if word and not word.startswith(("http:", "https:"))]
+    names = [name for word in words[len(opening.split()) :] for name in word.replace("-", " ").split()]
+    names += opening.split()[1:2] if opening.startswith("get ") else []  # «Get Outlook» names the program itself
+    others = [name for name in names if name not in DEVICES and name not in JOINING and not MODEL.fullmatch(name)]
+    return not others and any(name in DEVICES for name in names)

@@ -61,7 +61,7 @@ def has_null_sender(head: Head) -> bool:
 
 
 def find_robot_mark(top: Part) -> str:
-    """Return the name of the mark that shows that a machine wrote this mail, or an empty text."""
+    """Return the name of the mark that a machine wrote this mail, so that we do not answer it; "" without a mark."""
     head = top.head
     submitted = head.get("auto-submitted").lower().partition(";")[0].strip()
     if submitted and submitted != "no":
@@ -76,10 +76,10 @@ def find_robot_mark(top: Part) -> str:
 
 
 def _find_implicit_mark(top: Part, head: Head) -> str:
-    """Return the mark of a mail without an explicit one: a list, a read receipt, no return path, or its subject."""
+    """Return the mark of a machine that does not say so: a list, a read receipt, no return path, or the subject."""
     if any(head.get(name) for name in LIST_FIELDS):
         return "list"
-    if top.parameter("report-type").lower() == "disposition-notification":
+    if top.read_parameter("report-type").lower() == "disposition-notification":
         return "mdn"
     if has_null_sender(head):
         return "return-path"
@@ -87,24 +87,27 @@ def _find_implicit_mark(top: Part, head: Head) -> str:
 
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
-    """Return what a delivery report of any shape says, or None if the mail is none."""
+    """Return what a delivery report says, or None if the mail is no such report; `text` is what the mail says."""
     parts = list(top.walk())
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
-    if not (statuses or _looks_like_bounce(top.head, top.parameter("report-type").lower())):
+    if not (statuses or _looks_like_bounce(top.head, top.read_parameter("report-type").lower())):
         return None
     status = "\n".join(_read_beginning(part) for part in statuses)
-    named = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
-    identifiers = [found for part in parts for found in _read_returned_ids(part, top)]
-    identifiers += [*QUOTED_ID.findall(text), *top.head.ids("in-reply-to", "references")]
+    refused = RECIPIENT.findall(status) or [address for _, address in top.head.read_addresses("x-failed-recipients")]
+    identifiers = [identifier for part in parts for identifier in _read_returned_ids(part, top)]
+    identifiers += [*QUOTED_ID.findall(text), *top.head.read_ids("in-reply-to", "references")]
     return Bounce(
         tuple(dict.fromkeys(identifiers))[:20],
-        tuple(dict.fromkeys(address.lower() for address in named))[:20],
+        tuple(dict.fromkeys(address.lower() for address in refused))[:20],
         _is_final(status, top.head.get("subject"), text),
     )
 
 
 def _is_final(status: str, subject: str, text: str) -> bool:
-    """Return True if the reporting server gave the mail up, and False if it goes on trying to deliver it."""
+    """Return True if the server that reports gave our mail up, and False if it goes on trying to deliver it.
+
+    The machine-readable `status` decides. A report without one is final unless `subject` or `text` tells of a delay.
+    """
     if FAILED.search(status):
         return True
     if status.strip():
@@ -125,12 +128,12 @@ def _looks_like_bounce(head: Head, report_type: str) -> bool:
 
 
 def _read_returned_ids(part: Part, top: Part) -> list[str]:
-    """Return the Message-IDs of a returned mail in this part, whether as headers or as a message."""
+    """Return the Message-IDs in a part of a delivery report that holds the returned mail: its headers, or all of it."""
     if part.kind in HEADERS_TYPES:
         return QUOTED_ID.findall(_read_beginning(part))
-    return list(part.head.ids("message-id")) if part is not top else []
+    return list(part.head.read_ids("message-id")) if part is not top else []
 
 
 def _read_beginning(part: Part) -> str:
-    """Return the beginning of a part as text with line feeds."""
+    """Return the first MAX_STATUS bytes of a part of a delivery report as text with line feeds."""
     return part.content(MAX_STATUS).decode("utf-8", "replace").replace("\r\n", "\n")

@@ -23,7 +23,7 @@ class Line:
         try:
             self.connection.open()
         except Exception as error:
-            self.fault = error
+            self.fault = error  # no mail of this pass can be sent
             raise
         email.connection = self.connection
         try:
@@ -40,16 +40,19 @@ class Line:
 
 @contextmanager
 def only_sender() -> Iterator[bool]:
-    """Yield True if this process is the one sender of the machine until the block ends, else False."""
+    """Yield True if this process alone may send mails on this machine until the block ends; False if another does.
+
+    A lock on a file decides. If the file cannot be opened, the process may send.
+    """
     try:
-        file = (settings.VAR_DIR / "outbox.lock").open("w")
-    except OSError as error:  # to send twice at a time is better than not at all
+        lock_file = (settings.VAR_DIR / "outbox.lock").open("w")
+    except OSError as error:  # two senders at a time are better than none
         logger.warning("mails are sent without a lock: %s", error)
         yield True
         return
-    with file:
+    with lock_file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             yield False
         else:

@@ -47,12 +47,12 @@ class MailServer(SMTP):
         await super().smtp_EHLO(hostname)
 
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin LMTP (RFC 2033): an answer for each recipient follows the mail."""
+        """Begin LMTP (RFC 2033), whose greeting is LHLO: an answer for each recipient follows the mail."""
         self.is_lmtp = True
         await super().smtp_EHLO(hostname)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Read a mail into one buffer, have it stored, and answer whether it was."""
+        """Receive a mail after the command DATA, have it stored, and answer the other mail server whether it was."""
         envelope = self.envelope
         if await self.check_helo_needed():
             return
@@ -60,18 +60,18 @@ class MailServer(SMTP):
             await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        async with AsyncExitStack() as held:
-            raw = await self._read_mail(envelope, held)
+        async with AsyncExitStack() as held_place:  # one of the few for large mails
+            raw = await self._read_mail(envelope, held_place)
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
         for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
             await self.push(status)
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 
-    async def _read_mail(self, envelope: Envelope, held: AsyncExitStack) -> bytes | None:
+    async def _read_mail(self, envelope: Envelope, held_place: AsyncExitStack) -> bytes | None:
         """Return the mail up to the line with a dot, or None if it is too large.
 
-        A large mail takes one of a few places until it is stored: while it waits for one, nothing is read, and the
-        other side waits too.
+        A large mail takes one of a few places (`held_place`) until it is stored, to save memory. While it waits for
+        one, nothing is read, and the other mail server waits too.
         """
         # The last server that has a mail writes its return path (RFC 5321, 4.4): an empty one marks a robot.
         path = (envelope.mail_from or "").strip("<>").encode("utf-8", "surrogateescape")
@@ -85,22 +85,22 @@ class MailServer(SMTP):
                 mail += piece
             if len(mail) > LARGE and not is_large:
                 is_large = True
-                await held.enter_async_context(self.handler.large)
+                await held_place.enter_async_context(self.handler.large)
         return None if is_too_large else bytes(mail)
 
 
 async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """Yield the lines of a mail without the dots that SMTP adds; a line longer than the buffer comes in pieces."""
-    is_begin = True
+    is_line_start = True
     while True:
         try:
             piece = await reader.readuntil(b"\r\n")
         except asyncio.LimitOverrunError as overrun:
             piece = await reader.readexactly(overrun.consumed)
-        if is_begin and piece == b".\r\n":
+        if is_line_start and piece == b".\r\n":  # the end of the mail
             return
-        yield piece[1:] if is_begin and piece.startswith(b".") else piece
-        is_begin = piece.endswith(b"\r\n")
+        yield piece[1:] if is_line_start and piece.startswith(b".") else piece
+        is_line_start = piece.endswith(b"\r\n")
 
 
 class Handler:
@@ -112,7 +112,7 @@ class Handler:
         self.large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def keep(self, raw: bytes, envelope: Envelope) -> str:
-        """Store and handle a mail, and return the answer that says whether it was stored."""
+        """Store and handle a mail in a thread, and return the SMTP answer that says whether it was stored."""
         recipients = [str(address) for address in envelope.rcpt_tos]
         self.under_way += 1
         try:
@@ -121,13 +121,13 @@ class Handler:
             self.under_way -= 1
 
     async def handle_exception(self, _error: Exception) -> str:
-        """Return a temporary error for an unforeseen exception, so that the other side keeps the mail."""
+        """Return a temporary SMTP error for an unforeseen exception, so that the other mail server keeps the mail."""
         logger.exception("a session of the mail listener failed")
         return TRY_AGAIN
 
 
 def take_mail(raw: bytes, recipients: list[str]) -> str:
-    """Store a mail, handle it, and return the answer: 250 as soon as it is stored; the sweep does the rest."""
+    """Store a mail, handle it, and return the SMTP answer: 250 if it was stored, even if the sweep must handle it."""
     try:
         inbound, is_new = _keep_mail(raw, recipients)
     except intake.TooLarge:
@@ -154,7 +154,7 @@ def _keep_mail(raw: bytes, recipients: list[str]) -> tuple[InboundMessage, bool]
 
 
 def parse_listen_address(listen: str) -> tuple[str, int]:
-    """Return HOST:PORT as host and port. Raises ImproperlyConfigured."""
+    """Return the host and the port of the setting MAIL_IN_LISTEN (HOST:PORT). Raises ImproperlyConfigured."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ImproperlyConfigured(f"MAIL_IN_LISTEN takes HOST:PORT, not {listen!r}")
@@ -162,10 +162,13 @@ def parse_listen_address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Listen until TERM or INT, and then let the mails under way end. A port that is taken is tried again for ever."""
+    """Receive mails on this port until the signal TERM or INT, and then let the mails under way end.
+
+    A port that is taken is tried again for ever.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(stop_signal, stop.set)
     handler = Handler()
     server = await _listen(host, port, handler, stop)
     await stop.wait()
@@ -179,10 +182,11 @@ async def serve(host: str, port: int) -> None:
 
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
-    """Return the server as soon as the port is free, or None if the process must end before."""
+    """Return the mail server as soon as the port is free, or None if the process must end before (`stop`)."""
     loop, is_warned = asyncio.get_running_loop(), False
 
-    def protocol() -> SMTP:
+    def make_protocol() -> SMTP:
+        """Return what speaks SMTP on one new connection from another mail server."""
         server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
@@ -196,7 +200,7 @@ async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -
 
     while not stop.is_set():
         try:
-            server = await loop.create_server(protocol, host, port)
+            server = await loop.create_server(make_protocol, host, port)
         except OSError as error:
             if not is_warned:
                 logger.warning("no mail is taken on %s:%s: %s", host, port, error)

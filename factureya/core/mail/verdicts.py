@@ -25,9 +25,10 @@ _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)
 
 
 def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
-    """Return the verdict of the server `authserv` on a mail whose From is in `domain`, from Authentication-Results.
+    """Return what the server `authserv` says of the sender of a mail whose From is in `domain`, by its DMARC results.
 
-    A pass counts only for exactly that domain, a failure always. The headers of other servers are ignored.
+    `headers` are the Authentication-Results of the mail; those of other servers are ignored. One failure decides. A
+    pass counts only for exactly that domain, and only if every result is a pass.
     """
     verdicts = [
         _judge_result(section, domain.lower())
@@ -41,7 +42,7 @@ def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdi
 
 
 def _judge_result(section: str, domain: str) -> Verdict:
-    """Return the verdict of one DMARC result for this domain."""
+    """Return the verdict on a sender of this domain by one DMARC result of a mail; a pass for another domain fails."""
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
@@ -49,16 +50,16 @@ def _judge_result(section: str, domain: str) -> Verdict:
         return Verdict.NONE
     if word != "pass":
         return Verdict.FAIL
-    domain_match = _FROM.search(section)
-    if domain_match is None:
+    passed_domain = _FROM.search(section)
+    if passed_domain is None:
         return Verdict.NONE
-    return Verdict.PASS if domain_match.group(1).lower().rstrip(".") == domain else Verdict.FAIL
+    return Verdict.PASS if passed_domain.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
 
 def _split_results(header: str, authserv: str) -> list[str]:
     """Return the results in an Authentication-Results header, without comments, if `authserv` wrote it; else none."""
     sections: list[list[str]] = [[]]
-    depth = 0
+    depth = 0  # of comments inside one another
     for piece in _PIECES.findall(header):
         if piece in "()":
             depth = max(depth + (1 if piece == "(" else -1), 0)
