@@ -34,11 +34,6 @@ def _our_server(settings: Any) -> None:
     settings.MAIL_TRUSTED_AUTHSERV = AUTHSERV
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
-
-
 def answers(form: str, cast: Cast, **values: str) -> dict[str, str]:
     """The usual answers, of Ana's company."""
     return pdfs.ANSWERS[form] | {"rfc": cast.customer.rfc} | values

@@ -36,11 +36,6 @@ def _our_server(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
-
-
 def alta(cast: Cast, name: str, **values: str) -> tuple[str, bytes]:
     said = {"person_full_name": name, "person_email": f"{name.lower()}@ocaso.example", **values}
     return f"control-de-acceso {name}.pdf", pdfs.filled(ACCESS, answers(ACCESS, cast, **said))

@@ -35,11 +35,6 @@ pytestmark = pytest.mark.django_db
 WHY = "Se pidió por error, según la empresa."
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
-
-
 @pytest.fixture(autouse=True)
 def _our_server(settings: Any) -> None:
     settings.MAIL_TRUSTED_AUTHSERV = AUTHSERV

@@ -13,7 +13,7 @@ from change_requests.models import FormalRequest
 from change_requests.tests.control.test_control_pages import act, browser, look, status_of
 from factureya.core.clock import now
 from factureya.testing.pages import text_of
-from factureya.testing.people import Cast, give_office, make_hugo, make_staff, make_superuser
+from factureya.testing.people import give_office, make_hugo, make_staff, make_superuser
 from factureya.testing.request_histories import NEW, WHY, make, seen, unguarded
 
 pytestmark = [pytest.mark.django_db]
@@ -21,11 +21,6 @@ Status = FormalRequest.Status
 NO_SEGREGATION = "La única implementadora está de vacaciones hasta el lunes y el cliente no puede esperar."
 CONTROLS = "Se graba la pantalla de la sesión."
 FOUND = "Comparé antes y después; coincide."
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
 
 
 @pytest.fixture

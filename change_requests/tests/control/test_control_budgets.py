@@ -22,11 +22,6 @@ PAGE, INBOX, EXPEDIENTE = 12, 8, 18
 Status = FormalRequest.Status
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
-
-
 def fill(cast: Cast, count: int) -> None:
     """So many requests that wait for the owner and for security, each of another company."""
     for _ in range(count):

@@ -15,17 +15,12 @@ from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
 from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import text_of
-from factureya.testing.people import Cast, make_representative, make_staff, make_superuser
+from factureya.testing.people import make_representative, make_staff, make_superuser
 from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import make_request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
 Status = FormalRequest.Status
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
 
 
 def shown(person: User, **query: str) -> Any:

@@ -12,17 +12,12 @@ from change_requests import operations
 from change_requests.models import Decision, FormalRequest
 from factureya.core.files import store
 from factureya.testing.pages import text_of
-from factureya.testing.people import PASSWORD, Cast, make_agent, make_staff, make_superuser
+from factureya.testing.people import PASSWORD, make_agent, make_staff, make_superuser
 from factureya.testing.request_histories import WHY, draft, make, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M21")]
 Status = FormalRequest.Status
 SHORT = "Muy corta"
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
 
 
 def browser(person: User) -> Client:

@@ -8,7 +8,6 @@ from accounts.models import User
 from change_requests import operations
 from change_requests.models import FormalRequest
 from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_neighbours
 from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -19,11 +18,6 @@ NARROW = {"width": 320, "height": 640}
 def quick(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
 
 
 def cookie_of(person, live_server):

@@ -18,14 +18,7 @@ from change_requests.models import FormalRequest
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
-from factureya.testing.people import (
-    PASSWORD,
-    Neighbours,
-    make_agent,
-    make_neighbours,
-    make_representative,
-    make_superuser,
-)
+from factureya.testing.people import PASSWORD, Neighbours, make_agent, make_representative, make_superuser
 from factureya.testing.request_histories import REASON, WHY, code_in_mail, confirm, draft, link_in_mail, make, seen
 from factureya.testing.tickets import make_ticket
 
@@ -37,11 +30,6 @@ Status = FormalRequest.Status
 def quick(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
 
 
 @pytest.fixture

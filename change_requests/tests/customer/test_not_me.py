@@ -17,7 +17,7 @@ from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing.pages import text_of
-from factureya.testing.people import Neighbours, make_neighbours, make_staff, make_superuser
+from factureya.testing.people import Neighbours, make_staff, make_superuser
 from factureya.testing.request_histories import REASON, code_in_mail, confirm, link_in_mail, make, seen
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M8", "M21")]
@@ -30,11 +30,6 @@ FOUND = "Llamé a la empresa: no la pidió; se revierte."
 @pytest.fixture(autouse=True)
 def _no_freeze(settings):
     settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast() -> Neighbours:
-    return make_neighbours()
 
 
 def taken_over(cast: Neighbours) -> FormalRequest:

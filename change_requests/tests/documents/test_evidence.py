@@ -45,11 +45,6 @@ def _own_store(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return Cast()
-
-
 def brought(cast: Cast, status: str) -> tuple[FormalRequest, Path]:
     """A request with one file, in `status`, and where the file is stored."""
     request = add_file(cast, draft(cast))

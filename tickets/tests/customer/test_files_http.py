@@ -12,17 +12,12 @@ from accounts.models import Office, Provider
 from factureya.core.files import store
 from factureya.testing.desk import page_of
 from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_agent, make_contact, make_customer, make_staff
+from factureya.testing.people import make_agent, make_contact, make_staff
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
 from tickets.models import TicketFile
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), email="ana@ocaso.mx")
 
 
 @pytest.fixture

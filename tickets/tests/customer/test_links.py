@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.web import form_memory
 from factureya.testing.pages import key_in, log_in, png, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import access, notifications, operations
 from tickets.models import Ticket
@@ -23,11 +23,6 @@ START = "2026-11-24 10:00-06:00"
 def noon():
     with time_machine.travel(START, tick=False) as clock:
         yield clock
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture

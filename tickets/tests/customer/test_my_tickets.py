@@ -8,7 +8,7 @@ import time_machine
 
 from factureya.core.keyset import PAGE_ROWS
 from factureya.testing.pages import log_in, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import operations
 from tickets.customer import my_tickets
@@ -17,11 +17,6 @@ from tickets.models import Ticket
 pytestmark = pytest.mark.django_db
 LIST = "/tickets/"
 UUID = "6F1C2A90-7B3E-4D52-9ABC-0123456789AB"
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture

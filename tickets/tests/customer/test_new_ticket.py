@@ -23,11 +23,6 @@ URL = "/tickets/nuevo/"
 
 
 @pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
-
-
-@pytest.fixture
 def send(client, ana):
     """Send Ana's form with changes; the key is that of a page she was shown."""
     log_in(client, ana)

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
 from tickets.customer import lookup
@@ -21,11 +21,6 @@ PASTE = """(b64) => {
   document.querySelector("#id_description").dispatchEvent(
     new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
 }"""
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.urls import reverse
 from accounts.web import form_memory
 from factureya.core.models import Attachment
 from factureya.testing.pages import key_in, log_in, png, statements, text_of
-from factureya.testing.people import make_agent, make_contact, make_customer
+from factureya.testing.people import make_agent, make_contact
 from factureya.testing.tickets import let_it_close, make_ticket
 from tickets import operations
 from tickets.customer.views_ticket import AddInformation
@@ -16,11 +16,6 @@ from tickets.models import Ticket
 pytestmark = pytest.mark.django_db
 PAGES = ("detail", "created", "confirm", "follow_up")
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7|add:"7" }}'
-
-
-@pytest.fixture
-def ana():
-    return make_contact(make_customer(), full_name="Ana Robles", email="ana@ocaso.mx")
 
 
 def at(name, ticket):
