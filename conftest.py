@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.test import TransactionTestCase
 
-from factureya.core import guard_install
+from factureya.core import audit, guard_install
 from factureya.testing import mail_servers
 
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
@@ -102,6 +102,13 @@ def redis_url() -> str:
 def race_rounds() -> int:
     """How often a race is run: 3 here, RACE_ROUNDS=20 in CI, 200 when an issue is accepted."""
     return int(os.environ.get("RACE_ROUNDS", "3"))
+
+
+@pytest.fixture
+def rounds(race_rounds: int) -> Iterator[range]:
+    """The rounds of a race; afterwards every chain is whole."""
+    yield range(race_rounds)
+    assert list(audit.find_flaws()) == []
 
 
 # -- The database after a transactional test ---------------------------------------------------------

@@ -1,14 +1,13 @@
 """A filled form by mail is the same request as in the portal; a fault is answered and applies nothing (M7, M8, M20)."""
 
 import json
-import threading
 from email.message import EmailMessage
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from accounts.models import User
 from change_requests import operations
@@ -20,6 +19,7 @@ from factureya.core.models import InboundMessage, OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, became, deliver
 from factureya.testing.people import Cast, make_customer, make_representative
+from factureya.testing.races import race
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -221,31 +221,10 @@ def test_the_same_folio_by_web_and_by_mail_at_once_is_one_request(cast, race_rou
     for _ in range(race_rounds):
         request = request_histories.draft(cast)
         content = pdfs.fill(form_draw.render_form(CHANGE, form_draw.read_form_data(request)), {"oath": "/Yes"})
-        raw, start, said = letter(cast.ana, ("f.pdf", content)), threading.Barrier(2), {}
-
-        def by_web(request=request, start=start, said=said) -> None:
-            start.wait()
-            try:
-                operations.submit(request.pk, actor=cast.ana)
-                said["web"] = True
-            except operations.Refused:
-                said["web"] = False
-            finally:
-                connection.close()
-
-        def by_mail(raw=raw, start=start, said=said) -> None:
-            start.wait()
-            try:
-                said["mail"] = deliver(raw).reason
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=by_web), threading.Thread(target=by_mail)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert said in ({"web": True, "mail": "form-already"}, {"web": False, "mail": ""})
+        by_mail = partial(deliver, letter(cast.ana, ("f.pdf", content)))
+        web, mail = race(partial(operations.submit, request.pk, actor=cast.ana), by_mail)
+        assert isinstance(web, operations.Refused if mail.reason == "" else FormalRequest), web
+        assert mail.reason in ("", "form-already")
         assert request.revisions.count() == 1
         request.refresh_from_db()
         operations.withdraw(request.pk, actor=cast.ana, reason="Para la vuelta siguiente.")

@@ -3,57 +3,24 @@
 RACE_ROUNDS rounds each (`race_rounds`).
 """
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from accounts.models import Customer
 from change_requests import operations
 from change_requests.models import Decision, Execution, FormalRequest
-from factureya.core import audit
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
 from factureya.testing.people import Cast, make_representative, own_provider
+from factureya.testing.races import Call, kinds, race
 from factureya.testing.request_histories import NEW, WHY, seen
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 Form, Kind, Status = FormalRequest.Form, FormalRequest.Kind, FormalRequest.Status
-Call = Callable[[], Any]
-
-
-def race(*calls: Call) -> list[Any]:
-    """Run the calls at one instant, each in a thread with a connection of its own; what each returned or raised."""
-    barrier = threading.Barrier(len(calls))
-    results: list[Any] = [None] * len(calls)
-
-    def run(place: int, call: Call) -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait(timeout=30)
-            results[place] = call()
-        except Exception as error:  # the race is judged by its outcome
-            results[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive(), "deadlock"
-    return results
-
-
-def kinds(results: list[Any]) -> Counter[str]:
-    """How many calls ended how: the name of the error, or `ok`."""
-    return Counter(type(r).__name__ if isinstance(r, Exception) else "ok" for r in results)
 
 
 def verbs(request: FormalRequest) -> Counter[str]:
@@ -68,13 +35,6 @@ def mailed(request: FormalRequest, verb: str) -> int:
 def cast() -> Cast:
     own_provider()
     return Cast()
-
-
-@pytest.fixture
-def rounds(race_rounds: int) -> Iterator[range]:
-    """The rounds of a race; afterwards every chain is whole."""
-    yield range(race_rounds)
-    assert list(audit.find_flaws()) == []
 
 
 def fresh(cast: Cast, status: str, form: str = Form.CHANGE, kind: str = Kind.CHANGE) -> FormalRequest:

@@ -2,10 +2,8 @@
 
 import json
 import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
 from threading import Event as Signal
 from typing import Any
 
@@ -17,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from factureya.core import audit, guard_install
 from factureya.core.models import ChainHead, Event
 from factureya.testing.people import make_user
+from factureya.testing.races import kinds, race
 
 pytestmark = pytest.mark.clause("M26")
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -264,7 +263,8 @@ def test_the_command_names_the_place_and_fails(capsys):
 def test_events_of_one_chain_are_contiguous(race_rounds):
     """Also the very first ones, which find no head to lock."""
     for n in range(race_rounds):
-        at_once(10, lambda chain=f"cosa:{n}": [write(chain) for _ in range(5)])
+        calls = [lambda chain=f"cosa:{n}": [write(chain) for _ in range(5)]] * 10
+        assert kinds(race(*calls, connected=False)) == {"ok": 10}
         seqs = Event.objects.filter(chain=f"cosa:{n}").order_by("seq").values_list("seq", flat=True)
         assert list(seqs) == list(range(1, 51))
     assert flaws() == []
@@ -300,17 +300,3 @@ def test_two_chains_do_not_wait_for_each_other():
             release.set()
         holder.result()
     assert list(ChainHead.objects.order_by("chain").values_list("seq", flat=True)) == [2, 2]
-
-
-def at_once(threads: int, call: Callable[[], Any]) -> None:
-    ready = Barrier(threads)
-
-    def run(_number: int) -> None:
-        try:
-            ready.wait(timeout=10)
-            call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, range(threads)))

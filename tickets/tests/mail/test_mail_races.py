@@ -13,13 +13,13 @@ from factureya.core.mail import intake
 from factureya.core.models import InboundMessage, MailQuota, OutboxMessage
 from factureya.testing.inbound_mails import ANA, deliver, make_ana, proven
 from factureya.testing.people import make_contact
+from factureya.testing.races import kinds, race
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations, tasks
 from tickets.models import Message, Ticket
-from tickets.tests.operations.test_races import due, kinds, race, rounds, verbs
+from tickets.tests.operations.test_races import due, verbs
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
-__all__ = ["rounds"]  # the fixture of test_races
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
 
 

@@ -1,8 +1,9 @@
 """Mail is kept before it is read and disposed of exactly once, whichever way it came (M5, M6)."""
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from factureya.core.mail.intake import Aside, Outcome, Plan, Postponed
 from factureya.core.mail.parse import InboundMail
 from factureya.core.models import Heartbeat, InboundMessage, InboundOriginal, InboundReading
 from factureya.testing.mails import mail, multipart
+from factureya.testing.races import kinds, race
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
 NEW, DUPLICATE = InboundMessage.Disposition.NEW, InboundMessage.Disposition.DUPLICATE
@@ -299,22 +301,11 @@ def test_a_disposition_has_its_instant(wrong):
 @pytest.mark.postgres
 def test_security_row_9_the_same_mail_a_hundred_times_twenty_at_once():
     """Row 9: one entry, whoever comes first. On SQLite: test_mail_ways.py, with processes."""
-    outcomes: list[str] = []
-    barrier = threading.Barrier(20)
 
-    def bring() -> None:
-        barrier.wait(timeout=30)
-        try:
-            for _ in range(5):
-                outcomes.append(receive(mail()).disposition)
-        finally:
-            connection.close()
+    def bring() -> list[str]:
+        return [receive(mail()).disposition for _ in range(5)]
 
-    threads = [threading.Thread(target=bring) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    outcomes = chain.from_iterable(race(*[bring] * 20, connected=False))
     assert sorted(outcomes) == [NEW] + [DUPLICATE] * 99
     assert (InboundMessage.objects.count(), entries(), len(calls)) == (1, 1, 1)
 
@@ -326,22 +317,8 @@ def test_two_sweeps_and_a_redelivery_make_one_entry(race_rounds):
         raw = mail(f"turno {turn}", Message_ID=f"<t{turn}@x>")
         with time_machine.travel(NOON, tick=False):
             inbound, _ = intake.keep(raw, source="pipe")
-        barrier = threading.Barrier(3)
-
-        def run(call: Callable[[], Any], barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(timeout=30)
-            try:
-                call()
-            finally:
-                connection.close()
-
         calls.clear()
-        work = [intake.sweep, intake.sweep, lambda raw=raw: receive(raw)]
-        threads = [threading.Thread(target=run, args=(call,)) for call in work]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
+        assert kinds(race(intake.sweep, intake.sweep, partial(receive, raw))) == {"ok": 3}
         assert len(calls) == 1
         inbound.refresh_from_db()
         assert inbound.disposition == NEW

@@ -2,13 +2,12 @@
 
 import smtplib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from functools import partial
 from itertools import count
 from pathlib import Path
-from threading import Barrier
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -20,11 +19,12 @@ from django.core import mail
 from django.core.exceptions import ValidationError
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from factureya.core import tasks
 from factureya.core.mail import outbox
 from factureya.core.models import Heartbeat, OutboxMessage
+from factureya.testing.races import race
 
 Status = OutboxMessage.Status
 NOON = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -416,7 +416,7 @@ def test_eight_deliverers_one_mail(settings, race_rounds):
     for _ in range(race_rounds):
         CountingBackend.took.clear()
         message = make_mail()
-        results = at_once(8, lambda pk=message.pk: outbox.deliver(pk))
+        results = race(*[partial(outbox.deliver, message.pk)] * 8)
         assert sorted(results) == [False] * 7 + [True]
         assert CountingBackend.took == [outbox.make_message_id(message.key)]
         assert (state(message).status, message.attempts) == (Status.SENT, 1)
@@ -429,20 +429,5 @@ def test_sweeps_at_once_share_the_mails(settings, race_rounds):
     for _ in range(race_rounds):
         CountingBackend.took.clear()
         keys = [make_mail().key for _ in range(10)]
-        assert sum(at_once(4, outbox.sweep)) == 10
+        assert sum(race(*[outbox.sweep] * 4)) == 10
         assert sorted(CountingBackend.took) == sorted(map(outbox.make_message_id, keys))
-
-
-def at_once(threads: int, call: Callable[[], Any]) -> list[Any]:
-    """What `threads` calls that start at the same instant return."""
-    ready = Barrier(threads)
-
-    def run(_number: int) -> Any:
-        try:
-            ready.wait(timeout=10)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(run, range(threads)))

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from factureya.core.models import Heartbeat, InboundMessage, InboundReading
 from factureya.core.tests.mail import test_intake
 from factureya.core.tests.mail.test_parse import UU
 from factureya.testing.mails import mail, multipart
+from factureya.testing.races import race
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
 NEW, DUPLICATE = InboundMessage.Disposition.NEW, InboundMessage.Disposition.DUPLICATE
@@ -207,21 +208,7 @@ def test_many_mails_under_one_message_id_stay_cheap(monkeypatch):
 def test_reports_2_eight_ways_at_once_make_one_entry(race_rounds):
     for turn in range(race_rounds):
         raws = [raw.replace(b"<m1@", b"<m%d@" % turn) for raw in hops()]
-        outcomes: list[str] = []
-        barrier = threading.Barrier(len(raws))
-
-        def bring(raw: bytes, barrier: threading.Barrier = barrier, outcomes: list[str] = outcomes) -> None:
-            barrier.wait(timeout=30)
-            try:
-                outcomes.append(receive(raw).disposition)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=bring, args=(raw,)) for raw in raws]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
+        outcomes = [outcome.disposition for outcome in race(*[partial(receive, raw) for raw in raws])]
         assert sorted(outcomes) == [NEW] + [DUPLICATE] * 7
     assert entries() == race_rounds
 
