@@ -112,8 +112,8 @@ class PrivateView(View):
 class PostingForm:
     """Show a form and receive it once; what was typed and uploaded is never lost.
 
-    A view names its form in `form_name`, makes its `form` and its `page`, and calls one operation in `perform`. Why the
-    operation refused is shown at `refusal_field`, or above the form, with everything kept.
+    A view names its form in `form_name`, makes its `form`, renders it in `render_page`, and calls one operation in
+    `perform`. Why the operation refused is shown at `refusal_field`, or above the form, with everything kept.
     """
 
     request: HttpRequest
