@@ -37,7 +37,7 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
-    """Mail the receipt (*acuse*) with «no fui yo» to all concerned, and to one mail the confirming link (M8, M20)."""
+    """Mail the receipt (*acuse*) with «no fui yo» to all concerned, and to one address a link to confirm (M8, M20)."""
     items = request.read_payload()["items"]
     context = {
         "rows": [_describe_item(item) for item in items],
@@ -118,7 +118,7 @@ def mail_link_undelivered(request: FormalRequest, event: Event, *, to: str) -> N
 def mail_your_turn(request: FormalRequest, event: Event) -> None:
     """Mail the staff whose turn it is now with the request: the folio, what to do, and by when."""
     waiting = progress.find_waiting(request)
-    context = {"task": waiting.task.label, "until": waiting.due, "has_words": _has_words(request)}
+    context = {"task": waiting.task.label, "until": waiting.due, "has_words": _has_mail_words(request)}
     _mail_staff("your_turn", request, event, progress.find_people(request), **context)
 
 
@@ -204,7 +204,7 @@ def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -
     _mail("affected", request, event, sorted(addresses), is_service=is_service, on=day, subject=subject)
 
 
-def _has_words(request: FormalRequest) -> bool:
+def _has_mail_words(request: FormalRequest) -> bool:
     """Return True if the request is being verified and mails brought words or files, which its verifier must read."""
     is_verifying = request.status == Status.VERIFYING
     return is_verifying and request.mail_texts.exclude(body="", files__isnull=True).exists()

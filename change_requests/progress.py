@@ -175,7 +175,7 @@ def _make_undecided_condition(user: User) -> Q:
 
 
 def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of a request's assets that this user owns, or stands in for now; `is_open`: the undecided."""
+    """Return a subquery of a request's assets that this user may decide about; `is_open` leaves out decided ones."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))

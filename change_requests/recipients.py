@@ -29,7 +29,7 @@ Readers = dict[str, Role]  # by mail address
 
 
 def find_followers(request: FormalRequest) -> Readers:
-    """Return who gets the mails about a request's progress: the registered mail, and whoever asked, if still active."""
+    """Return who gets the mails about a request's progress: the registered mail, and the requester while active."""
     followers: Readers = {request.customer.registered_email.lower(): Role.REGISTERED}
     if request.requester.is_active:
         followers.setdefault(request.requester.email.lower(), Role.REQUESTER)

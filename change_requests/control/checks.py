@@ -87,7 +87,7 @@ def _add_integrity_checks(
 
 
 def _add_current_values_check(checks: Checks, formal_request: FormalRequest) -> None:
-    """Add to the checks which of the company's values changed since the request was sent; it would fail then."""
+    """Add to the checks which of the company's values changed since the request was sent; applying it would fail."""
     changed = [
         find_row(item["field"]).label
         for item in (formal_request.read_payload()["items"] if formal_request.revision_no else ())

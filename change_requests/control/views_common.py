@@ -338,7 +338,7 @@ class ActView(FolioView):
 
 
 def _choose_status_code(refusal: Refused) -> int:
-    """Return the HTTP status that answers a refused act: 409 for another status by now, 403 for no right, else 200."""
+    """Return the HTTP status that answers a refused act: 409 if the status changed, 403 if not permitted, else 200."""
     if isinstance(refusal, WrongStatus):
         return CONFLICT
     return 403 if isinstance(refusal, NotAllowed) else 200

@@ -46,7 +46,7 @@ class Inbox(ControlMixin, TemplateView):
     def list_resets(self) -> list[FactorReset]:
         """Return the lost second factors that this officer may decide to take away, at most 50, oldest first.
 
-        Those of the officer's own account or asking are left out; anybody but the security officer sees none.
+        The officer's own, and those that the officer asked for, are left out; anybody else may decide none.
         """
         user: Any = self.request.user
         if not policy.may_decide_factor_reset(user):

@@ -49,7 +49,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the first step without a right answer, and what is wrong; None if all are right. `evidence` counts files."""
+    """Return the first step that lacks an answer, and what is wrong; None if none does. `evidence` counts the files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

@@ -217,7 +217,7 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
             else "El Propietario de la Información y el Responsable de Seguridad Informática evalúan sus razones y "
             "deciden por escrito.",
         ),
-        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _describe_window(formal)),
+        Status.APPROVED: Turn("Está aprobada; falta aplicarla", _describe_execution_dates(formal)),
         Status.EXECUTED: Turn(
             "Ya se aplicó", f"Se aplicó el {when_long(formal.executed_at)}. Revise que esté como lo pidió."
         ),
@@ -240,7 +240,7 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
     return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)
 
 
-def _describe_window(formal: FormalRequest) -> str:
+def _describe_execution_dates(formal: FormalRequest) -> str:
     """Return the sentence that says from when, and until when, an approved request is executed."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
