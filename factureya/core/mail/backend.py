@@ -21,7 +21,7 @@ class EmlFileBackend(BaseEmailBackend):
     """Write each mail to a file in EMAIL_FILE_PATH, whole or not at all; it has no state, so any thread may use it."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Write each mail with a recipient to a file instead of sending it, and return how many. Raises OSError."""
+        """Write each mail with a recipient to an `.eml` file instead of sending it; return how many. Raises OSError."""
         addressed = [message for message in email_messages if message.recipients()]
         for message in addressed:
             # Django's own message takes `linesep`, which the stubs of the class above it do not know.

@@ -82,7 +82,7 @@ def _decode_japanese(raw: bytes) -> str:
 
 
 def _convert_to_shift_jis(jis: bytes) -> bytes:
-    """Return JIS X 0208 characters of two bytes each as Shift JIS, which Python decodes better; line ends stay."""
+    """Return JIS X 0208 characters of two bytes each as Shift JIS, of which Python knows more; line ends stay."""
     shift_jis, at = bytearray(), 0
     while at < len(jis):
         pair = jis[at : at + 2]

@@ -63,7 +63,7 @@ class _Copy:
         return _replace_places(self.raw, replacements) if replacements else self.raw
 
     def cut_text(self, text: bytes, charset: str = "") -> bytes:
-        """Return a text of the mail without our links; a note replaces what is beyond MAX_READ bytes of the mail."""
+        """Return a text of the mail with our links cut out, and a note for what is beyond MAX_READ bytes of a mail."""
         size = min(len(text), self.bytes_left)
         self.bytes_left -= size
         is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
@@ -97,7 +97,7 @@ def cut_to_head(raw: bytes) -> bytes:
     """Return only the head of a mail that was returned to us, without our links (M16); a note replaces its body."""
     ends = [at for at in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if at >= 0]
     end = min(ends, default=len(raw))
-    if not raw[end:].strip():
+    if not raw[end:].strip():  # there is no body
         return _cut_text(raw[:MAX_READ])
     return _cut_text(raw[: min(end, MAX_READ)]) + b"\r\n\r\n" + NOT_SHOWN.encode() + b"\r\n"
 
@@ -114,7 +114,7 @@ def cut_report(text: str) -> str:
 
 
 def _find_head_end(lines: list[str], at: int) -> int:
-    """Return the number of the line after a mail's head that begins at line `at` or after blank lines; 0 if none is."""
+    """Return the number of the line after the mail head that begins at `at` or after blank lines; 0 if none begins."""
     while at < len(lines) and not lines[at].strip("> |\t\r"):
         at += 1
     begin = at
@@ -155,7 +155,7 @@ def _copy_part(copy: _Copy, part: Part, depth: int) -> None:
 
 
 def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
-    """Return the content of a mail's part without our links, for the copy of the mail that a person may download.
+    """Return the content of a mail's part with our links cut out, for the copy that a person may download.
 
     A returned mail, and one inside MAX_DEPTH others, is cut to its head. A binary file keeps its length.
     """
@@ -192,7 +192,7 @@ def _is_binary(part: Part) -> bool:
 
 
 def _holds_token(part: Part) -> bool:
-    """Return True if a binary part holds a link of ours; it is read in pieces, because it may be large."""
+    """Return True if a binary part of a mail holds a link of ours; it is read in pieces, because it may be large."""
     end_of_last = b""  # a token may begin in one piece and end in the next
     for piece in part.iterate_content():
         window = end_of_last + piece
@@ -220,14 +220,14 @@ def _encode_content(part: Part, content: bytes) -> bytes:
 
 
 def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return the bytes of a text without our links; its charset may be any that contains ASCII."""
+    """Return the bytes of a text with a mark for each of our links; the charset may be any that contains ASCII."""
     text = content.decode("utf-8", "surrogateescape")
     shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return a text in a charset without ASCII (as UTF-16) without our links, or a mark if it cannot be encoded."""
+    """Return a text in a charset without ASCII (UTF-16) with a mark for each of our links; only a mark on failure."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:

@@ -64,13 +64,13 @@ class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._line: list[str] = []  # what stands on the line that is being written
-        self._mark = ""  # of a list's item whose first word is still to come
+        self._item_mark = ""  # of a list's item whose first word is still to come
         self._gap = 0  # before the next word: nothing, LINE or BLANK_LINE
-        self._lists: list[int] = []  # of each list around: the number of its last item, or -1
-        self._preserved = 0
-        self._quotes = 0
-        self._cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
-        self._is_fresh = False  # whether the cell has no word yet: a block that begins it begins no line
+        self._list_numbers: list[int] = []  # of each list around: the number of its last item, or -1
+        self._preserved_depth = 0
+        self._quote_depth = 0
+        self._last_cell_at = -1  # how many lines there were when the cell before began; -1 outside of a row
+        self._is_cell_empty = False  # whether the cell has no word yet: a block that begins it begins no line
 
     def read(self, tree: html.HtmlElement) -> str:
         """Return the text of the HTML elements that browsers show, without blanks at the ends of lines."""
@@ -91,62 +91,62 @@ class _Writer:
         return "\n".join(self.lines).strip("\n")
 
     def _open_element(self, element: html.HtmlElement) -> None:
-        """Prepare the text for an HTML element that starts here: a line break, a cell, a list item or a quote."""
+        """Prepare the plain text for an HTML element that starts: a line break, a cell, a list item or a quote."""
         tag = element.tag
         if tag == "br":
             self._begin_line()
             self._end_line(is_forced=True)
         elif tag in CELLS:
             self._open_cell()
-        elif not self._is_fresh:
+        elif not self._is_cell_empty:
             self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
-            self._cell_at = -1
+            self._last_cell_at = -1
         elif tag in LISTS:
-            self._lists.append(0 if tag == "ol" else -1)
+            self._list_numbers.append(0 if tag == "ol" else -1)
         elif tag == "li":
-            self._mark = self._make_item_mark()
-        self._preserved += tag in PRESERVED
+            self._item_mark = self._make_item_mark()
+        self._preserved_depth += tag in PRESERVED
         if _is_quote(element):
             self._change_quote_depth(1)
 
     def _close_element(self, element: html.HtmlElement) -> None:
-        """Prepare the text for what follows an HTML element: the gap after it, the end of a list, table or quote."""
+        """Prepare the plain text for what follows an HTML element: a gap, or the end of a list, a table or a quote."""
         tag = element.tag
         self._ask_for_gap(_get_gap(tag))
-        self._is_fresh = self._is_fresh and tag not in CELLS
+        self._is_cell_empty = self._is_cell_empty and tag not in CELLS
         if tag in LISTS:
-            self._lists.pop()
+            self._list_numbers.pop()
         elif tag == "li":
-            self._mark = ""
+            self._item_mark = ""
         elif tag == "table":
-            self._cell_at = -1
-        self._preserved -= tag in PRESERVED
+            self._last_cell_at = -1
+        self._preserved_depth -= tag in PRESERVED
         if _is_quote(element):
             self._change_quote_depth(-1)
 
     def _open_cell(self) -> None:
         """Begin a table cell beside the cell before it if that one has a single line, else on a line of its own."""
-        if self._line and self._cell_at == len(self.lines):
+        if self._line and self._last_cell_at == len(self.lines):
             self._gap = 0
             self._line.append("  ")
         else:
             self._ask_for_gap(LINE)
-        self._cell_at = len(self.lines) + bool(self._line and self._gap)
-        self._is_fresh = True
+        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)
+        self._is_cell_empty = True
 
     def _make_item_mark(self) -> str:
         """Return what stands before an item of an HTML list: its indent, and a star or its number."""
-        indent = "  " * min(len(self._lists) - 1, MAX_DEPTH)
-        if not self._lists or self._lists[-1] < 0:  # a list without numbers
+        indent = "  " * min(len(self._list_numbers) - 1, MAX_DEPTH)
+        if not self._list_numbers or self._list_numbers[-1] < 0:  # a list without numbers
             return f"{indent}* "
-        self._lists[-1] += 1
-        return f"{indent}{self._lists[-1]}. "
+        self._list_numbers[-1] += 1
+        return f"{indent}{self._list_numbers[-1]}. "
 
     def _change_quote_depth(self, change: int) -> None:
         """Enter (+1) or leave (-1) a quote in the page; the lines of nested quotes get a single «>»."""
         self._end_line()
-        self._quotes += change
+        self._quote_depth += change
 
     def _ask_for_gap(self, gap: int) -> None:
         """Note that at least this gap must stand before the next word: LINE or BLANK_LINE."""
@@ -156,8 +156,8 @@ class _Writer:
         """Write the text of an HTML element: preserved lines (<pre>) as they are, other text with single blanks."""
         if not text:
             return
-        lines = text.replace("\r\n", "\n").split("\n") if self._preserved else [BLANKS.sub(" ", text)]
-        if not self._preserved and (not self._line or self._gap or self._line[-1].endswith(" ")):
+        lines = text.replace("\r\n", "\n").split("\n") if self._preserved_depth else [BLANKS.sub(" ", text)]
+        if not self._preserved_depth and (not self._line or self._gap or self._line[-1].endswith(" ")):
             lines = [lines[0].removeprefix(" ")]
         for number, line in enumerate(lines):
             if number:
@@ -168,21 +168,21 @@ class _Writer:
 
     def _begin_line(self) -> None:
         """Write what must stand before the next word: the gap, and the mark of a list item if the word is its first."""
-        self._is_fresh = False
+        self._is_cell_empty = False
         if self._gap:
             self._end_line()
             if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
-                self.lines.append(">" if self._quotes else "")
+                self.lines.append(">" if self._quote_depth else "")
             self._gap = 0
-        if self._mark and not self._line:
-            self._line.append(self._mark)
-            self._mark = ""
+        if self._item_mark and not self._line:
+            self._line.append(self._item_mark)
+            self._item_mark = ""
 
     def _end_line(self, *, is_forced: bool = False) -> None:
         """End the line that is being written; an empty line is written only if it is forced."""
         line = "".join(self._line).rstrip()
         if line or is_forced:
-            self.lines.append(f"> {line}".rstrip() if self._quotes else line)
+            self.lines.append(f"> {line}".rstrip() if self._quote_depth else line)
         self._line = []
 
 

@@ -134,7 +134,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Set the mails to take from a rebuilt mailbox: those since our first poll, and the unread if none was finished."""
+    """Set the mails to take from a rebuilt mailbox: those since our first poll; the unread too if it never ended."""
     highest = _find_highest_uid(box)
     # Days of the server's, wherever it stands; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
@@ -142,8 +142,8 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
-        for uid, (literal, status) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
-            if not _is_older(folder.taken_over_at, literal, status):
+        for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
+            if not _is_older(folder.taken_over_at, received_fields, answer):
                 wanted.add(uid)
     folder.old_uid, folder.wanted = highest, sorted(uid for uid in wanted if uid <= highest)
 
@@ -199,32 +199,32 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     Returns None if the mail is gone, or was read before our first poll.
     """
     items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
-    received, status = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
-    size = SIZE.search(status)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received, status)):
+    received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
+    size = SIZE.search(answer)
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
     body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)
     # No answer: somebody removed it between the two questions.
-    return (body[0], _parse_internal_date(status), is_whole) if body else None
+    return (body[0], _parse_internal_date(answer), is_whole) if body else None
 
 
-def _was_moved_here(folder: MailFolder, received: bytes, status: bytes) -> bool:
+def _was_moved_here(folder: MailFolder, received_fields: bytes, answer: bytes) -> bool:
     """Return True if a new mail is older than our first poll and was read: somebody moved it here, it is not for us."""
-    flags = FLAGS.search(status)
+    flags = FLAGS.search(answer)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
-    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received, status)
+    return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received_fields, answer)
 
 
-def _is_older(instant: datetime, received: bytes, status: bytes) -> bool:
+def _is_older(instant: datetime, received_fields: bytes, answer: bytes) -> bool:
     """Return True if our mail server had the mail before `instant`, by its INTERNALDATE or newest Received field."""
-    moments = [_parse_internal_date(status), _parse_received_date(received)]
+    moments = [_parse_internal_date(answer), _parse_received_date(received_fields)]
     return any(moment is not None and moment < instant for moment in moments)
 
 
-def _parse_internal_date(status: bytes) -> datetime | None:
-    """Return the date of arrival (INTERNALDATE) that the mail server gives for a mail, or None."""
-    moment = Internaldate2tuple(status)
+def _parse_internal_date(answer: bytes) -> datetime | None:
+    """Return the date of a mail's arrival (INTERNALDATE) from the mail server's answer, or None."""
+    moment = Internaldate2tuple(answer)
     return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
 
 

@@ -74,7 +74,7 @@ class Postponed(Exception):
 def keep(
     raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()
 ) -> tuple[InboundMessage, bool]:
-    """Commit a mail as it came, unread; return its row, and True if it is new or False if it was stored before.
+    """Commit the bytes of a mail as they came; return its row, and True if it is new or False if it was stored before.
 
     `received_at` is when the first server of ours had the mail, if known, else now (M15). A repetition that proves the
     sender, unlike the stored mail, counts as new. Raises TooLarge and DatabaseError; then the mail was not stored.
@@ -125,7 +125,7 @@ def _find_same(inbound: InboundMessage) -> InboundMessage | None:
 
 
 def _read_verdict(raw: bytes) -> Verdict:
-    """Return what our mail server found out about the sender of these bytes of a mail; NONE if they are too many."""
+    """Return what our mail server found out about the sender of a mail; NONE if the mail is beyond the limits."""
     try:
         return readings.find_sender_verdict(parse.parse(raw))
     except LimitExceeded:
@@ -270,7 +270,8 @@ def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
 def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan, copy: bytes | None = None) -> Outcome:
     """Carry out the plan and store what became of the mail, in one transaction under the lock of its row.
 
-    A mail that was handled before, or has the content of one with its Message-ID, is a duplicate without the plan.
+    The plan is not carried out for a duplicate: a mail that was handled before, or one that says the same under the
+    same Message-ID. `copy` is what a person may download instead of the original.
     """
     content = readings.compute_content_digest(mail) if mail else None
     with transaction.atomic():

@@ -55,7 +55,8 @@ def enqueue(
     It runs in the caller's transaction. `key` is unique, made of the event that caused the mail: the same event cannot
     mail twice (IntegrityError). `is_secret` wipes the text once the mail is sent or given up (codes). `automatic` is
     False for what a person wrote; all other mails say `Auto-Submitted`, so that no machine answers them (RFC 3834).
-    `headers` are those of its thread. Raises ValidationError if `to` is not one address.
+    `about` names what the mail is about, as ticket:FY-…; `headers` are those of its thread. Raises ValidationError if
+    `to` is not one address.
     """
     validate_email(to)
     if len(to) > MAX_ADDRESS:
@@ -106,17 +107,17 @@ def retry_by(actor: Any, pk: int) -> bool:
     return is_queued
 
 
-def deliver(pk: int, line: sending.Line | None = None) -> bool:
-    """Send one queued mail that is due, over the connection `line` or a new one; return True if this call sent it.
+def deliver(pk: int, connection: sending.MailConnection | None = None) -> bool:
+    """Send one queued mail that is due, over `connection` or a new one; return True if this call sent it.
 
     A failure queues the mail again with a growing delay. After OUTBOX_MAX_ATTEMPTS it is *failed* and stays visible.
     """
     message = _claim_mail(pk)
     if message is None:
         return False
-    line = line or sending.Line()
+    connection = connection or sending.MailConnection()
     try:
-        line.send(_build_email(message))
+        connection.send(_build_email(message))
     except Exception as error:  # whatever the mail server does, the row must not stay claimed
         logger.warning("mail %s not sent (try %s): %s", message.key, message.attempts, error)
         _mark_failed(message, error)
@@ -160,15 +161,15 @@ def _send_mails(due: list[int], until: float) -> int:
 
     Once no connection can be had, each mail counts a failed try at once, so that not each waits EMAIL_TIMEOUT.
     """
-    line, sent = sending.Line(), 0
+    connection, sent = sending.MailConnection(), 0
     for pk in due:
         if monotonic() > until:
             break
-        if line.fault is None:
-            sent += deliver(pk, line)
+        if connection.open_error is None:
+            sent += deliver(pk, connection)
         elif message := _claim_mail(pk):
-            _mark_failed(message, line.fault)
-    line.close()
+            _mark_failed(message, connection.open_error)
+    connection.close()
     return sent
 
 
@@ -204,7 +205,7 @@ class _Waker:
         self.rests_until = 0.0
 
     def wake(self, _pk: int) -> None:
-        """Ask the broker to start the task that sends all due mails; a failure is only logged, and then it rests."""
+        """Ask the broker to start the task that sends all due mails; after a failure it is not asked for some time."""
         if monotonic() < self.rests_until:
             return  # the sweep will find the mail
         try:

@@ -157,7 +157,7 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
         if found := _SIGNED.match(text, at):
             before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])  # backwards from the colon
             start = at - (before.end() if before else 0)
-            if (begin := _find_beginning(text, start, found.end(), at, breaks, checks)) is not None:
+            if (begin := _find_token_start(text, start, found.end(), at, breaks, checks)) is not None:
                 yield begin, found.end()
                 done = found.end()
             at = text.find(":", found.end())
@@ -165,7 +165,7 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
             at = text.find(":", at + 1)
 
 
-def _find_beginning(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
+def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
     After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
@@ -197,7 +197,7 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield base64 decoded from each of its first four characters, where a group of four may begin, if it is text."""
+    """Yield base64 decoded from each of its first four characters, because any may begin a group, if it is text."""
     standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]
@@ -234,7 +234,7 @@ class _Reading:
         return reading
 
     def replace(self, pattern: re.Pattern[str]) -> "_Reading":
-        """Return the text with the character that each escape found by the pattern stands for, or itself without any.
+        """Return a text with each escape that the pattern finds replaced by its character; itself if there is none.
 
         It notes where each piece stood before, so that a link found in the new text can be cut out of the old one.
         """
@@ -297,7 +297,7 @@ class WithoutTokens(logging.Filter):
     """Cut signed tokens out of every log record: whoever reads one could use it while it lasts (M16)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the tokens of our links and long parts of their addresses out of a log record; each record passes."""
+        """Cut the tokens of our links, and every long part of an address, out of a log record; each record passes."""
         text = record.getMessage()
         if (short := cut_links(_LONG_SEGMENT.sub("…", text))) != text:
             record.msg, record.args = short, ()

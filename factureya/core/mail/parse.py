@@ -147,7 +147,7 @@ class _Reader:
     def _read_text(self, part: Part) -> str:
         """Return the text of a part of a mail, with that of its inner parts; parts that are no text become files.
 
-        Of alternative texts one is chosen. The text of a delivery status is left out, because robots wrote it.
+        Of alternative texts one is chosen. A delivery status gives no text, because `read_bounce` reads it.
         """
         self.budget.check_time()
         if part.is_multipart and part.parts:

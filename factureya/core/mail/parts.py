@@ -43,14 +43,14 @@ class Place:
     inner: tuple[int, int] | None = None
 
     def read(self, raw: bytes) -> bytes:
-        """Return the decoded bytes of the file; a broken encoding is decoded as far as possible."""
-        written = memoryview(raw)[self.start : self.end]
+        """Return the decoded bytes of a file from `raw`, the bytes of its mail; broken ones as far as possible."""
+        encoded = memoryview(raw)[self.start : self.end]
         if self.encoding == "base64":
-            content = decode_base64(written)
+            content = decode_base64(encoded)
         elif self.encoding == "quoted-printable":
-            content = binascii.a2b_qp(written)
+            content = binascii.a2b_qp(encoded)
         else:
-            content = bytes(written)
+            content = bytes(encoded)
         return decode_uuencoded(content[slice(*self.inner)]) if self.inner else content
 
 
@@ -69,7 +69,7 @@ class Budget:
             raise LimitExceeded("parts")
 
     def add_part(self, depth: int) -> None:
-        """Count one more part of the mail. Raises LimitExceeded if there are too many, too deep ones, or too late."""
+        """Count one more part of the mail. Raises LimitExceeded at too many, a too deep one, or no time left."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -140,7 +140,7 @@ class Part:
         return self.find_place(limit).read(self.source)
 
     def find_place(self, limit: int | None = None) -> Place:
-        """Return the place of the part's body in the mail, or of its first `limit` bytes, to read it without a copy."""
+        """Return the place of the part's body in the mail, or of its first `limit` bytes, from which it is decoded."""
         end = self.end if limit is None else min(self.end, self.start + limit)
         body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:

@@ -47,9 +47,9 @@ def _digest_without_blanks(content: bytes, size: int = 1024 * 1024) -> bytes:
 
 
 def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: bool) -> None:
-    """Store what the mail says as values, so that no page parses it again; `is_id_reused` warns of its Message-ID.
+    """Store what the mail says as values, so that no page parses it again; it runs in the caller's transaction.
 
-    It runs in the transaction that stores what became of the mail.
+    `is_id_reused` is True if a mail that says something else had the same Message-ID.
     """
     InboundReading.objects.create(
         message_id=inbound.pk,  # two rows that know each other would keep the bytes in memory

@@ -11,19 +11,19 @@ from django.core.mail import EmailMessage, get_connection
 logger = logging.getLogger(__name__)
 
 
-class Line:
-    """Hold one connection to the mail server for the mails of one pass; `fault` is the error if there is none."""
+class MailConnection:
+    """Hold one connection to the mail server for the mails of one pass; `open_error` tells why there is none."""
 
     def __init__(self) -> None:
         self.connection = get_connection()
-        self.fault: Exception | None = None
+        self.open_error: Exception | None = None
 
     def send(self, email: EmailMessage) -> None:
         """Send a mail over the connection, which is opened first if needed. Raises the errors of the mail server."""
         try:
             self.connection.open()
         except Exception as error:
-            self.fault = error  # no mail of this pass can be sent
+            self.open_error = error  # no mail of this pass can be sent
             raise
         email.connection = self.connection
         try:

@@ -37,17 +37,17 @@ class MailServer(SMTP):
     handler: "Handler"
 
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer follows the mail."""
+        """Begin SMTP after the greeting HELO: one answer follows a mail, however many recipients it has."""
         self.is_lmtp = False
         await super().smtp_HELO(hostname)
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin SMTP: one answer follows the mail."""
+        """Begin SMTP after the greeting EHLO: one answer follows a mail, however many recipients it has."""
         self.is_lmtp = False
         await super().smtp_EHLO(hostname)
 
     async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802
-        """Begin LMTP (RFC 2033), whose greeting is LHLO: an answer for each recipient follows the mail."""
+        """Begin LMTP (RFC 2033) after the greeting LHLO: an answer for each recipient follows a mail."""
         self.is_lmtp = True
         await super().smtp_EHLO(hostname)
 
@@ -182,11 +182,11 @@ async def serve(host: str, port: int) -> None:
 
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
-    """Return the mail server as soon as the port is free, or None if the process must end before (`stop`)."""
+    """Return the listening mail server as soon as the port is free, or None if the process must `stop` before."""
     loop, is_warned = asyncio.get_running_loop(), False
 
     def make_protocol() -> SMTP:
-        """Return what speaks SMTP on one new connection from another mail server."""
+        """Return the object that speaks SMTP over one new connection from another mail server."""
         server = MailServer(
             handler,
             data_size_limit=intake.MAX_KEPT,
