@@ -21,8 +21,11 @@ MAX_LOGGED = 100_000  # bytes
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command with its output in the system's log, not with the mail server, and return its exit code (M6)."""
-    mail_server = os.dup(2)
+    """Run `manage.py receive_email`, write its output to the system's log, and return its exit code (M6).
+
+    The mail server gets no output but a fixed line, which it may send to the sender, and an answer asked for by --json.
+    """
+    mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
     has_answer = bool((HELP | {"--json"}) & set(arguments))  # which goes to standard output
     for stream in (2,) if has_answer else (1, 2):
@@ -36,7 +39,7 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command and return its exit code: 0 or EX_TEMPFAIL."""
+    """Run a Django command and return its exit code: 0, or EX_TEMPFAIL for any failure, so that the mail is kept."""
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
@@ -49,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _log(text: str, code: int) -> None:
-    """Write the lines of a text to the system's log of mail, as errors if the exit code is not 0."""
+    """Write the output of a command to the system's log of mail, line by line, as errors if its exit code is not 0."""
     syslog.openlog("factureya", syslog.LOG_PID, syslog.LOG_MAIL)
     for line in text.splitlines():
         syslog.syslog(syslog.LOG_ERR if code else syslog.LOG_INFO, line)

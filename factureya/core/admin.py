@@ -37,20 +37,23 @@ class ClosedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not a generic 
     """Close two side doors of Django's admin: the history page, and filters that a visitor writes into the address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Return True only for the filters that the page shows: others would disclose text or break the query."""
+        """Return True for a filter that this list of the admin offers; others may disclose text or break the query."""
         shown = {f"{name}__exact" for name in self.list_filter}
         return lookup in shown and "\0" not in value
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> HttpResponse | None:
-        """Run the action on the selected rows; a posted key that is no number selects nothing."""
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *location: Any) -> HttpResponse | None:
+        """Run an action of the admin, for example a retry, on the selected rows.
+
+        Posted keys that are no numbers are dropped first, because the database would refuse to search for them.
+        """
         posted = request.POST.copy()
         keys = [key for key in posted.getlist(ACTION_CHECKBOX_NAME) if _KEY.fullmatch(key)]
         posted.setlist(ACTION_CHECKBOX_NAME, keys)
         request.POST = posted  # type: ignore[assignment]  # only ever read from here on
-        return super().response_action(request, queryset, *where)
+        return super().response_action(request, queryset, *location)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Answer 404, because this page shows the admin's own log, which is no evidence; the chains of events are."""
+        """Answer 404: the history page shows the admin's own log, which is no evidence; the chains of events are."""
         raise Http404
 
 
@@ -84,7 +87,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Return the mails whose address or ticket is exactly what was typed, found by an index."""
+        """Return the mails whose address or ticket is exactly what was typed, and False: no row comes twice."""
         term = search_term.strip()
         if term:
             queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
@@ -92,7 +95,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Queue the failed mails among the selected ones again, and tell the user how many."""
+        """Queue the failed mails among the selected ones again, at most MOST_ROWS, and tell the user how many."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
         queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
@@ -120,7 +123,7 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Return all events of the chain that was typed, found by its index."""
+        """Return all events of the chain whose name was typed, and False: no row comes twice."""
         term = search_term.strip()
         return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
@@ -132,7 +135,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the data of the event as text, except a ticket's, which its agents read elsewhere."""
+        """Return the data of an event as text for its page; those of a ticket are for its agents only (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
@@ -169,7 +172,7 @@ class HolidayAdmin(ClosedAdmin):
 
 
 def _parse_chain(term: str) -> str:
-    """Return the name of the chain that a person typed, either as a ticket's number or as the name itself."""
+    """Return the name of the chain of events that a person typed: a ticket's number, or the name itself."""
     try:
         return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:

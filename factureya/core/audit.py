@@ -88,10 +88,13 @@ def find_flaws() -> Iterator[Flaw]:
 
 
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
-    """Return a new event that has no place in its chain yet. Raises RuntimeError outside a transaction."""
+    """Return a new, unsaved event that has no place in its chain yet.
+
+    Raises RuntimeError outside a transaction, and TypeError if `data` is not JSON or holds a float.
+    """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("record() must run inside the transaction of its operation")
-    json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)
+    json.loads(json.dumps(data), parse_float=_refuse_float, parse_constant=_refuse_float)  # only to check the data
     name = actor.get_full_name() if actor else ""
     return Event(chain=subject.chain, verb=verb, at=clock.now(), actor=actor, actor_name=name, data=data)
 
@@ -125,7 +128,7 @@ def _set_place(event: Event, seq: int, prev: str) -> None:
 
 
 def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
-    """Yield the flaws of these chains, whose events are read in one stream."""
+    """Read the events of some chains in one stream and yield the flaws; `heads` maps each chain's name to its head."""
     events = Event.objects.filter(chain__in=heads).order_by("chain", "seq")
     stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
     for chain, events_of_chain in groupby(stream, key=attrgetter("chain")):

@@ -35,7 +35,7 @@ class AttentionHours:
         return self.closing(at) is not None
 
     def closing(self, at: datetime) -> datetime | None:
-        """Return the end of the range of hours that holds `at` in local time, or None outside attention hours."""
+        """Return the local time at which the attention hours around `at` end, or None if `at` is outside such hours."""
         local = at.astimezone(self.zone)
         for start, end in self._list_ranges(local.date()):
             if start <= local < end:
@@ -62,9 +62,9 @@ class AttentionHours:
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
-        """Return the same local time `days` business days later (M15).
+        """Return the same local time `days` business days after `at` (M15).
 
-        Outside attention hours it counts from the next opening. Daylight saving does not move the hour on the clock.
+        An `at` outside attention hours counts as the next opening. Daylight saving does not move the hour on the clock.
         """
         begin = self.next_opening(at)
         day = begin.date()
@@ -83,10 +83,11 @@ class AttentionHours:
         return total / timedelta(hours=1)
 
     def _list_ranges(self, day: date) -> list[tuple[datetime, datetime]]:
-        """Return the ranges of attention hours of one day; none on a day without attention."""
+        """Return the start and end of each range of attention hours of a day; none on a day without attention."""
         if not self.is_business_day(day):
             return []
-        return [(datetime.combine(day, a, self.zone), datetime.combine(day, b, self.zone)) for a, b in RANGES]
+        zone = self.zone
+        return [(datetime.combine(day, start, zone), datetime.combine(day, end, zone)) for start, end in RANGES]
 
     def _iterate_ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """Yield every range of attention hours from this day on, without end."""
@@ -112,4 +113,5 @@ def describe_reply_time() -> str:
     """Return the time that a customer has for an answer, in Spanish words: «3 días», «1 día hábil» (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     words = "día hábil" if days == 1 else "días hábiles"
+    # For natural days the first word alone stays: «día» or «días».
     return f"{days} {words if settings.CUSTOMER_REPLY_CALENDAR == 'business' else words.split()[0]}"

@@ -24,6 +24,9 @@ def check_static_files(**_options: Any) -> list[CheckMessage]:
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:
-    """Return True if the folder is closed to others and belongs to another user than VAR_DIR: root reads it anyway."""
+    """Return True if the folder is closed to others and is not of the user who owns VAR_DIR, the service's user.
+
+    A check of access alone does not find this when root runs it, because root may read every folder.
+    """
     status = folder.stat()
     return status.st_uid != Path(settings.VAR_DIR).stat().st_uid and not status.st_mode & stat.S_IXOTH

@@ -66,7 +66,7 @@ class FilesMixin(PortalForm):
     kept: list[Attachment]
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """Give the form the files that were stored, and show each refusal beside the field."""
+        """Give the form the files that were stored for it, and show each refusal as an error of its file field."""
         self.kept = kept
         for refusal in refusals:
             self.add_error("files", str(refusal))
@@ -86,7 +86,10 @@ class FilesField(forms.Field):
 
 
 def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of a posted form that may be kept: no secret, no one-time key, no button."""
+    """Return the fields of a posted form that may be kept, to show them to the person again after a refusal.
+
+    Secrets, one-time keys and buttons are left out.
+    """
     return {
         name: str(value)
         for name, value in posted.items()
@@ -95,7 +98,7 @@ def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the values that a person wrote: those with a letter that were not chosen from a list."""
+    """Return the values of form fields that a person wrote: those with a letter that were not chosen from a list."""
     return [
         value
         for name, value in fields.items()

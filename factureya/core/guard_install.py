@@ -27,13 +27,13 @@ _SELECT_TRIGGERS = {
 
 
 def guards(vendor: str) -> list[Guard]:
-    """Return the guards of every app that this engine needs."""
+    """Return the guards (triggers) of every app that the database engine `vendor` needs."""
     modules = [import_module(name) for name in settings.GUARDS]
     return [guard for module in modules for guard in module.GUARDS if vendor in guard.engines]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Replace all triggers of the database by today's guards, in one transaction."""
+    """Replace all triggers of the database by the guards of this version of the program, in one transaction."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lift(connection)
         for guard in guards(connection.vendor):
@@ -47,14 +47,17 @@ def lift(connection: BaseDatabaseWrapper) -> None:
         triggers = _read_triggers(connection)
         for name, table, *_texts in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"' + ("" if connection.vendor == "sqlite" else f' ON "{table}"'))
-        if connection.vendor == "postgresql":  # when no trigger calls one any more, its own or another
+        if connection.vendor == "postgresql":  # a function goes only when no trigger calls it any more
             for name, *_texts in triggers:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}_fn"()')
 
 
 @contextmanager
 def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Run a block without guards. Only tests do so: for a flush, or to change a row that a check must find."""
+    """Run a block on a database without guards (triggers), and install them again.
+
+    Only tests do so: to empty the tables, or to change a row that a check must find.
+    """
     lift(connection)
     try:
         yield
@@ -63,10 +66,13 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def differences(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return a line for each trigger of the database that is missing, changed, disabled or unknown."""
+    """Return a line for each guard that is missing in the database, and each trigger that is changed or unknown.
+
+    A disabled trigger counts as changed.
+    """
     vendor = connection.vendor
     expected = {
-        guard.name: [guard.trigger(vendor), guard.function_body() if vendor == "postgresql" else "", "O"]
+        guard.name: [guard.trigger(vendor), guard.function_body() if vendor == "postgresql" else "", "O"]  # O: enabled
         for guard in guards(vendor)
     }
     actual = {name: texts for name, _table, *texts in _read_triggers(connection)}
@@ -78,13 +84,13 @@ def differences(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> None:
-    """Drop the guards before a migration changes a table (`pre_migrate`), unless there is nothing to apply."""
+    """Drop the guards (triggers) before migrations change tables (`pre_migrate`); an empty `plan` has none to apply."""
     if plan:
         lift(connections[using])
 
 
 def install_after_migrating(*, using: str, **_options: Any) -> None:
-    """Install today's guards when no migration is left to apply (`post_migrate`)."""
+    """Install the guards (triggers) after the last migration (`post_migrate`), if any is missing or differs."""
     connection = connections[using]
     if not _has_pending(connection) and differences(connection):
         install(connection)
@@ -92,7 +98,10 @@ def install_after_migrating(*, using: str, **_options: Any) -> None:
 
 @register(Tags.database)
 def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Return a warning if the database holds other guards than the program's; no error, as `migrate` repairs them."""
+    """Return a warning for `check` if the database holds other guards (triggers) than the program's.
+
+    It is no error, because an error would stop `migrate`, which repairs them.
+    """
     warnings: list[CheckMessage] = []
     for connection in (connections[alias] for alias in databases or ()):
         if not _has_pending(connection) and (rows := differences(connection)):
@@ -102,7 +111,7 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
 
 
 def why_not_ready(connection: BaseDatabaseWrapper) -> str:
-    """Return why the program must not start on this database; empty if it may, or if the database does not answer."""
+    """Return why the program must not start on this database; empty if it may, or if the database cannot be read."""
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"
@@ -113,13 +122,13 @@ def why_not_ready(connection: BaseDatabaseWrapper) -> str:
 
 
 def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:
-    """Return one row for each trigger that the database holds: its name, table and texts."""
+    """Return each trigger of the database: name, table, SQL, function body, and O if it is enabled."""
     with connection.cursor() as cursor:
         cursor.execute(_SELECT_TRIGGERS[connection.vendor])
         return list(cursor.fetchall())
 
 
 def _has_pending(connection: BaseDatabaseWrapper) -> bool:
-    """Return True if a migration is left to apply."""
+    """Return True if the database lacks a migration of the program."""
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

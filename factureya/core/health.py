@@ -32,12 +32,12 @@ class Check:
     age: timedelta | None = None
 
     def as_dict(self) -> dict[str, bool | int]:
-        """Return the check as a dictionary for JSON, with `age_seconds` if the check has an age."""
+        """Return this line of /readyz as a dictionary for JSON, with `age_seconds` if it has an age."""
         return {"ok": self.ok} | ({"age_seconds": int(self.age.total_seconds())} if self.age is not None else {})
 
 
 def check_database() -> Check:
-    """Return a check that is ok if the database answers. Raises DatabaseError if it does not."""
+    """Return a check for /readyz that is ok if the database answers. Raises DatabaseError if it does not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return Check(ok=cursor.fetchone() == (1,))
@@ -49,7 +49,7 @@ def check_guards() -> Check:
 
 
 def check_broker() -> Check:
-    """Return a check that is ok if the broker takes messages: its folder is writable, or it answers within a second."""
+    """Return a check for /readyz that is ok if Celery's broker works: its folder is writable, or it answers in 1 s."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]
         return Check(ok=os.access(str(folder), os.W_OK | os.X_OK))
@@ -64,7 +64,10 @@ def check_broker() -> Check:
 
 
 def check_media() -> Check:
-    """Return a check that is ok if files can be stored: their folder is writable and has room (M17)."""
+    """Return a check for /readyz that is ok if files can be stored: the folder is writable and has room (M17).
+
+    The nearest folder above counts as long as nobody has sent a file.
+    """
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():
         folder = folder.parent
@@ -73,19 +76,22 @@ def check_media() -> Check:
 
 
 def check_outbox() -> Check:
-    """Return a check with the age of the oldest overdue mail; a mail that waits for its next try is not overdue."""
+    """Return a check for /readyz with the age of the oldest overdue mail; one that waits for a retry is not overdue."""
     overdue = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=clock.now())
     oldest = overdue.order_by("due_at").values_list("due_at", flat=True).first()
     return check_age(oldest, OUTBOX_MAX_AGE) if oldest else Check(ok=True, age=timedelta())
 
 
 def check_sweeps() -> dict[str, Check]:
-    """Return a check for each sweep with the time since it ran; after a start every sweep has time to run first."""
+    """Return a check for each sweep (periodic task) with the time since it ran, so that /readyz finds a stopped one."""
     beats = dict(Heartbeat.objects.values_list("name", "at"))
     return {name: check_age(beats.get(name), limit) for name, limit in SWEEP_MAX_AGE.items()}
 
 
 def check_age(last: datetime | None, limit: timedelta) -> Check:
-    """Return a check that is ok if `last`, or the start of this process if that is later, is at most `limit` ago."""
+    """Return a check that is ok if something last happened, at `last`, no longer than `limit` ago.
+
+    The start of this process counts too, so that nothing is late right after it. Without `last` there is no age.
+    """
     now = clock.now()
     return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

@@ -32,7 +32,7 @@ def read_pk(text: str) -> int:
 
 
 def late_when_null(column: str) -> Coalesce:
-    """Return the instant of a column, or one beyond all others where the column is NULL, to sort such rows last."""
+    """Return an SQL expression: the instant of a column, or one later than all where it is NULL, to sort that last."""
     return Coalesce(F(column), Value(_LATE, DateTimeField()))
 
 
@@ -51,11 +51,14 @@ class Order:
     is_descending: bool = False
 
     def cursor_at(self, row: Any, *, is_back: bool = False) -> "Cursor":
-        """Return the cursor that stands at this row."""
+        """Return a cursor at a row of the list, for the address of the page after it, or before it with `is_back`."""
         return Cursor(getattr(row, self.name or self.key), getattr(row, self.at) if self.at else None, is_back)
 
     def read(self, text: str, *, is_back: bool = False) -> "Cursor | None":
-        """Return the cursor that is written in an address, or None when it cannot be one of this list."""
+        """Return the cursor that an address holds as `text` (`microseconds.key`, or `key` if rows have no instant).
+
+        Return None for a text that cannot be a cursor of this list.
+        """
         micros, _, key = text.rpartition(".")
         if len(text) > _MAX_TEXT or bool(micros) != bool(self.at):
             return None
@@ -66,7 +69,7 @@ class Order:
             return None
 
     def read_from(self, address: Mapping[str, str]) -> "Cursor | None":
-        """Return the cursor in the parameters of an address; None stands for the first page."""
+        """Return the cursor in the parameters of a list page's address; None stands for the first page."""
         after = self.read(address.get(AFTER, ""))
         return after or self.read(address.get(BEFORE, ""), is_back=True)
 
@@ -76,19 +79,22 @@ class Order:
         return rows.order_by(*(f"{sign}{column}" for column in (self.at, self.key) if column))
 
     def beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
-        """Return the sorted rows after the cursor's row, or before it for a cursor that goes back."""
+        """Return the rows of a list after the cursor's row, sorted; all rows if there is no cursor.
+
+        With a cursor that goes back return those before its row, the nearest first.
+        """
         if cursor is None:
             return self.sort(rows)
-        side = "lt" if self.is_descending != cursor.is_back else "gt"
+        comparison = "lt" if self.is_descending != cursor.is_back else "gt"
         key = cursor.key
-        if self.name and self.name != self.key:
+        if self.name and self.name != self.key:  # the address names the row by another column than the sort key
             same_name = rows.model._default_manager.filter(**{self.name: cursor.key})
             key = Subquery(same_name.values(self.key)[:1])
-        condition = Q(**{f"{self.key}__{side}": key})
+        condition = Q(**{f"{self.key}__{comparison}": key})
         if self.at:
-            past = Q(**{f"{self.at}__{side}": cursor.at})
+            past = Q(**{f"{self.at}__{comparison}": cursor.at})
             # The first bound follows from the second; with it the database starts in its index at the cursor.
-            condition = Q(**{f"{self.at}__{side}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
+            condition = Q(**{f"{self.at}__{comparison}e": cursor.at}) & (past | Q(**{self.at: cursor.at}) & condition)
         return self.sort(rows.filter(condition), is_back=cursor.is_back)
 
 
@@ -105,7 +111,7 @@ class Cursor:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """Return the parameter of an address that carries the cursor, and its value."""
+        """Return the name and the value of the parameter with which an address carries the cursor."""
         return BEFORE if self.is_back else AFTER, str(self)
 
 
@@ -118,18 +124,22 @@ class Page(Generic[Row]):
     next: Cursor | None = None
 
     def links(self, base: Mapping[str, str], path: str = "") -> dict[str, str]:
-        """Return the addresses of the pages around this one for a template; `base` holds the other parameters."""
-        around = {"previous_url": self.previous, "next_url": self.next}
+        """Return the addresses of the previous and the next page for a template, "" where there is none.
+
+        `base` holds the other parameters of the address.
+        """
+        cursors = {"previous_url": self.previous, "next_url": self.next}
         return {
             name: f"{path}?{urlencode([*base.items(), cursor.pair])}" if cursor else ""
-            for name, cursor in around.items()
+            for name, cursor in cursors.items()
         }
 
 
 def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
-    """Return one page of one list, or of several lists merged; one query per list, at any depth.
+    """Return the page at `cursor` of one list, or of several lists merged; None is the first page.
 
-    A step back that reaches the beginning and finds less than a whole page shows the whole first page instead.
+    It takes one query per list, at any depth, and reads one row more than it shows, to know if another page follows.
+    A step back that reaches the beginning and finds less than a whole page gives the whole first page instead.
     """
     is_back = cursor is not None and cursor.is_back
     rows = _merge(order, [list(order.beyond(queryset, cursor)[: size + 1]) for queryset in lists], is_back=is_back)
@@ -146,7 +156,7 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
 
 
 def _merge(order: Order, lists: Sequence[list[Row]], *, is_back: bool) -> list[Row]:
-    """Return the rows of sorted lists as one sorted list."""
+    """Return the rows of several sorted lists as one list, sorted by `order`, or against it with `is_back`."""
     if len(lists) == 1:
         return lists[0]
     columns = [column for column in (order.at, order.key) if column]

@@ -13,8 +13,8 @@ Row = TypeVar("Row", bound=Model)
 def lock(queryset: QuerySet[Row], pk: int | None) -> Row:
     """Lock the row `pk` until the open transaction ends, and return it as `queryset` reads it after the lock.
 
-    A queryset with joins takes two statements, because a join in a locking statement of PostgreSQL is as old as the
-    statement. SQLite locks no rows; there a transaction keeps every other writer out from its start.
+    A queryset with joins takes two statements: a locking statement of PostgreSQL that waited would give the joined
+    rows as they were before the wait. SQLite locks no rows: its transactions keep other writers out from the start.
     Raises the model's DoesNotExist.
     """
     if not queryset.query.select_related:

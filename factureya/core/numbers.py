@@ -26,7 +26,7 @@ def make_number(prefix: str) -> str:
 
 
 def complete_number(prefix: str, characters: str) -> str:
-    """Return the number of these 7 base-32 characters, with its prefix, its hyphens and its check character."""
+    """Return the tracking number made of 7 base-32 characters: with prefix, hyphens and check character."""
     whole = characters + _compute_check_character(characters)
     return f"{prefix}-{whole[:4]}-{whole[4:]}"
 
@@ -38,7 +38,10 @@ def format_fiscal_folio(text: str) -> str:
 
 
 def parse_number(prefix: str, text: str) -> str:
-    """Return the number as it is stored for what a person typed. Raises InvalidNumber (M10: «revise el número»)."""
+    """Return what a person typed as the tracking number or folio that is stored (M10).
+
+    Case, hyphens, blanks and the pairs O/0 and I/L/1 do not matter. Raises InvalidNumber for anything else.
+    """
     compact = text.strip().upper().translate(_FORGIVEN)
     # The prefix is optional on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
@@ -50,7 +53,7 @@ def parse_number(prefix: str, text: str) -> str:
 
 
 def _compute_check_character(characters: str) -> str:
-    """Return the check character of these base-32 characters, by Luhn mod 32."""
+    """Return the check character of a tracking number's base-32 characters, by the Luhn algorithm mod 32."""
     factor, total = 2, 0
     for character in reversed(characters):
         addend = factor * ALPHABET.index(character)

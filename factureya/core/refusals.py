@@ -44,6 +44,6 @@ class FilesGone(Refused):
 
 
 def require(allowed: bool, text: str) -> None:
-    """Raise Refused with `text` unless `allowed` is true."""
+    """Raise Refused with `text`, which the person reads, unless `allowed` is true."""
     if not allowed:
         raise Refused(text)

@@ -15,19 +15,20 @@ def insert_original(message_pk: int, raw: bytes) -> None:
         wrapper: Any = connection
         make_cursor = wrapper.Database.Cursor  # psycopg's, which a process on SQLite does not load
         with connection.wrap_database_errors, make_cursor(connection.connection) as cursor:
-            cursor.execute(f"{table} (%s, %b)", [message_pk, raw])
+            cursor.execute(f"{table} (%s, %b)", [message_pk, raw])  # %b: sent in binary form
     else:
         with connection.cursor() as cursor:
             cursor.execute(f"{table} (%s, %s)", [message_pk, raw])
 
 
 def count_one_more(name: str, limit: int, period: timedelta) -> bool:
-    """Add one to the mail counter `name` and return True, unless `limit` was reached in the last `period`.
+    """Add one to the counter `name` of automatic mails and return True, unless `limit` was reached in this `period`.
 
-    It is one statement, so that a mail does not pay three for each counter; the row stays locked until the commit.
+    A counter whose period is over begins anew. It is one statement, so that a mail does not pay three for each
+    counter; the row stays locked until the commit.
     """
     at = now()
-    old, new = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))
+    period_start, present = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO core_mailquota AS quota (name, since, count) VALUES (%s, %s, 1) "
@@ -35,6 +36,6 @@ def count_one_more(name: str, limit: int, period: timedelta) -> bool:
             "count = CASE WHEN quota.since <= %s THEN 1 ELSE quota.count + 1 END, "
             "since = CASE WHEN quota.since <= %s THEN excluded.since ELSE quota.since END "
             "WHERE quota.since <= %s OR quota.count < %s RETURNING count",
-            [name, new, old, old, old, limit],
+            [name, present, period_start, period_start, period_start, limit],
         )
         return cursor.fetchone() is not None

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name=outbox.DELIVER_TASK)
 def deliver(*_pk: int) -> int:
-    """Send the mails that are due, unless another process does, and return how many; older calls name a mail."""
+    """Send the mails that are due, unless another process does; return how many. Keys from older calls are ignored."""
     return outbox.send_due()
 
 
@@ -48,7 +48,7 @@ def sweep_inbound() -> int:
 
 @shared_task
 def fetch_mail() -> int:
-    """Read the polled mailbox, if one is set, and return the number of mails; a server that is down is only logged."""
+    """Take new mails from the IMAP mailbox, if one is set, and return how many; a failure is only logged."""
     if not settings.MAIL_IN_IMAP_URL:
         return 0
     try:

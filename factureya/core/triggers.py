@@ -22,13 +22,13 @@ class Guard:
     engines: tuple[str, ...] = ("sqlite", "postgresql")
 
     def condition(self, vendor: str) -> str:
-        """Return the SQL condition for this engine; empty means always."""
+        """Return the SQL condition under which the guard refuses a row on this engine; empty means always."""
         if isinstance(self.when, tuple):
             return self.when[0] if vendor == "sqlite" else self.when[1]
         return self.when
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement of this engine, as the engine itself gives it back."""
+        """Return the CREATE TRIGGER statement for this engine, spelled as the engine gives it back, to compare both."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
         if vendor == "postgresql":
             level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
@@ -38,14 +38,14 @@ class Guard:
         return f"{head} ROW {when}BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
 
     def function_body(self) -> str:
-        """Return the body of the function that PostgreSQL's trigger calls."""
+        """Return the body of the function that the guard's trigger calls on PostgreSQL to refuse a row."""
         condition = self.condition("postgresql")
         row = "NEW" if self.event.startswith(("INSERT", "UPDATE")) else "OLD"
         refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
         return f" BEGIN {f'IF {condition} THEN {refusal} END IF;' if condition else refusal} RETURN {row}; END "
 
     def statements(self, vendor: str) -> list[str]:
-        """Return the SQL statements that create the guard on this engine."""
+        """Return the SQL statements that create the guard (trigger) on this engine."""
         if vendor == "sqlite":
             return [self.trigger(vendor)]
         function = f"CREATE OR REPLACE FUNCTION {self.name}_fn() RETURNS trigger AS $${self.function_body()}$$"
@@ -62,20 +62,21 @@ def append_only(
 ) -> list[Guard]:
     """Return the guards of a table whose rows never change: no UPDATE, DELETE, TRUNCATE or INSERT OR REPLACE.
 
-    `unique` lists the unique keys besides `key`, each as comma-separated columns ("chain, seq").
+    `unique` lists the unique keys besides `key`, each as comma-separated columns ("chain, seq"). `update` and `delete`
+    are the texts of the refusals.
     """
     no_update = Guard(f"{table}_no_update", table, "UPDATE", message=update)
     return [no_update, *never_deleted(table, key, *unique, message=delete)]
 
 
 def never_deleted(table: str, *keys: str, message: str) -> list[Guard]:
-    """Return the guards of a table whose rows stay: no DELETE, TRUNCATE or INSERT OR REPLACE."""
+    """Return the guards of a table whose rows stay: no DELETE, TRUNCATE or INSERT OR REPLACE over one of the `keys`."""
     no_delete = Guard(f"{table}_no_delete", table, "DELETE", message=message)
     return [no_delete, no_truncate(table), no_replace(table, *keys)]
 
 
 def no_truncate(table: str) -> Guard:
-    """Return the guard that refuses TRUNCATE, which passes PostgreSQL's row triggers; SQLite has no such statement."""
+    """Return the guard that refuses TRUNCATE, as PostgreSQL's row triggers do not see it; SQLite has no TRUNCATE."""
     return Guard(f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",))
 
 
@@ -90,5 +91,5 @@ def no_replace(table: str, *unique: str) -> Guard:
 
 
 def _match_key(key: str) -> str:
-    """Return the SQL condition that a row has the same key as the new one; `key` is a list of columns."""
+    """Return the SQL condition that a row has the same key as the new one; `key` is its columns ("chain, seq")."""
     return " AND ".join(f"{column.strip()} = NEW.{column.strip()}" for column in key.split(","))

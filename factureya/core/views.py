@@ -19,7 +19,10 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer which parts that the program depends on work; the mails in the tray and `warnings` change no status."""
+    """Answer as JSON whether the parts that the program depends on work: 200 if all do, else 503.
+
+    The number of mails in the tray and the warnings do not change the status.
+    """
     checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}
     try:

@@ -32,30 +32,31 @@ class Kept:
 
 
 def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
-    """Store the files of a mail that pass the limits under the key `draft`, and return what became of each file.
+    """Store the files of a mail that pass the limits, and return what became of each file.
 
-    Raises Unstorable if the store is full or cannot be written; then the whole mail waits (M17).
+    They stay under the one-time key `draft` until the operation that stores the mail's message takes them. Raises
+    Unstorable if the store is full or cannot be written; then the whole mail waits (M17).
     """
-    kept: list[Attachment] = []
+    stored: list[Attachment] = []
     refusals: list[str] = []
     accepted: list[bool] = []
     for file in files:
         try:
-            if len(kept) >= settings.MAIL_IN_MAX_FILES:
+            if len(stored) >= settings.MAIL_IN_MAX_FILES:
                 text = f"«{_make_clean_name(file)}» no cupo: el correo trae demasiados archivos."
                 raise files_store.RefusedFile(text, "")
-            kept.append(_store_file(file, draft))
+            stored.append(_store_file(file, draft))
             accepted.append(True)
         except files_store.Unstorable:
             raise
         except files_store.RefusedFile as refusal:
             refusals.append(str(refusal))
             accepted.append(False)
-    return Kept(tuple(kept), tuple(refusals), tuple(accepted))
+    return Kept(tuple(stored), tuple(refusals), tuple(accepted))
 
 
 def _store_file(file: MailFile, draft: str) -> Attachment:
-    """Store one file of a mail and return its row; an embedded message and TNEF stay as they are."""
+    """Store one file of a mail and return its row; an embedded mail and a file of Outlook (TNEF) are not examined."""
     upload: UploadedFile[Any] = UploadedFile(BytesIO(file.content), _make_clean_name(file), size=len(file.content))
     if file.content_type == types.EML.content_type:
         return files_store.store_as(upload, types.EML, draft=draft)
@@ -65,6 +66,6 @@ def _store_file(file: MailFile, draft: str) -> Attachment:
 
 
 def _make_clean_name(file: MailFile) -> str:
-    """Return the clean name of a file; a name without an extension gets the one of the type that the mail claims."""
+    """Return a safe name for a file of a mail; without an extension it gets that of the type that the mail claims."""
     name = files_store.clean_name(file.name)
     return name if "." in name else name + _EXTENSIONS.get(file.content_type, "")

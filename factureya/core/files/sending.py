@@ -8,7 +8,7 @@ from django.utils.http import content_disposition_header
 
 
 def stream_stored(headers: Mapping[str, str], content: IO[Any]) -> FileResponse:
-    """Return a response that streams an open file with the headers that `core.files.store` gave with it."""
+    """Return a response that streams a stored, open file with the headers that `core.files.store` made for it."""
     response = FileResponse(content)
     for name, value in headers.items():  # after FileResponse has guessed headers of its own
         response[name] = value
@@ -18,7 +18,7 @@ def stream_stored(headers: Mapping[str, str], content: IO[Any]) -> FileResponse:
 def send_document(
     content: bytes, *, name: str, content_type: str, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    """Return a response that has the browser save a document which was made now, under the file name `name`."""
+    """Return a response that makes the browser save a document of ours, for example a PDF, as a file called `name`."""
     disposition = content_disposition_header(True, name) or "attachment"
     sent_headers = {**(headers or {}), "Content-Type": content_type, "Content-Disposition": disposition}
     return HttpResponse(content, headers=sent_headers)

@@ -57,10 +57,9 @@ class Unstorable(RefusedFile):
 
 
 def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
-    """Check a file, re-encode an image, and return it kept for the form with this key (M17).
+    """Check an uploaded file, store it for the form whose one-time key is `draft`, and return its row (M17).
 
-    `size` and `sha256` are those of the stored file, which for an image is not the file that was sent.
-    Raises RefusedFile and Unstorable.
+    An image is re-encoded: `size` and `sha256` are those of the stored file. Raises RefusedFile and Unstorable.
     """
     name = clean_name(upload.name or "")
     content = _read_upload(upload, name)
@@ -72,56 +71,60 @@ def store(upload: "UploadedFile[Any]", *, draft: str) -> Attachment:
 
 
 def store_as(upload: "UploadedFile[Any]", kind: types.Kind, *, draft: str) -> Attachment:
-    """Store a file of a kind that only mail brings, unchanged, and return its row. Raises RefusedFile, Unstorable."""
+    """Store a file as a `kind` that only mail brings, without examining it, and return its row.
+
+    Raises RefusedFile and Unstorable.
+    """
     name = clean_name(upload.name or "")
     return _save_checked(name, types.Examined(kind, _read_upload(upload, name)), draft)
 
 
 def store_uploads(uploads: "Iterable[UploadedFile[Any]]", draft: str) -> tuple[list[Attachment], list[RefusedFile]]:
-    """Store the files of a form, and return the rows of the good ones and the refusals of the others."""
-    kept: list[Attachment] = []
+    """Store files for the form whose key is `draft`; return the rows of the good ones and the refusals of the rest."""
+    stored: list[Attachment] = []
     refusals: list[RefusedFile] = []
-    most = settings.ATTACHMENT_MAX_FILES
-    room = most - len(list_draft_files(draft))
-    no_room = f"no cupo: un mensaje lleva hasta {most} archivos. Quite otro, o envíelo en el mensaje siguiente."
+    limit = settings.ATTACHMENT_MAX_FILES
+    room = limit - len(list_draft_files(draft))
+    no_room_text = f"no cupo: un mensaje lleva hasta {limit} archivos. Quite otro, o envíelo en el mensaje siguiente."
     for upload in uploads:
         try:
-            if len(kept) >= room:
-                raise _make_refusal(clean_name(upload.name or ""), no_room)
-            kept.append(store(upload, draft=draft))
+            if len(stored) >= room:
+                raise _make_refusal(clean_name(upload.name or ""), no_room_text)
+            stored.append(store(upload, draft=draft))
         except RefusedFile as refusal:
             refusals.append(refusal)
-    return kept, refusals
+    return stored, refusals
 
 
 def list_draft_files(draft: str) -> list[Attachment]:
-    """Return the files that the form with this key has so far, in the order in which they came."""
+    """Return the files uploaded so far for the form whose one-time key is `draft`, the oldest first."""
     return list(Attachment.objects.filter(draft=draft).order_by("pk")) if draft else []
 
 
 def discard_file(draft: str, token: str) -> bool:
-    """Delete one file of a form and return True; return False if the form does not have this file, or no longer."""
+    """Delete the file `token` of the form with the key `draft`; return False if the form does not have it, else True."""
     if not draft or "\0" in token:  # PostgreSQL refuses to look for a NUL
         return False
     return bool(_delete_untaken(draft=draft, token=token))
 
 
 def move_files(draft: str, to: str) -> None:
-    """Give the files of a form to the form that takes its place, because its one-time key was used already."""
+    """Give the files of the form with the key `draft` to the form with the key `to`, which takes its place."""
     if draft and to:  # without a key a file counts as taken
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 
 def open_for_download(attachment: Attachment) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a download, which no browser shows in our origin and no cache keeps.
+    """Return the headers and the open file for the download of an attachment.
 
-    Raises FileNotFoundError if the store lost the file. The caller has asked the policy of the file's owner.
+    With the headers no browser shows the file in our origin and no cache keeps it. Raises FileNotFoundError if
+    the store lost the file. The caller has asked the policy of the file's owner.
     """
     return download_headers(attachment), _get_storage().open(str(attachment.file.name))
 
 
 def download_headers(attachment: Attachment) -> dict[str, str]:
-    """Return the headers of a download: attachment, a type from the allow-list, sandboxed, private."""
+    """Return the headers for the download of a file: saved, not shown; an allowed type; sandboxed; private."""
     allowed = {kind.content_type for kind in types.KINDS}
     return {
         "Content-Type": attachment.content_type if attachment.content_type in allowed else "application/octet-stream",
@@ -132,9 +135,10 @@ def download_headers(attachment: Attachment) -> dict[str, str]:
 
 
 def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[str, str], IO[Any]]:
-    """Return the headers and the open file of a picture that a page shows, or of its small copy if there is one.
+    """Return the headers and the open file of a picture that a page shows; `small` asks for its small copy.
 
-    Raises FileNotFoundError for a file that we did not re-encode, and for one that the store lost.
+    A picture without a small copy is returned itself. Raises FileNotFoundError for a file that we did not re-encode,
+    and for one that the store lost.
     """
     if attachment.content_type not in types.PICTURES:
         raise FileNotFoundError(attachment.token)
@@ -152,7 +156,10 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete the files of abandoned forms, and files without a row, once they are 24 h ⚙ old; return how many."""
+    """Delete stored files that nobody took: those of abandoned forms and those without a row, after 24 h ⚙.
+
+    Return the number of files deleted.
+    """
     before = clock.now() - timedelta(hours=settings.ATTACHMENT_ORPHAN_HOURS)
     strays = [name for name in _find_strays() if _get_storage().get_modified_time(name) < before]
     for name in strays:
@@ -173,7 +180,10 @@ def clean_name(raw: str) -> str:
 
 
 def set_true_extension(name: str, kind: types.Kind) -> str:
-    """Return the clean name with the extension of its real kind: `foto.gif` stored as PNG becomes `foto.png`."""
+    """Return a file name with the extension of the file's real kind: `foto.gif` stored as PNG becomes `foto.png`.
+
+    A wrong extension of another kind that we store is replaced; any other one stays as a part of the name.
+    """
     extension = _get_extension(name)
     if extension in kind.extensions:
         return f"{name.rpartition('.')[0]}.{extension}"
@@ -182,7 +192,10 @@ def set_true_extension(name: str, kind: types.Kind) -> str:
 
 
 def _save_checked(name: str, examined: types.Examined, draft: str) -> Attachment:
-    """Write a checked file into the store without our links (M16), with the small copy of a picture; return its row."""
+    """Write an examined file and the small copy of a picture into the store; return the row of the file.
+
+    The secret links of our mails are cut out of the file (M16). Raises Unstorable.
+    """
     kind, picture = examined.kind, examined.picture
     stored = copies.cut_file(examined.stored, is_mail=kind == types.EML, is_text=kind == types.TEXT)
     attachment = Attachment(
@@ -209,7 +222,7 @@ def _make_small_path(path: str) -> str:
 
 
 def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
-    """Return the content of an upload, whose size is limited. Raises RefusedFile if it is empty or too big."""
+    """Return the content of an uploaded file. Raises RefusedFile, with its `name`, if it is empty or too big."""
     limit = settings.ATTACHMENT_MAX_BYTES
     content: bytes = b"" if (upload.size or 0) > limit else upload.read(limit + 1)  # the declared size may lie
     size = max(upload.size or 0, len(content))
@@ -223,7 +236,7 @@ def _read_upload(upload: "UploadedFile[Any]", name: str) -> bytes:
 
 
 def _write_to_storage(attachment: Attachment, content: bytes) -> str:
-    """Write the content into the store and return its path. Raises Unstorable if the store is full or read-only."""
+    """Write a file's content into the store and return its path. Raises Unstorable if the disk is full or read-only."""
     storage = attachment.file.storage
     path = attachment.file.field.generate_filename(attachment, attachment.token)
     try:
@@ -242,7 +255,7 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
 
 
 def _delete_untaken(**which: Any) -> int:
-    """Delete a batch of the files that match `which` and that no message has taken, and return how many."""
+    """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `which` filters the rows."""
     with transaction.atomic():
         waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
@@ -254,13 +267,13 @@ def _delete_untaken(**which: Any) -> int:
 
 
 def _delete_on_commit(path: str) -> None:
-    """Delete a file and its small copy from the store once the transaction is committed."""
+    """Delete a stored file and its small copy once the transaction is committed, so that no row loses its file."""
     transaction.on_commit(lambda: _get_storage().delete(path), robust=True)
     transaction.on_commit(lambda: _get_storage().delete(_make_small_path(path)), robust=True)
 
 
 def _find_strays() -> Iterator[str]:
-    """Yield the paths in the store that have no row, folder by folder: a transaction that was undone left them."""
+    """Yield the path of each file in the store that has no row, because the transaction that stored it was undone."""
     for folder in _list_folder("")[0]:
         tokens = {file: file.removesuffix(_SMALL) for file in _list_folder(folder)[1]}
         rows = Attachment.objects.filter(token__in=set(tokens.values()))
@@ -269,7 +282,7 @@ def _find_strays() -> Iterator[str]:
 
 
 def _list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Return the folders and the files in a folder of the store; nothing if the folder does not exist yet."""
+    """Return the names of the folders and of the files in a folder of the store; none if the folder does not exist."""
     try:
         return _get_storage().listdir(folder)
     except FileNotFoundError:  # nobody has sent a file yet
@@ -290,6 +303,6 @@ def _get_extension(name: str) -> str:
 def _shorten_name(name: str) -> str:
     """Return a name of at most MAX_NAME characters that keeps its extension; an empty name becomes «archivo»."""
     extension = _get_extension(name)
-    tail = f".{extension}" if extension and len(extension) <= 10 else ""
+    tail = f".{extension}" if extension and len(extension) <= 10 else ""  # a longer one is no extension
     stem = name[: -len(tail)] if tail else name
     return f"{stem[: MAX_NAME - len(tail)].strip('. ') or 'archivo'}{tail}"

@@ -100,12 +100,12 @@ _decoding = threading.BoundedSemaphore(2)
 
 
 def examine_file(extension: str, content: bytes) -> Examined:
-    """Return the kind of a file and the bytes to store for it. Raises Unacceptable.
+    """Find out what an uploaded file really is; return its kind and the bytes to store. Raises Unacceptable.
 
     An image is known by its content, whatever its name says; PDF, XML and TXT need both the content and the extension.
     """
-    if picture := _detect_picture_format(content):
-        return _reencode_picture(picture, content)
+    if picture_format := _detect_picture_format(content):
+        return _reencode_picture(picture_format, content)
     if extension in _IMAGE_EXTENSIONS:
         raise Unacceptable(
             "no es una imagen, aunque su nombre lo diga. Tome la captura de nuevo, guárdela como PNG o JPG y súbala."
@@ -130,23 +130,24 @@ def _detect_picture_format(content: bytes) -> str:
     return "WEBP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
 
 
-def _reencode_picture(picture: str, content: bytes) -> Examined:
-    """Return an image written anew from its first frame, upright, with its alpha and no metadata, and its small copy.
+def _reencode_picture(picture_format: str, content: bytes) -> Examined:
+    """Return an image decoded and written anew, so that nothing hidden in it is stored, with its small copy.
 
-    Raises Unacceptable if the image cannot be read or has too many pixels.
+    The first frame stays, upright, with its transparency and without metadata. Raises Unacceptable if the image
+    cannot be read or has too many pixels.
     """
-    kind, how = _WRITTEN[picture]
+    kind, save_options = _WRITTEN[picture_format]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
-    if picture == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+    if picture_format == "JPEG" and content.count(b"\xff\xda") > _MAX_JPEG_SCANS:  # the mark of a scan
         raise damaged
     try:
-        with _decoding, Image.open(BytesIO(content), formats=[picture]) as image:
+        with _decoding, Image.open(BytesIO(content), formats=[picture_format]) as image:
             if image.width * image.height > settings.ATTACHMENT_MAX_PIXELS:  # by the header: nothing is decoded yet
                 raise _make_pixel_refusal(f"{image.width:,} × {image.height:,} puntos")
-            plain = _convert_mode(ImageOps.exif_transpose(image), how["format"])
+            plain = _convert_mode(ImageOps.exif_transpose(image), save_options["format"])
             plain.info.clear()  # what Pillow would otherwise copy: comment, ICC profile, transparency
             out = BytesIO()
-            plain.save(out, **how)
+            plain.save(out, **save_options)
             width, height = plain.size
             small = _make_small_copy(plain) if out.tell() > SMALL_FROM_BYTES else b""
     except Unacceptable:
@@ -159,7 +160,7 @@ def _reencode_picture(picture: str, content: bytes) -> Examined:
 
 
 def _make_small_copy(image: Image.Image) -> bytes:
-    """Return a WebP copy whose longer side has SMALL_SIDE pixels; the image given is changed by it."""
+    """Return a copy of a picture for lists, as WebP of at most SMALL_SIDE pixels a side; `image` itself is shrunk."""
     image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
     image = _convert_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
@@ -169,21 +170,21 @@ def _make_small_copy(image: Image.Image) -> bytes:
 
 
 def _make_pixel_refusal(how_many: str) -> Unacceptable:
-    """Return the refusal of an image that has too many pixels; `how_many` is the Spanish text of its size."""
+    """Return, to be raised, the refusal of an image with too many pixels; `how_many` says its size in Spanish."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
     text = f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
     return Unacceptable(text)
 
 
-def _convert_mode(image: Image.Image, written: str) -> Image.Image:
-    """Return the image in a mode that its file format can write, with the same look."""
+def _convert_mode(image: Image.Image, file_format: str) -> Image.Image:
+    """Return an image converted to a colour mode that `file_format` can store; the image looks the same."""
     if image.has_transparency_data and image.mode not in {"LA", "RGBA"}:
         return image.convert("RGBA")  # a palette or one colour that is transparent
-    return image if image.mode in _MODES[written] else image.convert("RGB")
+    return image if image.mode in _MODES[file_format] else image.convert("RGB")
 
 
 def _check_pdf(content: bytes) -> Kind:
-    """Return PDF if the content begins and ends as a PDF does. Raises Unacceptable."""
+    """Return the kind PDF if a file begins and ends as a PDF does; raise Unacceptable if not."""
     # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
@@ -191,7 +192,10 @@ def _check_pdf(content: bytes) -> Kind:
 
 
 def _check_xml(content: bytes) -> Kind:
-    """Return XML if it is well-formed, without DOCTYPE (so without entities), and no page or drawing; else raise."""
+    """Return the kind XML if a file is well-formed XML; raise Unacceptable if not.
+
+    A DOCTYPE (and so every entity), a web page and a drawing are refused too.
+    """
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = _refuse_drawing
@@ -205,7 +209,7 @@ def _check_xml(content: bytes) -> Kind:
 
 
 def _refuse_doctype(*_declaration: object) -> None:
-    """Raise Unacceptable: the XML parser calls this function when it meets a DOCTYPE."""
+    """Raise Unacceptable: the XML parser calls this function when it meets a DOCTYPE, which may define entities."""
     raise Unacceptable("trae una declaración DOCTYPE, que no se acepta por seguridad. Suba el XML tal como se emitió.")
 
 
@@ -216,7 +220,7 @@ def _refuse_drawing(name: str, _attributes: object) -> None:
 
 
 def _check_text(content: bytes) -> Kind:
-    """Return TXT for text in an accepted charset without control characters. Raises Unacceptable for anything else."""
+    """Return the kind TEXT if a file is text without control characters; raise Unacceptable if not."""
     text = _decode_text(content)
     if text is None or any(c < " " and c not in "\t\n\r\f\x1a" for c in text) or "\x7f" in text:
         raise Unacceptable("no es texto simple. Guárdelo como texto (.txt) desde el Bloc de notas y súbalo.")
@@ -224,7 +228,7 @@ def _check_text(content: bytes) -> Kind:
 
 
 def _decode_text(content: bytes) -> str | None:
-    """Return the content as text (UTF-8, UTF-16 with its mark, or the Windows code page), or None if it is neither."""
+    """Return a file's bytes as text: UTF-16 if its mark is in front, else UTF-8 or cp1252; None if it is none."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
         with suppress(UnicodeDecodeError):

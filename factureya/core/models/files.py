@@ -7,7 +7,7 @@ from factureya.core import clock
 
 
 def attachment_path(attachment: "Attachment", _name: str) -> str:
-    """Return the path of a file in the store: its random name, in a folder of the first two characters."""
+    """Return the path of an attachment in the store: its random name, in a folder of the first two characters."""
     return f"{attachment.token[:2]}/{attachment.token}"
 
 

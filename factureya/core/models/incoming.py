@@ -93,13 +93,13 @@ class InboundMessage(Chained):
 
     @cached_property
     def raw(self) -> bytes:
-        """Return the bytes as they came."""
+        """Return the bytes of this mail as they came, read once from the row that stores them."""
         # Not through `original`: two rows that refer to each other keep the bytes in memory.
         return bytes(InboundOriginal.objects.values_list("raw", flat=True).get(pk=self.pk))
 
     @property
     def is_in_tray(self) -> bool:
-        """Return True if an agent must still look at the mail: quarantine, malformed, robots and bounces."""
+        """Return True if an agent must still look at this mail: quarantine, malformed, robots and bounces."""
         return self.disposition in self.IN_TRAY and not self.resolution
 
 

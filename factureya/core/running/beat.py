@@ -12,6 +12,7 @@ class FreshScheduler(Scheduler):
     """Send every job once when beat starts, and then at its period; every job is safe to run twice."""
 
     def setup_schedule(self) -> None:
+        """Load the schedule, and make every job due now, as if it had last run long ago."""
         super().setup_schedule()
         entries: dict[str, Any] = self.schedule
         for entry in entries.values():

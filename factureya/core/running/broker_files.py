@@ -16,7 +16,10 @@ LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 
 
 def remove_parts(folder: Path) -> None:
-    """Delete the messages that a killed process left half-written; the sweeps do their work."""
+    """Delete the messages of Celery that a killed process left half-written in the queue's folder.
+
+    A message that may still be written stays. No work is lost: the periodic sweeps do what the messages asked for.
+    """
     before = time.time() - LEFT_AFTER
     for part in folder.glob(f"*{PART}"):
         with suppress(FileNotFoundError):  # it was whole this instant, or somebody else removes it
@@ -28,14 +31,14 @@ class Channel(filesystem.Channel):
     """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
-        """Write the message under a name that no worker reads, and then rename it. Raises OSError."""
+        """Write a message into the queue's folder under a name that no worker reads, then rename it. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         part.replace(part.with_name(name))
 
     def _get(self, queue: str, timeout: Any = None) -> Any:
-        """Return the next message; a damaged one is dropped, because kombu has deleted its file already."""
+        """Return the next message of a queue; a damaged one is logged and skipped, as kombu has deleted its file."""
         while True:
             try:
                 message = super()._get(queue)  # type: ignore[no-untyped-call]
@@ -47,7 +50,7 @@ class Channel(filesystem.Channel):
             logger.warning("a damaged message of queue %s was dropped: %s", queue, damage)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Store which queue listens to an exchange; a damaged table is written anew."""
+        """Store in the exchange's file which queue gets its messages; a damaged file is deleted and written anew."""
         try:
             super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError):

@@ -35,19 +35,22 @@ class Child:
     backoff: float = 0.5
 
     def look(self, now: float) -> None:
-        """Start the process if that is due; if it died, plan its next start: after 1 s, doubling up to 30 s."""
+        """Start this child process if that is due, or plan its next start if it died.
+
+        The next start is 1 s later, or up to 30 s, twice as long each time, for a child that keeps dying young.
+        """
         if self.process is None:
             if now >= self.due_at:
                 self.start(now)
         elif (code := self.process.poll()) is not None:
-            self.kill()  # what it left in its group
+            self.kill()  # the processes that it left in its group
             is_young = now - self.started_at < LONG_ENOUGH
             self.backoff = min(self.backoff * 2, MAX_BACKOFF) if is_young else 1.0
             self.process, self.due_at = None, now + self.backoff
             say(self.name, f"ended with {code}; again in {self.backoff:.0f} s")
 
     def start(self, now: float) -> None:
-        """Start the process, and copy each line that it prints, with its name in front."""
+        """Start this child process, and a thread that copies each line that it prints into our log."""
         self.process = subprocess.Popen(
             self.argv,
             stdin=subprocess.DEVNULL,
@@ -58,16 +61,16 @@ class Child:
             start_new_session=True,
         )
         self.started_at = now
-        threading.Thread(target=_copy, args=(self.name, self.process.stdout), daemon=True).start()
+        threading.Thread(target=_copy_output, args=(self.name, self.process.stdout), daemon=True).start()
         say(self.name, f"started, pid {self.process.pid}")
 
     def terminate(self) -> None:
-        """Ask the process to end; it ends its own children."""
+        """Ask this child process to end with TERM; it ends its own children."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End every process that is left in its group."""
+        """End every process that is left in the group of this child, with KILL."""
         if self.process:
             with suppress(ProcessLookupError):  # nothing is left
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -82,7 +85,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Start the children and restart those that die until a signal comes, and return when all have stopped."""
+        """Start the child processes and restart those that die; after TERM or INT end all of them and return."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         begin = time.monotonic()
@@ -92,14 +95,14 @@ class Supervisor:
             for child in self.children:
                 child.look(time.monotonic())
             time.sleep(PACE)
-        self._end()
+        self._end_children()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         """Remember that TERM or INT came."""
         self._stopping = True
 
-    def _end(self) -> None:
-        """Ask all children to end, wait GRACE seconds for all of them, and then end what is left."""
+    def _end_children(self) -> None:
+        """Ask all child processes to end, wait at most GRACE seconds in all, and kill what is left."""
         for child in self.children:
             child.terminate()
         deadline = time.monotonic() + GRACE
@@ -115,14 +118,14 @@ class Supervisor:
 
 
 def say(name: str, text: str) -> None:
-    """Write one line of the log with a name in front; a log that nobody reads stops nothing."""
+    """Write one line of the log with the child's name in front; a log whose reader is gone stops nothing."""
     with suppress(OSError):
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()
 
 
-def _copy(name: str, stream: IO[str]) -> None:
-    """Copy each line of a child's output into the log."""
+def _copy_output(name: str, stream: IO[str]) -> None:
+    """Copy each line that a child process prints into our log, until its output ends."""
     with stream:
         for line in stream:
             say(name, line.rstrip("\n"))

@@ -68,7 +68,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def file_type(file: Attachment) -> SafeString:
-    """Return the type of a file as a word on a badge, hidden from assistive technology: the name says it too."""
+    """Return a badge with the extension of a file, as PDF; assistive technology reads the file name instead."""
     word = file.name.rpartition(".")[2].upper()[:4]
     css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
     return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
@@ -76,7 +76,7 @@ def file_type(file: Attachment) -> SafeString:
 
 @register.simple_tag
 def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
-    """Return the files in two lists: `pictures` are shown in place, `others` by their type."""
+    """Return the files of a message in two lists: `pictures`, which a page shows, and `others`, which it only names."""
     sorted_files: dict[str, list[Attachment]] = {"pictures": [], "others": []}
     for file in files:
         sorted_files["pictures" if file.is_picture else "others"].append(file)
@@ -85,7 +85,10 @@ def picked(files: Iterable[Attachment]) -> dict[str, list[Attachment]]:
 
 @register.simple_tag
 def picture(file: Attachment, url: str) -> SafeString:
-    """Return an <img> of the small copy of a picture, with its size if that is known."""
+    """Return the <img> of a stored picture's small copy; `url` is the picture's address.
+
+    Width and height are those of the page, if the picture's size is known, so that nothing moves while it loads.
+    """
     size = SafeString("")
     if file.width and file.height:
         scale = min(1, PICTURE_WIDTH / file.width)
@@ -98,14 +101,14 @@ def picture(file: Attachment, url: str) -> SafeString:
 @register.simple_tag
 @cache
 def asset(path: str) -> str:
-    """Return what {% static %} gives, computed once in a process, because every page names the same few files."""
+    """Return the address of a static file, as {% static %} does, but computed once in a process."""
     return static(path)
 
 
 @register.simple_tag
 @cache
 def address(name: str) -> str:
-    """Return what {% url %} gives for a page without arguments, computed once in a process."""
+    """Return the address of a page without arguments, as {% url %} does, but computed once in a process."""
     return reverse(name)
 
 
@@ -121,7 +124,7 @@ def when(instant: datetime | None) -> str:
 
 @register.filter
 def when_long(instant: datetime | None) -> str:
-    """Return «vie 27 nov a las 10:05» or «a la 1:05», for instants that are stored or printed."""
+    """Return «vie 27 nov a las 10:05» or «a la 1:05», without words like «hoy», for texts that are kept or printed."""
     if instant is None:
         return ""
     local, today = _get_local_and_today(instant)
@@ -137,7 +140,7 @@ def iso(instant: datetime | None) -> str:
 
 @register.filter
 def duration(span: timedelta | None) -> str:
-    """Return «2 d 23 h 23 min», «1 h 47 min», «12 min» or «menos de 1 min»: whole minutes, rounded down, no sign."""
+    """Return a duration as «2 d 23 h 23 min», «12 min» or «menos de 1 min»: whole minutes, rounded down, no sign."""
     if span is None:
         return ""
     minutes = int(abs(span).total_seconds()) // 60
@@ -154,42 +157,45 @@ def until(instant: datetime | None) -> str:
 
 @register.filter
 def filesize(size: int | None) -> str:
-    """Return «214 KB» or «1.4 MB»: units of 1,024 bytes, rounded up so that no file seems smaller than it is."""
+    """Return a number of bytes as «214 KB» or «1.4 MB»: units of 1,024, rounded up, so that no file seems too small."""
     if not size:
         return "0 KB"
     if size < 1024 * 1024:
-        return f"{-(-size // 1024)} KB"
+        return f"{-(-size // 1024)} KB"  # -(-a // b) rounds up
     return f"{localize(-(-size * 10 // 1024**2) / 10)} MB"
 
 
 @register.filter
 def initials(name: str) -> str:
-    """Return «RP» for «Rosa Elena Paredes»: first and last name, without particles and signs."""
+    """Return the initials of a person's first and last name: «RP» for «Rosa Elena Paredes»; particles do not count."""
     words = [w for w in re.findall(r"\w+", name) if w.lower() not in {"de", "del", "la", "las", "los", "y"}]
     return "".join(word[0].upper() for word in ([words[0], words[-1]] if len(words) > 1 else words))
 
 
 @register.filter
 def state_class(status: str) -> str:
-    """Return the CSS class of the chip for a ticket's status, or for `ok` and `bad`."""
+    """Return the CSS class of the label that shows a ticket's status, or the states `ok` and `bad`."""
     return f"fy-state--{STATE_CLASSES[status]}"
 
 
 @register.simple_tag
 def chip(status: str, label: str, css: str = "") -> SafeString:
-    """Return a label in the colour and shape of a state; `css` names more classes of it."""
+    """Return `label` as HTML in the colour and shape of the state `status`; `css` names more classes of the label."""
     return format_html('<span class="fy-state {}{}">{}</span>', state_class(status), f" {css}" if css else "", label)
 
 
 @register.simple_block_tag
 def fill(content: str, partial: str, **inputs: Any) -> SafeString:
-    """Render a partial whose input `text` is what stands inside this tag, for a text too long for one line."""
+    """Render a partial template whose variable `text` is what stands inside the tag {% fill %}, on one line.
+
+    Templates use it for a text that is too long for one of their lines.
+    """
     return render_to_string(partial, {**inputs, "text": SafeString(" ".join(content.split()))})
 
 
 @register.tag
 def line(parser: Parser, _token: Token) -> "LineNode":
-    """Print what stands inside this tag as one line of a mail; the template may break that line at its spaces."""
+    """Print what stands inside the tag {% line %} as one line of a mail; the template may break it at its spaces."""
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
@@ -209,13 +215,13 @@ class LineNode(template.Node):
 
 @register.filter
 def paragraphs(text: str) -> SafeString:
-    """Return plain text from a person as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
+    """Return the plain text that a person wrote as <p> and <br>, escaped; nothing becomes a link (M5, M17)."""
     return SafeString(linebreaks(text, autoescape=True))
 
 
 @register.filter
 def control(field: BoundField) -> SafeString:
-    """Return the control of a field with the classes of forms.css: its kind, and `is-invalid` when it is wrong."""
+    """Return the HTML of a form field's input with the CSS classes of its kind, and `is-invalid` if it has errors."""
     widget = field.field.widget
     is_box, is_select = isinstance(widget, CheckboxInput), isinstance(widget, Select)
     kind = "form-check-input" if is_box else "form-select" if is_select else "form-control"
@@ -225,9 +231,10 @@ def control(field: BoundField) -> SafeString:
 
 @register.simple_tag
 def error_list(form: BaseForm) -> dict[str, Any]:
-    """Return the error summary: its heading, and the text of each error with the id of its field, if a person sees it.
+    """Return the summary of a form's errors, for the box above the form: its heading, and each error with its target.
 
-    The errors of the whole form come first, then each field's in the form's order.
+    The target is the id of the wrong input, for a link to it. Errors of the whole form and of hidden fields come first
+    and have none.
     """
     texts = [*form.non_field_errors(), *(text for field in form.hidden_fields() for text in field.errors)]
     items = [{"text": str(text), "target": ""} for text in texts]
@@ -240,13 +247,13 @@ def error_list(form: BaseForm) -> dict[str, Any]:
 
 
 def _get_local_and_today(instant: datetime) -> tuple[datetime, date]:
-    """Return the instant and today's date in local time."""
+    """Return an instant in local time and today's local date, to compare the two."""
     zone = timezone.get_current_timezone()  # asked for once, because lists call this for every row
     return instant.astimezone(zone), clock.now().astimezone(zone).date()
 
 
 def _format_day(local: datetime, this_year: int) -> str:
-    """Return a local day as «20 nov», with the year if it is not `this_year`."""
+    """Return the day of a local time as «20 nov», with the year if that is not `this_year`."""
     year = "" if local.year == this_year else f" {local.year}"
     return f"{local.day} {MONTHS[local.month - 1]}{year}"
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="say what became of it")
 
     def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
-        """Store the mail from standard input, handle it, and print what became of it if that was asked for."""
+        """Store the mail from standard input, handle it, and print what became of it if --json asks for that."""
         for handler in logging.getLogger().handlers:
             handler.addFilter(_drop_traceback)  # each record is one line in the mail server's log
         raw = sys.stdin.buffer.read(intake.MAX_KEPT + 1)
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
 
 def _drop_traceback(record: logging.LogRecord) -> bool:
-    """Put the exception of a log record into its text, drop the traceback, and let the record pass."""
+    """Put the exception of a log record into its text without the traceback; return True: the record is logged."""
     if record.exc_info and record.exc_info[0]:
         record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__}: {record.exc_info[1]}"
         record.args, record.exc_info, record.exc_text = (), None, None
@@ -43,17 +43,17 @@ def _drop_traceback(record: logging.LogRecord) -> bool:
 
 
 def _describe_outcome(pk: int, outcome: Outcome) -> dict[str, Any]:
-    """Return what became of the mail in the form that spec/interfaces.md describes."""
+    """Return what became of the mail `pk`, to be printed as JSON in the form of spec/interfaces.md."""
     kind, _, name = outcome.about.partition(":")
     ticket = name if kind == "ticket" else None
     answer: dict[str, Any] = {"disposition": outcome.disposition, "ticket": ticket, "reason": outcome.reason}
     if kind == "request":
         answer["folio"] = import_string(settings.MAIL_FOLIO)(outcome.about)
     reading = InboundReading.objects.filter(pk=pk).first()
-    if reading is None:  # beyond the limits
+    if reading is None:  # a mail beyond the limits is not read
         subject = InboundMessage.objects.values_list("subject", flat=True).get(pk=pk)
         return answer | {"subject": subject, "text": "", "attachments": []}
-    accepted = [*outcome.accepted, *[False] * len(reading.files)]
+    accepted = [*outcome.accepted, *[False] * len(reading.files)]  # files that nobody tried to store: False
     files = [
         {"name": file["name"], "type": file["type"], "bytes": file["size"], "accepted": is_accepted}
         for file, is_accepted in zip(reading.files, accepted, strict=False)

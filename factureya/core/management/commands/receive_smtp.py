@@ -23,18 +23,19 @@ class Command(BaseCommand):
         parser.add_argument("--lmtp", action="store_true", help="accepted, and not needed: the listener takes both")
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Run the mail listener on MAIL_IN_LISTEN, frugal with memory, until the process is ended."""
         # aiosmtpd writes a line per command, with addresses
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         try:
             host, port = smtp.parse_listen_address(settings.MAIL_IN_LISTEN)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        _give_back_large_blocks()
-        _collect_seldom()
+        _give_memory_back_early()
+        _collect_garbage_seldom()
         asyncio.run(smtp.serve(host, port))
 
 
-def _give_back_large_blocks() -> None:
+def _give_memory_back_early() -> None:
     """Make the C library (glibc) give large blocks of memory back at once, so that large mails do not keep them."""
     if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
         set_option(M_ARENA_MAX, 1)
@@ -42,8 +43,8 @@ def _give_back_large_blocks() -> None:
         set_option(M_TRIM_THRESHOLD, 1024 * 1024)
 
 
-def _collect_seldom() -> None:
-    """Exempt the loaded objects from garbage collection; searching them again and again costs a fifth of each mail."""
+def _collect_garbage_seldom() -> None:
+    """Exempt the objects loaded so far from garbage collection, and run it seldom: it costs a fifth of each mail."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--engine", choices=ENGINES, action="append")
 
     def handle(self, *_args: Any, names: list[str], engine: list[str] | None, **_options: Any) -> None:
+        """Print the SQL of the named guards (triggers), or of all, for the given engines, or for both."""
         for vendor in engine or ENGINES:
             self.stdout.write(f"-- {vendor}")
             for guard in guard_install.guards(vendor):

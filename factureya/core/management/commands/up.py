@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
 
     def handle(self, *_args: Any, bind: str, **_options: Any) -> None:
-        """Check the port, the folders and the database, and replace this process with the supervisor."""
+        """Check the port and the database, make the folders, and replace this process with the supervisor."""
         require_free(bind)
         make_folders()
         if reason := guard_install.why_not_ready(connection):
@@ -36,7 +36,10 @@ class Command(BaseCommand):
 
 
 def children(bind: str) -> list[dict[str, Any]]:
-    """Return the processes that the supervisor runs; no log of addresses is kept, because signed links are secret."""
+    """Return name, arguments and delay of each process that the supervisor runs; `bind` is the web server's HOST:PORT.
+
+    The web server logs no addresses, because they may hold signed links, which are secret.
+    """
     web = f"gunicorn factureya.wsgi:application --bind {bind} --workers 1 --threads 8"
     web += " --graceful-timeout 15 --no-control-socket --worker-tmp-dir"
     worker = "celery -A factureya worker --pool threads --concurrency 4 --loglevel INFO"
@@ -44,7 +47,7 @@ def children(bind: str) -> list[dict[str, Any]]:
     beat = "celery -A factureya beat --loglevel INFO --pidfile="
     python = [sys.executable, "-m"]
     running: list[dict[str, Any]] = [
-        {"name": "web", "argv": [*python, *web.split(), _memory_folder()]},
+        {"name": "web", "argv": [*python, *web.split(), _find_heartbeat_folder()]},
         {"name": "worker", "argv": [*python, *worker.split()], "after": OTHERS_AFTER},
         {"name": "beat", "argv": [*python, *beat.split()], "after": OTHERS_AFTER},
     ]
@@ -55,14 +58,14 @@ def children(bind: str) -> list[dict[str, Any]]:
 
 
 def make_folders() -> None:
-    """Create the folders of the embedded run, for this user only, and delete what a killed run left in them."""
+    """Create the folders of VAR_DIR, for this user only, and delete the half-written messages of a killed run."""
     for name in ("", *"queue queue/messages queue/processed queue/control mail media".split()):
         (settings.VAR_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     broker_files.remove_parts(settings.VAR_DIR / "queue/messages")
 
 
 def require_free(bind: str) -> None:
-    """Raise CommandError if HOST:PORT is malformed, taken, or not allowed, before anything is started."""
+    """Raise CommandError if `bind` is not HOST:PORT, or if nobody can listen there, before a process is started."""
     host, _, port = bind.rpartition(":")
     if not host or not port.isdecimal():
         raise CommandError(f"--bind takes HOST:PORT, not {bind}")
@@ -74,6 +77,6 @@ def require_free(bind: str) -> None:
         raise CommandError(f"cannot listen on {bind}: {error}") from error
 
 
-def _memory_folder() -> str:
+def _find_heartbeat_folder() -> str:
     """Return the folder for gunicorn's heartbeat: one in memory if the machine has it."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else str(settings.VAR_DIR)  # noqa: S108

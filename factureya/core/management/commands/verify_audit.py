@@ -21,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        """Print the flaws of all event chains, and raise CommandError (exit 1) if there is one, else the totals."""
         flaws = list(islice(audit.find_flaws(), MOST_FLAWS))
         size = ChainHead.objects.aggregate(chains=Count("chain"), events=Sum("seq", default=0))
         if options["json"]:
