@@ -217,8 +217,10 @@ OUTBOX_FILES = dict.fromkeys(
 )
 
 # -- Mail in: address -> handlers, asked in this order; the first one that claims a mail gets it
-MAIL_HANDLERS = ["change_requests.inbound.receive", "tickets.inbound.receive"]
-MAIL_ROUTES = {SUPPORT_EMAIL: MAIL_HANDLERS, CONTROL_DESK_EMAIL: MAIL_HANDLERS}
+MAIL_ROUTES = {
+    address: ["change_requests.inbound.receive", "tickets.inbound.receive"]
+    for address in (SUPPORT_EMAIL, CONTROL_DESK_EMAIL)
+}
 # Tells whether a mail answers one of ours; if not, all its words are new (M17).
 MAIL_ANSWERS_OURS = "tickets.threads.answers_ours"
 # Gives the folio of a request's chain, for receive_email --json.
