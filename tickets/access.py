@@ -44,7 +44,7 @@ class Actor:
 
 
 def read_token(token: str) -> Grant:
-    """Return for which contact and ticket we made this token of a mail's link. Raises BadLink when it is forged."""
+    """Return for which contact and ticket we signed the token of a mail's link. Raises BadLink when it is forged."""
     try:
         user_pk, number, digest, expires_at = signing.loads(token, salt=own_links.TICKET.salt)
     except (signing.BadSignature, ValueError, TypeError) as error:

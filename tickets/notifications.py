@@ -64,7 +64,7 @@ def announce_close(ticket: Ticket, event: Event) -> None:
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
-    """Mail the agent who has the ticket that the customer wrote; nobody else, and none who left its desk."""
+    """Tell the ticket's assignee by mail that the customer wrote; nobody is told if he no longer works at its desk."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
@@ -91,7 +91,7 @@ def notify_unproven_sender(address: str, inbound: InboundMessage) -> None:
 
 
 def warn_of_forgery(address: str, to: str, inbound: InboundMessage) -> None:
-    """Warn the company, at its address `to`, that somebody forged a mail from `address`, another of its own (M5)."""
+    """Send to `to` the warning that somebody forged a mail from `address`, which belongs to the same company (M5)."""
     context = {"address": address, "support_email": settings.SUPPORT_EMAIL}
     outbox.enqueue("tickets/forged", key=f"forged:{inbound.pk}", to=to, context=context)
 

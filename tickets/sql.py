@@ -37,9 +37,9 @@ def first_pk(rows: QuerySet[Any]) -> Question:
 
 
 def _make_question(rows: QuerySet[Any], template: str, if_empty: str) -> Question:
-    """Return the subselect that has the rows' SQL in place of {} of the template, with its parameters apart.
+    """Return a subselect about the rows, to be asked with others in one statement; {} of the template is their SQL.
 
-    `if_empty` is the SQL in its place when Django knows that there can be no rows, as for `none()`.
+    `if_empty` is the whole SQL when Django knows that there can be no rows, as for `none()`.
     """
     try:
         sql, params = rows.query.sql_with_params()

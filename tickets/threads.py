@@ -71,7 +71,7 @@ def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]
 def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
     """Return whether a mail refers to one of ours: by an id or address that we made, or a number in its subject (M17).
 
-    The mails that we sent are looked up last, because that alone needs a query.
+    If so, the quote is cut from its text. The mails that we sent are looked up last, because that alone needs a query.
     """
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]

@@ -77,7 +77,7 @@ def read_tabs(user: User, view: str) -> tuple[list[Tab], bool]:
 
 
 def read_groups(user: User, view: str, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
-    """Return the titled groups of tickets in a view of the customer's list, and the page of the last, for its links."""
+    """Return the titled groups of tickets in a view of the customer's list, and the page whose links lead further."""
     if view == ACTIVE:
         return _read_active_groups(user, cursor)
     if view == TURN:

@@ -116,7 +116,10 @@ class NewTicket(PostingForm, PersonView):
         return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar
 
     def carry_to(self, chosen_number: str) -> HttpResponse:
-        """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11)."""
+        """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).
+
+        If the chosen number is no ticket of his, show the same form again.
+        """
         key, _ = self.posted_key()
         kept, _ = self.posted_files(key)
         fields = choose_kept_fields(self.request.POST)

@@ -205,7 +205,7 @@ def _mail_or_404(agent: User, pk: int) -> InboundMessage:
 
 
 def _find_ticket(request: HttpRequest, agent: User) -> Ticket | None:
-    """Return the ticket with the number that the agent wrote, if he may see it; or None."""
+    """Return the ticket to which the agent adds a mail, by the number that he wrote; None if he sees no such ticket."""
     written = request.POST.get("numero") or request.GET.get("numero", "")
     return Ticket.objects.visible_to(agent).find_by_number(written)
 

@@ -122,7 +122,7 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
 def _open_under_number(
     number: str, new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any
 ) -> Ticket:
-    """Write the ticket, its message, event and mail under this number, all or nothing.
+    """Write a new ticket with its first message, event and mail under this tracking number, all or nothing.
 
     Raises IntegrityError when the number is taken (one in 3·10¹⁰) or the form's key is used.
     """
@@ -160,7 +160,7 @@ def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
 
 
 def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
-    """Insert the row of a new ticket that is Abierto, with the time by which we should answer; no message yet."""
+    """Insert the row of a ticket that is Abierto, with the time our reply is due; its message is written afterwards."""
     instant = now()
     ticket = Ticket(
         customer=customer,
