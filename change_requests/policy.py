@@ -131,7 +131,7 @@ def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
 
 
 def _gets_powers_back(user: User, request: FormalRequest) -> bool:
-    """Return True if the request undoes another, and gives this person of its company his powers back."""
+    """Return True if the request undoes another one and so makes this person of its company a representative again."""
     membership = user.membership
     if request.revert_of_id is None or not user.is_active or membership is None:
         return False
@@ -147,7 +147,7 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
 
 
 def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not verify the request as a supervisor, or None; its checker takes no part (M25)."""
+    """Return why the person may not verify the request as a supervisor, or None; the checker of its waiver may not."""
     refusal = _why_not_in_office(user, request, Office.SUPERVISOR, Status.VERIFYING)
     if refusal is None and is_checker(user, request):
         return NotAllowed(CHECKER_APART)

@@ -141,7 +141,7 @@ def read_fields(texts: Mapping[str, str]) -> Proposal:
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
     """Raise Unreadable unless the folio of a returned form, if it has one, belongs to the company that sent the form.
 
-    `owner` is the key of the folio's company, None for an unknown folio; `sender` is the key of the other one. The seal is
+    `owner` is the key of the folio's company, None for an unknown folio; `sender` is the key of the other. The seal is
     checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):

@@ -27,7 +27,7 @@ class AccessRemove(ColleagueKind):
     person_warning = "Esta solicitud es para retirarle a usted el acceso al portal de {company}."
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
-        """Add to `errors` that the requester cannot lose his own access by this request, nor anybody with powers."""
+        """Add to `errors` why this person cannot lose the access: the requester himself, or somebody with powers."""
         if person.pk == request.requester_id:
             errors["user"] = "Nadie pide su propia baja; la pide otro representante."
         elif people.holds_powers(request.customer, person):

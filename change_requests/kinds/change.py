@@ -20,7 +20,7 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value: a column of the company, or the line of the representative to be replaced."""
+        """Return today's value of the item's field; of a representative, the line of the one to be replaced."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))

@@ -275,7 +275,7 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 def _register(request: FormalRequest, line: str) -> Representative:
     """Insert the representative whom this line describes, and return the row.
 
-    The request gives its verification and its first file of evidence, which is the document of the powers.
+    The request's verification counts for it, and the request's first file of evidence is the document of the powers.
     """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)

@@ -108,7 +108,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
             return request
         if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:
             raise WrongCode({"code": "Ese código ya no sirve. Pida otro."})
-        if not own_links.matches_digest(CODE_SALT, _bind_code(request, code), request.new_mail_code):
+        if not own_links.matches_digest(CODE_SALT, _compose_code_text(request, code), request.new_mail_code):
             request.new_mail_tries += 1
             request.save(update_fields=["new_mail_tries"])
             raise WrongCode({"code": WRONG_CODE})
@@ -119,7 +119,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
 
 
 def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attachment]:
-    """Return the files of the draft. Raises StaleContent if the draft has not the hash `seen` that was reviewed."""
+    """Return the files of the draft. Raises StaleContent if `seen`, the hash of the draft on a page, is another now."""
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     files = [row.attachment for row in rows.select_related("attachment")]
     if seen is not None and seen != content.hash_draft(request, files):
@@ -130,13 +130,13 @@ def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attac
 def _mail_code(request: FormalRequest, address: str, event: Event) -> None:
     """Draw a code of six digits, keep its hash in the request, and mail the code to the new registered mail."""
     code = f"{secrets.randbelow(10**6):06d}"
-    request.new_mail_code = own_links.make_digest(CODE_SALT, _bind_code(request, code))
+    request.new_mail_code = own_links.make_digest(CODE_SALT, _compose_code_text(request, code))
     request.new_mail_sent_at, request.new_mail_tries = now(), 0
     request.save(update_fields=["new_mail_code", "new_mail_sent_at", "new_mail_tries"])
     notifications.mail_new_email_code(request, event, to=address, code=code)
 
 
-def _bind_code(request: FormalRequest, code: str) -> str:
-    """Return the text that is hashed for a code: its digits after folio and revision, so that it proves no other."""
+def _compose_code_text(request: FormalRequest, code: str) -> str:
+    """Return the text that is hashed for a code: folio, version and digits, so that it works for this version only."""
     digits = "".join(character for character in code if character.isdigit())
     return f"{request.folio}:{request.revision_no}:{digits}"
