@@ -98,7 +98,7 @@ def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the values of form fields that a person wrote: those with a letter that were not chosen from a list."""
+    """Return the texts among posted fields that a person wrote and must not lose: no numbers, no choices of a list."""
     return [
         value
         for name, value in fields.items()

@@ -102,7 +102,7 @@ def list_draft_files(draft: str) -> list[Attachment]:
 
 
 def discard_file(draft: str, token: str) -> bool:
-    """Delete the file `token` of the form with the key `draft`; return False if the form does not have it, else True."""
+    """Delete the file `token` of the form with the key `draft`; return False if the form does not have that file."""
     if not draft or "\0" in token:  # PostgreSQL refuses to look for a NUL
         return False
     return bool(_delete_untaken(draft=draft, token=token))

@@ -114,7 +114,7 @@ def address(name: str) -> str:
 
 @register.filter
 def when(instant: datetime | None) -> str:
-    """Return «hoy, 10:05», «ayer, 17:20», «mañana, 9:00» or «20 nov, 11:45», with the year if it is another one."""
+    """Return an instant as pages show it: «hoy, 10:05», «ayer, 17:20» or «20 nov, 11:45», with any other year."""
     if instant is None:
         return ""
     local, today = _get_local_and_today(instant)
@@ -199,7 +199,7 @@ def line(parser: Parser, _token: Token) -> "LineNode":
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
-        text.s = re.sub(r"\s+", BREAKABLE, text.s)
+        text.s = re.sub(r"\s+", BREAKABLE, text.s)  # a mark that LineNode turns into one space
     return LineNode(nodes)
 
 

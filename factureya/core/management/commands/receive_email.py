@@ -19,6 +19,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # a mail must not wait for them
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Take --to, the recipients of the mail's envelope, and --json, which prints the outcome."""
         text = "of the envelope; several, and repeatable (pipe(8) of Postfix gives all that a mail has)"
         parser.add_argument("--to", action="extend", nargs="+", default=[], metavar="ADDRESS", help=text)
         parser.add_argument("--json", action="store_true", dest="as_json", help="say what became of it")
