@@ -10,9 +10,9 @@ from accounts import operations as operations_of_accounts
 from accounts.models import Customer, Office, RoleAssignment
 from change_requests import operations
 from change_requests.models import FormalRequest
-from change_requests.tests.control.test_control_pages import act, browser, look, status_of
+from change_requests.tests.control.test_control_pages import act, look, status_of
 from factureya.core.clock import now
-from factureya.testing.pages import text_of
+from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, give_office, make_hugo, make_staff, make_superuser
 from factureya.testing.request_histories import NEW, WHY, make, seen, unguarded
 
@@ -95,7 +95,7 @@ def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
     request = make(cast, Status.APPROVED)
     jorge = cast.jorge
     waiver = {"implementer": hugo.pk, "reason": NO_SEGREGATION, "controls": CONTROLS, "checker": jorge.pk}
-    page = browser(cast.elsa).get(reverse("control:waive", args=[request.folio]))
+    page = make_client(cast.elsa).get(reverse("control:waive", args=[request.folio]))
     assert "Hugo Desarrolla" in text_of(page)
     assert "Gina Implementa" not in text_of(page).partition("Quién implementa")[2].partition("Por qué")[0]
     short = act(cast.elsa, request, "waive", **{**waiver, "reason": "Urge mucho."})
@@ -105,11 +105,11 @@ def test_a_waiver_its_red_mark_and_its_check(cast, hugo):
     assert act(hugo, request, "execute").status_code == 302
     assert request.events().filter(verb="request.execution_intended").exists()
     assert "Falta revisión independiente" in text_of(look(cast.laura, request))
-    inbox = text_of(browser(jorge).get(reverse("control:inbox")))
+    inbox = text_of(make_client(jorge).get(reverse("control:inbox")))
     assert request.folio in inbox
     with time_machine.travel(now() + timedelta(days=10)):
         assert "Revisión vencida" in text_of(look(cast.laura, request))
-        shown = browser(cast.laura).get(reverse("control:inbox") + "?vista=terminadas")
+        shown = make_client(cast.laura).get(reverse("control:inbox") + "?vista=terminadas")
         assert "Revisión vencida" in text_of(shown)
         other = make(cast, Status.APPROVED, "access", "alta")
         refused = act(cast.elsa, other, "waive", **waiver)
@@ -172,7 +172,7 @@ def test_what_no_longer_holds_goes_back_to_approval_and_says_why(cast):
     request = make(cast, Status.APPROVED)
     held = RoleAssignment.objects.get(user=cast.fabian)
     operations_of_accounts.end_office(held.pk, actor=make_superuser())
-    client = browser(cast.gina)
+    client = make_client(cast.gina)
     answer = act(cast.gina, request, "execute", client)
     assert answer.status_code == 302
     assert status_of(request) == Status.IN_APPROVAL

@@ -9,10 +9,10 @@ from django.urls import reverse
 from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from change_requests.tests.customer.test_customer_browser import cookie_of, fill_address_and_mail, go_on, good
+from change_requests.tests.customer.test_customer_browser import fill_address_and_mail, go_on, good, sign_and_send
 from factureya.core.mail import outbox
 from factureya.core.models import OutboxMessage
-from factureya.testing.pages import png
+from factureya.testing.pages import cookies_of, png
 from factureya.testing.people import PASSWORD, make_neighbours
 from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make
 
@@ -49,7 +49,7 @@ class Desk:
 
     def enter(self, person: User) -> None:
         self.page.context.clear_cookies()
-        self.page.context.add_cookies(cookie_of(person, self.live_server))
+        self.page.context.add_cookies(cookies_of(person, self.live_server.url))
 
     def go(self, path: str) -> None:
         self.page.goto(self.live_server.url + path)
@@ -94,11 +94,7 @@ def ask(desk: Desk, ana: User) -> FormalRequest:
     page.fill("#id_reason", REASON)
     page.set_input_files("#id_files", {"name": "constancia.png", "mimeType": "image/png", "buffer": png().read()})
     go_on(page)
-    page.check("#id_declares")
-    go_on(page)
-    page.check("#id_confirm")
-    go_on(page)
-    page.wait_for_url("**/enviada/")
+    sign_and_send(page)
     formal = FormalRequest.objects.get()
     desk.go(link_in_mail(OLD, "confirmar"))
     page.click("text=Sí, la confirmo")

@@ -11,10 +11,9 @@ from accounts.models import Office, User
 from change_requests import operations
 from change_requests.control import inbox
 from change_requests.models import ACCESS, FormalRequest, InformationAsset
-from change_requests.tests.control.test_control_pages import browser
 from factureya.core.clock import now
 from factureya.core.keyset import PAGE_ROWS
-from factureya.testing.pages import text_of
+from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, make_representative, make_staff, make_superuser
 from factureya.testing.request_histories import WHY, make, seen
 from factureya.testing.requests import make_request
@@ -29,7 +28,7 @@ def cast() -> Cast:
 
 
 def shown(person: User, **query: str) -> Any:
-    return browser(person).get(reverse("control:inbox"), query)
+    return make_client(person).get(reverse("control:inbox"), query)
 
 
 def mine(person: User) -> set[str]:
@@ -154,7 +153,7 @@ def test_filter_by_form(cast):
 def test_pages_forth_and_back(cast):
     for _ in range(PAGE_ROWS * 2 + 3):
         make_request(Status.SUBMITTED, requester=make_representative())
-    client = browser(cast.elsa)
+    client = make_client(cast.elsa)
     address = reverse("control:inbox") + "?vista=en-curso"
     pages, url = [], address
     while url:
@@ -173,7 +172,7 @@ def test_pages_forth_and_back(cast):
 
 
 def test_a_superuser_names_owner_and_dated_alternate(cast):
-    root = browser(make_superuser())
+    root = make_client(make_superuser())
     other = make_staff(Office.INFORMATION_OWNER, full_name="Marta Quiroz")
     address = reverse("control:asset", args=["identity"])
     wrong = root.post(address, {"owner": cast.fabian.pk, "alternate": cast.fabian.pk})
@@ -194,14 +193,14 @@ def test_a_superuser_names_owner_and_dated_alternate(cast):
 
 def test_an_asset_without_an_owner_in_office_is_red(cast):
     InformationAsset.objects.exclude(code=ACCESS).update(owner=cast.gina)
-    text = text_of(browser(cast.elsa).get(reverse("control:assets")))
+    text = text_of(make_client(cast.elsa).get(reverse("control:assets")))
     assert text.count("Sin propietario en funciones") == 5
     assert "Cambiar" not in text
 
 
 def test_no_bulk_act_no_change_in_the_admin(cast):
     request = make(cast, Status.APPROVED)
-    root = browser(make_superuser())
+    root = make_client(make_superuser())
     address = reverse("admin:change_requests_formalrequest_changelist")
     page = root.get(address)
     assert request.folio in page.content.decode()
@@ -211,7 +210,7 @@ def test_no_bulk_act_no_change_in_the_admin(cast):
     assert shown.status_code == 200
     assert 'name="_save"' not in shown.content.decode()
     assert root.post(change, {"status": "executed"}).status_code == 403
-    assert browser(cast.elsa).get(address).status_code == 403
+    assert make_client(cast.elsa).get(address).status_code == 403
     owners = root.get(reverse("admin:change_requests_informationasset_changelist")).content.decode()
     assert reverse("control:asset", args=["identity"]) in owners
     assert reverse("control:asset", args=[ACCESS]) not in owners

@@ -2,42 +2,22 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 
 from accounts.models import User
 from change_requests import operations
 from change_requests.models import FormalRequest
-from factureya.testing.pages import log_in, png
-from factureya.testing.people import make_neighbours
+from factureya.testing.pages import cookies_of, png
 from factureya.testing.request_histories import REASON, code_in_mail, link_in_mail, make, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NARROW = {"width": 320, "height": 640}
-
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path, settings):
-    settings.MEDIA_ROOT = tmp_path
-    settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
-
-
-def cookie_of(person, live_server):
-    client = Client()
-    log_in(client, person)
-    value = client.cookies["sessionid"].value
-    return [{"name": "sessionid", "value": value, "url": live_server.url}]
 
 
 @pytest.fixture
 def enter(page, live_server):
     """Sign a person in, in this browser."""
     page.on("pageerror", lambda error: pytest.fail(str(error)))
-    return lambda person: page.context.add_cookies(cookie_of(person, live_server))
+    return lambda person: page.context.add_cookies(cookies_of(person, live_server.url))
 
 
 def good(page):
@@ -54,6 +34,15 @@ def good(page):
 def go_on(page):
     """The step's main button."""
     page.click("main .fy-btn--primary")
+
+
+def sign_and_send(page):
+    """The last two steps."""
+    page.check("#id_declares")
+    go_on(page)
+    page.check("#id_confirm")
+    go_on(page)
+    page.wait_for_url("**/enviada/")
 
 
 def fill_address_and_mail(page):
@@ -167,7 +156,7 @@ def test_the_five_steps_by_keyboard_alone(page, live_server, enter, cast):
 @pytest.mark.clause("M8", "M19")
 def test_without_javascript_everything_is_there(browser, live_server, cast):
     context = browser.new_context(java_script_enabled=False)
-    context.add_cookies(cookie_of(cast.ana, live_server))
+    context.add_cookies(cookies_of(cast.ana, live_server.url))
     page = context.new_page()
     page.goto(f"{live_server.url}/solicitudes/cambio/nueva/")
     page.check("#id_kind_0")
@@ -181,11 +170,7 @@ def test_without_javascript_everything_is_there(browser, live_server, cast):
     page.click("text=Quitar una.png")
     assert page.input_value("#id_reason") == REASON
     go_on(page)
-    page.check("#id_declares")
-    go_on(page)
-    page.check("#id_confirm")
-    go_on(page)
-    page.wait_for_url("**/enviada/")
+    sign_and_send(page)
     page.click("text=Ver mi solicitud")
     page.click("text=No fui yo: detenerla")
     page.click("main button >> text=No fui yo: detenerla")

@@ -7,25 +7,13 @@ from change_requests import operations
 from change_requests.models import Clarification, FormalRequest
 from factureya.core import numbers
 from factureya.testing.budgets import budget, capped_statements
-from factureya.testing.pages import hidden_in, log_in
-from factureya.testing.people import make_neighbours
+from factureya.testing.pages import hidden_in
 from factureya.testing.request_histories import draft, make
 
 pytestmark = pytest.mark.django_db
 MANY = 300
 # Statements that read or write; session, person and powers included, savepoints not.
 LIST, DETAIL, STEP, REVIEW, SUBMIT = 5, 9, 5, 9, 30
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
-
-
-@pytest.fixture
-def ana(client, cast):
-    log_in(client, cast.ana)
-    return client
 
 
 def drafts(cast, count: int) -> None:

@@ -17,37 +17,13 @@ from change_requests.customer import wording
 from change_requests.models import FormalRequest
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
-from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
-from factureya.testing.people import (
-    PASSWORD,
-    Neighbours,
-    make_agent,
-    make_neighbours,
-    make_representative,
-    make_superuser,
-)
+from factureya.testing.pages import hidden_in, key_in, log_in, make_client, png, text_of
+from factureya.testing.people import PASSWORD, Neighbours, make_agent, make_representative, make_superuser
 from factureya.testing.request_histories import REASON, WHY, code_in_mail, confirm, draft, link_in_mail, make, seen
 from factureya.testing.tickets import make_ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.django_db]
 Status = FormalRequest.Status
-
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path, settings):
-    settings.MEDIA_ROOT = tmp_path
-    settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
-
-
-@pytest.fixture
-def ana(client, cast):
-    log_in(client, cast.ana)
-    return client
 
 
 def detail(formal) -> str:
@@ -225,8 +201,7 @@ def test_only_who_has_powers_in_force_sees_requests(cast):
     formal = make(cast, "submitted")
     pages = [detail(formal), path("acuse", formal), path("withdraw", formal), path("sent", formal)]
     for person, code in ((cast.carla, 404), (cast.beto, 403), (cast.laura, 403), (cast.elsa, 403)):
-        client = Client()
-        log_in(client, person)
+        client = make_client(person)
         assert [client.get(page).status_code for page in pages] == [code] * 4
         assert formal.folio not in client.get("/solicitudes/").content.decode()
     assert Client().get(detail(formal)).url.startswith(reverse("account_login"))
@@ -286,9 +261,7 @@ def test_a_drafts_form_is_its_representatives(ana, cast):
     assert ana.get(url.replace("baja-o-cambio", "control-de-acceso")).status_code == 404
     assert Client().get(url).url.startswith(reverse("account_login"))
     for person in (cast.carla, cast.beto, cast.laura):
-        client = Client()
-        log_in(client, person)
-        assert client.get(url).status_code == 404
+        assert make_client(person).get(url).status_code == 404
     assert ana.get(f"{reverse('requests:form_change')}?folio=x").status_code == 404
 
 
@@ -313,9 +286,7 @@ def test_evidence_leaves_by_the_requests_policy(ana, cast):
     assert "sandbox" in answer["Content-Security-Policy"]
     assert Client().get(url).url.startswith(reverse("account_login"))
     for person in (cast.carla, cast.beto, cast.laura):
-        client = Client()
-        log_in(client, person)
-        assert client.get(url).status_code == 404
+        assert make_client(person).get(url).status_code == 404
     formal.evidence.get().attachment.file.storage.delete(formal.evidence.get().attachment.file.name)
     assert ana.get(url).status_code == 404
 

@@ -12,29 +12,19 @@ from time_machine import travel
 from accounts.models import Office
 from change_requests import links, operations
 from change_requests.models import FormalRequest
-from change_requests.tests.control.test_control_pages import act, browser, look
+from change_requests.tests.control.test_control_pages import act, look
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
-from factureya.testing.pages import text_of
-from factureya.testing.people import Neighbours, make_neighbours, make_staff, make_superuser
+from factureya.testing.pages import make_client, text_of
+from factureya.testing.people import Neighbours, make_staff, make_superuser
 from factureya.testing.request_histories import REASON, code_in_mail, confirm, link_in_mail, make, seen
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M8", "M21")]
+pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.django_db, pytest.mark.clause("M8", "M21")]
 Status = FormalRequest.Status
 SUNDAY = datetime(2026, 12, 6, 16, tzinfo=UTC)
 OLD, NEW = "contacto@ocaso.mx", "nuevo@ocaso.mx"
 FOUND = "Llamé a la empresa: no la pidió; se revierte."
-
-
-@pytest.fixture(autouse=True)
-def _no_freeze(settings):
-    settings.SENSITIVE_FREEZE_HOURS = 0
-
-
-@pytest.fixture
-def cast() -> Neighbours:
-    return make_neighbours()
 
 
 def taken_over(cast: Neighbours) -> FormalRequest:
@@ -104,7 +94,7 @@ def test_h1_it_is_red_until_an_officer_marks_it_as_seen_with_a_reason(cast, clie
     formal = taken_over(cast)
     client.post(link_in_mail(OLD, "no-fui-yo"))
     for person in (cast.elsa, cast.laura):
-        inbox = text_of(browser(person).get("/control/"))
+        inbox = text_of(make_client(person).get("/control/"))
         assert formal.folio in inbox
         assert "«No fui yo» después de aplicarse" in inbox
         page = text_of(look(person, formal))
@@ -127,7 +117,7 @@ def test_h1_mesa_de_control_reverts_it_from_there(cast, client):
     page = look(cast.laura, formal).content.decode()
     assert f'class="fy-btn fy-btn--bad fy-btn--mwide" href="/control/{formal.folio}/revertir/"' in page
     assert f"/control/{formal.folio}/revertir/" not in look(cast.elsa, formal).content.decode()
-    form = browser(cast.laura).get(f"/control/{formal.folio}/revertir/").content.decode()
+    form = make_client(cast.laura).get(f"/control/{formal.folio}/revertir/").content.decode()
     assert "avisó «no fui yo»" in form
     reason = "La empresa avisó «no fui yo» de un cambio que ya se había aplicado."
     assert act(cast.laura, formal, "revert", reason=reason).status_code == 302
@@ -156,7 +146,7 @@ def test_h1_each_mailbox_that_objects_is_recorded_once(cast, client):
 
 def test_h1_logged_in_the_representative_reports_it_too(cast):
     formal = taken_over(cast)
-    ana = browser(cast.ana)
+    ana = make_client(cast.ana)
     here = f"/solicitudes/{formal.folio}/no-fui-yo/"
     assert "No fui yo: avisar" in text_of(ana.get(f"/solicitudes/{formal.folio}/"))
     assert "Avisar que no fui yo" in text_of(ana.get(here))

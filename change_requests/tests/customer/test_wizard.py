@@ -15,7 +15,6 @@ from change_requests.models import FormalRequest
 from factureya.core.clock import now
 from factureya.core.files import store
 from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
-from factureya.testing.people import make_neighbours
 from factureya.testing.request_histories import REASON, draft, make
 
 pytestmark = pytest.mark.django_db
@@ -26,17 +25,6 @@ PHONE = {"c_phone": "on", "phone": "222 555 0178"}
 @pytest.fixture(autouse=True)
 def media(tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def cast():
-    return make_neighbours()
-
-
-@pytest.fixture
-def ana(client, cast):
-    log_in(client, cast.ana)
-    return client
 
 
 def send(client, path, **fields):

@@ -4,9 +4,8 @@ import base64
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 
-from factureya.testing.pages import log_in, png
+from factureya.testing.pages import cookies_of, png
 from factureya.testing.people import make_agent, make_contact, make_customer
 from factureya.testing.tickets import make_ticket
 from tickets import notifications, operations
@@ -31,15 +30,8 @@ def ana():
 @pytest.fixture
 def enter(page, live_server):
     """Sign a person in, in this browser."""
-
-    def sign_in(person):
-        client = Client()
-        log_in(client, person)
-        cookie = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-
     page.on("pageerror", lambda error: pytest.fail(str(error)))
-    return sign_in
+    return lambda person: page.context.add_cookies(cookies_of(person, live_server.url))
 
 
 def accessible(page):
@@ -118,9 +110,7 @@ def test_errors_take_the_focus_and_pass_axe(page, live_server, enter, ana):
 def test_without_javascript_the_question_and_the_kept_file_are_there(browser, live_server, ana):
     make_ticket(requester=ana, subject="Error CFDI40147 al timbrar")
     context = browser.new_context(java_script_enabled=False)
-    client = Client()
-    log_in(client, ana)
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    context.add_cookies(cookies_of(ana, live_server.url))
     page = context.new_page()
     page.goto(f"{live_server.url}/tickets/nuevo/")
     fill(page)
