@@ -31,7 +31,7 @@ from factureya.core.files import store
 from factureya.core.forms import choose_kept_fields, list_texts
 from factureya.core.mail import own_links
 
-SALT, COOKIE_SALT = "accounts.form", "accounts.form-owner"
+SALT, COOKIE_SALT = "tickets.form", "accounts.web.returning"  # as before: a form on a screen outlives a version
 COOKIE = "__Host-quien" if settings.HTTPS else "quien"
 ORPHAN_FORM_AGE = timedelta(days=2)  # how long a form that arrives without a session is kept for its owner
 MAX_DRAFTS = 8

@@ -1,6 +1,7 @@
 """Serve the list of a company's requests, and the first of the five steps, which makes a new one (M7, M19)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -35,7 +36,8 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        page = keyset.page(NEWEST_FIRST, NEWEST_FIRST.read_from(request.GET), wanted, size=PAGE)
+        order = replace(NEWEST_FIRST, named_in=visible)  # a folio of another company is as good as none
+        page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,
             "rows": _describe_rows(page.rows),

@@ -10,14 +10,14 @@ from accounts.models import Customer, User
 from change_requests import operations
 from change_requests.documents import form_draw
 from change_requests.models import Evidence, FormalRequest, MailText, MailTextFile
-from change_requests.tests.control.test_control_pages import browser, look
+from change_requests.tests.control.test_control_pages import look
 from change_requests.tests.test_inbound import ACCESS, CHANGE, answers, letter
 from factureya.core import clock
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import pdfs, request_histories
 from factureya.testing.inbound_mails import AUTHSERV, deliver
-from factureya.testing.pages import text_of
+from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast, make_contact, make_customer, make_superuser, represent
 from factureya.testing.raw_sql import execute, refused_by, update
 
@@ -124,7 +124,7 @@ def test_r4_files_beside_several_forms_are_nobodys_evidence_and_mesa_reads_them(
         assert "acta.pdf" in text_of(page)
         url = f"/control/{request.folio}/archivos/{kept.token}/"
         assert url in page.content.decode()
-        answer = browser(cast.laura).get(url)
+        answer = make_client(cast.laura).get(url)
         assert b"".join(answer.streaming_content) == PROOF
     assert store.purge_orphans() == 0
 
@@ -173,7 +173,7 @@ def test_r5_the_words_reach_mesa_de_control_and_the_customer(cast):
     kept = MailText.objects.get(request=request)
     assert (kept.body, kept.author) == (WORDS, cast.ana)
     assert "CFDI40147" in text_of(look(cast.laura, request))
-    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    assert "CFDI40147" in text_of(make_client(cast.ana).get(f"/solicitudes/{request.folio}/"))
     operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)
     turn = OutboxMessage.objects.get(kind="change_requests/your_turn", to=cast.laura.email)
     assert "dice algo más que el formato" in turn.body
@@ -190,7 +190,7 @@ def test_r5_the_words_of_a_form_that_stays_a_draft_are_read_too(cast):
     (told,) = mails("mail_kept")
     assert told.to == cast.laura.email
     assert "CFDI40147" in text_of(look(cast.laura, request))
-    assert "CFDI40147" in text_of(browser(cast.ana).get(f"/solicitudes/{request.folio}/"))
+    assert "CFDI40147" in text_of(make_client(cast.ana).get(f"/solicitudes/{request.folio}/"))
     silent = operations.create_draft(actor=cast.ana, customer=cast.customer, form=CHANGE, kind="change")
     assert look(cast.laura, silent).status_code == 404  # a draft without words is the customer's
 
@@ -269,7 +269,7 @@ def test_r5_words_about_two_companies_are_read_by_mesa_de_control_alone(cast):
 
     ours, other = by_mail("Jimena"), FormalRequest.objects.get(requester=otto)
     for request, person in ((ours, cast.ana), (other, otto)):
-        page = text_of(browser(person).get(f"/solicitudes/{request.folio}/"))
+        page = text_of(make_client(person).get(f"/solicitudes/{request.folio}/"))
         assert "CFDI40147" not in page
         assert "CFDI40147" in text_of(look(cast.laura, request))
 

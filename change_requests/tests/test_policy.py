@@ -121,20 +121,7 @@ def test_baja_of_a_representative_is_a_matter_of_powers():
 
 def second_representative(cast: Cast) -> User:
     """Beto, added by an executed request."""
-    beto = cast.colleague(full_name="Beto Ocaso")
-    new = {
-        "replaces": "",
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 77",
-        "valid_from": "2026-01-01",
-    }
-    request = request_histories.draft(cast, items={f"representative_{part}": text for part, text in new.items()})
-    request_histories.add_file(cast, request)
-    for reached in request_histories.ORDER[1:5]:
-        request = request_histories.step(cast, request, reached)
+    request, beto = request_histories.approve_representative(cast, replaces="")
     with clock.at(request.execute_after):
         operations.execute(request.pk, actor=cast.gina)
     return User.objects.select_related("contact__customer").get(pk=beto.pk)

@@ -41,7 +41,8 @@ class Order:
     """Describe how a list is sorted: by the instant `at` (never NULL; "" for none), then by the unique `key`.
 
     `name` is the column that stands for the row in an address, when its primary key must not leave; `read_key` reads
-    the value of `name` from an address and raises ValueError for what cannot be one.
+    the value of `name` from an address and raises ValueError for what cannot be one. `named_in` are the rows that an
+    address may name, if not all: a row that its reader may not see must tell nothing of its place.
     """
 
     at: str = ""
@@ -49,6 +50,7 @@ class Order:
     name: str = ""
     read_key: Callable[[str], Any] = read_pk
     is_descending: bool = False
+    named_in: QuerySet[Any] | None = None
 
     def cursor_at(self, row: Any, *, is_back: bool = False) -> "Cursor":
         """Return a cursor at a row of the list, for the address of the page after it, or before it with `is_back`."""
@@ -88,7 +90,8 @@ class Order:
         comparison = "lt" if self.is_descending != cursor.is_back else "gt"
         key = cursor.key
         if self.name and self.name != self.key:  # the address names the row by another column than the sort key
-            same_name = rows.model._default_manager.filter(**{self.name: cursor.key})
+            named = rows.model._default_manager.all() if self.named_in is None else self.named_in
+            same_name = named.filter(**{self.name: cursor.key})
             key = Subquery(same_name.values(self.key)[:1])
         condition = Q(**{f"{self.key}__{comparison}": key})
         if self.at:

@@ -31,6 +31,18 @@ def log_in(client: Client, user: User) -> None:
     client.force_login(user, backend="accounts.sign_in.backends.EmailBackend")
 
 
+def make_client(user: User) -> Client:
+    """Return a client in which the person is signed in."""
+    client = Client()
+    log_in(client, user)
+    return client
+
+
+def cookies_of(user: User, url: str) -> list[dict[str, str]]:
+    """Return the session of a person as Chromium takes it."""
+    return [{"name": "sessionid", "value": make_client(user).cookies["sessionid"].value, "url": url}]
+
+
 def text_of(response: Any) -> str:
     """Return what a person reads on the page's main part: without tags, with single spaces."""
     html = response.content.decode()

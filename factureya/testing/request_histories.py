@@ -97,6 +97,28 @@ def step(cast: Cast, request: FormalRequest, status: str) -> FormalRequest:
     return request
 
 
+def name_representative(beto: User, **changes: str) -> dict[str, str]:
+    """Return the items of a change of the representative, for Beto."""
+    parts = {
+        "name": "Beto Ocaso",
+        "email": beto.email,
+        "rfc": "GODE561231GR8",
+        "power": "attorney",
+        "instrument": "Escritura 1,234",
+        "valid_from": "2026-01-01",
+        **changes,
+    }
+    return {f"representative_{part}": text for part, text in parts.items()}
+
+
+def approve_representative(cast: Cast, **changes: str) -> tuple[FormalRequest, User]:
+    """Bring a change of the representative, Ana, for Beto to its approval; return it and Beto."""
+    beto = cast.colleague(full_name="Beto Ocaso")
+    request = draft(cast, items=name_representative(beto, **changes))
+    add_file(cast, request)
+    return _bring(cast, request, Status.APPROVED), beto
+
+
 def confirm(cast: Cast, request: FormalRequest) -> FormalRequest:
     """Confirm a request from the registered mail; a new mail stays unproven."""
     return operations.confirm_from_registered_email(request.pk, actor=cast.ana, revision_no=request.revision_no)

@@ -49,14 +49,21 @@ def make_inbound(
     return inbound
 
 
-def let_it_close(ticket: Ticket) -> Ticket:
-    """Bring a waiting ticket to *sin respuesta* the real way: reminder queued and sent, then the close."""
+def remind(ticket: Ticket) -> Ticket:
+    """Queue and send the reminder of a waiting ticket when it is due."""
     assert ticket.closes_at is not None
     with clock.at(ticket.closes_at - timedelta(hours=24)):
         operations.warn_before_close(ticket.pk)
         ticket.refresh_from_db()
         assert ticket.reminder_id is not None
         assert outbox.deliver(ticket.reminder_id)
+    return ticket
+
+
+def let_it_close(ticket: Ticket) -> Ticket:
+    """Bring a waiting ticket to *sin respuesta* the real way: reminder queued and sent, then the close."""
+    remind(ticket)
+    assert ticket.closes_at is not None
     with clock.at(ticket.closes_at + timedelta(seconds=1)):
         assert operations.close_unanswered(ticket.pk)
     ticket.refresh_from_db()

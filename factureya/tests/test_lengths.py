@@ -10,11 +10,10 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Length
-from django.test import Client
 from django.urls import reverse
 
 from accounts import operations as people
-from accounts.models import Customer, Office, Provider, User
+from accounts.models import Customer, Office, Provider
 from accounts.rfc import parse_rfc as rfc
 from change_requests import operations
 from change_requests.kinds import content
@@ -22,7 +21,7 @@ from change_requests.models import FormalRequest
 from factureya.core.mail import intake, mailbox, outbox
 from factureya.core.models import Attachment, OutboxMessage
 from factureya.testing.mails import mail, multipart
-from factureya.testing.pages import text_of
+from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import PASSWORD, Cast, make_contact, make_staff, make_superuser
 from factureya.testing.request_histories import draft, make, seen
 from factureya.testing.tickets import make_ticket
@@ -58,12 +57,6 @@ def cast() -> Cast:
     return Cast()
 
 
-def browser(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
-
-
 # -- Formal requests: the finding ----------------------------------------------------------------------
 
 REASONS: list[tuple[str, str, str, str, dict[str, str]]] = [
@@ -82,19 +75,19 @@ def test_servers_a_reason_of_one_character_too_many_is_told_beside_the_field(cas
     address = reverse(f"control:{act}", args=[request.folio])
     sent = {"seen_hash": seen(request), "password": PASSWORD, **more}
     long = "x" * 1001
-    answer = browser(getattr(cast, who)).post(address, {**sent, field: long})
+    answer = make_client(getattr(cast, who)).post(address, {**sent, field: long})
     assert answer.status_code == 200
     assert "Son hasta 1000 caracteres y escribió 1001. Acorte el texto." in text_of(answer)
     assert long in answer.content.decode()
     request.refresh_from_db()
     assert (request.status, request.outcome_reason) == (status, "")
-    assert browser(getattr(cast, who)).post(address, {**sent, field: "x" * 1000}).status_code == 302
+    assert make_client(getattr(cast, who)).post(address, {**sent, field: "x" * 1000}).status_code == 302
 
 
 def test_servers_a_customer_who_withdraws_is_told_too(cast):
     request = make(cast, Status.VERIFYING)
     address = reverse("requests:withdraw", args=[request.folio])
-    client, long = browser(cast.ana), "x" * 1001
+    client, long = make_client(cast.ana), "x" * 1001
     key = client.get(address).context["key"]
     answer = client.post(address, {"reason": long, "key": key})
     assert answer.status_code == 200

@@ -15,6 +15,7 @@ from accounts.models import User
 from change_requests import operations
 from change_requests.customer import wording
 from change_requests.models import FormalRequest
+from factureya.core import numbers
 from factureya.core.clock import now
 from factureya.core.models import OutboxMessage
 from factureya.testing.pages import hidden_in, key_in, log_in, png, text_of
@@ -83,6 +84,18 @@ def test_the_list_goes_on_by_folio(ana, cast, monkeypatch):
     assert folios[0] in text_of(following)
     assert folios[2] not in text_of(following)
     assert folios[2] in text_of(ana.get("/solicitudes/?despues=nada&vista=otra"))
+
+
+@pytest.mark.clause("M8")
+def test_a_place_in_the_list_at_a_folio_of_another_company_tells_nothing_of_it(ana, cast):
+    own = draft(cast)
+    theirs = operations.create_draft(
+        actor=cast.carla, customer=cast.carla.contact.customer, form=own.form, kind=own.kind
+    )
+    unused = numbers.make_number(own.folio[:2])
+    pages = [text_of(ana.get("/solicitudes/", {"despues": folio})) for folio in (theirs.folio, unused)]
+    assert pages[0] == pages[1]
+    assert own.folio not in pages[0]
 
 
 # -- One request, in every status --------------------------------------------------------------------

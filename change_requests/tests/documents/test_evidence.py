@@ -8,11 +8,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from change_requests import operations
 from change_requests.documents import evidence
 from change_requests.models import Evidence, FormalRequest
-from change_requests.tests.control.test_control_pages import act, browser, look
+from change_requests.tests.control.test_control_pages import act, look
 from factureya.core.files import store
 from factureya.core.models import OutboxMessage
 from factureya.testing import request_histories
-from factureya.testing.pages import text_of
+from factureya.testing.pages import make_client, text_of
 from factureya.testing.people import Cast
 from factureya.testing.request_histories import WHY, add_file, draft, seen, step
 
@@ -106,7 +106,7 @@ def test_h9_the_page_says_why_the_decision_was_not_taken(cast):
 def test_h9_an_altered_file_is_not_downloaded_and_the_officers_hear(cast, alter):
     request, path = brought(cast, Status.IN_APPROVAL)
     token = Evidence.objects.get(request=request).attachment.token
-    staff, hers = browser(cast.elsa), browser(cast.ana)
+    staff, hers = make_client(cast.elsa), make_client(cast.ana)
     places = ((staff, f"/control/{request.folio}/archivos/{token}/"), (hers, evidence_url(token)))
     for client, url in places:
         answer = client.get(url)

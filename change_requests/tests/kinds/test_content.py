@@ -219,15 +219,7 @@ def test_a_developer_or_an_owner_alone_is_no_implementer(cast):
 @pytest.mark.clause("M8", "M19")
 def test_a_change_of_representative_is_one_line(cast):
     beto = cast.colleague(full_name="Beto Ocaso")
-    new = {
-        "representative_name": "Beto Ocaso",
-        "representative_email": beto.email,
-        "representative_rfc": "GODE561231GR8",
-        "representative_power": "attorney",
-        "representative_instrument": "Escritura 1,234",
-        "representative_valid_from": "2026-01-01",
-        "representative_valid_until": "",
-    }
+    new = request_histories.name_representative(beto, valid_until="")
     request = evidence(cast, request_histories.draft(cast, items=new))
     request = operations.submit(request.pk, actor=cast.ana)
     (item,) = request.read_payload()["items"]
@@ -252,31 +244,14 @@ def test_a_change_of_representative_is_one_line(cast):
 )
 def test_what_a_representative_lacks_is_told(cast, change, field):
     beto = cast.colleague()
-    new = {
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 1,234",
-        "valid_from": "2026-01-01",
-    }
-    parts = {f"representative_{part}": text for part, text in {**new, **change}.items()}
+    parts = request_histories.name_representative(beto, **change)
     assert f"representative_{field}" in refused(cast, items=parts)
 
 
 @pytest.mark.clause("M8")
 def test_a_representative_may_be_added_beside_the_others(cast):
     beto = cast.colleague()
-    new = {
-        "replaces": "",
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 1,234",
-        "valid_from": "2026-01-01",
-    }
-    parts = {f"representative_{part}": text for part, text in new.items()}
+    parts = request_histories.name_representative(beto, replaces="")
     request = operations.submit(evidence(cast, request_histories.draft(cast, items=parts)).pk, actor=cast.ana)
     assert request.read_payload()["items"][0]["old"] == ""
     same = {**parts, "representative_email": cast.ana.email}

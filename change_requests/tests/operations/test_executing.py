@@ -38,25 +38,6 @@ def mail(verb: str, request: FormalRequest) -> OutboxMessage:
     return OutboxMessage.objects.filter(kind=f"change_requests/{verb}", about=request.chain).latest("pk")
 
 
-def new_representative(cast: Cast, **changes: str) -> tuple[FormalRequest, User]:
-    """An approved change of the representative, Ana, for Beto; and Beto."""
-    beto = cast.colleague(full_name="Beto Ocaso")
-    parts = {
-        "name": "Beto Ocaso",
-        "email": beto.email,
-        "rfc": "GODE561231GR8",
-        "power": "attorney",
-        "instrument": "Escritura 77",
-        "valid_from": "2026-01-01",
-        **changes,
-    }
-    request = request_histories.draft(cast, items={f"representative_{part}": text for part, text in parts.items()})
-    request_histories.add_file(cast, request)
-    for reached in request_histories.ORDER[1:5]:
-        request = request_histories.step(cast, request, reached)
-    return request, beto
-
-
 # -- What each kind does -----------------------------------------------------------------------------
 
 
@@ -165,7 +146,7 @@ def test_a_new_representative_takes_the_place_and_both_sign_in_again(settings):
     settings.SENSITIVE_FREEZE_HOURS = 0
     cast, client = Cast(), Client()
     client.force_login(cast.ana)
-    request, beto = new_representative(cast)
+    request, beto = request_histories.approve_representative(cast)
     operations.execute(request.pk, actor=cast.gina)
     row = Representative.objects.in_force().get(customer=cast.customer)
     assert (row.user, row.power_kind, row.verified_by) == (beto, "attorney", cast.laura)
@@ -202,7 +183,7 @@ def test_the_freeze_holds_to_the_second(what, settings):
     with travel(FRIDAY, tick=False):
         cast = Cast()
         request = (
-            new_representative(cast)[0]
+            request_histories.approve_representative(cast)[0]
             if what == "representative"
             else request_histories.make(cast, Status.APPROVED, items={what: "facturas@kemper.mx", "phone": "222"})
         )
@@ -375,7 +356,7 @@ def test_a_person_who_came_in_meanwhile_is_drift():
 def test_a_representative_who_lost_the_account_is_drift(settings):
     settings.SENSITIVE_FREEZE_HOURS = 0
     cast = Cast()
-    request, beto = new_representative(cast)
+    request, beto = request_histories.approve_representative(cast)
     deactivate_user(beto.pk, reason="Se fue.", actor=make_superuser())
     assert operations.execute(request.pk, actor=cast.gina).result == Execution.Result.DRIFT
     assert Representative.objects.in_force().get(customer=cast.customer).user == cast.ana

@@ -14,25 +14,14 @@ from factureya.core import clock
 from factureya.core.mail import health, outbox
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of, third_party_in
-from factureya.testing.inbound_mails import ANA, became, deliver, make_ana, proven, trusted
+from factureya.testing.inbound_mails import ANA, became, deliver, proven
 from factureya.testing.pages import statements, text_of
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import mails_about, make_inbound, make_ticket
 from tickets import operations, threads
 from tickets.models import Ticket
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings, tmp_path):
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana():
-    return make_ana()
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 
 
 def answered(ana, **fields) -> tuple[Ticket, OutboxMessage]:

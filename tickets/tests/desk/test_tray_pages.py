@@ -11,7 +11,7 @@ from accounts.models import Office, Provider
 from factureya.core import audit
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, third_party_in
-from factureya.testing.inbound_mails import deliver, last_inbound, make_ana, passed, proven, trusted
+from factureya.testing.inbound_mails import deliver, last_inbound, passed, proven
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, statements, text_of
 from factureya.testing.people import make_contact, make_staff
@@ -21,20 +21,9 @@ from tickets.desk import mail_tray
 from tickets.models import Message, Note, Ticket, TicketFile
 from tickets.operations import WrongStatus
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 STRANGER = "extrano@otro.example"
 TRAY = "/admin/tickets/ticket/bandeja/"
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings, tmp_path):
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana():
-    return make_ana()
 
 
 def quarantined(body: str | bytes = "Soy Ana desde otra cuenta", **headers) -> InboundMessage:

@@ -11,22 +11,17 @@ from factureya.core import clock
 from factureya.core.mail import intake, outbox, parse
 from factureya.core.models import MailFolder, OutboxMessage
 from factureya.testing.desk import QUEUE, agent_in, page_of
-from factureya.testing.inbound_mails import bounce_of, deliver, last_inbound, make_ana
+from factureya.testing.inbound_mails import bounce_of, deliver, last_inbound
 from factureya.testing.mails import mail as plain
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_contact
-from factureya.testing.tickets import mails_about, make_ticket
+from factureya.testing.tickets import mails_about, make_ticket, remind
 from tickets import operations, policy, tasks
 from tickets.inbound import receive
 from tickets.models import Ticket
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6", "M15")]
 WAITING, OPEN = Ticket.Status.WAITING, Ticket.Status.OPEN
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def test_a_bounce_marks_the_mail_flags_the_contact_and_holds_the_close(ana: User):
@@ -204,16 +199,6 @@ def test_a_mail_about_no_ticket_bounces_too(ana: User):
 
 
 # -- Late polling ------------------------------------------------------------------------------------
-
-
-def remind(ticket: Ticket) -> Ticket:
-    assert ticket.closes_at is not None
-    with clock.at(ticket.closes_at - timedelta(hours=24)):
-        operations.warn_before_close(ticket.pk)
-        ticket.refresh_from_db()
-        assert ticket.reminder_id is not None
-        assert outbox.deliver(ticket.reminder_id)
-    return ticket
 
 
 @pytest.mark.parametrize(

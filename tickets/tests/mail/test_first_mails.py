@@ -11,7 +11,7 @@ from accounts.models import User
 from factureya.core.mail import outbox, parse
 from factureya.core.models import InboundReading, OutboxMessage
 from factureya.testing.desk import agent_in
-from factureya.testing.inbound_mails import became, deliver, last_inbound, make_ana, passed, proven, trusted
+from factureya.testing.inbound_mails import became, deliver, last_inbound, passed, proven
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.tickets import make_ticket
@@ -19,7 +19,7 @@ from tickets import notifications, threads
 from tickets.models import Message, Ticket, TicketFile
 from tickets.tests.desk.test_tray_pages import act, page, quarantined
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M17")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M17")]
 BLOCK = "De: Avisos <avisos@otro.example>\nEnviado: lunes, 5 de octubre de 2026 9:00\nPara: Ana\nAsunto: Cancelación"
 QUOTED = "El mar, 24 mar 2026 a las 10:23, Soporte <soporte@factureya.com> escribió:\n> Hola\n> ¿Cuál?"
 FIRST = {
@@ -33,17 +33,6 @@ FIRST = {
     "signature": "Uno\n-- \nDos",
     "quoted": f"Ya\n\n{QUOTED}",
 }
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings, tmp_path):
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def words(ticket: Ticket) -> str:

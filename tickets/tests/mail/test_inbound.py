@@ -21,18 +21,8 @@ from factureya.testing.tickets import let_it_close, mails_about, make_ticket
 from tickets import notifications, operations, threads
 from tickets.models import Message, Ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db]
 OPEN, WAITING, CLOSED = Ticket.Status.OPEN, Ticket.Status.WAITING, Ticket.Status.CLOSED
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def sent_headers(mail: OutboxMessage) -> Any:

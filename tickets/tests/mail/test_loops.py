@@ -8,13 +8,13 @@ import pytest
 from accounts.models import User
 from factureya.core import clock, tasks
 from factureya.core.models import MailQuota, OutboxMessage
-from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, make_ana, passed, proven, to_customers
+from factureya.testing.inbound_mails import ANA, became, deliver, last_inbound, passed, proven, to_customers
 from factureya.testing.people import make_agent
 from factureya.testing.tickets import mails_about, make_ticket
 from tickets import operations
 from tickets.models import Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M6")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M6")]
 OPEN, WAITING = Ticket.Status.OPEN, Ticket.Status.WAITING
 MARKS: dict[str, dict[str, Any]] = {
     "auto-replied": {"Auto-Submitted": "auto-replied"},
@@ -27,16 +27,6 @@ MARKS: dict[str, dict[str, Any]] = {
     "out of office": {"Subject": "Respuesta automática: Falla"},
     "receipt": {"Content-Type": 'multipart/report; report-type="disposition-notification"; boundary="x"'},
 }
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 @pytest.mark.parametrize("mark", MARKS)

@@ -20,7 +20,7 @@ from factureya.core.files import store
 from factureya.core.mail import own_links
 from factureya.core.models import Attachment, InboundMessage, InboundOriginal, OutboxMessage
 from factureya.testing.desk import QUEUE, page_of
-from factureya.testing.inbound_mails import ANA, deliver, last_inbound, make_ana, passed, proven, trusted
+from factureya.testing.inbound_mails import ANA, deliver, last_inbound, passed, proven
 from factureya.testing.mails import multipart
 from factureya.testing.pages import log_in, text_of
 from factureya.testing.people import make_agent, make_staff, make_superuser
@@ -28,18 +28,7 @@ from factureya.testing.tickets import mails_about, make_ticket
 from tickets import access, operations
 from tickets.models import Message, Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M16")]
-
-
-@pytest.fixture(autouse=True)
-def _trust(settings: Any, tmp_path: Any) -> None:
-    trusted(settings)
-    settings.MEDIA_ROOT = tmp_path
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M16")]
 
 
 def token_in(mail: OutboxMessage) -> str:

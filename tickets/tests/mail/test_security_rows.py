@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Office, RoleAssignment, User
 from factureya.core.models import Event, InboundMessage, OutboxMessage
 from factureya.testing.desk import agent_in, page_of
-from factureya.testing.inbound_mails import ANA, became, deliver, make_ana, passed, proven, to_customers
+from factureya.testing.inbound_mails import ANA, became, deliver, passed, proven, to_customers
 from factureya.testing.mails import mail, multipart
 from factureya.testing.pages import log_in
 from factureya.testing.people import make_agent, make_contact
@@ -23,18 +23,8 @@ from factureya.testing.tickets import mails_about, make_ticket
 from tickets import notifications, operations
 from tickets.models import Message, Note, Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5", "M6")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M5", "M6")]
 STRANGER = "nadie@otra.mx"
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def nothing_moved_by(raw: bytes) -> InboundMessage:

@@ -16,18 +16,8 @@ from factureya.testing.tickets import mails_about, make_ticket
 from tickets import notifications, operations
 from tickets.models import Ticket
 
-pytestmark = [pytest.mark.django_db, pytest.mark.clause("M5")]
+pytestmark = [pytest.mark.usefixtures("our_server"), pytest.mark.django_db, pytest.mark.clause("M5")]
 STRANGER = "nadie@otra.mx"
-
-
-@pytest.fixture(autouse=True)
-def _our_server(settings: Any) -> None:
-    settings.MAIL_TRUSTED_AUTHSERV = "mx.factureya.com"
-
-
-@pytest.fixture
-def ana() -> User:
-    return make_ana()
 
 
 def spoofs(ticket: Ticket) -> dict[str, tuple[bytes, str]]:

@@ -23,6 +23,7 @@ from factureya.testing import mail_servers
 from factureya.testing.certificates import Authority
 from factureya.testing.mail_servers import Dovecot
 from factureya.testing.mails import mail
+from factureya.testing.pg_relay import Listener
 
 pytestmark = [pytest.mark.mailserver, pytest.mark.clause("M6"), pytest.mark.django_db]
 DOCS = mail_servers.DOCS
@@ -34,24 +35,12 @@ def accept(_inbound: InboundMessage, _mail: Any) -> Any:
     return lambda: Outcome("accept-new")
 
 
-class Relay:
+class Relay(Listener):
     """Passes bytes on to `port`, and cuts each connection after `at` bytes of the server's; 0: never."""
 
     def __init__(self, port: int) -> None:
         self.target, self.at, self.cuts = port, 0, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self.target)) as server:
