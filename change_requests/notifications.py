@@ -33,9 +33,6 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 }
 
 
-# -- To the company ----------------------------------------------------------------------------------
-
-
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) with «no fui yo» to all concerned, and to one address a link to confirm (M8, M20)."""
     items = request.read_payload()["items"]
@@ -110,9 +107,6 @@ def mail_link_undelivered(request: FormalRequest, event: Event, *, to: str) -> N
     addresses = {person.email for person in find_people_in(Office.SUPERVISOR)}
     addresses |= set(recipients.find_followers(request))
     _mail("link_undelivered", request, event, sorted(addresses - {to.lower()}))
-
-
-# -- To staff ----------------------------------------------------------------------------------------
 
 
 def mail_your_turn(request: FormalRequest, event: Event) -> None:

@@ -133,9 +133,6 @@ def read_page(user: User, asked: InboxQuery) -> Page:
     )
 
 
-# -- Searching and paging ----------------------------------------------------------------------------
-
-
 def _make_search_condition(query: str) -> Q:
     """Return the condition that finds the requests which somebody searches for in the inbox.
 
@@ -155,9 +152,6 @@ def _make_search_condition(query: str) -> Q:
             | Q(Exists(subjects))  # the people whom access requests are about
         )
     return matches
-
-
-# -- Rows and words ----------------------------------------------------------------------------------
 
 
 def _select_columns(requests: Requests) -> Requests:

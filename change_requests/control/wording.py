@@ -159,9 +159,6 @@ def _name_owners(approval: NeededApproval) -> str:
     return " o ".join(str(person) for person in people.values()) or "Pendiente"
 
 
-# -- The steps of a request ---------------------------------------------------------------------------
-
-
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return the steps of a request as its page lists them, from the reception to the notice and the close.
 

@@ -178,9 +178,6 @@ def clean_rfc(text: str) -> str:
     return re.sub(r"[\s.-]", "", text).upper()
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _ask_worker(content: bytes) -> dict[str, str]:
     """Return the texts of a PDF's fields, by name, as the worker process read them.
 

@@ -193,9 +193,6 @@ def read_mail(inbound: InboundMessage) -> InboundReading | None:
     return InboundReading.objects.filter(pk=inbound.pk).first()
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _select_tray(user: User) -> Mails:
     """Select all mails for an agent of our own desk, to be narrowed by a view of the tray, and none for others (M3).
 

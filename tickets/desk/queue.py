@@ -239,9 +239,6 @@ def find_customers(text: str, limit: int) -> list[Customer]:
     return list(Customer.objects.alias(plain_name=_plain_column("legal_name")).filter(condition).order_by("pk")[:limit])
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def may_be_key(text: str) -> bool:
     """Return whether a text from an address or a form can be read as a primary key: digits, and not too many."""
     return text.isascii() and text.isdigit() and len(text) < 18

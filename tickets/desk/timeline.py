@@ -85,9 +85,6 @@ def note_anchor(pk: int) -> str:
     return f"nota-{pk}"
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _build_message_entry(message: Message, files: Sequence[Attachment]) -> Entry:
     """Return the entry of a public message in the ticket's history that an agent reads."""
     return Entry(

@@ -176,9 +176,6 @@ def open_ticket(request: HttpRequest, pk: int) -> HttpResponse:
     return TemplateResponse(request, "admin/tickets/mail_open.html", context)
 
 
-# -- Private -----------------------------------------------------------------------------------------
-
-
 def _read_words(inbound: InboundMessage) -> dict[str, Any]:
     """Return the text and the files that a mail of the tray adds to a ticket, as if its sender had been proven."""
     reading = mail_tray.read_mail(inbound)
