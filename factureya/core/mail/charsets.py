@@ -90,7 +90,7 @@ def _convert_to_shift_jis(jis: bytes) -> bytes:
             shift_jis += pair[:1]
             at += 1
             continue
-        row, cell = pair
+        row, cell = pair  # of the table of characters JIS X 0208
         lead = ((row - 0x21) >> 1) + 0x81
         trail = cell + ((0x1F if cell < 0x60 else 0x20) if row % 2 else 0x7E)
         shift_jis += bytes([(lead + 0x40 if lead > 0x9F else lead) & 0xFF, trail & 0xFF])

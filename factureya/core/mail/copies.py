@@ -53,7 +53,7 @@ class _Copy:
         """Return the copy of the mail that a person may download, or the mail itself if nothing changed."""
         replacements: list[tuple[int, int, bytes]] = []
         at = 0
-        for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:
+        for start, end, new_body in [*self.bodies, (len(self.raw), len(self.raw), None)]:  # the last is the mail's end
             between = self.raw[at:start]  # the heads of parts between two bodies
             if (shown := self.cut_text(between)) != between:
                 replacements.append((at, start, shown))
@@ -125,7 +125,7 @@ def _find_head_end(lines: list[str], at: int) -> int:
 
 
 def _replace_places(raw: bytes, replacements: list[tuple[int, int, bytes]]) -> bytes:
-    """Return the bytes of a mail with each of these places (start, end, new bytes) replaced, in their order."""
+    """Return a mail's bytes with places (start, end, new bytes) replaced, which are sorted and do not overlap."""
     parts: list[bytes | memoryview] = []
     at = 0
     for start, end, new_bytes in replacements:

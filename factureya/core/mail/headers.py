@@ -155,24 +155,25 @@ def parse_addresses(value: str) -> list[tuple[str, str]]:
 def _split_mailboxes(value: str) -> Iterator[tuple[str, str]]:
     """Yield the display name and the address, not yet checked, of each entry of a header such as From or To.
 
-    Text in quotes is never an address. An entry with two <…>, or with text after <…>, gives an empty address.
+    The address is what stands in <…>, else the text of the entry, but never text in quotes. A second <…>, or text
+    after <…>, spoils the entry: its address is empty.
     """
-    name, bare, angle, depth = "", "", "", 0
+    name, text, bracketed, comment_depth = "", "", "", 0
     for piece in [*PIECE.findall(value), ","]:  # the comma ends the last entry
         if piece in {"(", ")"}:  # a comment, of which nothing is used
-            depth = max(0, depth + (1 if piece == "(" else -1))
-        elif depth or not piece.strip():
-            name += piece if not depth else ""
+            comment_depth = max(0, comment_depth + (1 if piece == "(" else -1))
+        elif comment_depth or not piece.strip():
+            name += piece if not comment_depth else ""  # the blanks of a name are kept
         elif piece in {",", ";"}:
-            yield name if angle else "", (angle or bare.rpartition(":")[2]).strip("<> ")  # «group: address»
-            name, bare, angle = "", "", ""
+            yield name if bracketed else "", (bracketed or text.rpartition(":")[2]).strip("<> ")  # «group: address»
+            name, text, bracketed = "", "", ""
         elif piece.startswith("<"):
-            angle = "<>" if angle else piece  # «<>» gives an empty address
-        elif angle:
-            angle = "<>"
+            bracketed = "<>" if bracketed else piece  # «<>» gives an empty address
+        elif bracketed:  # text after <…>
+            bracketed = "<>"
         else:
             is_quoted = piece.startswith('"')
-            bare += '"' if is_quoted else piece  # an address with a quotation mark is not usable
+            text += '"' if is_quoted else piece  # an address with a quotation mark is not usable
             name += re.sub(r"\\(.)", r"\1", piece[1:].removesuffix('"')) if is_quoted else piece
 
 

@@ -23,10 +23,7 @@ def find_last_fetch() -> datetime | None:
 
 
 def check_fetch() -> dict[str, Check]:
-    """Return the checks of incoming mail for /readyz: the age of the last whole fetch, and a refused certificate.
-
-    Without a polled mailbox there is none.
-    """
+    """Return the checks of incoming mail for /readyz: the age of the last whole fetch, and a refused certificate."""
     if not mailbox.get_mailbox_name():
         return {}
     checks = {"fetch_mail": health.check_age(find_last_fetch(), FETCH_MAX_AGE)}

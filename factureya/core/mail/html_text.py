@@ -98,12 +98,12 @@ class _Writer:
             self._end_line(is_forced=True)
         elif tag in CELLS:
             self._open_cell()
-        elif not self._is_cell_empty:
+        elif not self._is_cell_empty:  # a block that begins a cell stays on the cell's line
             self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
             self._last_cell_at = -1
         elif tag in LISTS:
-            self._list_numbers.append(0 if tag == "ol" else -1)
+            self._list_numbers.append(0 if tag == "ol" else -1)  # -1: a list without numbers
         elif tag == "li":
             self._item_mark = self._make_item_mark()
         self._preserved_depth += tag in PRESERVED
@@ -132,7 +132,7 @@ class _Writer:
             self._line.append("  ")
         else:
             self._ask_for_gap(LINE)
-        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)
+        self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # a gap ends the line before the cell
         self._is_cell_empty = True
 
     def _make_item_mark(self) -> str:
@@ -158,7 +158,7 @@ class _Writer:
             return
         lines = text.replace("\r\n", "\n").split("\n") if self._preserved_depth else [BLANKS.sub(" ", text)]
         if not self._preserved_depth and (not self._line or self._gap or self._line[-1].endswith(" ")):
-            lines = [lines[0].removeprefix(" ")]
+            lines = [lines[0].removeprefix(" ")]  # no blank begins a line or follows another
         for number, line in enumerate(lines):
             if number:
                 self._end_line(is_forced=True)

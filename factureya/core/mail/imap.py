@@ -134,7 +134,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Set the mails to take from a rebuilt mailbox: those since our first poll; the unread too if it never ended."""
+    """Set the mails to take from a rebuilt mailbox: those since our first poll; all unread if that never ended."""
     highest = _find_highest_uid(box)
     # Days of the server's, wherever it stands; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
@@ -241,14 +241,14 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
     """Ask the mail server for `items` of these mails; return, by UID, the literal (bytes of a mail) and the other text.
 
-    The server may answer in several lines, and about other mails too. Raises IMAP4.error.
+    The server may answer in several lines, which are joined, and about other mails too. Raises IMAP4.error.
     """
     status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":
         raise IMAP4.error(f"UID FETCH {uids}: {status}")
     lines: list[tuple[bytes, bytes]] = []
     for piece in data:
-        line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")
+        line, literal = piece if isinstance(piece, tuple) else (piece or b"", b"")  # a tuple has a literal
         if lines and not BEGINS.match(line):  # it continues the answer before it
             before = lines.pop()
             lines.append((before[0] or literal, before[1] + b" " + line))

@@ -230,14 +230,14 @@ def _count_attempt(pk: int) -> int:
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """Return the mail as values (None beyond the limits) and the plan that will write what becomes of it.
 
-    The first handler that returns a plan takes the mail; nothing is written here.
+    The first handler that returns a plan takes the mail; what those before it add (Aside) runs with that plan.
     """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # its quotes and signature are cut
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
@@ -299,7 +299,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
 
 
 def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
-    """Return True if the earlier delivery of a mail lacked the proof of its sender that this delivery has (M5, M6)."""
+    """Return True if this delivery of a mail proves the sender and the earlier did not: it is no duplicate (M5, M6)."""
     if mail is None or not _is_refused(earlier):
         return False
     return _proves_sender_first(earlier, readings.find_sender_verdict(mail))

@@ -28,7 +28,8 @@ def is_read_until(instant: datetime) -> bool:
 
 
 def find_bad_certificate() -> datetime | None:
-    """Return when the certificate of the mail server was last refused; None if it is good, or no mailbox is polled."""
+    """Return when the mail server's certificate was refused, to warn of it; None if good or if no mailbox is polled."""
     if not get_mailbox_name():
         return None
+    # The poll writes this row when it refuses a certificate, and deletes it when it accepts one.
     return Heartbeat.objects.filter(name=BAD_CERTIFICATE).values_list("at", flat=True).first()

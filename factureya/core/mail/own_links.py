@@ -133,25 +133,25 @@ def _find_codes(text: str) -> Iterator[tuple[int, int]]:
 
 def _find_links(text: str, checks: Checks) -> list[tuple[int, int]]:
     """Return the places of the tokens of our links in a text, also of those that escapes or HTML tags interrupt."""
-    plain = _Reading.read_whole(text)
-    readings = [plain]
-    if "<" in plain.text:
-        readings.append(plain.replace(_TAG))
-    if "-3a" in plain.text.lower():  # links that urldefense rewrote
-        readings.append(plain.replace(_DEFENSE))
+    unescaped = _Reading.read_whole(text)
+    variants = [unescaped]
+    if "<" in unescaped.text:
+        variants.append(unescaped.replace(_TAG))  # the text without HTML tags
+    if "-3a" in unescaped.text.lower():  # links that urldefense rewrote
+        variants.append(unescaped.replace(_DEFENSE))
     return [
-        reading.find_original_place(start, end)
-        for reading in readings
+        variant.find_original_place(start, end)
+        for variant in variants
         for start, end in (
-            *_find_tokens(reading.text, reading.places, checks),
-            *_find_base64_runs(reading.text, checks),
+            *_find_tokens(variant.text, variant.places, checks),
+            *_find_base64_runs(variant.text, checks),
         )
     ]
 
 
 def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple[int, int]]:
     """Yield the places of the tokens of our links in a text without escapes; at `breaks` its lines were joined."""
-    done = 0
+    done = 0  # the end of the last token that was found
     at = text.find(":")
     while at >= 0:
         if found := _SIGNED.match(text, at):
@@ -197,7 +197,7 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield base64 decoded from each of its first four characters, because any may begin a group, if it is text."""
+    """Yield the text in a piece of base64, decoded from each of its first four characters: any may begin a group."""
     standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]
@@ -227,10 +227,10 @@ class _Reading:
         """Return the text with its escapes replaced, again and again (MAX_ROUNDS), because one may hide another."""
         reading = cls(text)
         for _ in range(MAX_ROUNDS):
-            following = reading.replace(_ESCAPED)
-            if following is reading:
+            unescaped = reading.replace(_ESCAPED)
+            if unescaped is reading:
                 break
-            reading = following
+            reading = unescaped
         return reading
 
     def replace(self, pattern: re.Pattern[str]) -> "_Reading":
@@ -245,14 +245,15 @@ class _Reading:
             literal = self.text[at : found.start()]
             if found.lastgroup == "wrap":  # blanks before a line break do not belong to the text
                 literal = literal.rstrip(" \t")
-            for piece, source, length in (
+            # The text before the escape stays; the escape gives way to the character that it stands for.
+            for piece, old_start, old_length in (
                 (literal, at, len(literal)),
                 (_unescape(found), found.start(), found.end() - found.start()),
             ):
                 if piece:
                     new_pieces.append(piece)
                     after.places.append(size)
-                    after.pieces.append((source, len(piece), length))
+                    after.pieces.append((old_start, len(piece), old_length))
                     size += len(piece)
             at = found.end()
         if not at:
@@ -274,11 +275,11 @@ class _Reading:
     def _find_source(self, at: int) -> tuple[int, int]:
         """Return the place (start, end) that the character at `at` had in the text before the last replacement."""
         index = bisect_right(self.places, at) - 1  # of the piece of text that holds the character
-        source, size, length = self.pieces[index]
-        if size != length:  # a character that stood for several
-            return source, source + length
-        source += at - self.places[index]
-        return source, source + 1
+        old_start, size, old_length = self.pieces[index]
+        if size != old_length:  # a character that stood for several
+            return old_start, old_start + old_length
+        old_start += at - self.places[index]
+        return old_start, old_start + 1
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -251,7 +251,7 @@ def _get_boundary(part: Part) -> bytes:
 
 def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Budget) -> Iterator[tuple[int, int]]:
     """Yield the place of each inner part between the delimiters of a mail; the closing delimiter may be missing."""
-    begin = -1
+    begin = -1  # before the first delimiter no part begins
     for at, after, is_last in _find_delimiters(raw, start, end, boundary, budget):
         if begin >= 0:
             yield begin, max(begin, _skip_line_end(raw, at))

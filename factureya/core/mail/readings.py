@@ -86,11 +86,11 @@ def read_for_download(inbound: InboundMessage) -> bytes:
 
 
 def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
-    """Return the files of a mail, decoded from its bytes by the places in its reading; a returned mail as head only."""
+    """Return a mail's files, cut out of its bytes where `reading` says they lie; of a mail returned to us, the head."""
     source = with_line_feeds(raw)
     files = []
     for file in reading.files:
-        start, end, encoding, inner = file["place"]
+        start, end, encoding, inner = file["place"]  # `inner`: where uuencoded lines lie in the decoded bytes
         place = Place(start, end, encoding, tuple(inner) if inner else None)
         content = place.read(source)
         if file["is_returned"]:
@@ -100,11 +100,11 @@ def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
 
 
 def _describe_file(file: MailFile) -> dict[str, Any]:
-    """Return what the reading of a mail stores of one of its files: name, type, size and place, not its bytes."""
+    """Return what the database keeps of a mail's file, so that it can be cut out of the mail's bytes again."""
     return {
         "name": file.name,
         "type": file.content_type,
         "size": len(file.content),
-        "place": astuple(file.place),
-        "is_returned": file.is_returned,
+        "place": astuple(file.place),  # where its bytes lie in those of the mail
+        "is_returned": file.is_returned,  # True for the mail that a delivery report returns to us
     }

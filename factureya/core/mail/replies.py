@@ -64,7 +64,7 @@ MODEL = re.compile(r"[a-z]{0,2}\d{1,3}[a-z]{0,2}")  # S21, 12, A54s
 MAX_DEVICE_LINE = 90  # characters
 SIGNATURE_LINES = 20
 MAX_WRAPPED = 4  # lines over which an attribution may be broken
-MAX_BLOCK = 10  # lines of a block «De: … Enviado: … Asunto: …»
+MAX_HEAD_LINES = 10  # lines of the head of a quoted mail («De: … Enviado: … Asunto: …»)
 
 
 def extract_reply(text: str, *, is_forward: bool = False) -> str:
@@ -86,7 +86,10 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
 
 
 def _count_stray_lines(lines: list[str]) -> int:
-    """Return how many lines at the top of a mail's text are headers, which a blank line pushed into the text."""
+    """Return how many lines at the top of a mail's text are headers, cut off from its head by a stray blank line.
+
+    Two of Received, Delivered-To and From must be among them, else the sender wrote the lines.
+    """
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
     is_head = end < len(lines) and not lines[end].strip() and len(names & {"received", "delivered-to", "from"}) > 1
@@ -96,14 +99,15 @@ def _count_stray_lines(lines: list[str]) -> int:
 def _find_original(lines: list[str]) -> int:
     """Return the number of the line at which the answered mail, quoted without «>», begins; else the number of lines.
 
-    Some text must be above it: what looks like an original without an answer above is what the sender wrote.
+    The sender must have written something above it. An attribution («El … escribió:») counts only below the last «>»
+    line: one above it announces a quote with «>», which `_drop_quotes` cuts.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
-    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)
+    last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
     has_text_above = False
     for number, line in enumerate(lines):
-        attribution = _find_attribution(lines, number)
-        is_original = _is_original(line) or _is_block(lines, number)
+        attribution = _find_attribution(lines, number)  # its words and its number of lines
+        is_original = _is_original(line) or _is_quoted_head(lines, number)
         if attribution and number > last_quoted:
             is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
         if has_text_above and is_original:
@@ -119,17 +123,17 @@ def _is_original(line: str) -> bool:
 
 
 def is_rule(line: str) -> bool:
-    """Return True if a line of a mail is blank or drawn with one sign, as «-----», and so holds no words."""
+    """Return True if a line of a mail has no words: it is blank, a separator («-----»), or a mail tracker's «ᐧ»."""
     bare = line.strip()
     return bare in {"", "ᐧ"} or (len(bare) > 1 and bare[0] in RULES and bare == bare[0] * len(bare))
 
 
-def _is_block(lines: list[str], at: int) -> bool:
-    """Return True if the head of a quoted mail begins at line `at`: «De: … Enviado: …» and «Para: …» or «Asunto: …»."""
+def _is_quoted_head(lines: list[str], at: int) -> bool:
+    """Return True if the head of a quoted mail begins at line `at`: «De:», then a date, and «Para:» or «Asunto:»."""
     first = LABEL.match(lines[at])
     if not first or first.lastgroup != "from":
         return False
-    labels = {match.lastgroup for line in lines[at + 1 : at + MAX_BLOCK] if (match := LABEL.match(line))}
+    labels = {match.lastgroup for line in lines[at + 1 : at + MAX_HEAD_LINES] if (match := LABEL.match(line))}
     return "date" in labels and bool(labels & {"to", "subject"})
 
 
@@ -148,8 +152,8 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
         if not line.strip() or line.startswith(">") or DATED.match(line) or len(joined) > 400:
             return None
         joined = f"{joined} {line.strip()}"
-    is_last = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")
-    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_last and _looks_like_attribution(joined) else None
+    is_complete = at + MAX_WRAPPED > len(lines) or joined.rstrip(" *_").endswith(":")  # or the mail ends here
+    return (joined, min(MAX_WRAPPED, len(lines) - at)) if is_complete and _looks_like_attribution(joined) else None
 
 
 def _looks_like_attribution(joined: str) -> bool:
@@ -168,13 +172,13 @@ def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
-    """Return the numbers of the sender's own lines, and of the quotes between them if the sender answers each.
+    """Return the numbers of the sender's own lines; if the sender answers each quote below it, of those quotes too.
 
     A line with «>» is a quote only after «El … escribió:»: customers also write «> Facturas» for a step of a menu.
     """
     if _is_interleaved(lines):
-        last = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
-        return list(range(last + 1))
+        last_own = max(n for n, line in enumerate(lines) if not line.startswith(">") and not is_rule(line))
+        return list(range(last_own + 1))
     own_lines: list[int] = []
     number, has_attribution = 0, False
     while number < len(lines):
@@ -206,13 +210,13 @@ def _is_quote_next(lines: list[str], at: int) -> bool:
 
 
 def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
-    """Return the numbers of the sender's own lines without the signature, which begins with the line «-- ».
+    """Return the numbers of the sender's own lines without the signature, which begins with «-- » below some text.
 
-    Lines at the end are dropped too if they are blank, a rule, or like «Enviado desde mi iPhone».
+    Lines at the end are dropped too if they are blank, a separator, or like «Enviado desde mi iPhone».
     """
-    for place in range(max(0, len(own_lines) - SIGNATURE_LINES), len(own_lines)):
-        if lines[own_lines[place]] == "-- " and any(lines[n].strip() for n in own_lines[:place]):
-            own_lines = own_lines[:place]
+    for index in range(max(0, len(own_lines) - SIGNATURE_LINES), len(own_lines)):
+        if lines[own_lines[index]] == "-- " and any(lines[n].strip() for n in own_lines[:index]):
+            own_lines = own_lines[:index]
             break
     end = len(own_lines)
     while end and (is_rule(lines[own_lines[end - 1]]) or is_device_line(lines[own_lines[end - 1]])):

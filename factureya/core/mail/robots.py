@@ -128,7 +128,7 @@ def _looks_like_bounce(head: Head, report_type: str) -> bool:
 
 
 def _read_returned_ids(part: Part, top: Part) -> list[str]:
-    """Return the Message-IDs in a part of a delivery report that holds the returned mail: its headers, or all of it."""
+    """Return the Message-IDs of a returned mail from a part of the delivery report `top`: its headers, or all of it."""
     if part.kind in HEADERS_TYPES:
         return QUOTED_ID.findall(_read_beginning(part))
     return list(part.head.read_ids("message-id")) if part is not top else []
