@@ -220,14 +220,14 @@ def _encode_content(part: Part, content: bytes) -> bytes:
 
 
 def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
-    """Return the bytes of a text with a mark for each of our links; the charset may be any that contains ASCII."""
-    text = content.decode("utf-8", "surrogateescape")
+    """Return the bytes of a text with a mark for each of our links; `checks` limits the signatures computed."""
+    text = content.decode("utf-8", "surrogateescape")  # good for any charset that contains ASCII
     shown = own_links.cut_links(text, checks)
     return content if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return a text in a charset without ASCII (UTF-16) with a mark for each of our links; only a mark on failure."""
+    """Return a text in a charset as UTF-16 with a mark for each of our links; a mark alone if it cannot be encoded."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:
@@ -239,7 +239,7 @@ def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> by
 
 
 def cut_whole(raw: bytes) -> bytes:
-    """Return the beginning of a mail that is beyond the limits, cut as one text."""
+    """Return the beginning of a mail that is beyond the limits, as one text with our links cut out."""
     return _cut_text(raw[:MAX_READ]) + (LEFT_OUT if len(raw) > MAX_READ else b"")
 
 

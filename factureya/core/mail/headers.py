@@ -86,7 +86,7 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
             fields[-1][1].extend(b" " + line.lstrip())
         elif found := FIELD.match(line):
             fields.append((found.group(1).decode("ascii").lower(), bytearray(found.group(2).lstrip())))
-        elif junk == MAX_JUNK or not _does_head_continue(raw, after, end):
+        elif junk == MAX_JUNK or not _does_head_continue(raw, after, end):  # the body begins here
             return _build_head(fields), at
         else:
             junk += 1

@@ -122,7 +122,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
             name=name,
             uid_validity=validity,
             taken_over_at=began.replace(microsecond=0),
-            old_uid=highest,
+            old_uid=highest,  # mails above it are new and taken in any case
             wanted=[uid for uid in unread if uid <= highest],
         )
     if folder.uid_validity != validity:
@@ -136,7 +136,7 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     """Set the mails to take from a rebuilt mailbox: those since our first poll; all unread if that never ended."""
     highest = _find_highest_uid(box)
-    # Days of the server's, wherever it stands; the instants are compared below.
+    # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
     wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()

@@ -150,7 +150,7 @@ def receive(raw: bytes, *, source: str, received_at: datetime | None = None, rec
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Handle the mail that `keep` stored; one that is not new may wait since before. Raises as `dispose` does."""
+    """Handle the mail that `keep` stored; one that is not new may still be unhandled. Raises as `dispose` does."""
     return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
@@ -278,7 +278,7 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
         locked, others = _lock_with_same_id(inbound)
         if locked.disposition:
             return _make_duplicate_outcome(locked)
-        same = [other for other in others if content and other.content == content]
+        same = [other for other in others if content and other.content == content]  # they say the same
         repeated = next((other for other in same if not _is_replaced(other, mail)), None)
         outcome = _make_duplicate_outcome(repeated) if repeated else plan()
         sender, subject = (mail.sender, mail.subject) if mail else parse.peek(inbound.raw)

@@ -142,7 +142,7 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 
     They begin with a date and may be broken over MAX_WRAPPED lines, or stand on one line with an address.
     """
-    if not DATED.match(lines[at]):
+    if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
         return (lines[at], 1) if NAMED.match(lines[at]) else None
     joined = lines[at].strip()
     for count, line in enumerate(lines[at + 1 : at + MAX_WRAPPED], start=1):
@@ -159,7 +159,7 @@ def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
 def _looks_like_attribution(joined: str) -> bool:
     """Return True if the joined lines look like «El … escribió:» before a quote, with an address, a time or a year."""
     is_dated = "@" in joined or CLOCK.search(joined) or YEAR.search(joined)
-    return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)
+    return bool(SAID.match(joined) and not TOLD.search(joined) and is_dated)  # a person writes «me escribió»
 
 
 def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
@@ -225,7 +225,7 @@ def _drop_signature(lines: list[str], own_lines: list[int]) -> list[int]:
 
 
 def is_device_line(line: str) -> bool:
-    """Return True if the line is like «Enviado desde mi iPhone»: it has only names of devices and mail programs."""
+    """Return True if a line is like «Enviado desde mi iPhone»: an opening, then only names of devices or programs."""
     bare = line.strip(" \t*_.•-").lower()
     opening = next((opening for opening in SENT_FROM if bare.startswith(f"{opening} ")), "")
     if not opening or len(bare) > MAX_DEVICE_LINE:

@@ -162,10 +162,7 @@ def parse_listen_address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Receive mails on this port until the signal TERM or INT, and then let the mails under way end.
-
-    A port that is taken is tried again for ever.
-    """
+    """Receive mails on this port, once it is free, until the signal TERM or INT; then let the mails under way end."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop_signal, stop.set)
