@@ -47,12 +47,10 @@ class Entry:
 
     @cached_property
     def when(self) -> str:
-        """Return the time in words: «hoy, 10:05»."""
         return when(self.at)
 
     @property
     def is_ours(self) -> bool:
-        """Return whether the message is from Factureya."""
         return self.message is not None and self.message.side == Message.Side.STAFF
 
 
