@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of a company, only to read if it is suspended; refuse staff; keep a stranger's draft."""
+        """Admit people of a company (only to read if it is suspended); refuse staff; others log in, their text kept."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:

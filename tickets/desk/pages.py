@@ -54,7 +54,7 @@ def queue_url(place: Place) -> str:
 
 
 def read_place(request: HttpRequest) -> Place:
-    """Return the list of the queue, and the row in it, that the address of a ticket's page carries."""
+    """Return the list of the queue, and the point in it, that the address of a ticket's page carries."""
     return Place.parse(request.GET.dict(), NOWHERE)
 
 

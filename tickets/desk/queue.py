@@ -202,7 +202,7 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
     """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-    They start from the row where the ticket stood when it was opened, because an answer moves it, often out of the
+    They start from the point where the ticket stood when it was opened, because an answer moves it, often out of the
     list (M13). Without a list both are NULL. A search takes one query more, which looks for companies.
     """
     if not place.is_list:

@@ -33,7 +33,7 @@ def link_mail(
     a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
-        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked: it stays as it is read now
+        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:
