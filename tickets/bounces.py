@@ -38,7 +38,7 @@ def settle_bounce(inbound: InboundMessage, bounce: Bounce, sent: OutboxMessage) 
     if unmarked.update(bounced_at=now()):
         if ticket and sent.kind not in notifications.TO_AGENT:
             operations.mail_bounced(ticket.pk, mail=sent, inbound=inbound)
-        outbox.handle_undelivered(sent)  # first: it locks what the mail is about, and then people
+        outbox.handle_undelivered(sent)  # before the address: people are locked last
         accounts.flag_bounced_address(sent.to, mail_key=sent.key)
     return Outcome(Disposition.BOUNCE, "", sent.about)
 
@@ -56,7 +56,7 @@ def refuse_sender(inbound: InboundMessage, mail: InboundMail, reason: str) -> Ou
 
 
 def _lock_ticket(number: str) -> Ticket | None:
-    """Lock the ticket with this number and return it, or None; a ticket is locked before its mail."""
+    """Lock the ticket with this number and return it, or None; everybody locks a ticket before its mails."""
     return Ticket.objects.select_for_update().only("pk").filter(number=number).first()
 
 

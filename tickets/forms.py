@@ -121,11 +121,10 @@ class TicketForm(FilesMixin):
         return data
 
     def clean_subject(self) -> str:
-        """Return the subject as one line with single spaces."""
         return " ".join(self.cleaned_data["subject"].split())
 
     def clean_cfdi_uuid(self) -> str:
-        """Return the fiscal folio in upper case with hyphens; the error about its length counts what was typed."""
+        """Return the fiscal folio, typed with or without hyphens, in upper case with them; "" if none was typed."""
         text = self.cleaned_data["cfdi_uuid"].strip()
         if not text:
             return ""
@@ -149,13 +148,12 @@ class TicketForm(FilesMixin):
             "category": data["category"],
             "impact": data["impact"],
             "body": body,
-            "files": self.kept,
+            "files": self.kept,  # stored when the form was posted
             **{name: data[name] for name in Ticket.FACTS},
         }
 
     @property
     def facts(self) -> list[forms.BoundField]:
-        """Return the inputs of Ticket.FACTS."""
         return [self[name] for name in Ticket.FACTS]
 
 
@@ -245,14 +243,13 @@ class LookUpForm(PortalForm):
             raise forms.ValidationError(WRONG_NUMBER) from error
 
     def clean_email(self) -> str:
-        """Return the address in lower case, as addresses are compared."""
         return str(self.cleaned_data["email"]).lower()
 
 
 def join_answers(description: str, steps: str, expected: str = "") -> str:
     """Return the ticket form's answers as one text: description, numbered steps and expected result under headings."""
     lines = [drop_number(line) for line in steps.splitlines() if line.strip()]
-    numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
+    numbered = "\n".join(f"{position}. {line}" for position, line in enumerate(lines, 1))
     parts = [_trim_lines(description)]
     if numbered:  # by phone they may be missing
         parts.append(f"{message_text.STEPS}:\n{numbered}")
@@ -268,5 +265,4 @@ def drop_number(line: str) -> str:
 
 
 def _trim_lines(text: str) -> str:
-    """Return the text without blanks around it and at the ends of its lines."""
     return "\n".join(line.rstrip() for line in text.strip().splitlines())

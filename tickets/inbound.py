@@ -68,7 +68,7 @@ class ProvenMail:
 
     @property
     def category(self) -> str:
-        """Return the category of the ticket to open: a request for a mail to mesadecontrol@, else *Otro tema*."""
+        """Return the category of the new ticket: *Solicitudes* if the mail went to mesadecontrol@, else *Otro tema*."""
         addresses = {address.lower() for address in [*self.inbound.recipients, *self.mail.recipients]}
         is_request = settings.CONTROL_DESK_EMAIL in addresses
         return Ticket.Category.REQUESTS if is_request else Ticket.Category.OTHER
@@ -77,8 +77,9 @@ class ProvenMail:
 def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
     """Return the function that will settle a received mail: write it to a ticket, refuse it, or only record it.
 
-    A bounce of ours goes first, then a forged sender (DMARC), a machine, an unproven sender. What is left is a mail of
-    a proven contact. Only the mail's files are written here; core calls the function in the mail's transaction.
+    The report that a mail of ours bounced goes first. Then come a forged sender (DMARC), other bounces, machines, no
+    sender, an unproven sender. What is left is a mail of a proven contact. Only its files are stored here; core calls
+    the function in the mail's transaction.
     """
     inbound.sender = mail.sender
     if mail.bounce is not None and (sent := bounces.find_original(mail.bounce)):
@@ -125,7 +126,7 @@ def join_mail_text(own_words: str, text: str, kept: Kept) -> str:
 
 def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User]) -> Outcome:
     """Return how to store an automatic answer; if it belongs to a ticket of its sender, record it there too (M6)."""
-    about = ""
+    about = ""  # or the event chain of that ticket
     if found := _find_by_numbers(threads.find_numbers(_read_ids(mail), _read_recipients(inbound, mail)), senders):
         about = operations.robot_answered(found[0].pk, inbound=inbound, mark=mail.robot).chain
     return Outcome(Disposition.AUTO, mail.robot[:40], about)
@@ -173,7 +174,7 @@ def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, U
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
     tickets = {ticket.number: ticket for ticket in named}
     for number in numbers:
-        for person in senders if number in tickets else ():
+        for person in senders if number in tickets else ():  # (): no such ticket
             if policy.may_write_as_customer(person, tickets[number]):
                 return tickets[number], person
     return None

@@ -37,7 +37,10 @@ def read_blocks(body: str) -> list[Block]:
 
 
 def _add_line(blocks: list[Block], line: str) -> None:
-    """Add a line of a message to the blocks before it: as a heading, a numbered step, or a line of a paragraph."""
+    """Add a line of a message to the headings, lists and paragraphs read before it (`blocks`).
+
+    A numbered line is a step only if it continues the list or begins one with 1. An empty line ends a paragraph.
+    """
     if line.endswith(":") and line[:-1] in _HEADINGS:
         blocks.append(Block("heading", line[:-1]))
         return

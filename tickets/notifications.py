@@ -134,10 +134,7 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 
 
 def make_link_token(user: User, ticket: Ticket) -> str:
-    """Return the token of the signed link by which a contact reads and answers a ticket, for 30 days ⚙ (M15, M16).
-
-    The token is bound to the contact's present address; `tickets.access` reads it.
-    """
+    """Return the token of the link by which a contact, at his present address, uses a ticket, for 30 days ⚙ (M15)."""
     salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     mail_digest = own_links.make_digest(salt, user.email.lower())  # keyed: a token discloses no address
     return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
@@ -175,7 +172,7 @@ def _tell_customer(
     `inbound` is the mail that it answers; None means the customer's last one, if he ever wrote by mail. `automatic`
     marks a mail that no person wrote. `more` is what the template shows beside what every mail shows.
     """
-    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):
+    if inbound is None and (ticket.channel == Ticket.Channel.MAIL or ticket.message_count > 1):  # else no mail of his
         inbound = find_last_mail(ticket)
     contact, to = _find_recipient(ticket, inbound)
     return outbox.enqueue(
@@ -192,8 +189,8 @@ def _tell_customer(
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
     """Return the person to whom the ticket's mails are written, and the address they go to.
 
-    After a mail from the company's registered address, it is that address and a person who acts by it. Else it is
-    `_find_reader` at his own address. With nobody left it is None and the registered address.
+    A mail `inbound` from the company's registered address is answered there, to a person who may write by it. Else the
+    ticket's reader gets it at his own address (`_find_reader`). With nobody left it is None and the registered address.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():

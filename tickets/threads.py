@@ -41,8 +41,8 @@ def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
     """
     found = [
         *_find_by_sent_mails(ids),
-        *filter(None, map(_read_root_id, ids)),
-        *filter(None, map(_read_plus_address, recipients)),
+        *filter(None, map(_read_number_in_id, ids)),
+        *filter(None, map(_read_number_in_address, recipients)),
     ]
     return list(dict.fromkeys(found))
 
@@ -58,7 +58,7 @@ def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
 
 
 def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
-    """Return the numbers with this prefix in a mail's subject; the check character drops mistyped ones, no query."""
+    """Return the numbers with this prefix in a mail's subject, without those whose check character shows a mistake."""
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
@@ -76,8 +76,8 @@ def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
     ids = [*mail.references, mail.message_id]
     recipients = [*inbound.recipients, *mail.recipients]
     return bool(
-        any(map(_read_root_id, ids))
-        or any(map(_read_plus_address, recipients))
+        any(map(_read_number_in_id, ids))
+        or any(map(_read_number_in_address, recipients))
         or any(read_subject_numbers(mail.subject, prefix) for prefix in OUR_PREFIXES)
         or find_sent_mails(ids)
     )
@@ -90,21 +90,27 @@ def normalise_subject(subject: str) -> str:
 
 
 def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
-    """Return the numbers of the tickets of our mails with these ids: first that of In-Reply-To, then by newest mail."""
+    """Return the numbers of the tickets of our mails with these ids: first that of In-Reply-To, then by newest mail.
+
+    `ids[0]` is the id of In-Reply-To. A mail that is about no ticket is left out.
+    """
     mails = find_sent_mails(ids)
     mails.sort(key=lambda mail: mail.message_id != ids[0])
-    start = chain_of("")
-    return [mail.about.removeprefix(start) for mail in mails if mail.about.startswith(start)]
+    prefix = chain_of("")
+    return [mail.about.removeprefix(prefix) for mail in mails if mail.about.startswith(prefix)]
 
 
-def _read_root_id(message_id: str) -> str:
-    """Return the ticket's number in a Message-ID that we made, or an empty text."""
+def _read_number_in_id(message_id: str) -> str:
+    """Return the number of the ticket for whose mails we made this Message-ID, or "" if we did not make it.
+
+    All mails of a ticket refer to that id, so a reply that refers to it belongs to the ticket.
+    """
     match = _NUMBER_IN_ID.match(message_id)
     return _prove_number(match.group(1).upper(), message_id, make_root_id) if match else ""
 
 
-def _read_plus_address(address: str) -> str:
-    """Return the ticket's number in a reply address soporte+<number>.<token>@ that we made, or an empty text."""
+def _read_number_in_address(address: str) -> str:
+    """Return the ticket's number in a reply address soporte+<number>.<token>@, or "" if we did not make the address."""
     match = _NUMBER_IN_PLUS.match(address)
     if match is None:
         return ""
@@ -113,7 +119,7 @@ def _read_plus_address(address: str) -> str:
 
 
 def _prove_number(number: str, text: str, make: Callable[[str, str | None], str]) -> str:
-    """Return the ticket's number if we made this id or address for it; else an empty text.
+    """Return the ticket's number if this id or address in a mail is the one that we make for the ticket; else "".
 
     `make` is the function that makes it. It is tried with today's key, then with each that is being retired.
     """

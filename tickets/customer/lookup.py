@@ -24,7 +24,8 @@ TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 def find_ticket(number: str, email: str) -> Ticket | None:
     """Return the ticket with this number if the owner of this registered address may see it, else None (M5).
 
-    It is one statement whatever is wrong, so that neither the answer nor its time tells which of the two is right.
+    That is the company's registered address, or the verified one of a contact who sees the ticket. It is one statement
+    whatever is wrong, so that neither the answer nor its time tells which of the two is right.
     """
     contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
     contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))
@@ -33,7 +34,7 @@ def find_ticket(number: str, email: str) -> Ticket | None:
 
 
 def find_contact(ticket: Ticket, email: str) -> User | None:
-    """Return the contact who owns this address and may see the ticket, or None; only to a contact we mail a link."""
+    """Return the contact who owns this address and may see the ticket, to mail him a link to it; or None."""
     contact = _find_contacts(email).filter(customer_id=ticket.customer_id).select_related("user__contact").first()
     return contact.user if contact and policy.may_write_as_customer(contact.user, ticket) else None
 

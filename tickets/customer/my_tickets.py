@@ -143,7 +143,7 @@ def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
 
 
 def _match_query(query: str) -> Q | Func:
-    """Return the filter for what a customer searches: a tracking number, a fiscal folio, or words of the subject."""
+    """Return the filter for a searched tracking number, fiscal folio or words of the subject; no words find nothing."""
     try:
         return Q(number=numbers.parse_number(NUMBER_PREFIX, query))
     except numbers.InvalidNumber:

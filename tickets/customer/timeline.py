@@ -47,12 +47,10 @@ class Entry:
 
     @cached_property
     def when(self) -> str:
-        """Return the time in words: «hoy, 10:05»."""
         return when(self.at)
 
     @property
     def is_ours(self) -> bool:
-        """Return whether the message is from Factureya."""
         return self.message is not None and self.message.side == Message.Side.STAFF
 
 
@@ -107,7 +105,7 @@ def _read_messages(ticket: Ticket) -> Iterable[tuple[Message, list[File], bool]]
 
 
 def _read_file(row: Any) -> File:
-    """Return the file of a public message that a row of the history's query carries."""
+    """Return the file of a public message from a row of the query for the history, which carries one file."""
     is_picture = is_picture_type(row.file_type)
     return File(row.file_name, row.file_size, row.file_token, is_picture, row.file_width, row.file_height)
 

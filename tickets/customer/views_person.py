@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of a company, only to read if it is suspended; refuse staff; send strangers to the login."""
+        """Admit people of a company (only to read if it is suspended); refuse staff; others log in, their text kept."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -110,7 +110,7 @@ class NewTicket(PostingForm, PersonView):
 
     def find_alike(self, form: TicketForm, key: FormKey) -> list[Ticket]:
         """Return similar tickets to ask about before opening one; none if asked already, or for a double click."""
-        if "otro" in self.request.POST:
+        if "otro" in self.request.POST:  # the button that says: it is another problem
             return []
         similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
         return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar
@@ -118,17 +118,18 @@ class NewTicket(PostingForm, PersonView):
     def carry_to(self, chosen_number: str) -> HttpResponse:
         """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).
 
-        If the chosen number is no ticket of his, show the same form again.
+        The files go with the one-time key, which becomes that form's key. If the chosen number is no ticket of his, the
+        same form is shown again.
         """
         key, _ = self.posted_key()
-        kept, _ = self.posted_files(key)
+        stored_files, _ = self.posted_files(key)
         fields = choose_kept_fields(self.request.POST)
         ticket = Ticket.objects.visible_to(self.user).find_by_number(chosen_number)
         if ticket is None:
-            return self.render_page(TicketForm(initial=fields), key, kept=kept)
-        carried = FormKey(key.key, ticket.number, key.owner)
+            return self.render_page(TicketForm(initial=fields), key, kept=stored_files)
+        answer_key = FormKey(key.key, ticket.number, key.owner)
         form_memory.keep_draft(
-            self.request.session, carried, {"body": _join_answers(fields)}, reason=form_memory.CARRIED
+            self.request.session, answer_key, {"body": _join_answers(fields)}, reason=form_memory.CARRIED
         )
         return redirect(reverse("tickets:detail", args=[ticket.number]) + "#responder")
 

@@ -68,8 +68,7 @@ class LookUp(PrivateView):
 class OpenLink(PrivateView):
     """Exchange the link of a mail for a grant in the session, and go to the clean address (M15, M16).
 
-    GET touches nothing but the visitor's own session. A forged, expired or void link, and another person's while
-    logged in, get a page that says what to do: 404, because nothing of the ticket is told.
+    A bad link, and another person's while logged in, get a page that says what to do: 404, to tell nothing.
     """
 
     http_method_names = ["get", "head"]
@@ -89,12 +88,15 @@ class OpenLink(PrivateView):
             access.find_holder(grant)
         except access.BadLink:
             return render(request, "tickets/bad_link.html", {"is_other": False}, status=404)
-        request.session.cycle_key()
+        request.session.cycle_key()  # whoever knew the session's old key gains nothing
         access.grant_access(request.session, grant)
         return redirect("tickets:detail", number=grant.number)
 
     def answer_signed_in(self, grant: access.Grant) -> HttpResponse:
-        """Send a person who is logged in to the link's ticket, or say that it is another's. Raises BadLink if void."""
+        """Return the answer to a person who opens a mail's link while logged in: a redirect to the link's ticket.
+
+        If he may not see that ticket, a 404 page says that the link is another person's. Raises BadLink if it is void.
+        """
         if Ticket.objects.visible_to(self.request.user).filter(number=grant.number).exists():
             return redirect("tickets:detail", number=grant.number)
         access.find_holder(grant)
@@ -107,7 +109,7 @@ class Download(PrivateView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Send a ticket's file to who may see it; answer 404 to others, and the login to who is not known."""
+        """Send a ticket's file to who may see it, send an unknown visitor to the login, answer 404 to others."""
         files = TicketFile.objects.select_related("attachment", "ticket")
         file = files.filter(attachment__token=token).first()
         actor = access.find_actor(request.user, request.session, file.ticket.number if file else "")

@@ -125,7 +125,10 @@ class TicketPage(TicketForms):
     def render_page(
         self, form: InformationForm, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the customer's page of the ticket and its answer form; `draft_reason`: why a draft is shown."""
+        """Return the customer's page of the ticket with its answer form and the files stored for it (`kept`).
+
+        `draft_reason` is why an unsent draft is shown, or "". The closed ticket before it is linked if he may see it.
+        """
         ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
         context = self.context(
@@ -163,7 +166,7 @@ class AddInformation(TicketPage):
     http_method_names = ["post"]
 
     def after_login(self, number: str) -> str:
-        """Return the address of the composer."""
+        """Return the address of the answer form on the ticket's page, to come back to after a login."""
         return super().after_login(number) + "#responder"
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -246,7 +249,7 @@ class FollowUp(TicketForms):
     http_method_names = ["get", "head", "post"]
 
     def after_login(self, number: str) -> str:
-        """Return the address of this form."""
+        """Return the address of the form «El problema sigue», to come back to after a login."""
         return reverse("tickets:follow_up", args=[number])
 
     def form(self, *args: Any, **options: Any) -> FollowUpForm:

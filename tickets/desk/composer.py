@@ -37,10 +37,7 @@ _WAITS = (("detalle", "pedir detalle"), ("autorizacion", "pedir autorización"),
 
 
 class ComposerForm(FilesMixin):
-    """Ask what an agent writes: a reply and an internal note, each with text and files; `kind` says which is sent.
-
-    A reply says what happens on sending; a note moves neither state nor clock (M13).
-    """
+    """Ask what an agent writes: a reply and an internal note, each with text and files; `kind` says which is sent."""
 
     kind = forms.ChoiceField(
         choices=[(REPLY, "Responder al cliente"), (NOTE, "Nota interna")],
@@ -74,7 +71,6 @@ class ComposerForm(FilesMixin):
 
     @property
     def is_note(self) -> bool:
-        """Return whether the note's tab is chosen."""
         return bool(self["kind"].value() == NOTE)
 
     @property
@@ -114,9 +110,11 @@ class Composer:
     session (`keep`) and shown again, so no word and no file is lost (M17).
     """
 
-    def __init__(self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, why: str = "") -> None:
+    def __init__(
+        self, ticket: Ticket, agent: User, form: ComposerForm, reply: Tab, note: Tab, draft_reason: str = ""
+    ) -> None:
         self.ticket, self.agent, self.form, self.reply, self.note = ticket, agent, form, reply, note
-        self.is_recovered = why == form_memory.RECOVERED
+        self.is_recovered = draft_reason == form_memory.RECOVERED
         self.is_stale = False  # somebody wrote meanwhile: nothing was sent
         self.unsaved_properties: dict[str, str] = {}  # chosen and not saved when a session ended
 
@@ -130,13 +128,13 @@ class Composer:
         if draft is None:
             reply, note = (Tab(form_memory.new_key(agent, _name_form(ticket)), []) for _tab in range(2))
             return cls(ticket, agent, ComposerForm(ticket), reply, note)
-        reply_key, fields, why = draft
+        reply_key, fields, draft_reason = draft
         note_key = _read_key(fields.get("note_key", ""), ticket, agent)
         # What the agent has seen is counted anew, because the page shows the ticket as it is now.
         kept_fields = {name: text for name, text in fields.items() if name != "seen"}
         reply, note = (Tab(key, store.list_draft_files(key.key)) for key in (reply_key, note_key))
-        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, why)
-        composer.unsaved_properties = {
+        composer = cls(ticket, agent, ComposerForm(ticket, initial=kept_fields), reply, note, draft_reason)
+        composer.unsaved_properties = {  # `…_was` is what the list showed: he chose something else
             name: fields.get(name, "")
             for name in ("assignee", "category", "impact")
             if fields.get(name, "") != fields.get(f"{name}_was", "")
@@ -152,7 +150,7 @@ class Composer:
 
         «Quitar» removes a stored file and sends nothing. A form with a bad one-time key gets a new key and an error.
         """
-        is_ours = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
+        is_key_good = form_memory.read_key(data.get("key", ""), _name_form(ticket), agent) is not None
         if "note" not in data and data.get("kind") == NOTE:
             data = data.copy()  # a page that was opened when both tabs had one text between them
             data["note"], data["body"] = data.get("body", ""), ""
@@ -169,7 +167,7 @@ class Composer:
         form.take_files(reply.files, refusals[0])
         for refusal in refusals[1]:
             form.add_error("note_files", str(refusal))
-        if not is_ours:
+        if not is_key_good:
             form.add_error(None, STALE_FORM)
         return cls(ticket, agent, form, reply, note)
 
@@ -195,7 +193,8 @@ class Composer:
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
         """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
 
-        With nothing left to keep, the session forgets the form.
+        The tab shown next is the one he chose, unless only the other has something left. With nothing left to keep, the
+        session forgets the form.
         """
         texts = self.form.texts
         reply, note = self.reply, self.note
@@ -273,7 +272,7 @@ class Composer:
 
 def keep_texts(request: HttpRequest, ticket: Ticket) -> None:
     """Keep in the session what an agent typed to a ticket, because another button of its page was pressed (M17)."""
-    if "key" not in request.POST:
+    if "key" not in request.POST:  # a button outside the form
         return
     composer = Composer.posted(ticket, require_agent(request), request.POST, request.FILES)
     for name in ("files", "note_files"):
@@ -294,7 +293,7 @@ def build_first_values(ticket: Ticket) -> dict[str, Any]:
 
 
 def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """Return what may happen to the ticket when the reply is sent; one En espera cannot become Abierto by a reply.
+    """Return the choices of what happens to the ticket on sending a reply; one En espera cannot become Abierto by it.
 
     None is chosen beforehand, because it starts the customer's time to answer.
     """

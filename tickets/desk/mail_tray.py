@@ -113,7 +113,6 @@ class Spot:
 
     @property
     def query(self) -> str:
-        """Return the spot as a query string."""
         return urlencode([("vista", self.view.slug), *([self.cursor.pair] if self.cursor else [])])
 
 

@@ -42,19 +42,19 @@ def ticket_or_404(request: HttpRequest, pk: int) -> Ticket:
 
 
 def workspace_url(pk: int, place: Place, anchor: str = "") -> str:
-    """Return the address of the agent's page of a ticket, with the list he came from, so that he can go on there."""
+    """Return the address of the agent's page of a ticket; it carries `place`, the queue's list to go back to."""
     address = reverse("admin:tickets_ticket_change", args=[pk])
     return address + (f"?{place.query}" if place.query else "") + anchor
 
 
 def queue_url(place: Place) -> str:
-    """Return the address of the queue's list at this place, without the ticket that was opened from it."""
+    """Return the address of this list of the queue (view, search, filters, page), without the ticket opened from it."""
     query = place.page.query
     return reverse("admin:tickets_ticket_changelist") + (f"?{query}" if query else "")
 
 
 def read_place(request: HttpRequest) -> Place:
-    """Return the place in the queue that the address names."""
+    """Return the list of the queue, and the point in it, that the address of a ticket's page carries."""
     return Place.parse(request.GET.dict(), NOWHERE)
 
 

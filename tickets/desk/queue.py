@@ -45,7 +45,6 @@ class View:
 
     @property
     def order(self) -> keyset.Order:
-        """Return how the view is sorted: by what is due next, or by what ended last."""
         return NEWEST_FIRST if self.newest_first else SOONEST_FIRST
 
 
@@ -122,13 +121,14 @@ class Place:
     category: str = ""
     agent: str = ""  # "", NOBODY, or the key of a user
     cursor: Cursor | None = None
-    row: Cursor | None = None  # where the ticket stood in the list when it was opened
+    row: Cursor | None = None  # the point of the list where the opened ticket stood
 
     @classmethod
     def parse(cls, params: Mapping[str, str], default: View = FIRST_VIEW) -> "Place":
-        """Return where in the agents' queue the parameters of an address lead: view, search, filters, page and row.
+        """Return the list of the agents' queue that an address names: view, search, filters, page.
 
-        Unknown values are as if absent. `default` is the view when the address names none.
+        `lugar` is the point of the list where the opened ticket stood. Unknown values are as if absent. `default` is
+        the view when the address names none.
         """
         search = " ".join(params.get("q", "").replace("\0", "").split())[:MAX_QUERY]
         category, agent = params.get("categoria", ""), params.get("agente", "")
@@ -143,7 +143,7 @@ class Place:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Return this place of the queue as names and values, for the hidden fields of a form or for an address."""
+        """Return this list of the queue, and the point in it, as names and values, for hidden fields or an address."""
         pairs = {
             "vista": self.view.slug,
             "q": self.search,
@@ -156,7 +156,6 @@ class Place:
 
     @property
     def query(self) -> str:
-        """Return the place as a query string."""
         return urlencode(self.pairs)
 
     @property
@@ -175,9 +174,9 @@ class Place:
         return bool(self.view.slug or self.search)
 
     def at_row_of(self, ticket: Ticket) -> "Place":
-        """Return this place of the queue with the row from which the ticket was opened, to find its neighbours.
+        """Return this list of the queue with the point where the ticket stands in it, to find the tickets beside it.
 
-        A row that is known already is kept, because an answer moves the ticket in the list (M13).
+        A point that the address carried is kept, because an answer moves the ticket in the list (M13).
         """
         return replace(self, row=self.row or SOONEST_FIRST.cursor_at(ticket)) if self.is_list else self
 
@@ -203,7 +202,7 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, sql.Question]:
     """Return the subselects for the `previous` and the `following` ticket of the agent's list, for `sql.ask_all`.
 
-    They start from the row where the ticket stood when it was opened, because an answer moves it, often out of the
+    They start from the point where the ticket stood when it was opened, because an answer moves it, often out of the
     list (M13). Without a list both are NULL. A search takes one query more, which looks for companies.
     """
     if not place.is_list:

@@ -56,9 +56,10 @@ def read_history(ticket: Ticket) -> list[Entry]:
     files: dict[tuple[int | None, int | None], list[Attachment]] = {}  # by the key of the message, or of the note
     for file in TicketFile.objects.filter(ticket=ticket).select_related("attachment").order_by("pk"):
         files.setdefault((file.message_id, file.note_id), []).append(file.attachment)
-    rows = ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq")
+    public_messages = ticket.messages.annotate(was_cut=F("inbound__reading__was_cut")).order_by("seq")
     messages = [
-        replace(_build_message_entry(row, files.get((row.pk, None), [])), was_cut=bool(row.was_cut)) for row in rows
+        replace(_build_message_entry(message, files.get((message.pk, None), [])), was_cut=bool(message.was_cut))
+        for message in public_messages
     ]
     notes = [_build_note_entry(note, files.get((None, note.pk), [])) for note in ticket.notes.order_by("pk")]
     ticket_events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
@@ -76,12 +77,12 @@ def select_newer(entries: Sequence[Entry], seen: int) -> list[Entry]:
 
 
 def message_anchor(seq: int) -> str:
-    """Return the place of a public message on the page."""
+    """Return the HTML id of a public message on the ticket's page."""
     return f"mensaje-{seq}"
 
 
 def note_anchor(pk: int) -> str:
-    """Return the place of an internal note on the page."""
+    """Return the HTML id of an internal note on the ticket's page."""
     return f"nota-{pk}"
 
 

@@ -33,7 +33,7 @@ class Row:
 
     @classmethod
     def build(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
-        """Return how the queue shows a ticket at this instant, with an address that leads back to this place."""
+        """Return how the queue shows a ticket now; its address carries `place`, the list on which it is, to go back."""
         return cls(
             ticket,
             workspace_url(ticket.pk, place.at_row_of(ticket)),
@@ -45,10 +45,7 @@ class Row:
 
 
 def queue_page(request: HttpRequest) -> HttpResponse:
-    """Show the agents' queue of tickets at the place (view, search, page) that the address names.
-
-    A superuser without a desk office sees why it is empty.
-    """
+    """Show the agents' queue of tickets at the place (view, search, page) that the address names."""
     if request.user.is_superuser and not request.user.desk_provider_ids:
         return TemplateResponse(request, "admin/tickets/no_desk.html", page_context(request, "Tickets"))
     agent, instant = require_agent(request), clock.now()
@@ -122,8 +119,8 @@ def _report_outcomes(request: HttpRequest, assignee: User, outcomes: list[str]) 
     refused = [outcome for outcome in outcomes if outcome]
     done = len(outcomes) - len(refused)
     if done:
-        what = "1 ticket: ahora lo" if done == 1 else f"{done} tickets: ahora los"
-        messages.success(request, f"{what} atiende {assignee.get_full_name()}.")
+        assigned = "1 ticket: ahora lo" if done == 1 else f"{done} tickets: ahora los"
+        messages.success(request, f"{assigned} atiende {assignee.get_full_name()}.")
     if refused:
         messages.warning(request, "No se pudo asignar " + " ".join(refused))
 
@@ -146,7 +143,7 @@ def _build_choices(agent: User, place: queue.Place) -> dict[str, Any]:
 
 
 def _find_next_view(place: queue.Place, counts: dict[str, int]) -> dict[str, Any]:
-    """Return label, with its count, and address of the first other queue view that is not empty, to go on there."""
+    """Return label, with its count, and address of the first other view of the queue that has tickets, to link it."""
     for view in queue.VIEWS.values():
         if (count := counts.get(view.slug)) and view.slug != place.view.slug:
             shown = sql.show_count(count, queue.COUNT_CAP)

@@ -34,7 +34,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     removes a file.
     """
     ticket, agent = ticket_or_404(request, pk), require_agent(request)
-    place = read_place(request).at_row_of(ticket)  # before the answer moves it
+    place = read_place(request).at_row_of(ticket)  # taken before the answer moves the ticket in the list
     composer = Composer.posted(ticket, agent, request.POST, request.FILES)
     if "quitar" not in request.POST:
         _save_properties(request, ticket)
@@ -108,7 +108,10 @@ def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None
 
 
 def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: queue.Place) -> HttpResponse:
-    """Show the agent's page of a ticket, with its form to answer; `place` is the queue's list where it was opened."""
+    """Show the agent's page of a ticket with its form to answer, and links to the tickets beside it in its list.
+
+    `place` is the list of the queue from which it was opened.
+    """
     agent, instant = require_agent(request), clock.now()
     answers = sql.ask_all({**queue.neighbour_questions(place, agent, ticket), **queue.count_questions(agent)})
     previous, following = answers["previous"], answers["following"]

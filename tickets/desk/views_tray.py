@@ -105,10 +105,7 @@ def download_original(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def discard_mail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Discard a mail of the tray with the agent's reason, and go back to the tray; the mail stays stored.
-
-    If it is refused, the mail's page says why.
-    """
+    """Discard a mail of the tray with the agent's reason, and go back to the tray; the mail stays stored."""
     agent = _require_tray_agent(request)
     inbound = _mail_or_404(agent, pk)
     form = DiscardForm(request.POST)
@@ -143,7 +140,7 @@ def link_mail(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            contact = people.get(form.cleaned_data["chosen"])
+            contact = people.get(form.cleaned_data["chosen"])  # None for NOBODY
             operations.link_mail(ticket.pk, agent=agent, inbound_pk=pk, contact=contact, **_read_words(inbound))
             messages.success(request, f"El correo se agregó a {ticket.number}.")
             return redirect(workspace_url(ticket.pk, queue.Place(queue.NOWHERE)))
@@ -181,8 +178,8 @@ def _read_words(inbound: InboundMessage) -> dict[str, Any]:
     reading = mail_tray.read_mail(inbound)
     if reading is None:
         return {"body": UNREADABLE, "files": ()}
-    kept = mail_in.store_files(inbound, readings.read_files(reading, inbound.raw) if reading.files else [])
-    return {"body": mail_in.join_mail_text(reading.own_words, reading.text, kept), "files": kept.files}
+    stored = mail_in.store_files(inbound, readings.read_files(reading, inbound.raw) if reading.files else [])
+    return {"body": mail_in.join_mail_text(reading.own_words, reading.text, stored), "files": stored.files}
 
 
 def _require_tray_agent(request: HttpRequest) -> User:
@@ -247,16 +244,14 @@ def _find_resulting_ticket(inbound: InboundMessage, agent: User) -> Ticket | Non
 
 
 def _build_context(request: HttpRequest, inbound: InboundMessage, title: str, **more: Any) -> dict[str, Any]:
-    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds to it."""
+    """Return what the template of every page about a mail of the tray shows; `more` is what this page adds."""
     spot, mail_url = Spot.of_mail(inbound), _mail_url(inbound.pk)
     return page_context(request, title, inbound=inbound, mail_url=mail_url, spot=spot, list_url=_tray_url(spot), **more)
 
 
 def _tray_url(spot: Spot) -> str:
-    """Return the address of the tray at this spot."""
     return f"{reverse('admin:tickets_ticket_tray')}?{spot.query}"
 
 
 def _mail_url(pk: int) -> str:
-    """Return the address of a mail's page."""
     return reverse("admin:tickets_ticket_mail", args=[pk])

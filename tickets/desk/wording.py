@@ -93,5 +93,4 @@ def _describe_customers_term(closes_at: datetime, instant: datetime) -> Goal:
 
 
 def _capitalise(text: str) -> str:
-    """Return the text with a capital first letter; the rest stays."""
     return text[:1].upper() + text[1:]

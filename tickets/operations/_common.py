@@ -42,9 +42,6 @@ class Incomplete(WrongStatus):
     """Say that the operation lacks what it needs: the text, or the reason of the wait (M14)."""
 
 
-# -- What a person wrote ------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class NewMessage:
     """Hold a public message or an internal note before it is written, with its files and the form's one-time key.
@@ -85,11 +82,11 @@ class NewMessage:
         first_use = self._find_first_use()
         if first_use is not None and first_use != self._identify_post(ticket):
             raise FormUsed
-        return first_use is not None or self._was_confirmed(ticket)
+        return first_use is not None or self._was_confirmed_by_form(ticket)
 
     def was_received(self, ticket: Ticket) -> bool:
-        """Return whether the same form was received before; False when its key came with anything else."""
-        return self._find_first_use() == self._identify_post(ticket) or self._was_confirmed(ticket)
+        """Return whether this form came before with the same ticket, author and text, or confirmed without a text."""
+        return self._find_first_use() == self._identify_post(ticket) or self._was_confirmed_by_form(ticket)
 
     def is_used(self) -> bool:
         """Return whether a message or a note carries the form's key."""
@@ -106,7 +103,7 @@ class NewMessage:
         written = self.model._default_manager.filter(form_key=self.form_key)
         return written.values_list("ticket_id", "author_id", "body").first()
 
-    def _was_confirmed(self, ticket: Ticket) -> bool:
+    def _was_confirmed_by_form(self, ticket: Ticket) -> bool:
         """Return whether this form confirmed the ticket before without a text, which leaves an event but no message."""
         if self.form_key is None or self.body:
             return False
@@ -114,13 +111,16 @@ class NewMessage:
 
 
 def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert a public message and its files, and set the ticket's columns, which the caller saves."""
+    """Insert a public message with its files, and set on the ticket what it changes; the caller saves the ticket."""
     touch_ticket(ticket, new_message)
     return add_message(ticket, new_message)
 
 
 def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
-    """Set on the ticket, without saving it, what a new message changes: its number, excerpt, and who waits for whom."""
+    """Count a new public message in its ticket, and set its excerpt and who must reply; nothing is saved here.
+
+    The customer has replied only if he wrote after an answer of ours. Our answer ends the reply that we owed him.
+    """
     ticket.message_count += 1
     ticket.touched_at = now()
     ticket.last_excerpt = " ".join(new_message.body.split())[:100]
@@ -130,7 +130,7 @@ def touch_ticket(ticket: Ticket, new_message: NewMessage) -> None:
 
 
 def add_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert a public message with its files, as the last of its ticket. Raises IntegrityError for a used form key."""
+    """Insert the public message that the ticket counted last, and its files. Raises IntegrityError for a used key."""
     message = Message.objects.create(
         ticket=ticket,
         seq=ticket.message_count,
@@ -168,14 +168,12 @@ def _attach_files(
     pks = list(dict.fromkeys(attachment.pk for attachment in new_message.files))
     if not pks:
         return
+    # A file has a `draft` until it is attached, so one that another message took is not counted here.
     if Attachment.objects.filter(pk__in=pks).exclude(draft="").update(draft="") != len(pks):
         raise FilesGone("Un archivo ya no está disponible; súbalo de nuevo.")
     TicketFile.objects.bulk_create(
-        TicketFile(ticket=ticket, message=message, note=note, attachment_id=attachment) for attachment in pks
+        TicketFile(ticket=ticket, message=message, note=note, attachment_id=pk) for pk in pks
     )
-
-
-# -- The lock -----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -199,7 +197,7 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
 
 
 def save_ticket(ticket: Ticket) -> None:
-    """Save every column of the ticket that moves during its life, and none of what it is about."""
+    """Save the columns that operations move, such as status, times and assignee, and none of what it is about."""
     ticket.save(update_fields=_MOVED)
 
 
@@ -210,7 +208,7 @@ def require_closes_at(ticket: Ticket) -> datetime:
 
 
 def format_instant(instant: datetime | None) -> str | None:
-    """Return an instant as an event records it."""
+    """Return a time as text, as the data of an event records it; None stays None."""
     return instant.isoformat() if instant else None
 
 
@@ -219,9 +217,6 @@ def _explain_status(ticket: Ticket) -> WrongStatus:
     if ticket.status == CLOSED:
         return TicketClosed("El ticket está Cerrado. Un ticket cerrado no se reabre: continúe con uno nuevo.")
     return WrongStatus(f"El ticket está {ticket.get_status_display()}; esa acción ya no corresponde.")
-
-
-# -- The customer's wait, and the reply we owe --------------------------------------------------------
 
 
 def reminder_before() -> timedelta:
@@ -237,7 +232,8 @@ def reminder_lookahead() -> timedelta:
 def start_waiting(ticket: Ticket, reason: str, since: datetime, proposes_solution: bool) -> None:
     """Set the ticket En espera for this reason, without saving it: the customer's turn (M15).
 
-    `closes_at` is counted from `since`, the time of our message. The old reminder is dropped and a new one comes due.
+    `closes_at` is counted from `since`, the time of our message; the agents' queue is sorted by it too (`queue_at`).
+    The old reminder is dropped and a new one comes due.
     """
     forget_reminder(ticket)
     release_held_close(ticket)
@@ -279,7 +275,10 @@ def forget_reminder(ticket: Ticket) -> None:
 
 
 def queue_reminder(ticket: Ticket) -> None:
-    """Queue the reminder that the ticket closes without an answer; the customer gets at least 24 h ⚙ from now (M15)."""
+    """Queue the mail that reminds the customer that his ticket closes by silence, and save it on the ticket (M15).
+
+    If less than 24 h ⚙ are left, the close moves to 24 h from now, and with it `queue_at`, which sorts the queue.
+    """
     earliest = now() + reminder_before()
     if require_closes_at(ticket) < earliest:
         ticket.closes_at = ticket.queue_at = earliest
@@ -291,7 +290,8 @@ def queue_reminder(ticket: Ticket) -> None:
 def set_reply_due(ticket: Ticket, since: datetime) -> None:
     """Set when our reply is due, without saving the ticket: `since` plus our goal, in hours of attention.
 
-    A reply that is due already keeps its time, because the customer waits since his oldest unanswered message.
+    A reply that is due already keeps its time, because the customer waits since his oldest unanswered message. The
+    agents' queue sorts the ticket by that time (`queue_at`).
     """
     if ticket.reply_due_at is None:
         hours = settings.FIRST_REPLY_BUSINESS_HOURS

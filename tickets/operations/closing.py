@@ -46,8 +46,8 @@ def confirm_resolved(
 ) -> Ticket:
     """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
-    It applies in Abierto and En espera. Raises TicketClosed (a text goes to `follow_up`), FormUsed, FilesGone,
-    NotAllowed.
+    It applies in Abierto and En espera. Raises TicketClosed (the caller takes a text to `follow_up`),
+    FormUsed, FilesGone, NotAllowed.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -116,7 +116,7 @@ def reminder_sent(message: OutboxMessage, sent_at: datetime) -> None:
             return
         earliest = sent_at + reminder_before()
         if require_closes_at(ticket) < earliest:
-            ticket.closes_at = ticket.queue_at = earliest
+            ticket.closes_at = ticket.queue_at = earliest  # `queue_at` sorts the agents' queue
             ticket.save(update_fields=["closes_at", "queue_at"])
         audit.record("ticket.reminded", ticket, actor=None, closes_at=format_instant(ticket.closes_at))
 
@@ -163,7 +163,7 @@ def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, in
     if reason == ClosedReason.CONFIRMED:
         forget_reminder(ticket)
         release_held_close(ticket)
-    ticket.touched_at = ticket.queue_at = instant
+    ticket.touched_at = ticket.queue_at = instant  # they sort the customer's list and the agents' queue
     ticket.reply_due_at = ticket.customer_waits_since = None
     ticket.customer_replied = False
     save_ticket(ticket)

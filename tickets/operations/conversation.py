@@ -168,7 +168,7 @@ def _check_reason(ticket: Ticket, wait_reason: str | None, proposes_solution: bo
 
 
 def _write_answer(ticket: Ticket, new_message: NewMessage, wait_reason: str | None, proposes_solution: bool) -> None:
-    """Write our answer, start the wait if there is a reason for one, record the event and mail the customer."""
+    """Write our answer, take an unassigned ticket, start the wait if there is a reason for one, mail the customer."""
     before = ticket.status
     message = write_message(ticket, new_message)
     if ticket.assignee_id is None:

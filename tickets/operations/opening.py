@@ -97,7 +97,8 @@ def follow_up(
 def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     """Open a ticket under a free tracking number, or return the ticket that the same form opened before.
 
-    `fields` are the columns of the new ticket. Raises Incomplete without a text or a file, or for a long subject.
+    `fields` are the columns of the new ticket. When a number is taken, another one is tried. Raises Incomplete without
+    a text or a file, or for a long subject; FormUsed.
     """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
@@ -160,7 +161,7 @@ def _lock_author_and_find_provider(author: User, customer: Customer) -> int:
 
 
 def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -> Ticket:
-    """Insert the row of a ticket that is Abierto, with the time our reply is due; its message is written afterwards."""
+    """Insert a new ticket, Abierto and with the time our reply is due; the caller then inserts its first message."""
     instant = now()
     ticket = Ticket(
         customer=customer,
@@ -168,11 +169,11 @@ def _insert_ticket(new_message: NewMessage, customer: Customer, **fields: Any) -
         channel=new_message.channel,
         status=OPEN,
         opened_at=instant,
-        queue_at=instant,
+        queue_at=instant,  # sorts the agents' queue; `set_reply_due` moves it
         search_words=searchable(fields["subject"]),
         **fields,
     )
-    touch_ticket(ticket, new_message)
+    touch_ticket(ticket, new_message)  # counts that first message, and sets its excerpt
     set_reply_due(ticket, instant)
     ticket.save(force_insert=True)
     return ticket
@@ -188,6 +189,7 @@ def _find_opened_before(new_message: NewMessage, follows: Ticket | None) -> Tick
     first = Message.objects.select_related("ticket").filter(form_key=new_message.form_key).first()
     if first is None:
         return None
+    # A ticket is opened by its message number 1.
     expected = (1, new_message.author.pk, new_message.body, follows.pk if follows else None)
     if (first.seq, first.author_id, first.body, first.ticket.follows_id) != expected:
         raise FormUsed

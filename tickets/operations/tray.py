@@ -33,7 +33,7 @@ def link_mail(
     a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
-        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # closed or handed over meanwhile?
+        Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
         ticket = Ticket.objects.get(pk=pk)
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if contact is None:
@@ -104,7 +104,7 @@ def _locked_tray_mail(inbound_pk: int, agent: User) -> Iterator[InboundMessage]:
 
 
 def _resolve_mail(inbound: InboundMessage, agent: User, resolution: str, ticket: Ticket | None, **data: object) -> None:
-    """Store what the agent decided about a mail of the tray, and record it; without a `ticket` it was discarded."""
+    """Store on a mail of the tray what the agent decided, and record the event; no `ticket` means it was discarded."""
     inbound.resolution, inbound.resolved_at = resolution, now()
     inbound.about = ticket.chain if ticket else inbound.about
     inbound.save(update_fields=["resolution", "resolved_at", "about"])

@@ -18,10 +18,10 @@ def side_bar(context: template.Context) -> dict[str, Any]:
 
     Only who holds a desk office sees the views; only our own desk sees the tray. A page without counts shows none.
     """
-    request, counts, place = (context["request"], context.get("view_counts") or {}, context.get("place"))
+    request, counts, queue_place = (context["request"], context.get("view_counts") or {}, context.get("place"))
     has_office = request.user.is_authenticated and bool(request.user.desk_provider_ids)
     apps = context.get("available_apps") or []
-    groups = _build_view_groups(counts, place.view.slug if place else "") if has_office else []
+    groups = _build_view_groups(counts, queue_place.view.slug if queue_place else "") if has_office else []
     if has_office and policy.may_take_calls(request.user):
         groups.append(("Correo", [_build_tray_entry(request.path)]))
     other_apps = [_mark_current_page(app, request.path) for app in apps if app["app_label"] != "tickets"]

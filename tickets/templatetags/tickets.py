@@ -42,13 +42,13 @@ _THEIRS = (" fy-tl__dot--cust", "", "")
 
 @register.simple_tag
 def body(blocks: Iterable[Block]) -> SafeString:
-    """Render a message's blocks, escaped; an include per message would make a long history slow."""
+    """Render the paragraphs, headings and lists of a message as escaped HTML; a template for each would be slow."""
     return format_html_join("", "{}", ((_render_block(block),) for block in blocks))
 
 
 @register.simple_tag
 def ticket_rows(group: Group, reader: User) -> SafeString:
-    """Render the rows of the customer's list of tickets; `my_tickets` annotates `assignee_name`, `requester_name`."""
+    """Render the tickets of one titled part of the customer's list as rows; those that wait for him are marked."""
     base, due = reverse("tickets:list"), " fy-item--due" if group.is_due else ""
     chips = {status: chip(status, label) for status, label in Ticket.Status.choices}
     return format_html_join(
@@ -71,7 +71,7 @@ def ticket_rows(group: Group, reader: User) -> SafeString:
 
 @register.simple_tag
 def history(entries: Iterable[Entry]) -> SafeString:
-    """Render the lines of a ticket's history."""
+    """Render the entries of a ticket's history."""
     return format_html_join("\n", "{}", ((_render_entry(entry),) for entry in entries))
 
 

@@ -11,5 +11,4 @@ class Command(BaseCommand):
     help = "Closes the tickets left unanswered for more than 3 days, 24 h after their reminder (M15)."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Run the sweep and print how many tickets closed."""
         self.stdout.write(f"Closed: {tasks.close_unanswered()}")

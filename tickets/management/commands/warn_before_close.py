@@ -11,5 +11,4 @@ class Command(BaseCommand):
     help = "Queues the reminder of the tickets that close within 24 h (M15)."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Run the sweep and print how many reminders were queued."""
         self.stdout.write(f"Reminders queued: {tasks.warn_before_close()}")
