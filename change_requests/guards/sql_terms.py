@@ -67,7 +67,7 @@ _OPERATORS = {
 
 
 def translate(guard: Guard) -> Guard:
-    """Return the guard with its condition in the SQL of both engines: SQLite first, PostgreSQL second."""
+    """Return the guard, written with the terms above, with a condition for SQLite and a second one for PostgreSQL."""
     condition = guard.when if isinstance(guard.when, str) else guard.when[0]
     return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 

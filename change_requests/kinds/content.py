@@ -55,7 +55,7 @@ def find_value_today(request: FormalRequest, item: Item) -> str:
 
 
 def _check_effective_date(text: str, errors: Errors) -> None:
-    """Add to `errors` that a written effective date is no date, or not between today and a year from today."""
+    """Add an error if an effective date was written that is no date, or not between today and a year from today."""
     today = timezone.localdate(clock.now())
     try:
         if text and not today <= parse_day(text) <= today + timedelta(days=MAX_DAYS_AHEAD):

@@ -78,7 +78,7 @@ def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
     """Ask the company a question about the request; the deadline stops until it answers, the status stays (M21)."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_ask, request)
-        body = clean_text(question, field="question", what="la pregunta")
+        body = clean_text(question, field="question", text_name="la pregunta")
         question_row = _insert_message(request, actor, body)
         stop_clock(request, question_row.at)
         request.save(update_fields=TURN_COLUMNS)
@@ -98,8 +98,8 @@ def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
     """Record the company's answer to the open question; the deadline goes on with what was left, the content stays."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
-        body = clean_text(answer, field="answer", what="su respuesta", at_least=1)
-        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)
+        body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
+        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # open questions
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
         request.save(update_fields=TURN_COLUMNS)

@@ -66,7 +66,7 @@ def check_broker() -> Check:
 def check_media() -> Check:
     """Return a check for /readyz that is ok if files can be stored: the folder is writable and has room (M17).
 
-    The nearest folder above counts as long as nobody has sent a file.
+    Before the first file is sent the folder does not exist; then the nearest folder above it is checked.
     """
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():

@@ -109,7 +109,7 @@ def discard_file(draft: str, token: str) -> bool:
 
 
 def move_files(draft: str, to: str) -> None:
-    """Give the files of the form with the key `draft` to the form with the key `to`, which takes its place."""
+    """Give the files of the form with the key `draft` to the form with the key `to`, which is shown instead of it."""
     if draft and to:  # without a key a file counts as taken
         Attachment.objects.filter(draft=draft).update(draft=to)
 
@@ -156,7 +156,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete stored files that nobody took: those of abandoned forms and those without a row, after 24 h ⚙.
+    """Delete files that no message needs, after 24 h ⚙: those of abandoned forms, and those without a row.
 
     Return the number of files deleted.
     """

@@ -145,7 +145,7 @@ class InboundReading(models.Model):
 
     @property
     def own_words(self) -> str:
-        """Return what the sender wrote, without quotes and signature."""
+        """Return what the sender wrote himself, without the quoted mail and the signature."""
         return (self.new_text if self.was_cut else self.text).strip()
 
 

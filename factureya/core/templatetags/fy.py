@@ -195,7 +195,7 @@ def fill(content: str, partial: str, **inputs: Any) -> SafeString:
 
 @register.tag
 def line(parser: Parser, _token: Token) -> "LineNode":
-    """Print what stands inside the tag {% line %} as one line of a mail; the template may break it at its spaces."""
+    """Return the node of {% line %}…{% endline %}, which prints what is inside as one line, however it is broken."""
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
