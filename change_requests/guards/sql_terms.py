@@ -103,7 +103,7 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return the SQL condition that a person holds the office at an instant; an ended assignment never counts.
+    """Return the SQL condition that a person holds the office at an instant, by an assignment that nobody ended.
 
     `user` and `at` are SQL, such as columns of the new row.
     """

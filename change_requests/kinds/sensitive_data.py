@@ -112,7 +112,7 @@ class DataForm(RowsForm):
     def answers(self) -> Draft:
         """Return the draft's part of this step: the new values of the ticked boxes, by field.
 
-        An empty RFC or legal name is left out: it stays. The parts of the address are kept as typed, to be shown again.
+        An empty RFC or legal name is left out: it does not change. The parts of the address stay, to be shown again.
         """
         data: dict[str, Any] = self.cleaned_data
         items: dict[str, str] = {}

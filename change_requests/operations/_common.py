@@ -151,7 +151,7 @@ def move_request(
 def move_with_reason(
     request: FormalRequest, status: str, verb: str, *, actor: User | None, reason: str, **data: Any
 ) -> Event:
-    """Move the request to a status in which nobody owes anything; keep the reason in it and in the event returned."""
+    """Move the request to a status in which it is nobody's turn; store the reason in it and in the returned event."""
     request.outcome_reason = reason[:MAX_OUTCOME]
     data |= {"reason": request.outcome_reason}
     return move_request(request, status, verb, actor=actor, due_at=None, saved=("outcome_reason",), **data)

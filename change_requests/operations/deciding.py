@@ -130,7 +130,7 @@ def _insert_decision(
 
 
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
-    """Record an approval; if it was the last one that the request needs, approve the request and tell people.
+    """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
     Then the implementer has from `execute_after` to `execute_before` to apply it.
     """

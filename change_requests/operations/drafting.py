@@ -88,7 +88,7 @@ def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> Formal
 
 
 def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
-    """Leave a file of evidence out of the request's next revision; the revisions that carried the file keep it."""
+    """Leave a file of evidence out of the request's next revision; revisions that were sent with the file keep it."""
     with _lock_own_draft(pk, actor) as request:
         rows = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not rows.update(dropped_at=now()):
@@ -100,7 +100,7 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
     """Make a draft again of a request that was sent, so that its requester can edit it (M21).
 
-    Nobody decides it meanwhile, and its next revision needs every approval anew.
+    Nobody can decide about it until it is sent again; then it needs every approval again.
     """
     with lock_request(pk, *policy.REOPENABLE) as request:
         actor = reread_allowed(actor, policy.why_not_reopen, request)

@@ -95,9 +95,9 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Let a request that «no fui yo» stopped go on, as the security officer, and tell people.
+    """Let a request that «no fui yo» stopped go on, as the security officer, and mail company and staff.
 
-    Its deadlines get back the time that was left.
+    Its deadlines move, so that the time that was left when it was stopped is left now.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
@@ -182,7 +182,7 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
 def _restart_deadlines(request: FormalRequest) -> None:
     """Let the deadlines of a stopped request go on with the time that was left, and save it as no longer stopped.
 
-    The time to confirm counts all hours, the others business hours. A deadline that an open question stopped stays so.
+    The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs.
     """
     stopped, instant = request.suspended_at, now()
     assert stopped is not None  # why_not_resume

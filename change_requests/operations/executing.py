@@ -53,7 +53,7 @@ def execute(pk: int, *, actor: User) -> Execution:
 
 
 def _record_intent(pk: int, actor: User) -> None:
-    """Record that the execution under a waiver begins, in a transaction of its own: it stays if that fails (M25)."""
+    """Record that an execution under a waiver begins; committed first, it stays if the execution fails (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED) as request:

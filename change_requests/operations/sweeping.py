@@ -64,7 +64,7 @@ def _expire(pk: int) -> bool:
 
 
 def _remind(pk: int) -> bool:
-    """Mail a reminder to the staff whose turn it is, unless the one for its lateness was sent; return if mailed."""
+    """Mail a reminder to the staff whose turn it is, if the request is later than at the last; return True if so."""
     with lock_request(pk, *REMINDED) as request:
         if request.due_at is None:
             return False

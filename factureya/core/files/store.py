@@ -182,7 +182,7 @@ def clean_name(raw: str) -> str:
 def set_true_extension(name: str, kind: types.Kind) -> str:
     """Return a file name with the extension of the file's real kind: `foto.gif` stored as PNG becomes `foto.png`.
 
-    A wrong extension of another kind that we store is replaced; any other one stays as a part of the name.
+    The extension of another kind that we store is replaced. Any other is taken for a part of the name, and kept.
     """
     extension = _get_extension(name)
     if extension in kind.extensions:

@@ -133,8 +133,8 @@ def _detect_picture_format(content: bytes) -> str:
 def _reencode_picture(picture_format: str, content: bytes) -> Examined:
     """Return an image decoded and written anew, so that nothing hidden in it is stored, with its small copy.
 
-    The first frame stays, upright, with its transparency and without metadata. Raises Unacceptable if the image
-    cannot be read or has too many pixels.
+    Only the first frame is written, upright, with its transparency and without metadata. Raises Unacceptable if the
+    image cannot be read or has too many pixels.
     """
     kind, save_options = _WRITTEN[picture_format]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")

@@ -18,7 +18,7 @@ LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 def remove_parts(folder: Path) -> None:
     """Delete the messages of Celery that a killed process left half-written in the queue's folder.
 
-    A message that may still be written stays. No work is lost: the periodic sweeps do what the messages asked for.
+    A young one may still be written: it is not deleted. No work is lost: sweeps do what the messages asked for.
     """
     before = time.time() - LEFT_AFTER
     for part in folder.glob(f"*{PART}"):

@@ -118,7 +118,7 @@ class Supervisor:
 
 
 def say(name: str, text: str) -> None:
-    """Write one line of the log with the child's name in front; a log whose reader is gone stops nothing."""
+    """Write one line of the log with the child's name in front; if nobody reads the log any more, drop the line."""
     with suppress(OSError):
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()

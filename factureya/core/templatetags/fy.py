@@ -114,7 +114,7 @@ def address(name: str) -> str:
 
 @register.filter
 def when(instant: datetime | None) -> str:
-    """Return an instant as pages show it: «hoy, 10:05», «ayer, 17:20» or «20 nov, 11:45», with any other year."""
+    """Return an instant as pages show it: «hoy, 10:05», or «20 nov, 11:45», with the year if it is not this one."""
     if instant is None:
         return ""
     local, today = _get_local_and_today(instant)
