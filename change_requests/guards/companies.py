@@ -16,10 +16,10 @@ from factureya.core import triggers
 from factureya.core.triggers import Guard
 
 
-def _write_approval(customer: str, item_condition: str) -> str:
-    """Return the SQL condition that the request in execution asks for a change of this customer.
+def _make_approval_sql(customer: str, item_condition: str) -> str:
+    """Return the SQL condition that the request now being executed was approved to make this change of a customer.
 
-    `customer` is SQL for the customer's key, and one of the request's items `I` meets `item_condition`.
+    `customer` is SQL for the customer's key. One of the request's items, called `I`, must meet `item_condition`.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
@@ -27,8 +27,8 @@ def _write_approval(customer: str, item_condition: str) -> str:
           AND f.customer_id = {customer} AND {item_condition})"""
 
 
-def _write_line_sql(alias: str) -> str:
-    """Return SQL that writes a representative (a row alias) as one text, as `representatives.compose_line` does."""
+def _make_line_sql(alias: str) -> str:
+    """Return SQL for a representative (the row `alias`) as one text, written as in an item (`compose_line`)."""
     texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     return f"{texts} || ' | ' || ISO[{alias}.valid_from] || ' | ' || COALESCE(ISO[{alias}.valid_until], '')"
 
@@ -36,12 +36,12 @@ def _write_line_sql(alias: str) -> str:
 _VERIFIED = f"EXISTS (SELECT 1 FROM {CUSTOMER} c WHERE c.id = {{customer}} AND c.verified_at IS NOT NULL)"
 _UNAPPROVED = " OR ".join(
     f"""(NEW.{name} ≠ OLD.{name} AND NOT {
-        _write_approval("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
+        _make_approval_sql("OLD.id", f"I.field = '{name}' AND I.old = OLD.{name} AND I.new = NEW.{name}")
     })"""
     for name in fields.COLUMNS
 )
 _EARLY = f"""OLD.verified_at IS NOT NULL AND NEW.suspended_at IS NOT NULL AND {changed("suspended_at")}
-    AND NOT {_write_approval("OLD.id", "NEW.status <> OLD.status AND DAY[NEW.suspended_at] >= EFFECTIVE(r)")}"""
+    AND NOT {_make_approval_sql("OLD.id", "NEW.status <> OLD.status AND DAY[NEW.suspended_at] >= EFFECTIVE(r)")}"""
 _REPRESENTATIVE_FACTS = (
     "id customer_id name rfc email power_kind instrument valid_from valid_until document_id verified_by_id verified_at"
 )
@@ -83,8 +83,8 @@ GUARDS = [
         "INSERT",
         (
             f"{_VERIFIED.format(customer='NEW.customer_id')} AND NOT "
-            + _write_approval(
-                "NEW.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.new = {_write_line_sql('NEW')}"
+            + _make_approval_sql(
+                "NEW.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.new = {_make_line_sql('NEW')}"
             )
         ),
         _BY_EXECUTION,
@@ -95,8 +95,8 @@ GUARDS = [
         "UPDATE",
         (
             f"{changed('revoked_at revoked_by_id')} AND {_VERIFIED.format(customer='OLD.customer_id')} AND NOT "
-            + _write_approval(
-                "OLD.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.old = {_write_line_sql('OLD')}"
+            + _make_approval_sql(
+                "OLD.customer_id", f"I.field = '{fields.REPRESENTATIVE.code}' AND I.old = {_make_line_sql('OLD')}"
             )
         ),
         _BY_EXECUTION,

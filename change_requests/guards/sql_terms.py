@@ -67,7 +67,7 @@ _OPERATORS = {
 
 
 def translate(guard: Guard) -> Guard:
-    """Return the guard with its condition in the SQL of both engines: SQLite first, PostgreSQL second."""
+    """Return the guard, written with the terms above, with a condition for SQLite and a second one for PostgreSQL."""
     condition = guard.when if isinstance(guard.when, str) else guard.when[0]
     return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
@@ -103,7 +103,7 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return the SQL condition that a person holds the office at an instant; an ended assignment never counts.
+    """Return the SQL condition that a person holds the office at an instant, by an assignment that nobody ended.
 
     `user` and `at` are SQL, such as columns of the new row.
     """

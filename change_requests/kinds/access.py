@@ -25,21 +25,21 @@ class AccessKind(RequestKind):
     min_reason = 10
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return a draft without its person: `inbound` puts in the colleague whom the form names by mail address."""
+        """Return the draft that a PDF form begins, without a person: `inbound` adds the one whose mail it names."""
         return {"person": {}}
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value, to be compared with the item's old value: if they differ (drift), nothing is applied.
+        """Return the value of the item's field today; if it is not the item's old value, the execution applies nothing.
 
-        Of a person who loses the access or sets another password it is the mail address, or an empty text without an
-        active account. «(tiene poderes)» says that a person who would lose the access got powers meanwhile. Of a new
-        person's mail it is an empty text, or «(ya está)» if a contact has that mail. All else had no old value.
+        For a person who loses the access or sets another password: the mail address, "" without an active account, or
+        «(tiene poderes)» if who would lose the access got powers meanwhile. For the mail of a new person: "", or
+        «(ya está)» if a contact of the company has that mail. For any other field: "", because it had no old value.
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
             colleagues = people.find_active_people(customer).filter(email=item["old"].lower())
-            row = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
-            email, has_powers = row or ("", False)
+            mail_and_powers = colleagues.annotate(has_powers=Exists(powers)).values_list("email", "has_powers").first()
+            email, has_powers = mail_and_powers or ("", False)
             return "(tiene poderes)" if has_powers and item["field"] == CONTACT.code else email
         if item["field"] != EMAIL.code:
             return ""
@@ -88,7 +88,7 @@ class ColleagueKind(AccessKind):
         return {"person": mails.get(self._find_person_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
-        """Return key, name and mail of the people whom the form offers: active contacts of the company, by name."""
+        """Return key, name and mail of the people whom step 2 offers: the company's active contacts, sorted by name."""
         contacts = Contact.objects.filter(customer=request.customer, user__is_active=True)
         if not self.includes_requester:
             contacts = contacts.exclude(user=request.requester_id)
@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the one item, which names the person of the draft; add to `errors` why that person cannot be named."""
+        """Return the only item (change), about the person in the draft; add to `errors` why that is not possible."""
         person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
@@ -107,7 +107,7 @@ class ColleagueKind(AccessKind):
     def _find_person_key(self, request: FormalRequest) -> int:
         """Return the key of the person whom the unchecked draft names; 0, which is nobody's, if it names none."""
         key = str((request.draft.get("person") or {}).get("user"))
-        return int(key) if key.isdecimal() and len(key) < 19 else 0
+        return int(key) if key.isdecimal() and len(key) < 19 else 0  # a longer one fits no BIGINT
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
         """Add to `errors` why the request cannot be about this person; here nothing speaks against anybody."""

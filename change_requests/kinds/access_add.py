@@ -51,7 +51,10 @@ class AccessAdd(AccessKind):
         return {"person": person}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return one item for each answer about the person who gets access; what is wrong is added to `errors`."""
+        """Return one item (change) for each answer about the person who gets access; add to `errors` what is wrong.
+
+        Phone and position may be missing, and are cut to the length that fits.
+        """
         person = request.draft.get("person") or {}
         name, email = clean_line(person.get("full_name")), clean_line(person.get("email")).lower()
         if not name or len(name) > FULL_NAME.max_length:

@@ -20,7 +20,7 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field; of a representative, the line of the one to be replaced."""
+        """Return today's value of the item's field; for a representative, the one replaced, written as one text."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))
@@ -36,13 +36,13 @@ class ChangeKind(RequestKind):
         return self.find_value_today(customer, item)
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
-        """Write the approved values: first the company's columns in one statement, then the representative's table."""
+        """Write the approved values: the company's columns in one statement, then the representatives."""
         columns: dict[str, Any] = {}
         changes = [(find_row(item["field"]), item) for item in payload["items"]]
         for field, item in changes:
             if field.is_column:
                 columns[field.code] = item["new"]
-            if field.more_columns:
+            if field.more_columns:  # of the service's status: since when it is suspended
                 columns |= field.more_columns(item["new"], payload["effective_date"])
         if columns:
             Customer.objects.filter(pk=request.customer_id).update(**columns)

@@ -22,7 +22,7 @@ MAX_DAYS_AHEAD = 365  # of an effective date
 def hash_draft(request: FormalRequest, files: Iterable[Attachment]) -> str:
     """Return one hash of the draft's answers and files.
 
-    It stands in the page where a person reviews the draft, so that a draft changed meanwhile is not submitted unread.
+    The page where a person reviews the draft carries it: a draft that was changed since is not sent unread.
     """
     answers = {key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")}
     return payload.hash_bytes(payload.write_canonical({**answers, "files": sorted(file.sha256 for file in files)}))
@@ -55,7 +55,7 @@ def find_value_today(request: FormalRequest, item: Item) -> str:
 
 
 def _check_effective_date(text: str, errors: Errors) -> None:
-    """Add to `errors` that a written effective date is no date, or not between today and a year from today."""
+    """Add an error if an effective date was written that is no date, or not between today and a year from today."""
     today = timezone.localdate(clock.now())
     try:
         if text and not today <= parse_day(text) <= today + timedelta(days=MAX_DAYS_AHEAD):

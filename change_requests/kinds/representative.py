@@ -113,14 +113,12 @@ INPUTS: dict[str, forms.Field] = {
 }
 
 
-# -- What is asked -----------------------------------------------------------------------------------
-
-
 def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> list[Item]:
     """Return the one item that replaces a representative of the company by another, or only adds another.
 
-    `answers` are the parts that the draft has, by name; a part that it has not stays as the replaced representative
-    has it. What is wrong is added to `errors`: the new one needs an account, and does not represent the company yet.
+    The item's values are lines: all parts of a representative as one text. `answers` are the new parts in the draft,
+    by name; a part that is not in it stays as the replaced representative has it. What is wrong is added to `errors`,
+    also if the new representative has no account in the company, or represents it already.
     """
     replaced = _find_replaced(request, answers, errors)
     old_line = replaced.line if replaced else ""
@@ -143,23 +141,23 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
 
 
 def find_value_today(customer: Customer, item: Item) -> str:
-    """Return today's value, to be compared with the item's old value: the line of the representative to be replaced.
+    """Return the representative to be replaced as his line (one text) is today, to compare it with the old value.
 
-    It is an empty text if nobody is replaced, or if the line is gone or changed. «(sin cuenta)» and «(ya está)» say
-    that the new representative has no account, or represents the company already.
+    Return "" if nobody is replaced, or if no representative has the old line any more. Return «(sin cuenta)» if the new
+    representative has no account, and «(ya está)» if a person to be added represents the company already.
     """
     if item["new"] and people.find_person(customer, decompose_line(item["new"])["email"]) is None:
         return "(sin cuenta)"
     if not item["old"]:
         return "" if people.may_be_added(customer, decompose_line(item["new"])["email"]) else "(ya está)"
-    lines = (row.line for row in people.find_open_representatives(customer))
+    lines = (person.line for person in people.find_open_representatives(customer))
     return next((line for line in lines if line == item["old"]), "")
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative who is replaced: the one whose mail the draft names, else the requester.
+    """Return the representative who is replaced: the one whose mail the draft holds, or the requester if it holds none.
 
-    None means that nobody is replaced, because the mail is empty or unknown; an unknown one is added to `errors`.
+    An empty mail in the draft means that nobody is replaced: None. For an unknown mail add an error and return None.
     """
     representatives = people.find_open_representatives(request.customer)
     email = answers.get(REPLACES)
@@ -174,9 +172,9 @@ def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: E
 
 
 def _check_parts(new: dict[str, str], errors: Errors) -> None:
-    """Add to `errors` what is wrong with the new representative's parts, but the dates; clean the RFC among them.
+    """Add to `errors` what is wrong with the new representative's parts, except the dates; tidy the RFC in `new`.
 
-    A bar is refused in every part, because it separates the parts in a line.
+    A bar (|) is refused in every part, because it separates the parts in a line.
     """
     if not new["name"]:
         errors[PREFIX + "name"] = "Escriba el nombre del representante."
@@ -215,9 +213,6 @@ def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
         errors[PREFIX + "valid_until"] = "El poder ya terminó; pida el registro de uno vigente."
 
 
-# -- How it is said ----------------------------------------------------------------------------------
-
-
 def show(line: str) -> str:
     """Return a representative's line as people read it: name, mail, capacity, instrument and dates below each other."""
     if not line:
@@ -244,29 +239,26 @@ def find_mail(line: str) -> str:
     return decompose_line(line)["email"]
 
 
-# -- How it is applied -------------------------------------------------------------------------------
-
-
 def replace(request: FormalRequest, old: str, new: str, actor: User) -> None:
     """Revoke the company's representative with the line `old`, and register the one with the line `new`.
 
-    Either line may be empty. The roles of both people follow, which ends their sessions. A person who stays
+    Either line may be empty. Both people get another role in the portal, which ends their sessions. A person who stays
     representative, with other data, keeps role and sessions.
     """
     leaving = _revoke(request, old, actor) if old else None
     coming = _register(request, new) if new else None
-    leaver = leaving.user_id if leaving else None
-    newcomer = coming.user_id if coming else None
-    if leaver is not None and leaver != newcomer:
-        _change_role(leaver, Contact.Role.CONTACT, request, actor)
-    if newcomer is not None and newcomer != leaver:
-        _change_role(newcomer, Contact.Role.REPRESENTATIVE, request, actor)
+    leaver_pk = leaving.user_id if leaving else None
+    newcomer_pk = coming.user_id if coming else None
+    if leaver_pk is not None and leaver_pk != newcomer_pk:
+        _change_role(leaver_pk, Contact.Role.CONTACT, request, actor)
+    if newcomer_pk is not None and newcomer_pk != leaver_pk:
+        _change_role(newcomer_pk, Contact.Role.REPRESENTATIVE, request, actor)
 
 
 def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
     """Revoke the powers of the company's representative who has this line, and return his row."""
-    rows = people.find_open_representatives(request.customer).select_for_update()
-    leaving = next(row for row in rows if row.line == line)
+    representatives = people.find_open_representatives(request.customer).select_for_update()
+    leaving = next(person for person in representatives if person.line == line)
     leaving.revoked_at, leaving.revoked_by = clock.now(), actor
     leaving.save(update_fields=["revoked_at", "revoked_by"])
     return leaving
@@ -275,7 +267,7 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 def _register(request: FormalRequest, line: str) -> Representative:
     """Insert the representative whom this line describes, and return the row.
 
-    The request's verification counts for it, and the request's first file of evidence is the document of the powers.
+    It counts as verified when and by whom the request was. The first file of evidence is the document of the powers.
     """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)

@@ -44,8 +44,8 @@ class Box:
 
     @property
     def inputs(self) -> dict[str, forms.Field]:
-        """Return the inputs that the box opens, by name."""
-        return {name: row_input for row in self.rows for name, row_input in row.inputs.items()}
+        """Return, by name, the form's inputs that appear when this box is ticked."""
+        return {name: row_input for field in self.rows for name, row_input in field.inputs.items()}
 
 
 ADDRESS = Box("c_address", "Domicilio fiscal", (FISCAL_ADDRESS,))
@@ -95,7 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check the new values together: a box is ticked, the whole address fits, and RFC or legal name is written."""
+        """Check that a box is ticked, the whole address fits, and RFC or legal name is written (even if wrong)."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)
@@ -112,7 +112,7 @@ class DataForm(RowsForm):
     def answers(self) -> Draft:
         """Return the draft's part of this step: the new values of the ticked boxes, by field.
 
-        An empty RFC or legal name is left out: it stays. The parts of the address are kept as typed, to be shown again.
+        An empty RFC or legal name is left out: it does not change. The parts of the address stay, to be shown again.
         """
         data: dict[str, Any] = self.cleaned_data
         items: dict[str, str] = {}
@@ -129,7 +129,7 @@ class DataForm(RowsForm):
 
 
 def join_address(*, street: str, zip: str, suburb: str, city: str) -> str:
-    """Return the parts of an address as one text, «Blvd. Atlixco 3505, Col. Las Ánimas, 72190 Puebla, Puebla»."""
+    """Return an address as one text, «Calle 3, Col. Las Ánimas, 72190 Puebla»; «Col.» is added where it is missing."""
     colonia = suburb if suburb.lower().startswith(("col.", "col ", "fracc")) else f"Col. {suburb}"
     return f"{street}, {colonia}, {zip} {city}"
 
@@ -166,7 +166,8 @@ class SensitiveData(ChangeKind):
     def step_initial(self, request: FormalRequest) -> dict[str, Any]:
         """Return the values that the form shows first: the draft's new values, and a tick for each box that has one.
 
-        An address from a PDF form has no parts, so it stands whole in the street.
+        The requester is offered as the representative to be replaced. An address from a PDF form has no parts, so it
+        stands whole in the street.
         """
         items: dict[str, str] = request.draft.get("items") or {}
         initial: dict[str, Any] = {representative.REPLACES: request.requester.email, **items}

@@ -56,7 +56,7 @@ class ServiceStop(ChangeKind):
         return {"items": {}}
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the one item, which suspends the company's service; a suspended one is added to `errors`."""
+        """Return the only item (change): the service becomes suspended. Add to `errors` if it is suspended already."""
         status = request.customer.status
         if status == Customer.Status.SUSPENDED:
             errors["status"] = "El servicio ya está suspendido."

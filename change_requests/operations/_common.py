@@ -80,7 +80,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
     Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too` is
-    true. A refusal of the block undoes what it wrote; a Recorded one is raised after the commit, which keeps it.
+    true. If the block raises a refusal, all that it wrote is undone; a `Recorded` refusal is raised after the commit.
     """
     recorded = None
     with transaction.atomic():
@@ -103,7 +103,7 @@ def lock_customer(request: FormalRequest) -> None:
 
 
 def reread_person(person: User) -> User:
-    """Return the person as the database says now: offices, company and account may have changed since the page."""
+    """Return the person, read again: offices, company and account may have changed since his page was shown."""
     return User.objects.select_related("contact__customer").get(pk=person.pk)
 
 
@@ -135,8 +135,8 @@ def move_request(
 ) -> Event:
     """Save the request's new status, and record and return the event `verb` with its `data`.
 
-    A new turn begins now and is due at `due_at`; None means that nobody owes anything. `saved` are more columns that
-    the caller has set. At an end other requests may touch the assets again.
+    Somebody's turn to act begins now and ends at `due_at`; None means that it is nobody's turn. `saved` are more
+    columns, which the caller has set. A status that ends the request frees its assets for other requests.
     """
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
@@ -151,7 +151,7 @@ def move_request(
 def move_with_reason(
     request: FormalRequest, status: str, verb: str, *, actor: User | None, reason: str, **data: Any
 ) -> Event:
-    """Move the request to a status in which nobody owes anything; keep the reason in it and in the event returned."""
+    """Move the request to a status in which it is nobody's turn; store the reason in it and in the returned event."""
     request.outcome_reason = reason[:MAX_OUTCOME]
     data |= {"reason": request.outcome_reason}
     return move_request(request, status, verb, actor=actor, due_at=None, saved=("outcome_reason",), **data)
@@ -209,7 +209,7 @@ def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
 
 
 def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
-    """Record which files of the locked request are altered, and tell the officers; the same finding only once."""
+    """Record which files of the locked request are altered, and mail the officers; the same list of files only once."""
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):
@@ -217,16 +217,16 @@ def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor:
         notifications.mail_finding("evidence_altered", request, event)
 
 
-def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
+def clean_text(text: str, *, field: str, text_name: str, at_least: int = MIN_TEXT, at_most: int = MAX_TEXT) -> str:
     """Return what a person wrote with its lines, without spare spaces and without links of our mails (M16).
 
-    Raises Invalid, with a message at the form's `field`, for a text that is too short or too long. `what` is what the
-    message calls the text, such as «el motivo».
+    Raises Invalid, with a message at the form's `field`, for a text that is too short or too long. `text_name` is what
+    the message calls the text, such as «el motivo».
     """
     lines = own_links.cut_links(text).strip().splitlines()
     cleaned = "\n".join(" ".join(line.split()) for line in lines).strip()
     if len(cleaned) < at_least:
-        raise Invalid({field: f"Escriba {what}, de al menos {at_least} caracteres."})
+        raise Invalid({field: f"Escriba {text_name}, de al menos {at_least} caracteres."})
     if len(cleaned) > at_most:
         raise Invalid({field: f"Son hasta {at_most} caracteres y escribió {len(cleaned)}. Acorte el texto."})
     return cleaned
@@ -234,7 +234,7 @@ def clean_text(text: str, *, field: str, what: str, at_least: int = MIN_TEXT, at
 
 def clean_outcome(reason: str) -> str:
     """Return the written reason why a request ends, short enough for its column."""
-    return clean_text(reason, field="reason", what="el motivo", at_most=MAX_OUTCOME)
+    return clean_text(reason, field="reason", text_name="el motivo", at_most=MAX_OUTCOME)
 
 
 def hash_text(text: str) -> str:

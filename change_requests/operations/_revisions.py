@@ -59,7 +59,7 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
     """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
 
     `author` wrote the items. What the revision before it had (confirmation, verification) is cleared. Raises NoPeople
-    if nobody could decide and apply it, and Refused if another open request touches the same.
+    if nobody could decide and apply it, and Refused if another open request touches the same assets.
     """
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
@@ -93,7 +93,7 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
 
 
 def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
-    """Insert the request's next revision with its content and hash, and return it; it takes the draft's files."""
+    """Insert and return the request's next revision: content, hash, and the new files of the draft."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
@@ -126,7 +126,7 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
 
 
 def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the assets of the items for this request. Raises Refused when another open request has them (M21)."""
+    """Reserve the items' assets, so that no other open request changes them. Raises Refused if one has them (M21)."""
     codes = sorted({item["asset"] for item in items})
     subject = _find_subject(request, items)
     if folio := _find_conflict(request, codes, subject):
@@ -139,7 +139,7 @@ def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
 
 
 def _find_subject(request: FormalRequest, items: list[Item]) -> str:
-    """Return the mail of the person whom an access request is about; empty for a change of the company's data."""
+    """Return the mail of the person who gets (new) or has (old) the access; empty for a change of the company."""
     if request.form == Form.CHANGE:
         return ""
     return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))
@@ -151,12 +151,12 @@ def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> st
     An access request conflicts with one about the same person (`subject`), a change with one of the same assets. To
     stop the service conflicts with every change, and every change with it.
     """
-    rows = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
-    changes = rows.filter(request__form=Form.CHANGE)
+    reserved = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
+    changes = reserved.filter(request__form=Form.CHANGE)
     if request.form == Form.ACCESS:
-        rows = rows.filter(asset__code__in=codes, subject=subject)
+        reserved = reserved.filter(asset__code__in=codes, subject=subject)
     elif find_kind(request).blocks_all:
-        rows = changes
+        reserved = changes
     else:
-        rows = changes.filter(asset__code__in=[*codes, "service"])
-    return rows.values_list("request__folio", flat=True).first() or ""
+        reserved = changes.filter(asset__code__in=[*codes, "service"])
+    return reserved.values_list("request__folio", flat=True).first() or ""

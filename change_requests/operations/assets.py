@@ -47,7 +47,7 @@ def set_asset_owner(
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
-    """Return, by field, why this owner cannot be named: an asset that nobody owns, no office, or the actor himself."""
+    """Return, by field, why this owner cannot be named: access has no owner, no office, or the actor himself."""
     if asset.code == ACCESS:
         return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
     if not reread_person(owner).holds(Office.INFORMATION_OWNER):

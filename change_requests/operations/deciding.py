@@ -50,7 +50,7 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
 
 
 def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Reject the current revision, which ends the request; the company reads the reason (M21)."""
+    """Reject the revision with the hash `seen_hash`, as the page had it; the request ends, and the company is told."""
     with lock_request(pk, Status.IN_APPROVAL) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
@@ -102,7 +102,7 @@ def _insert_decision(
 ) -> Decision:
     """Insert the actor's decision with its reason, and return it.
 
-    A row is inserted for each open approval that it gives: one for each asset of an owner, or one of security.
+    A row (slot) is added for each open approval that it gives: an owner's for each asset, or the one of security.
     """
     office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # why_not_decide
@@ -117,7 +117,7 @@ def _insert_decision(
         decider_name=actor.get_full_name(),
         assignment=assignments[0],
         verdict=verdict,
-        reason=clean_text(reason, field="reason", what="la razón de su decisión"),
+        reason=clean_text(reason, field="reason", text_name="la razón de su decisión"),
         decided_at=now(),
     )
     for approval in select_open(approvals):
@@ -130,7 +130,7 @@ def _insert_decision(
 
 
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
-    """Record an approval; if it was the last one that the request needs, approve the request and tell people.
+    """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
     Then the implementer has from `execute_after` to `execute_before` to apply it.
     """
@@ -156,7 +156,7 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 
 
 def _find_earliest_execution(request: FormalRequest) -> datetime:
-    """Return when an approved request may be applied: at once, after the freeze, or on its effective date."""
+    """Return when an approved request may be applied: at once, after the wait that a risky one has, or on its date."""
     assert request.approved_at is not None
     payload = request.read_payload()
     earliest = request.approved_at

@@ -35,8 +35,8 @@ def create_draft(
 ) -> FormalRequest:
     """Begin a request of `customer`, as its representative (M8), and return the draft.
 
-    `key` is that of the form: posted again, it returns the request that it began. Raises Invalid for an unknown kind,
-    and NotAllowed without powers or while the service is suspended.
+    `key` is the form's one-time key: the same form posted twice returns the request that it began. Raises Invalid for
+    an unknown kind, and NotAllowed without powers or while the service is suspended.
     """
     actor = reread_person(actor)
     if key and (first := FormalRequest.objects.filter(form_key=key, requester=actor).first()):
@@ -70,7 +70,7 @@ def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
 
 
 def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
-    """Add uploaded files to the draft of a request, as evidence, and return the request; a file can be taken once."""
+    """Add uploaded files to a draft as evidence, and return the request. Raises Refused if a file was used already."""
     with _lock_own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()
@@ -88,7 +88,7 @@ def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> Formal
 
 
 def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalRequest:
-    """Leave a file of evidence out of the request's next revision; the revisions that carried the file keep it."""
+    """Leave a file of evidence out of the request's next revision; revisions that were sent with the file keep it."""
     with _lock_own_draft(pk, actor) as request:
         rows = Evidence.objects.filter(pk=evidence.pk, request=request, dropped_at__isnull=True)
         if not rows.update(dropped_at=now()):
@@ -100,7 +100,7 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
     """Make a draft again of a request that was sent, so that its requester can edit it (M21).
 
-    Nobody decides it meanwhile, and its next revision needs every approval anew.
+    Nobody can decide about it until it is sent again; then it needs every approval again.
     """
     with lock_request(pk, *policy.REOPENABLE) as request:
         actor = reread_allowed(actor, policy.why_not_reopen, request)

@@ -31,7 +31,7 @@ MIN_REVERT_REASON = 20
 
 
 def close(pk: int, *, actor: User) -> FormalRequest:
-    """Close a request that was applied, as a supervisor, and tell the company; a waiver must have been checked."""
+    """Close a request that was applied, as a supervisor, and tell the company; a waiver's check must be done."""
     with lock_request(pk, Status.EXECUTED) as request:
         actor = reread_allowed(actor, policy.why_not_close, request)
         if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
@@ -57,8 +57,8 @@ def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
     """Stop the request, or raise an alarm if it was applied, because a person says «no fui yo»: I did not ask it (M8).
 
-    `objector` is the mailbox that objected, as far as it is known. The same mailbox again changes nothing until an
-    officer has looked. After the execution every security officer, mesa de control and the superusers are told.
+    `objector` is the mailbox that objected, if known. Nothing happens if the request was never sent or has ended, or if
+    that mailbox objected before and no officer has looked yet. An alarm goes to security, mesa and superusers.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         effect = policy.find_objection_effect(request)
@@ -86,7 +86,7 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Record what the security officer found about a «no fui yo» after the execution, and end its alarm (M8)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_mark_alarm_seen, request)
-        text = clean_text(reason, field="reason", what="lo que comprobó")
+        text = clean_text(reason, field="reason", text_name="lo que comprobó")
         request.alarmed_at = None
         request.save(update_fields=["alarmed_at"])
         event = audit.record("request.alarm_seen", request, actor=actor, reason=text[:1000])
@@ -95,13 +95,13 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Let a request that «no fui yo» stopped go on, as the security officer, and tell people.
+    """Let a request that «no fui yo» stopped go on, as the security officer, and mail company and staff.
 
-    Its deadlines get back the time that was left.
+    Its deadlines move, so that the time that was left when it was stopped is left now.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
-        text = clean_text(reason, field="reason", what="el motivo")
+        text = clean_text(reason, field="reason", text_name="el motivo")
         _restart_deadlines(request)
         event = audit.record("request.resumed", request, actor=actor, reason=text, revision=request.revision_no)
         notifications.mail_progress("resumed", request, event, reason=text)
@@ -114,13 +114,13 @@ def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Send and return a new request that undoes an applied one: it puts the old values back.
 
-    It needs the same approvals. The applied request becomes *revertida* when the new one is executed. Raises Refused
-    if today's values are no longer those that were applied.
+    The new one needs the same approvals; when it is executed, the applied one becomes *revertida*. Raises Refused if
+    today's values are no longer those that were applied.
     """
     with lock_request(pk, Status.EXECUTED, Status.CLOSED, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_revert, request)
         lock_customer(request)
-        text = clean_text(reason, field="reason", what="el motivo", at_least=MIN_REVERT_REASON)
+        text = clean_text(reason, field="reason", text_name="el motivo", at_least=MIN_REVERT_REASON)
         representative = _choose_representative(request, actor)
         items = [{**item, "old": item["new"], "new": item["old"]} for item in request.read_payload()["items"]]
         if any(content.find_value_today(request, item) != item["old"] for item in items):
@@ -142,7 +142,7 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
     """Return the representative in whose name a reversal of the request is asked.
 
-    That is the actor, else the representative of the request, else the first one with powers in force and an account.
+    That is the actor, else the request's representative, else the first one with powers and an account. Or Refused.
     """
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
@@ -155,7 +155,7 @@ def _choose_representative(request: FormalRequest, actor: User) -> Representativ
 
 
 def _has_objected(request: FormalRequest, objector: Objector) -> bool:
-    """Return True if this mailbox, or an unknown one, said «no fui yo» before and no officer has looked since."""
+    """Return True if the same mailbox (an unknown one is "") said «no fui yo» and no officer has looked since."""
     since = request.suspended_at or request.alarmed_at
     if since is None:
         return False
@@ -164,9 +164,9 @@ def _has_objected(request: FormalRequest, objector: Objector) -> bool:
 
 
 def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
-    """Tell people of a «no fui yo»: the officers of each, the company of the first that stops the request.
+    """Mail each «no fui yo» to the officers; if it is the first one that stops the request, mail the company too.
 
-    The mailbox that objected after the execution is told by when an officer looks at it.
+    If the request was applied already, mail the mailbox that objected by when an officer will look at it.
     """
     if effect == policy.STOP:
         notifications.mail_disowned(request, event)
@@ -182,7 +182,7 @@ def _mail_objection(request: FormalRequest, event: Event, objector: Objector, ef
 def _restart_deadlines(request: FormalRequest) -> None:
     """Let the deadlines of a stopped request go on with the time that was left, and save it as no longer stopped.
 
-    The time to confirm counts all hours, the others business hours. A deadline that an open question stopped stays so.
+    The time to confirm counts all hours, the others business hours. If a question is open, no deadline runs.
     """
     stopped, instant = request.suspended_at, now()
     assert stopped is not None  # why_not_resume
@@ -191,7 +191,7 @@ def _restart_deadlines(request: FormalRequest) -> None:
     if request.status == Status.SUBMITTED and request.due_at is not None:
         request.due_at += instant - stopped
     elif request.due_minutes_left is None:
-        stop_clock(request, stopped)
+        stop_clock(request, stopped)  # as if it had stood still since the «no fui yo»
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:
         hours = load_attention_hours()

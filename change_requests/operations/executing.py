@@ -53,7 +53,7 @@ def execute(pk: int, *, actor: User) -> Execution:
 
 
 def _record_intent(pk: int, actor: User) -> None:
-    """Record first, in a transaction of its own, that the execution of a request with a waiver begins (M25)."""
+    """Record that an execution under a waiver begins; committed first, it stays if the execution fails (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED) as request:
@@ -88,7 +88,7 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Put the request back into approval and raise SentBack, if who asked or approved could not do so now (M21)."""
+    """Put the request back into approval and raise SentBack if the requester lost powers, or a decider his office."""
     slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
@@ -124,7 +124,7 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    """Return True if the requester has no powers now; another request may have revoked them a moment ago."""
+    """Return True if the requester lost all powers or those he asked with; another request may revoke them."""
     powers = policy.find_powers(reread_person(request.requester), request.customer)
     own_powers = Representative.objects.filter(pk=request.representative_id)
     return powers is None or not own_powers.in_force().exists()
@@ -133,7 +133,7 @@ def _has_no_powers(request: FormalRequest) -> bool:
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values, tell the people concerned, and return the execution's row.
 
-    If a value of today is not the old one that people approved (drift), write nothing and end the request as failed.
+    If a value of today is not the item's old one, which people approved, write no value and end the request as failed.
     """
     payload = request.read_payload()
     kind = find_kind(request)
@@ -142,7 +142,7 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
         return _record_drift(request, actor, drift)
     execution = _insert_execution(request, actor, payload["items"], Execution.Result.OK)
     old_mail = request.customer.registered_email
-    with executing(request):
+    with executing(request):  # inside, the database lets the approved values through
         person = kind.apply(request, payload, actor)
     request.executed_at = execution.at
     event = move_request(
@@ -188,7 +188,7 @@ def _record_drift(request: FormalRequest, actor: User, drift: list[dict[str, str
 def _insert_execution(request: FormalRequest, actor: User, items: list[dict[str, str]], result: str) -> Execution:
     """Insert and return the execution's row, with the values of the items before and after.
 
-    Only with it do the guards of the database let the new values through.
+    Without that row the guards (triggers) of the database refuse the new values. After a drift `after` is empty.
     """
     is_ok = result == Execution.Result.OK
     kind = find_kind(request)

@@ -22,7 +22,7 @@ MIN_WAIVER_REASON = 50
 
 
 def designate(pk: int, *, actor: User, implementer: User) -> FormalRequest:
-    """Name the person who applies the request, as the security officer; until then another can be named (M24)."""
+    """Name the person who applies the request, as the security officer; until then he can be replaced (M24)."""
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor, person = reread_allowed(actor, policy.why_not_designate, request), reread_person(implementer)
         if problem := policy.why_not_implement(person, request, designated_by=actor):
@@ -36,8 +36,8 @@ def grant_waiver(
 ) -> FormalRequest:
     """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 
-    `implementer` holds that office too; the waiver lifts only the segregation. `checker` will check independently what
-    was done. No waiver is granted while the check of an earlier one is overdue.
+    `implementer` holds the office of implementer all the same. `checker` will check independently what was done.
+    No waiver is granted while the check of an earlier one is overdue.
     """
     with lock_request(pk, *BEFORE_EXECUTION) as request:
         actor = reread_allowed(actor, policy.why_not_designate, request)
@@ -49,8 +49,8 @@ def grant_waiver(
             approved_by=actor,
             approved_at=now(),
             checker=reviewer,
-            reason=clean_text(reason, field="reason", what="el motivo", at_least=MIN_WAIVER_REASON),
-            controls=clean_text(controls, field="controls", what="los controles adicionales"),
+            reason=clean_text(reason, field="reason", text_name="el motivo", at_least=MIN_WAIVER_REASON),
+            controls=clean_text(controls, field="controls", text_name="los controles adicionales"),
         )
         _save_implementer(
             request,
@@ -72,7 +72,7 @@ def check_waiver(pk: int, *, actor: User, findings: str, ok: bool) -> FormalRequ
         actor = reread_allowed(actor, policy.why_not_check, request)
         waiver = request.waiver
         assert waiver is not None  # why_not_check
-        waiver.findings = clean_text(findings, field="findings", what="lo que encontró")
+        waiver.findings = clean_text(findings, field="findings", text_name="lo que encontró")
         waiver.checked_at, waiver.conform = now(), ok
         waiver.save(update_fields=["findings", "checked_at", "conform"])
         text_sha256 = hash_text(waiver.findings)
@@ -88,7 +88,7 @@ def find_overdue_checks() -> QuerySet[Waiver]:
 
 
 def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
-    """Raise Refused while the check of another waiver is overdue, and Invalid unless both people may do this."""
+    """Raise Refused while the check of another waiver is overdue, and Invalid if either person may not do that part."""
     if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):
@@ -100,7 +100,7 @@ def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: Use
 def _save_implementer(
     request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
 ) -> None:
-    """Save who applies the request, who named him and his waiver, if any; tell him if it is his turn already."""
+    """Save who applies the request, who named him and his waiver; record `verb`; mail him if it is approved already."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])

@@ -20,11 +20,11 @@ def keep_mail_text(
     beside: Sequence[str] = (),
     is_shared: bool = False,
 ) -> FormalRequest:
-    """Keep the words of the mail that brought a form, and its files that are evidence of no request (M20).
+    """Store with the request the text of the mail that brought its form, and its files that are no evidence (M20).
 
-    `beside` are the folios of the mail's other requests; `is_shared` says that some are of another company (M16). The
-    content stays as it is. Mesa de control is told at once, unless the request is still to be confirmed: then whoever
-    verifies it is told with his turn.
+    `beside` are the folios of other requests that the same mail brought; `is_shared` says that one of them is another
+    company's (M16). No content changes. Mesa de control gets a mail now, or, if the company must still confirm
+    the request, with the mail that asks it to verify the request.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)

@@ -15,14 +15,14 @@ from factureya.core.models import OutboxMessage
 
 def set_password(token: str, *, password: str) -> User:
     """Set the password of the person whose mailed link has this token; the link works once. Raises links.BadLink."""
-    owner, folio = links.read_password_link(token)
+    link_owner, folio = links.read_password_link(token)
     hashed = make_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
-        person = lock(User.objects.all(), owner.pk)
+        person = lock(User.objects.all(), link_owner.pk)
         if not person.is_active or not links.is_unused(person, token):
             raise links.BadLink("used or void")
         person.password = hashed
-        person.session_epoch += 1
+        person.session_epoch += 1  # ends the open sessions
         person.save(update_fields=["password", "session_epoch"])
         audit.record("person.password_set_by_request", person, actor=person, folio=folio)
     return person

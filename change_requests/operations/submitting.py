@@ -39,8 +39,8 @@ def submit(
 ) -> FormalRequest:
     """Send the draft as a new revision, which the company confirms by a link in the registered mail (M8, M19, M20).
 
-    `seen` is the `content.hash_draft` of the page where it was reviewed. Raises StaleContent when that changed,
-    Invalid by field, and NoPeople when nobody could decide it.
+    `seen` is the `content.hash_draft` of the page where it was reviewed; None: there was no page. Raises StaleContent
+    if the draft changed since, Invalid for wrong fields, and NoPeople if nobody could decide the request.
     """
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
         files = _load_reviewed_files(request, seen)
@@ -119,7 +119,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
 
 
 def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attachment]:
-    """Return the files of the draft. Raises StaleContent if `seen`, the hash of the draft on a page, is another now."""
+    """Return the draft's files. Raises StaleContent if `seen`, the hash of the draft on its page, is not today's."""
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     files = [row.attachment for row in rows.select_related("attachment")]
     if seen is not None and seen != content.hash_draft(request, files):

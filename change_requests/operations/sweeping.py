@@ -54,7 +54,7 @@ def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours)
 
 
 def _expire(pk: int) -> bool:
-    """Lock the request and expire it if its time to be confirmed or applied is over; return whether it is."""
+    """Expire the request if its time to be confirmed or applied is over, and return True; else return False."""
     with lock_request(pk, Status.SUBMITTED, Status.APPROVED) as request:
         until = request.due_at if request.status == Status.SUBMITTED else request.execute_before
         if until is None or now() < until:
@@ -64,7 +64,7 @@ def _expire(pk: int) -> bool:
 
 
 def _remind(pk: int) -> bool:
-    """Lock the request and remind its staff if they are later than at the last reminder; return whether they were."""
+    """Mail a reminder to the staff whose turn it is, if the request is later than at the last; return True if so."""
     with lock_request(pk, *REMINDED) as request:
         if request.due_at is None:
             return False

@@ -56,7 +56,7 @@ def verify(pk: int, *, actor: User, note: str = "") -> FormalRequest:
 
 
 def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> FormalRequest:
-    """Record that stored files of the request are not those that were sent, and tell the officers (M20, M21)."""
+    """Record that the files `names` in the store are not those that were sent, and tell the officers (M20, M21)."""
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         record_altered_evidence(request, names, actor)
     return request
@@ -75,10 +75,10 @@ def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
-    """Ask the company a question about the request; the deadline stops until it answers, the status stays (M21)."""
+    """Ask the company a question about the request; its deadline stops until the answer comes (M21)."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_ask, request)
-        body = clean_text(question, field="question", what="la pregunta")
+        body = clean_text(question, field="question", text_name="la pregunta")
         question_row = _insert_message(request, actor, body)
         stop_clock(request, question_row.at)
         request.save(update_fields=TURN_COLUMNS)
@@ -95,11 +95,11 @@ def ask_clarification(pk: int, *, actor: User, question: str) -> FormalRequest:
 
 
 def answer_clarification(pk: int, *, actor: User, answer: str) -> FormalRequest:
-    """Record the company's answer to the open question; the deadline goes on with what was left, the content stays."""
+    """Record the company's answer to the open question; the deadline goes on with the time that was left."""
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_answer, request)
-        body = clean_text(answer, field="answer", what="su respuesta", at_least=1)
-        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)
+        body = clean_text(answer, field="answer", text_name="su respuesta", at_least=1)
+        unanswered = request.clarifications.filter(answers__isnull=True, answer__isnull=True)  # open questions
         answer_row = _insert_message(request, actor, body, answers=unanswered.latest("pk"))
         restart_clock(request, answer_row.at)
         request.save(update_fields=TURN_COLUMNS)

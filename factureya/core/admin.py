@@ -29,6 +29,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not a generic at
 
     @cached_property
     def count(self) -> int:
+        """Return how many rows the list of the admin has, MOST_ROWS at most, so that counting stays fast."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages querysets
         return len(rows.values_list("pk")[:MOST_ROWS])
 
@@ -87,7 +88,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Return the mails whose address or ticket is exactly what was typed, and False: no row comes twice."""
+        """Return the mails whose address or ticket is exactly what was typed, and False: no row is there twice."""
         term = search_term.strip()
         if term:
             queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
@@ -123,19 +124,19 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Return all events of the chain whose name was typed, and False: no row comes twice."""
+        """Return all events of the chain whose name was typed; False tells Django that no row is there twice."""
         term = search_term.strip()
         return (queryset.filter(chain=_parse_chain(term)) if term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return True for an active superuser."""
+        """Return True for an active superuser: nobody else reads the log of events."""
         return bool(request.user.is_active and request.user.is_superuser)
 
     has_module_permission = has_view_permission
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the data of an event as text for its page; those of a ticket are for its agents only (M16)."""
+        """Return the text of the row «datos» on an event's page: its data; for a ticket, who may see them (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"
@@ -172,7 +173,7 @@ class HolidayAdmin(ClosedAdmin):
 
 
 def _parse_chain(term: str) -> str:
-    """Return the name of the chain of events that a person typed: a ticket's number, or the name itself."""
+    """Return the name of the chain of events that a person looks for, by a ticket's number or by the name itself."""
     try:
         return f"ticket:{numbers.parse_number(TICKET_PREFIX, term)}"
     except numbers.InvalidNumber:

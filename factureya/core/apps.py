@@ -11,7 +11,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Bitácora y correo"
 
     def ready(self) -> None:
-        """Register the check of folders; drop the guards (triggers) before migrations, and install them afterwards."""
+        """Register the check of folders; drop the guards (triggers) before a migration, install them after it."""
         import_module("factureya.core.checks")
         pre_migrate.connect(guard_install.lift_before_migrating, sender=self)
         post_migrate.connect(guard_install.install_after_migrating, sender=self)

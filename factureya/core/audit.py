@@ -46,7 +46,7 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
         return event
     head = head or _lock_head(event.chain)
     assert head is not None  # somebody began the chain, and a head is never deleted
-    _set_place(event, head.seq + 1, head.hash)
+    _link_event(event, head.seq + 1, head.hash)
     event.save(force_insert=True)
     ChainHead.objects.filter(chain=event.chain).update(seq=event.seq, hash=event.hash)
     return event
@@ -55,10 +55,10 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
 def record_first(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     """Write and return the first event of a subject that was made in this same transaction.
 
-    It takes two statements where `record` takes three and a savepoint. Raises IntegrityError if the chain exists.
+    Its chain is new, so nothing needs a lock: it is faster than `record`. Raises IntegrityError if the chain exists.
     """
     event = _build_event(verb, subject, actor, data)
-    _set_place(event, 1, GENESIS)
+    _link_event(event, 1, GENESIS)
     ChainHead.objects.create(chain=event.chain, seq=1, hash=event.hash)
     event.save(force_insert=True)
     return event
@@ -75,20 +75,20 @@ def compute_hash(event: Event) -> str:
 def find_flaws() -> Iterator[Flaw]:
     """Read every chain and yield each flaw: an edit, a gap, a wrong link, a cut or forged end, a missing head.
 
-    It may run while others work: each head is read before its events, so an event that is appended meanwhile is no
-    flaw. Memory does not grow with the number of events.
+    A head is the row that stores where a chain ends. It is read before the events, so that an event which others
+    append at this moment is no flaw. Memory does not grow with the number of events.
     """
-    last = ""
-    while heads := list(ChainHead.objects.filter(chain__gt=last).order_by("chain")[:_CHAINS_AT_A_TIME]):
+    last_name = ""
+    while heads := list(ChainHead.objects.filter(chain__gt=last_name).order_by("chain")[:_CHAINS_AT_A_TIME]):
         yield from _check_chains({head.chain: head for head in heads})
-        last = heads[-1].chain
+        last_name = heads[-1].chain
     headless = Event.objects.exclude(Exists(ChainHead.objects.filter(chain=OuterRef("chain"))))
     for chain in headless.order_by("chain").values_list("chain", flat=True).distinct().iterator():
         yield Flaw(chain, 0, "la cadena no tiene cabeza")
 
 
 def _build_event(verb: str, subject: Chained, actor: Any, data: dict[str, Any]) -> Event:
-    """Return a new, unsaved event that has no place in its chain yet.
+    """Return a new, unsaved event that has no number in its chain yet.
 
     Raises RuntimeError outside a transaction, and TypeError if `data` is not JSON or holds a float.
     """
@@ -111,7 +111,7 @@ def _lock_head(chain: str) -> ChainHead | None:
 
 def _begin_chain(event: Event) -> bool:
     """Begin a chain with its first event and return True, or False if somebody else began it at the same instant."""
-    _set_place(event, 1, GENESIS)
+    _link_event(event, 1, GENESIS)
     try:
         with transaction.atomic():
             ChainHead.objects.create(chain=event.chain, seq=1, hash=event.hash)
@@ -121,7 +121,7 @@ def _begin_chain(event: Event) -> bool:
     return True
 
 
-def _set_place(event: Event, seq: int, prev: str) -> None:
+def _link_event(event: Event, seq: int, prev: str) -> None:
     """Set the number of the event in its chain, the hash before it, and its own hash."""
     event.seq, event.prev = seq, prev
     event.hash = compute_hash(event)
@@ -138,17 +138,17 @@ def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
 
 
 def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
-    """Yield the flaws of one chain: compare each event with the one before it, and the last one with the head."""
-    seq, last, hash_at_head = 0, GENESIS, ""
+    """Yield the flaws of one chain; `head` is the row that holds the number and the hash of the last event."""
+    seq, last_hash, hash_at_head = 0, GENESIS, ""
     for event in events:
         if event.seq != seq + 1:
             yield Flaw(head.chain, event.seq, f"falta el evento {seq + 1}")
-        elif event.prev != last:
+        elif event.prev != last_hash:
             yield Flaw(head.chain, event.seq, "no enlaza con el anterior")
         if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
-        seq, last = event.seq, event.hash
-        hash_at_head = last if seq == head.seq else hash_at_head
+        seq, last_hash = event.seq, event.hash
+        hash_at_head = last_hash if seq == head.seq else hash_at_head
     if seq < head.seq:
         yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
     elif hash_at_head and hash_at_head != head.hash:

@@ -58,7 +58,7 @@ class AttentionHours:
             begin = max(local, start)
             if begin < end and begin + left <= end:
                 return begin + left
-            left -= max(end - begin, timedelta())
+            left -= max(end - begin, timedelta())  # nothing, if the range was over before `at`
         raise AssertionError("unreachable: a range always comes")  # pragma: no cover
 
     def add_days(self, at: datetime, days: int) -> datetime:
@@ -70,7 +70,7 @@ class AttentionHours:
         day = begin.date()
         while days:
             day += timedelta(days=1)
-            days -= self.is_business_day(day)
+            days -= self.is_business_day(day)  # True counts as 1
         return datetime.combine(day, begin.time(), self.zone)
 
     def hours_between(self, start: datetime, end: datetime) -> float:
@@ -102,7 +102,7 @@ def load_attention_hours() -> AttentionHours:
 
 
 def compute_reply_deadline(at: datetime) -> datetime:
-    """Return when a wait that starts at `at` ends without an answer (M15), in natural or business days."""
+    """Return when a customer's time for an answer, from `at` on, is over (M15), in natural or business days."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return load_attention_hours().add_days(at, days)

@@ -24,7 +24,7 @@ def check_static_files(**_options: Any) -> list[CheckMessage]:
 
 
 def _is_closed_to_the_service(folder: Path) -> bool:
-    """Return True if the folder is closed to others and is not of the user who owns VAR_DIR, the service's user.
+    """Return True if others cannot enter the folder and its owner is not the service's user, who owns VAR_DIR.
 
     A check of access alone does not find this when root runs it, because root may read every folder.
     """

@@ -33,7 +33,7 @@ class Textarea(forms.Textarea):
     """Write the textarea without a template, because a template costs more time than the rest of the field."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """Return the textarea as HTML; its text begins after a line break, which browsers drop."""
+        """Return the textarea as HTML; browsers drop its first line break, so one is put before the text."""
         attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
         return format_html("<textarea{}>\n{}</textarea>", attributes, self.format_value(value) or "")
 
@@ -66,7 +66,7 @@ class FilesMixin(PortalForm):
     kept: list[Attachment]
 
     def take_files(self, kept: list[Attachment], refusals: Iterable[store.RefusedFile]) -> None:
-        """Give the form the files that were stored for it, and show each refusal as an error of its file field."""
+        """Give the form the files `kept` (stored) for it, and show each refusal as an error of its file field."""
         self.kept = kept
         for refusal in refusals:
             self.add_error("files", str(refusal))
@@ -86,7 +86,7 @@ class FilesField(forms.Field):
 
 
 def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of a posted form that may be kept, to show them to the person again after a refusal.
+    """Return the fields of a posted form that may be stored, to fill the form again if it could not be accepted.
 
     Secrets, one-time keys and buttons are left out.
     """
@@ -98,7 +98,7 @@ def choose_kept_fields(posted: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_texts(fields: dict[str, str]) -> list[str]:
-    """Return the texts among posted fields that a person wrote and must not lose: no numbers, no choices of a list."""
+    """Return the posted texts that a person wrote and must not lose: no number, no choice, no old value (`…_was`)."""
     return [
         value
         for name, value in fields.items()

@@ -104,8 +104,8 @@ def guards_are_in_place(databases: Any = None, **_options: Any) -> list[CheckMes
     """
     warnings: list[CheckMessage] = []
     for connection in (connections[alias] for alias in databases or ()):
-        if not _has_pending(connection) and (rows := differences(connection)):
-            text = f"{len(rows)} guards differ in the database: {', '.join(rows[:5])}."
+        if not _has_pending(connection) and (lines := differences(connection)):
+            text = f"{len(lines)} guards differ in the database: {', '.join(lines[:5])}."
             warnings.append(Warning(text, hint="Run `manage.py migrate`.", id="core.W001"))
     return warnings
 
@@ -115,10 +115,10 @@ def why_not_ready(connection: BaseDatabaseWrapper) -> str:
     try:
         if _has_pending(connection):
             return "migrations are not applied: run `manage.py migrate`"
-        rows = differences(connection)
+        lines = differences(connection)
     except DatabaseError:
         return ""
-    return f"guards differ ({', '.join(rows[:5])}): run `manage.py migrate`" if rows else ""
+    return f"guards differ ({', '.join(lines[:5])}): run `manage.py migrate`" if lines else ""
 
 
 def _read_triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str, str, str]]:

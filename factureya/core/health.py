@@ -66,7 +66,7 @@ def check_broker() -> Check:
 def check_media() -> Check:
     """Return a check for /readyz that is ok if files can be stored: the folder is writable and has room (M17).
 
-    The nearest folder above counts as long as nobody has sent a file.
+    Before the first file is sent the folder does not exist; then the nearest folder above it is checked.
     """
     folder = Path(settings.MEDIA_ROOT)
     while not folder.exists():
@@ -91,7 +91,7 @@ def check_sweeps() -> dict[str, Check]:
 def check_age(last: datetime | None, limit: timedelta) -> Check:
     """Return a check that is ok if something last happened, at `last`, no longer than `limit` ago.
 
-    The start of this process counts too, so that nothing is late right after it. Without `last` there is no age.
+    If this process started later than that, the time since its start is compared. Without `last` there is no age.
     """
     now = clock.now()
     return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

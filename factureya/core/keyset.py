@@ -53,7 +53,7 @@ class Order:
     named_in: QuerySet[Any] | None = None
 
     def cursor_at(self, row: Any, *, is_back: bool = False) -> "Cursor":
-        """Return a cursor at a row of the list, for the address of the page after it, or before it with `is_back`."""
+        """Return a cursor that stands at this row: for the link to the rows after it, or before it with `is_back`."""
         return Cursor(getattr(row, self.name or self.key), getattr(row, self.at) if self.at else None, is_back)
 
     def read(self, text: str, *, is_back: bool = False) -> "Cursor | None":
@@ -81,9 +81,9 @@ class Order:
         return rows.order_by(*(f"{sign}{column}" for column in (self.at, self.key) if column))
 
     def beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
-        """Return the rows of a list after the cursor's row, sorted; all rows if there is no cursor.
+        """Return the rows that follow the row at which the cursor stands, sorted; without a cursor, all rows.
 
-        With a cursor that goes back return those before its row, the nearest first.
+        A cursor that leads to the page before gives the rows in front of its row, the nearest first.
         """
         if cursor is None:
             return self.sort(rows)
@@ -129,7 +129,7 @@ class Page(Generic[Row]):
     def links(self, base: Mapping[str, str], path: str = "") -> dict[str, str]:
         """Return the addresses of the previous and the next page for a template, "" where there is none.
 
-        `base` holds the other parameters of the address.
+        `base` holds the other parameters of the address, `path` its page (else the present one).
         """
         cursors = {"previous_url": self.previous, "next_url": self.next}
         return {
@@ -141,7 +141,7 @@ class Page(Generic[Row]):
 def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
     """Return the page at `cursor` of one list, or of several lists merged; None is the first page.
 
-    It takes one query per list, at any depth, and reads one row more than it shows, to know if another page follows.
+    It takes one query per list, and reads one row more than it shows: with it `has_more` says if a page lies beyond.
     A step back that reaches the beginning and finds less than a whole page gives the whole first page instead.
     """
     is_back = cursor is not None and cursor.is_back
@@ -153,6 +153,7 @@ def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int =
         rows.reverse()
     return Page(
         rows,
+        # Whoever came here from another page can go back there; the other way only if there are more rows.
         order.cursor_at(rows[0], is_back=True) if rows and (has_more if is_back else cursor) else None,
         order.cursor_at(rows[-1]) if rows and (is_back or has_more) else None,
     )

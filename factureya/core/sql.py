@@ -24,8 +24,8 @@ def insert_original(message_pk: int, raw: bytes) -> None:
 def count_one_more(name: str, limit: int, period: timedelta) -> bool:
     """Add one to the counter `name` of automatic mails and return True, unless `limit` was reached in this `period`.
 
-    A counter whose period is over begins anew. It is one statement, so that a mail does not pay three for each
-    counter; the row stays locked until the commit.
+    A counter whose period is over begins anew at 1. One statement does it all, for speed; it returns no row if the
+    limit was reached. The counter's row stays locked until the commit.
     """
     at = now()
     period_start, present = (connection.ops.adapt_datetimefield_value(instant) for instant in (at - period, at))

@@ -28,7 +28,7 @@ class Guard:
         return self.when
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement for this engine, spelled as the engine gives it back, to compare both."""
+        """Return the CREATE TRIGGER statement for this engine, as the engine itself stores it, to compare the two."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
         if vendor == "postgresql":
             level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
@@ -38,7 +38,7 @@ class Guard:
         return f"{head} ROW {when}BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
 
     def function_body(self) -> str:
-        """Return the body of the function that the guard's trigger calls on PostgreSQL to refuse a row."""
+        """Return the body of the PostgreSQL function that refuses a row, or returns it, for the statement to go on."""
         condition = self.condition("postgresql")
         row = "NEW" if self.event.startswith(("INSERT", "UPDATE")) else "OLD"
         refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"

@@ -21,7 +21,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Answer as JSON whether the parts that the program depends on work: 200 if all do, else 503.
 
-    The number of mails in the tray and the warnings do not change the status.
+    The number of mails that wait for an agent (the tray) and the warnings do not change the status.
     """
     checks = {"broker": health.check_broker(), "media": health.check_media()}
     tray: dict[str, int] = {}

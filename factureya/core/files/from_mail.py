@@ -34,8 +34,8 @@ class Kept:
 def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
     """Store the files of a mail that pass the limits, and return what became of each file.
 
-    They stay under the one-time key `draft` until the operation that stores the mail's message takes them. Raises
-    Unstorable if the store is full or cannot be written; then the whole mail waits (M17).
+    They have the one-time key `draft` until an operation puts them into a ticket or request. Raises Unstorable if the
+    store is full or cannot be written; then the whole mail waits (M17).
     """
     stored: list[Attachment] = []
     refusals: list[str] = []

@@ -109,7 +109,7 @@ def discard_file(draft: str, token: str) -> bool:
 
 
 def move_files(draft: str, to: str) -> None:
-    """Give the files of the form with the key `draft` to the form with the key `to`, which takes its place."""
+    """Give the files of the form with the key `draft` to the form with the key `to`, which is shown instead of it."""
     if draft and to:  # without a key a file counts as taken
         Attachment.objects.filter(draft=draft).update(draft=to)
 
@@ -156,7 +156,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete stored files that nobody took: those of abandoned forms and those without a row, after 24 h ⚙.
+    """Delete files that no message needs, after 24 h ⚙: those of abandoned forms, and those without a row.
 
     Return the number of files deleted.
     """
@@ -182,7 +182,7 @@ def clean_name(raw: str) -> str:
 def set_true_extension(name: str, kind: types.Kind) -> str:
     """Return a file name with the extension of the file's real kind: `foto.gif` stored as PNG becomes `foto.png`.
 
-    A wrong extension of another kind that we store is replaced; any other one stays as a part of the name.
+    The extension of another kind that we store is replaced. Any other is taken for a part of the name, and kept.
     """
     extension = _get_extension(name)
     if extension in kind.extensions:

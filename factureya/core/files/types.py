@@ -133,8 +133,8 @@ def _detect_picture_format(content: bytes) -> str:
 def _reencode_picture(picture_format: str, content: bytes) -> Examined:
     """Return an image decoded and written anew, so that nothing hidden in it is stored, with its small copy.
 
-    The first frame stays, upright, with its transparency and without metadata. Raises Unacceptable if the image
-    cannot be read or has too many pixels.
+    Only the first frame is written, upright, with its transparency and without metadata. Raises Unacceptable if the
+    image cannot be read or has too many pixels.
     """
     kind, save_options = _WRITTEN[picture_format]
     damaged = Unacceptable("está dañada o incompleta. Tome la captura de nuevo y súbala.")
@@ -161,7 +161,7 @@ def _reencode_picture(picture_format: str, content: bytes) -> Examined:
 
 def _make_small_copy(image: Image.Image) -> bytes:
     """Return a copy of a picture for lists, as WebP of at most SMALL_SIDE pixels a side; `image` itself is shrunk."""
-    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # first, as a palette has no colours between
+    image.thumbnail((2 * SMALL_SIDE, 2 * SMALL_SIDE))  # roughly: a palette cannot blend its colours
     image = _convert_mode(image, "WEBP")
     image.thumbnail((SMALL_SIDE, SMALL_SIDE))
     out = BytesIO()
@@ -184,7 +184,7 @@ def _convert_mode(image: Image.Image, file_format: str) -> Image.Image:
 
 
 def _check_pdf(content: bytes) -> Kind:
-    """Return the kind PDF if a file begins and ends as a PDF does; raise Unacceptable if not."""
+    """Return the kind PDF if a file begins and ends as a PDF does, more or less; raise Unacceptable if not."""
     # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
@@ -228,7 +228,7 @@ def _check_text(content: bytes) -> Kind:
 
 
 def _decode_text(content: bytes) -> str | None:
-    """Return a file's bytes as text: UTF-16 if its mark is in front, else UTF-8 or cp1252; None if it is none."""
+    """Return bytes as text: as UTF-16 if they begin with its mark, else as UTF-8 or cp1252; None if nothing fits."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
         with suppress(UnicodeDecodeError):

@@ -99,7 +99,7 @@ class InboundMessage(Chained):
 
     @property
     def is_in_tray(self) -> bool:
-        """Return True if an agent must still look at this mail: quarantine, malformed, robots and bounces."""
+        """Return True if an agent must still look at this mail: unproven sender, unreadable, automatic, or a bounce."""
         return self.disposition in self.IN_TRAY and not self.resolution
 
 
@@ -145,7 +145,7 @@ class InboundReading(models.Model):
 
     @property
     def own_words(self) -> str:
-        """Return what the sender wrote, without quotes and signature."""
+        """Return what the sender wrote himself, without the quoted mail and the signature."""
         return (self.new_text if self.was_cut else self.text).strip()
 
 

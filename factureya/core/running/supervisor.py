@@ -37,7 +37,7 @@ class Child:
     def look(self, now: float) -> None:
         """Start this child process if that is due, or plan its next start if it died.
 
-        The next start is 1 s later, or up to 30 s, twice as long each time, for a child that keeps dying young.
+        That is 1 s later; for a child that keeps dying young the wait doubles each time, up to 30 s.
         """
         if self.process is None:
             if now >= self.due_at:
@@ -118,7 +118,7 @@ class Supervisor:
 
 
 def say(name: str, text: str) -> None:
-    """Write one line of the log with the child's name in front; a log whose reader is gone stops nothing."""
+    """Write one line of the log with the child's name in front; if nobody reads the log any more, drop the line."""
     with suppress(OSError):
         sys.stdout.write(f"{name:<6} | {text}\n")
         sys.stdout.flush()

@@ -114,7 +114,7 @@ def address(name: str) -> str:
 
 @register.filter
 def when(instant: datetime | None) -> str:
-    """Return an instant as pages show it: «hoy, 10:05», «ayer, 17:20» or «20 nov, 11:45», with any other year."""
+    """Return an instant as pages show it: «hoy, 10:05», or «20 nov, 11:45», with the year if it is not this one."""
     if instant is None:
         return ""
     local, today = _get_local_and_today(instant)
@@ -195,7 +195,7 @@ def fill(content: str, partial: str, **inputs: Any) -> SafeString:
 
 @register.tag
 def line(parser: Parser, _token: Token) -> "LineNode":
-    """Print what stands inside the tag {% line %} as one line of a mail; the template may break it at its spaces."""
+    """Return the node of {% line %}…{% endline %}, which prints what is inside as one line, however it is broken."""
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):

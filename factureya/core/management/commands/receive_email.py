@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="say what became of it")
 
     def handle(self, *_args: Any, to: list[str], as_json: bool, **_options: Any) -> None:
-        """Store the mail from standard input, handle it, and print what became of it if --json asks for that."""
+        """Store the mail from standard input, handle it, and print its outcome (ticket, refusal …) for --json."""
         for handler in logging.getLogger().handlers:
             handler.addFilter(_drop_traceback)  # each record is one line in the mail server's log
         raw = sys.stdin.buffer.read(intake.MAX_KEPT + 1)
@@ -54,7 +54,7 @@ def _describe_outcome(pk: int, outcome: Outcome) -> dict[str, Any]:
     if reading is None:  # a mail beyond the limits is not read
         subject = InboundMessage.objects.values_list("subject", flat=True).get(pk=pk)
         return answer | {"subject": subject, "text": "", "attachments": []}
-    accepted = [*outcome.accepted, *[False] * len(reading.files)]  # files that nobody tried to store: False
+    accepted = [*outcome.accepted, *[False] * len(reading.files)]  # padded: files that nobody tried to store
     files = [
         {"name": file["name"], "type": file["type"], "bytes": file["size"], "accepted": is_accepted}
         for file, is_accepted in zip(reading.files, accepted, strict=False)

@@ -78,5 +78,5 @@ def require_free(bind: str) -> None:
 
 
 def _find_heartbeat_folder() -> str:
-    """Return the folder for gunicorn's heartbeat: one in memory if the machine has it."""
+    """Return the folder where gunicorn's workers show that they live: one in memory if the machine has it."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else str(settings.VAR_DIR)  # noqa: S108
