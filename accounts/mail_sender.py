@@ -39,8 +39,8 @@ class Sender:
 def judge_sender(mail: InboundMail) -> Sender:
     """Return the people in whose name an arrived mail may act, or the reason why it acts for nobody (M5).
 
-    Several people mean that several companies registered the address. The verdict is that of our mail server about the
-    sender. A failing verdict is refused always; a missing one only if MAIL_IN_REQUIRE_VERDICT is on.
+    Several people mean that several companies registered the address. The verdict says whether our mail server could
+    prove the sender. A failing one is refused always; any but PASS also if MAIL_IN_REQUIRE_VERDICT is on.
     """
     if not mail.sender:
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)

@@ -46,7 +46,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the login page the demo's accounts, and whether a text that was typed before waits in the session."""
+        """Add to the login page the demo's accounts, and whether text typed before the session ended is kept."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -89,7 +89,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
     """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Store the new second factor, end the person's other sessions, and count the factor as given in this one."""
+        """Store the new second factor, end the person's other sessions, and mark this one as opened with the factor."""
         with transaction.atomic():
             response = super().form_valid(form)
             operations.record_enrolled_factor(self.request.user)
@@ -134,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the factor that this session enrols; the CSP allows no data: image in the page."""
+    """Return the QR code (SVG) of the factor that this session enrols; the page's CSP forbids a data: image."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404
