@@ -157,6 +157,7 @@ class SignupForm(NameForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
+        """Return the company's RFC from the sign-up form, or show in its field what is wrong with it."""
         try:
             return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:

@@ -102,7 +102,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
         customer.save(update_fields=["joined_to"])
         _call_joined_hooks(customer, target, actor)
         customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
-        # Once more, for the tickets that its people sent while the line above did not yet keep them out.
+        # Once more, for the tickets that its people opened before the line above had locked their contacts.
         _call_joined_hooks(customer, target, actor)
         event = audit.record(
             "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]

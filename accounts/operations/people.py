@@ -77,7 +77,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 def void_undelivered_invitation(mail: OutboxMessage) -> None:
     """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
 
-    Others may have read the link in it. If the invitation was mailed again since, the older mail voids nothing: its
+    Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
     link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.
     """
     with transaction.atomic():
@@ -85,7 +85,7 @@ def void_undelivered_invitation(mail: OutboxMessage) -> None:
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
         matching = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
-        if not matching or _was_sent_again(mail):
+        if not matching or _was_sent_again(mail):  # a newer mail has a newer link
             return
         invitation = matching[0]
         invitation.undelivered_at = now()

@@ -109,7 +109,7 @@ class ReadableCodesMixin(AccessMixin):
     """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page of recovery codes; redirect to that of the second factor if no key decrypts them."""
+        """Show the page of recovery codes; if no key decrypts them, say so and go to the page of the second factor."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):

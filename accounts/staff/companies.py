@@ -82,7 +82,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _list_people(customer: Customer) -> QuerySet[Contact]:
-    """Return the people of the company, each with the powers in force today."""
+    """Return the contacts of the company with their powers of today, its representatives first."""
     people = policy.add_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 

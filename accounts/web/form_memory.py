@@ -103,7 +103,7 @@ def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason
     """Store what was typed into a form in the session, in place of an older draft of this form.
 
     `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (another button was
-    pressed, or it was shown on another page). Of too many drafts the oldest is dropped.
+    pressed, or it was shown on another page). Of too many drafts the oldest is dropped, and long texts are cut.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
@@ -128,7 +128,7 @@ def forget_draft(session: Session, key: FormKey) -> None:
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Delete the draft of the form with this name; without one the session is not changed, and so not saved."""
+    """Delete the draft of the form named `form`. If there is none, the session stays unchanged and is not saved."""
     drafts = _read_drafts(session)
     if form not in drafts:
         return

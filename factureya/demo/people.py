@@ -38,8 +38,8 @@ def create(start: datetime) -> dict[str, User]:
         third_party = operations.add_provider(name=data["provider"], actor=root)
         people = {entry["key"]: _invite_staff(entry, root, third_party) for entry in data["staff"]}
     for index, entry in enumerate(data["company"]):
-        is_old = entry["state"] == "verified"
-        signed_up = start + timedelta(hours=3 * index) if is_old else clock.now() - timedelta(days=4, hours=5)
+        is_verified = entry["state"] == "verified"
+        signed_up = start + timedelta(hours=3 * index) if is_verified else clock.now() - timedelta(days=4, hours=5)
         people |= _make_company(entry, signed_up, people["laura"])
     return people
 

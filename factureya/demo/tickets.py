@@ -52,7 +52,7 @@ class Player:
             instant, _, act = heapq.heappop(self.heap)
             with clock.at(instant):
                 act()
-            self._send_mails(instant + timedelta(seconds=4))
+            self._send_mails(instant + timedelta(seconds=4))  # as soon as a worker would
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
@@ -133,11 +133,11 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Plan what periodic tasks do to a ticket that waits for its customer if nobody answers: reminder and close."""
+        """Plan the reminder and the close of a ticket that waits for its customer, in case nobody answers in time."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
-        if closes_at is None:
+        if closes_at is None:  # no customer is asked anything
             return
-        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)
+        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # a task is never exact
         self._plan(warn, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
         close = closes_at + timedelta(seconds=70)
         self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
@@ -181,7 +181,7 @@ def parse_past_instant(text: str, present: datetime, hours: AttentionHours) -> d
         day -= timedelta(days=1)
         while not hours.is_business_day(day):
             day -= timedelta(days=1)
-    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), hours.zone)
+    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), hours.zone)  # zfill: "9:05" is "09:05"
 
 
 @contextmanager

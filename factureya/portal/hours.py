@@ -62,7 +62,7 @@ def _describe_details(hours: AttentionHours, local: datetime, closing: datetime 
     if closing is None:
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
-    reopening = hours.next_opening(closing)
+    reopening = hours.next_opening(closing)  # today, if `closing` only begins the lunch break
     return_text = f" y regresamos a las {format_time(reopening)}" if reopening.date() == local.date() else ""
     return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 

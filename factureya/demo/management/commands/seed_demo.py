@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def seed() -> int:
-    """Make the demo's accounts, requests and tickets in one transaction; return the number of tickets."""
+    """Make the demo's accounts, formal requests and tickets, all or nothing; return the number of tickets."""
     present = clock.now()
     # No worker is woken from here: a periodic task sends the few mails that stay in the queue.
     current_app.conf.broker_url = "memory://localhost/"
