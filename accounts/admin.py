@@ -45,11 +45,11 @@ class OwnPages(ReadOnlyAdmin):
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the addresses of `pages`, which replace the stock ones of Django's admin for this model."""
+        """Return the addresses of our own `pages`; they replace all pages that Django's admin has for this model."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
-            path(route, self.admin_site.admin_view(accept(self._admit(view))), name=f"{prefix}_{name}")
-            for route, accept, view, name in self.pages
+            path(route, self.admin_site.admin_view(limit_methods(self._admit(view))), name=f"{prefix}_{name}")
+            for route, limit_methods, view, name in self.pages
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -59,7 +59,7 @@ class OwnPages(ReadOnlyAdmin):
         return self.allows(request.user)
 
     def _admit(self, view: View) -> View:
-        """Return the view, closed to people whom `allows` refuses; Django's `admin_view` admits all staff."""
+        """Return the view with a check of the person (`allows`) before it; Django's `admin_view` admits all staff."""
 
         @wraps(view)
         def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

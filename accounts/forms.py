@@ -45,7 +45,7 @@ def _check_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _require_short_address(email: str) -> None:
-    """Raise ValidationError if the address is too long to be stored in lower case; a few letters grow by that."""
+    """Raise ValidationError if the address is too long in lower case, as it is stored; a few letters grow by it."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
@@ -149,7 +149,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the company's name as it is stored, in composed characters; some names grow by that, so check it."""
+        """Return the company's name in composed characters (NFC), as stored; that may lengthen it, so check it."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -157,6 +157,7 @@ class SignupForm(NameForm, account.SignupForm):
         return name
 
     def clean_rfc(self) -> RFC:
+        """Return the company's RFC from the sign-up form, or show in its field what is wrong with it."""
         try:
             return parse_rfc(self.cleaned_data["rfc"])
         except BadRFC as problem:
@@ -206,7 +207,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the code for a new password. Raises ValidationError if its mail came back: others may have read it."""
+        """Return the typed code for a new password. Raises ValidationError if its mail bounced: others saw the code."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())

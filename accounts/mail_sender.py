@@ -39,10 +39,10 @@ class Sender:
 def judge_sender(mail: InboundMail) -> Sender:
     """Return the people in whose name an arrived mail may act, or the reason why it acts for nobody (M5).
 
-    Several people mean that several companies registered the address. The verdict is that of our mail server about the
-    sender. A failing verdict is refused always; a missing one only if MAIL_IN_REQUIRE_VERDICT is on.
+    Several people mean that several companies registered the address. The verdict says whether our mail server could
+    prove the sender. A failing one is refused always; any but PASS also if MAIL_IN_REQUIRE_VERDICT is on.
     """
-    if not mail.sender:
+    if not mail.sender:  # the mail has no one sender: it names several, or none
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)
     verdict = find_sender_verdict(mail)
     if verdict == Verdict.FAIL:
@@ -60,8 +60,8 @@ def judge_sender(mail: InboundMail) -> Sender:
 def is_own_address(address: str) -> bool:
     """Return True if the address is one of our own mailboxes, with or without a plus part (soporte+1@…)."""
     local, _, domain = address.lower().rpartition("@")
-    bare = f"{local.partition('+')[0]}@{domain}"
-    return bare in {settings.SUPPORT_EMAIL, settings.CONTROL_DESK_EMAIL, settings.SERVER_EMAIL}
+    without_plus = f"{local.partition('+')[0]}@{domain}"
+    return without_plus in {settings.SUPPORT_EMAIL, settings.CONTROL_DESK_EMAIL, settings.SERVER_EMAIL}
 
 
 def is_staff_address(address: str) -> bool:

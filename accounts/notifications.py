@@ -30,7 +30,7 @@ def tell_company_joined(people: list[User], customer: Customer, event: Event) ->
 def send_invitation(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
     """Mail the invited person the single-use link with which the account is made.
 
-    A person who has an account already gets a mail that says so instead; nobody else learns that.
+    Somebody who has an account already gets a mail that says so instead, so that the inviter does not learn it.
     """
     if has_account:
         kind, url = "accounts/invited_with_account", make_page_url("account_login")
@@ -44,7 +44,7 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 
 
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
-    """Mail the person who invited that the mail of the invitation came back.
+    """Tell the person who sent an invitation that its mail was not delivered.
 
     If that account is closed, those who may invite are told: all superusers, or the company's representatives.
     """
@@ -74,7 +74,7 @@ def make_page_url(name: str, *args: str) -> str:
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
-    """Queue the mail whose template is `kind` to this person; the key made of the event prevents a second one."""
+    """Queue the mail with the template `kind` to this person; its key lets an event mail each person only once."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

@@ -42,13 +42,13 @@ def list_permissions(offices: Iterable[str]) -> set[str]:
 
 
 def sync_groups(user: User) -> None:
-    """Set `is_staff` and the groups of a person whose offices (cargos) changed, by the offices that have not ended."""
+    """Set `is_staff` and Django's groups of a person whose offices (cargos) changed; those not ended yet count."""
     open_or_future = RoleAssignment.objects.filter(user=user).not_ended()
     offices = set(open_or_future.values_list("office", flat=True))
     user.is_staff = user.is_superuser or bool(offices & (DESK_OFFICES | CONTROL_OFFICES))
     user.save(update_fields=["is_staff"])
     user.groups.set([_get_group(office) for office in sorted(offices)])
-    user.__dict__.pop("assignments", None)  # a cached property: it is read again when it is asked next
+    user.__dict__.pop("assignments", None)  # a cached property; the next use reads the database again
 
 
 def _get_group(office: str) -> Group:

@@ -65,10 +65,10 @@ class RepresentativeMixin:
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit a representative to the pages about the people of a company (`may_manage_people`).
 
-        A stranger goes to the login, everybody else gets 403. So does a POST once the company's service has ended.
+        A person without a session goes to the login, everybody else gets 403. A suspended company gets 403 for a POST.
         """
         if not request.user.is_authenticated:
-            is_page = "get" in self.http_method_names
+            is_page = "get" in self.http_method_names  # else the login leads back to the list of people
             return form_memory.ask_login(request, request.get_full_path() if is_page else reverse("accounts:people"))
         person = get_person(request)
         membership = person.membership
@@ -157,7 +157,7 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Open the invitation of the link, or show why it cannot be used: void, or somebody is signed in here."""
+        """Open the page of a mailed invitation; if it is void or somebody is signed in, show that instead."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:

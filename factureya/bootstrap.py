@@ -27,7 +27,7 @@ DEMO=on
 
 
 def main(port: int) -> None:
-    """Write a `.env` with new keys that only this user can read, or set the port of SITE_URL in one that exists."""
+    """Write a `.env` with new keys, which only this user can read; if there is one, only set the port of SITE_URL."""
     if ENV_FILE.exists():
         text = ENV_FILE.read_text()
         changed_text = OWN_SITE_URL.sub(rf"SITE_URL=http://\1:{port}", text)

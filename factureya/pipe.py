@@ -23,13 +23,14 @@ MAX_LOGGED = 100_000  # bytes
 def run(arguments: list[str]) -> int:
     """Run `manage.py receive_email`, write its output to the system's log, and return its exit code (M6).
 
-    The mail server gets no output but a fixed line, which it may send to the sender, and an answer asked for by --json.
+    The mail server may send what it reads to the sender, so it gets one fixed line at a failure. Standard output stays
+    open to it only for --json and the help, which somebody asked for.
     """
     mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
-    has_answer = bool((HELP | {"--json"}) & set(arguments))  # which goes to standard output
+    has_answer = bool((HELP | {"--json"}) & set(arguments))
     for stream in (2,) if has_answer else (1, 2):
-        os.dup2(output, stream)  # until the process ends: Python may still print then
+        os.dup2(output, stream)  # never undone: Python may print until the process ends
     code = main(arguments)
     sys.stderr.flush()
     _log(os.pread(output, MAX_LOGGED, 0).decode(errors="replace"), code)
@@ -39,11 +40,11 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a Django command and return its exit code: 0, or EX_TEMPFAIL for any failure, so that the mail is kept."""
+    """Run a Django command; return 0, or for any failure EX_TEMPFAIL, so that the mail server tries again later."""
     try:
         importlib.import_module("django.core.management").execute_from_command_line(arguments)
     except SystemExit as end:
-        # For an address like -h@… argparse prints its help, and takes no mail.
+        # Only a help that was asked for is a success; argparse takes an address like -h@… for one, and no mail.
         return 0 if end.code in {0, None} and HELP & set(arguments) else EX_TEMPFAIL
     except BaseException as error:
         sys.stderr.write(" ".join(f"{COMMAND}: {type(error).__name__}: {error}".split())[:500] + "\n")

@@ -167,7 +167,7 @@ class Contact(models.Model):
     @cached_property
     def power_today(self) -> str | None:
         """Return the kind of the powers that this contact has for the company today, or None if none (M8)."""
-        if "power_listed" in self.__dict__:  # read before for a whole list, by `policy.add_powers`
+        if "power_listed" in self.__dict__:  # `policy.add_powers` read the powers of the whole list
             return self.__dict__["power_listed"]
         powers = self.user.representations.filter(customer_id=self.customer_id).in_force()
         kind: str | None = powers.order_by("pk").values_list("power_kind", flat=True).first()

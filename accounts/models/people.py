@@ -182,7 +182,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Return the keys of the providers whose tickets this person works in the queue, by today's offices (M3)."""
+        """Return the ids of the providers whose tickets this person may work on, by the offices held today (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]
@@ -199,7 +199,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def membership(self) -> "Contact | None":
-        """Return the person's place in a company, or None for staff."""
+        """Return the contact that ties this person to a company, or None for staff."""
         try:
             return self.contact
         except Contact.DoesNotExist:

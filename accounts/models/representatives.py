@@ -99,7 +99,7 @@ class Representative(models.Model):
     def is_in_force(self, at: datetime | None = None) -> bool:
         """Return True if the powers of this representative are in force at `at` (now by default) and not revoked.
 
-        The query `in_force` asks the same of many.
+        Lists use the query `in_force`, which follows the same rule.
         """
         at = at or clock.now()
         day = timezone.localdate(at)
@@ -113,6 +113,6 @@ def compose_line(**values: date | str | None) -> str:
 
 
 def decompose_line(line: str) -> dict[str, str]:
-    """Return a representative's values, by the names of LINE, from the text that `compose_line` made, or from ""."""
+    """Return a representative's values by field name (LINE), from the text of `compose_line`; from "" all are empty."""
     values = line.split(SEPARATOR) if line else [""] * len(LINE)
     return dict(zip(LINE, values, strict=True))

@@ -12,7 +12,7 @@ from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Mail an invitation for an executed ALTA that `invited_by` asked for, and return it; a pending one is renewed."""
+    """Mail an invitation to a contact whom the executed request `folio` (ALTA) adds, and return it, new or renewed."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )
@@ -23,7 +23,7 @@ def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by:
 
 
 def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
-    """Deactivate the account of a person for an executed BAJA, and return the person; all sessions end."""
+    """Close a person's account and end all sessions, for the executed request `folio` (BAJA); return the person."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta ya está desactivada.")
     person.is_active = False
@@ -33,7 +33,7 @@ def disable_by_request(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password(pk: int, *, folio: str, actor: User) -> User:
-    """Void a person's password for an executed CLAVE, end all sessions, and return the person; a link follows."""
+    """Void a person's password and end all sessions, for the executed request `folio` (CLAVE); return the person."""
     person = lock_user(pk)
     require(person.is_active, "La cuenta está desactivada.")
     person.set_unusable_password()
@@ -43,7 +43,7 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password_link(pk: int, *, folio: str) -> bool:
-    """Void the link of a cambio de clave, because its mail was not delivered (M7); return False if it was used."""
+    """Void the link for a new password, as its mail bounced (M7). Return False if it was used or the account closed."""
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:
         return False

@@ -35,7 +35,7 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End every session of the locked person: raise `session_epoch`, to which each is bound, and save `columns` too."""
+    """End every session of the locked person by a new `session_epoch`, and save what the caller set in `columns`."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 

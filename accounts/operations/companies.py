@@ -26,8 +26,8 @@ def register_company(
 ) -> User:
     """Make a person, an unverified company and the person's place in it, and return the person.
 
-    The mail is not proven yet. A known RFC makes no difference: the company is a new one that sees only its own
-    tickets. A second call with the same `form_key`, address and password returns the person of the first. Raises
+    Nobody has proven the mail address yet. Even with a known RFC the company is new and sees only its own tickets.
+    A double click (the same `form_key`, address and password) returns the person made first. Raises
     Refused if the address is taken; the caller must not tell that.
     """
     password_hash = make_password(password)
@@ -51,14 +51,14 @@ def register_company(
                 check_failed=rfc.check_failed,
             )
     except IntegrityError:
-        return _find_first_use(form_key, email, password)
+        return _find_first_use(form_key, email, password)  # a double click, or a taken address
     return person
 
 
 def verify_company(pk: int, *, actor: User) -> Customer:
     """Mark a company as verified by staff and return it; its first contact becomes the representative (M8).
 
-    The representative is written first, because only an execution may write one for a verified company (M1).
+    The representative is stored first: for a verified company only an executed request may add one (M1).
     """
     with _lock_undecided(pk, actor) as customer:
         require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
@@ -91,7 +91,7 @@ def refuse_company(pk: int, *, reason: str, actor: User) -> Customer:
 def join_company(pk: int, *, actor: User) -> Customer:
     """Move the people and tickets of a second sign-up to the verified company with its RFC, and return that company.
 
-    The registered data of the known company stay. A person who moves is an ordinary contact there.
+    The verified company keeps its registered data. The people who move become ordinary contacts of it.
     """
     with _lock_undecided(pk, actor) as customer:
         target = Customer.objects.verified_with(customer.rfc).first()
@@ -102,7 +102,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
         customer.save(update_fields=["joined_to"])
         _call_joined_hooks(customer, target, actor)
         customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
-        # Once more: what its people were sending until their place in the company was locked.
+        # Once more, for the tickets that its people opened before the line above had locked their contacts.
         _call_joined_hooks(customer, target, actor)
         event = audit.record(
             "company.joined", customer, actor=actor, into=target.chain, people=[person.pk for person in people]
@@ -124,7 +124,7 @@ def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
 
 
 def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
-    """Call the hooks of CUSTOMER_JOINED, which move the rows of other apps from one company to the other."""
+    """Call the functions named in CUSTOMER_JOINED: each app moves its own data, such as tickets, to `target`."""
     for hook in settings.CUSTOMER_JOINED:
         import_string(hook)(source, target, actor=actor)
 
@@ -153,7 +153,7 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
 def _find_first_use(form_key: str | None, email: str, password: str) -> User:
     """Return the person whom an earlier submission of the same sign-up form made, so a double click makes one account.
 
-    Raises Refused if the form, the address or the password is another: then the address is taken.
+    Raises Refused if no such person has this address, form and password: then somebody else has the address.
     """
     person = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if person is None or not person.check_password(password):

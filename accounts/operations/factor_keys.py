@@ -26,7 +26,7 @@ def decrypt(encrypted: str) -> str:
 
 
 def is_readable(authenticator: Authenticator) -> bool:
-    """Return True if one of our keys decrypts this second factor; a key may have been lost."""
+    """Return True if any of our keys decrypts this second factor; False if the key it needs was lost."""
     try:
         reencrypt_data(authenticator.data)  # only tried; nothing is stored
     except InvalidToken:
@@ -35,9 +35,9 @@ def is_readable(authenticator: Authenticator) -> bool:
 
 
 def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a second factor with its secrets encrypted again, with the first key (M3).
+    """Return the data of a second factor with its secrets and recovery codes encrypted with the first key (M3).
 
-    Afterwards an older key can be removed. Raises cryptography.fernet.InvalidToken if no key decrypts them.
+    So an older key can be removed from the settings. Raises cryptography.fernet.InvalidToken if no key decrypts them.
     """
     cipher = _make_cipher()
 
@@ -64,7 +64,7 @@ def is_current(authenticator: Authenticator) -> bool:
 
 
 def _make_cipher(key_count: int | None = None) -> MultiFernet:
-    """Return the cipher that encrypts with the first key and decrypts with all, or with the first `key_count`."""
+    """Return the cipher that encrypts with our first key and decrypts with any, or with the first `key_count`."""
     keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:key_count]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

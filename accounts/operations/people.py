@@ -32,7 +32,7 @@ _signer = signing.Signer(salt=own_links.INVITATION.salt)
 def resend_invitation(pk: int, *, actor: User) -> Invitation:
     """Mail a new link of a pending invitation, which voids the old one, and return the invitation.
 
-    The actor counts from now on as the person who invited to the company (M8).
+    For a company's invitation the actor now counts as the person who invited (M8).
     """
     with _lock_pending(pk, actor) as invitation:
         if invitation.customer is not None:
@@ -56,7 +56,7 @@ def open_invitation(token: str) -> Invitation:
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """Make the account of an invited person and return the person; the link proves the mail and works once."""
+    """Make the account of an invited person, whose mailed link works once and proves the address; return the person."""
     token_hash, password_hash = _hash_token(token), make_password(password)
     with transaction.atomic():
         invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=token_hash))
@@ -77,15 +77,15 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 def void_undelivered_invitation(mail: OutboxMessage) -> None:
     """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
 
-    The returned mail shows the link to others. An older mail of the same invitation voids nothing, because its link
-    does not work any more. An invitation that was accepted all the same stays, and the person who invited is told so.
+    Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
+    link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.
     """
     with transaction.atomic():
         invitations = Invitation.objects.select_for_update().filter(
             email=mail.to, cancelled_at__isnull=True, undelivered_at__isnull=True
         )
         matching = [invitation for invitation in invitations.order_by("-created_at") if invitation.chain == mail.about]
-        if not matching or _was_sent_again(mail):
+        if not matching or _was_sent_again(mail):  # a newer mail has a newer link
             return
         invitation = matching[0]
         invitation.undelivered_at = now()
@@ -140,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store the person's new password, which ends all sessions; set it in `person` too, to keep the one in use."""
+    """Store a new password, which ends all sessions; with the changed `person` the caller can keep the current one."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -149,7 +149,7 @@ def change_password(person: User, password: str) -> None:
 
 
 def flag_bounced_address(email: str, *, mail_key: str) -> None:
-    """Mark the contact whose mail came back, until a mail from that address proves that it works (M6)."""
+    """Mark the contact to whom `mail_key` was not delivered, until a mail from the address proves it works (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -173,7 +173,7 @@ def unflag_address(pk: int) -> None:
 def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
     """Store the invitation with a new single-use link, mail the link, and return the event that records it (`verb`).
 
-    The caller holds the lock. Earlier links of the invitation stop working.
+    The caller has locked the invitation. Links mailed for it before stop working.
     """
     token = _signer.sign(secrets.token_urlsafe(32))
     invitation.token_hash = _hash_token(token)
@@ -187,7 +187,7 @@ def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) ->
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
-    """Return True if a later mail of the same kind went to the same person about the same subject."""
+    """Return True if the same kind of mail was sent again later, to the same address about the same thing."""
     later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 
@@ -210,7 +210,7 @@ def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
 
 
 def _hash_token(token: str) -> str:
-    """Return the hash under which the link of an invitation is stored. Raises Refused if we did not sign the token."""
+    """Return the hash by which a link's invitation is stored. Raises Refused if we did not sign its token."""
     try:
         random_text = _signer.unsign(token)
     except signing.BadSignature:

@@ -102,7 +102,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Deactivate somebody's account, by a superuser, and return the person; sessions end with their next request."""
-    reason = require_fit(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -117,7 +117,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
     """Activate a deactivated account again, by a superuser, and return the person; its old sessions stay ended."""
-    reason = require_fit(FactorReset, "reason", reason)
+    reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
         require_superuser(actor)
@@ -133,7 +133,7 @@ def record_enrolled_factor(person: User) -> None:
     """End all other sessions of a person who enrolled a second factor, and record it.
 
     A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`
-    gets the new `session_epoch`, so that the caller can keep the session in which it happened.
+    gets the new `session_epoch`, so that the caller can keep the current session alive.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
@@ -218,7 +218,7 @@ def add_provider(*, name: str, actor: User) -> Provider:
 
 
 def _check_provider(office: str, provider: Provider | None) -> None:
-    """Raise Refused if the office has the wrong provider: agents and supervisors have one, others none (M3)."""
+    """Raise Refused for an office with the wrong provider: Factureya or a third party for ticket work, or none (M3)."""
     require(office in Office.values, "Elija el cargo.")
     if office not in DESK_OFFICES:
         return require(provider is None, "Ese cargo no lleva prestador.")

@@ -91,7 +91,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("accounts:home")
 
     def is_safe_url(self, url: str) -> bool:
-        """Return True if the login may redirect to this address: only to this very host, with HTTPS if we have it."""
+        """Return True if the login may redirect to this address: only to this host, by HTTPS if the request used it."""
         request = self.request
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -126,7 +126,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Take this sign-in out of the limits on failed ones, which counted it before, because it succeeded."""
+        """Subtract a sign-in that succeeded from the limits on failed ones; each was counted before its check."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 

@@ -65,7 +65,7 @@ def confirm_password(request: HttpRequest, password: str) -> str:
         return TOO_MANY
     try:
         is_right = get_adapter(request).reauthenticate(request.user, password)
-    except ValidationError as refusal:  # the limits of the login hold here too
+    except ValidationError as refusal:  # too many wrong passwords, here or at the login
         return str(refusal.messages[0])
     if not is_right:
         return WRONG

@@ -46,7 +46,7 @@ class LoginView(account.LoginView):
     """Let a person sign in; in the demo the page lists the accounts."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add to the login page the demo's accounts, and whether a text that was typed before waits in the session."""
+        """Add to the login page the demo's accounts, and whether text typed before the session ended is kept."""
         demo = DEMO_PEOPLE if settings.DEMO else ()
         return super().get_context_data(
             demo_people=demo,
@@ -89,7 +89,7 @@ class ActivateFactorView(totp.ActivateTOTPView):
     """Enrol an authenticator app; its first code is also this session's second factor."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Store the new second factor, end the person's other sessions, and count the factor as given in this one."""
+        """Store the new second factor, end the person's other sessions, and mark this one as opened with the factor."""
         with transaction.atomic():
             response = super().form_valid(form)
             operations.record_enrolled_factor(self.request.user)
@@ -109,7 +109,7 @@ class ReadableCodesMixin(AccessMixin):
     """Show the recovery codes only if a key decrypts them; else say what to do."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page of recovery codes; redirect to that of the second factor if no key decrypts them."""
+        """Show the page of recovery codes; if no key decrypts them, say so and go to the page of the second factor."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         if all(map(factor_keys.is_readable, Authenticator.objects.filter(user=request.user))):
@@ -134,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the factor that this session enrols; the CSP allows no data: image in the page."""
+    """Return the QR code (SVG) of the factor that this session enrols; the page's CSP forbids a data: image."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

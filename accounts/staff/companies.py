@@ -28,13 +28,13 @@ def list_to_verify(request: HttpRequest) -> HttpResponse:
 
 
 def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one company that waits: its data, the known company with its RFC, and the three decisions."""
+    """Show one company that waits for staff, the verified company with its RFC, and the three decisions."""
     customer = get_object_or_404(Customer.objects.to_verify(), pk=pk)
     return _render_decide_page(request, customer, RefuseForm())
 
 
 def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Verify a company, or join it to the known one with its RFC, as `verb` says (POST); show it again if refused."""
+    """Verify a company or join it to the verified one with its RFC, by the button `verb` (POST); then show the list."""
     customer = get_object_or_404(Customer, pk=pk)
     operation, done_text = _DECISIONS[verb]
     if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):
@@ -82,7 +82,7 @@ def show_customer(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _list_people(customer: Customer) -> QuerySet[Contact]:
-    """Return the people of the company, each with the powers in force today."""
+    """Return the contacts of the company with their powers of today, its representatives first."""
     people = policy.add_powers(customer.contacts.select_related("user"))
     return people.order_by("-role", "user__full_name")
 

@@ -93,7 +93,7 @@ class GrantForm(OfficeForm):
     }
 
     def clean(self) -> dict[str, Any]:
-        """Return the fields as `operations.grant_office` takes them, with instants instead of the two days.
+        """Return the data that `operations.grant_office` takes: `starts_at` and `ends_at` instead of the two days.
 
         The last day is included, so the office ends at the next midnight.
         """

@@ -132,7 +132,7 @@ def show_providers(request: HttpRequest) -> HttpResponse:
 def _act_on_person(
     request: HttpRequest, pk: int, forms: Mapping[str, Form], done_text: str, operation: Callable[..., Any]
 ) -> HttpResponse:
-    """Call an operation on a person with the one posted form of `forms`, and show the person's page again."""
+    """Call an operation on a person with the posted form, the only one in `forms`; then show the person's page."""
     person = _get_person(pk)
     (form,) = forms.values()
     if form.is_valid() and attempt_operation(request, form, done_text, operation, pk, **form.cleaned_data):
@@ -146,7 +146,7 @@ def _get_person(pk: int) -> User:
 
 
 def _render_user_page(request: HttpRequest, person: User, **forms: object) -> HttpResponse:
-    """Return the admin's page of one person: account, offices, lost factor, and the forms, `forms` with errors."""
+    """Return the admin's page of one person, with three blank forms; `forms` replaces one by a form with errors."""
     assignments = RoleAssignment.objects.filter(user=person).select_related("provider", "granted_by")
     reset = FactorReset.objects.filter(user=person, decided_at__isnull=True)
     all_forms = {
@@ -163,7 +163,7 @@ def _render_user_page(request: HttpRequest, person: User, **forms: object) -> Ht
         has_factor=Authenticator.objects.filter(user=person).exists(),
         reset=reset.select_related("requested_by").first(),
         is_self=person.pk == request.user.pk,
-        form=next(iter(forms.values()), None),
+        form=next(iter(forms.values()), None),  # whose errors the page lists at its top
         **all_forms,
     )
     return TemplateResponse(request, "admin/accounts/user.html", context)

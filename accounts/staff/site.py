@@ -33,16 +33,16 @@ class FactureyaAdminSite(AdminSite):
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            """Call the view of the admin for those who may enter; hold a stranger's post until after the login."""
+            """Call the admin's view for those who may enter; keep what was posted without a session until the login."""
             page = form_memory.find_form_page(request, view, kwargs)
             if request.user.is_authenticated and not self.has_permission(request):
                 return self._turn_away(request, page)
             if request.method == "POST":
                 if not request.user.is_authenticated and request.path != self._logout_address:
                     return form_memory.ask_login(request, page)
-                form_memory.drop_held_fields(request)
+                form_memory.drop_held_fields(request)  # kept before a login; now posted again
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            form_memory.remember_owner(request, response)
+            form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
             return response
 
         return guarded
@@ -80,7 +80,7 @@ class FactureyaAdminSite(AdminSite):
         return reverse("admin:logout", current_app=self.name)
 
     def _turn_away(self, request: HttpRequest, page: str) -> HttpResponseBase:
-        """Redirect a person who works in the admin to the second factor; raise PermissionDenied for the others."""
+        """Ask admin staff for the second factor, then lead back to `page`; raise PermissionDenied for all others."""
         if not self._works_here(request):
             raise PermissionDenied
         return ask_factor(request, page)

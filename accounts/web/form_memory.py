@@ -69,19 +69,16 @@ class FormKey:
         return signing.dumps([self.key, self.form, self.owner], salt=SALT)
 
 
-# -- Keys --------------------------------------------------------------------------------------------
-
-
 def new_key(user: User, form: str) -> FormKey:
     """Return a new key for a form that is given to this person now."""
     return FormKey(secrets.token_urlsafe(16), form, _digest_owner(user))
 
 
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
-    """Return the one-time key in the hidden field of a posted form, so that a double click does it once.
+    """Return the one-time key in the hidden field (`token`) of the posted form named `form`; it stops a double click.
 
-    None means that the token is forged, of another form, or another person's. Without a user (the session expired) the
-    token must be younger than ORPHAN_FORM_AGE; the login asks whose form it is.
+    None means that the token is forged, of another form, or another person's. If the session ended, `user` is None:
+    then the owner is not compared, because the login follows, but the token must be younger than ORPHAN_FORM_AGE.
     """
     form_key = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
     if form_key is None or form_key.form != form or (user is not None and not form_key.belongs_to(user)):
@@ -90,7 +87,7 @@ def read_key(token: str, form: str, user: User | None) -> FormKey | None:
 
 
 def _read_any_key(token: str, max_age: timedelta | None = ORPHAN_FORM_AGE) -> FormKey | None:
-    """Return the form's key in a signed token, or None when the signature is wrong or older than `max_age`."""
+    """Return the key in a form's signed token, of any form and person; None if the signature is wrong or too old."""
     try:
         return FormKey(*signing.loads(token, salt=SALT, max_age=max_age))
     except signing.BadSignature:
@@ -102,13 +99,11 @@ def _digest_owner(user: User) -> str:
     return own_links.make_digest(SALT, str(user.pk))
 
 
-# -- Drafts ------------------------------------------------------------------------------------------
-
-
 def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason: str) -> None:
-    """Store what was typed into a form in the session of its owner, in place of an older draft of the same form.
+    """Store what was typed into a form in the session, in place of an older draft of this form.
 
-    `reason` says why it is kept: RECOVERED, CARRIED or BESIDE. Of too many drafts the oldest is dropped.
+    `reason`: RECOVERED (the session had ended), CARRIED (moved from another form) or BESIDE (another button was
+    pressed, or it was shown on another page). Of too many drafts the oldest is dropped, and long texts are cut.
     """
     filled = [(name, str(text)[:MAX_CHARACTERS]) for name, text in fields.items() if text]
     others = {form: draft for form, draft in _read_drafts(session).items() if form != key.form}
@@ -117,7 +112,7 @@ def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
-    """Return the draft of this form, if it is this person's: its key, its fields, and why it was kept; else None."""
+    """Return the key, the fields and the `reason` of this person's draft of the form named `form`, or None."""
     draft = _read_drafts(session).get(form)
     if not draft:
         return None
@@ -133,7 +128,7 @@ def forget_draft(session: Session, key: FormKey) -> None:
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Delete the draft of the form with this name; without one the session is not changed, and so not saved."""
+    """Delete the draft of the form named `form`. If there is none, the session stays unchanged and is not saved."""
     drafts = _read_drafts(session)
     if form not in drafts:
         return
@@ -152,13 +147,10 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
     return session.get(_SLOT) or {}
 
 
-# -- Posts that arrive after the session ended -------------------------------------------------------
-
-
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view whose form is on another page: `find_page` returns where the login leads back."""
+    """Return a decorator for a view that receives the form of another page, whose address `find_page` returns."""
 
-    def mark(view: View) -> View:
+    def mark(view: View) -> View:  # `find_form_page` reads the mark, when a login must lead back to the form
         view.form_page = find_page  # type: ignore[attr-defined]
         return view
 
@@ -168,16 +160,17 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
 def post_only(page_name: str, *names: str) -> Callable[[View], View]:
     """Return a decorator for a view that accepts POST only; the login leads back to the page that shows its form.
 
-    The address of that page has the arguments `names` of the view.
+    `page_name` is the route of that page; `names` are those arguments of the view that its address has too.
     """
-    mark = set_form_page(lambda _request, found: reverse(page_name, kwargs={name: found[name] for name in names}))
+    mark = set_form_page(lambda _request, values: reverse(page_name, kwargs={name: values[name] for name in names}))
     return lambda view: mark(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
     """Return the address to which the login leads back: for a post the page that shows its form.
 
-    The query of the post is kept, for it may name a place in a list. Without such a page it is the request's address.
+    The query of the post is kept, for it may say which part of a list was open. A GET, and a view without the mark of
+    `set_form_page`, lead back to the address of the request.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":
@@ -187,7 +180,7 @@ def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str,
 
 
 def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
-    """Redirect a stranger to the login, which leads back to this page; what was posted is held until then (M17)."""
+    """Redirect a person without a session to the login, which leads back to `page`; hold what was posted (M17)."""
     if request.method == "POST":
         hold_post(request, page)
     return redirect_to_login(page)
@@ -196,15 +189,16 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
 
-    `user` is the person who is signed in, or None. Nothing is kept of an empty post, or if its owner is not known.
+    `user` is the person who is signed in, or None. Nothing is kept of an empty post, or if nobody knows whose it is.
+    Files are kept only under a key of the same owner that the form carries for them (FILE_FIELDS).
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
     if key is None or not (list_texts(fields) or request.FILES):
         return
-    for name, inputs in FILE_FIELDS.items():
-        files_key = _read_any_key(request.POST.get(name, ""))
-        uploads = [file for field in inputs for file in request.FILES.getlist(field)]
+    for key_field, file_fields in FILE_FIELDS.items():
+        files_key = _read_any_key(request.POST.get(key_field, ""))
+        uploads = [file for field in file_fields for file in request.FILES.getlist(field)]
         if files_key is not None and files_key.owner == key.owner and uploads:
             store.store_uploads(uploads, files_key.key)
     keep_draft(request.session, key, {**fields, "posted_to": request.path}, reason=RECOVERED)
@@ -218,35 +212,35 @@ def read_held_fields(request: HttpRequest) -> dict[str, str]:
 
 
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
-    """Return the fields that a member of staff typed before the login, to show them on this page of staff (M17).
+    """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    The fields of this page's own form come first. Fields of another page are returned once: that page may have changed
-    because a colleague acted, and the text must not be lost with it. The answer is empty for anybody but staff.
+    The first draft counts that is of this page or was not shown yet (RECOVERED). A draft of another page is shown once
+    (then it is BESIDE): its own page may be gone because a colleague acted, and the text must not be lost with it.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
         return {}
     for form in _read_drafts(request.session):
         draft = find_draft(request.session, user, form)
-        if draft is None or not form.startswith(_name_form("")):  # a form with a key of its own fills itself
+        if draft is None or not form.startswith(_name_form("")):  # a form with its own key shows its draft itself
             continue
         key, fields, reason = draft
         if form == _name_form(request.path) or reason == RECOVERED:
             if reason == RECOVERED:
-                keep_draft(request.session, key, fields, reason=BESIDE)  # shown once on another page
+                keep_draft(request.session, key, fields, reason=BESIDE)  # only its own page shows it again
             return fields
     return {}
 
 
 def drop_held_fields(request: HttpRequest) -> None:
-    """Delete what was held of an earlier post to this address, because the person posts the form again now."""
+    """Delete what was kept of a post to this address before a login, because the person posts it again now."""
     for form, draft in _read_drafts(request.session).items():
         if draft["fields"].get("posted_to") == request.path and form.startswith(_name_form("")):
             forget_form(request.session, form)
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie that names this person, to know whose form a later post is after the session ended."""
+    """Set a signed cookie that stands for this person, to recognise the person's posts after the session ended."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -261,9 +255,9 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is held: the posted one, or else one made of its page and its owner.
+    """Return the key under which a post is held until the login: the posted one, or one made of its page and owner.
 
-    None means that the posted key is another person's, or that the owner is not known.
+    None means that the posted key is another person's, or that nobody is signed in and the browser names no owner.
     """
     posted_key = _read_any_key(request.POST.get("key", ""))
     if posted_key is not None:
@@ -278,7 +272,7 @@ def _name_form(page: str) -> str:
 
 
 def _read_browser_owner(request: HttpRequest) -> str:
-    """Return the digest of the person who used this browser last, from the signed cookie, or an empty text."""
+    """Return the digest of the person who last used this browser, from the signed cookie of `remember_owner`, or ""."""
     try:
         return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE_SALT, max_age=ORPHAN_FORM_AGE))
     except signing.BadSignature:

@@ -49,12 +49,12 @@ def ask_factor(request: HttpRequest, page: str = "") -> HttpResponseBase:
         form_memory.hold_post(request, page, cast(User, request.user))
     has_factor = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists()
     if has_factor:
-        step, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
+        page_name, text = "mfa_reauthenticate", "Confirme que es usted con su aplicación."
     else:
-        step = "mfa_activate_totp"
+        page_name = "mfa_activate_totp"
         text = "El personal necesita la verificación en dos pasos. Actívela para continuar."
     messages.info(request, text)
-    return HttpResponseRedirect(f"{reverse(step)}?{urlencode({'next': page})}")
+    return HttpResponseRedirect(f"{reverse(page_name)}?{urlencode({'next': page})}")
 
 
 class ControlMixin:
@@ -63,7 +63,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of mesa de control with a second factor; ask strangers for the login, answer 403 to others."""
+        """Admit people of mesa de control with a second factor; without a session ask for the login; others get 403."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
@@ -72,9 +72,9 @@ class ControlMixin:
         if not has_passed_factor(request):
             return ask_factor(request, page)
         if request.method == "POST":
-            form_memory.drop_held_fields(request)
+            form_memory.drop_held_fields(request)  # kept before a login; now posted again
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        form_memory.remember_owner(request, response)
+        form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         return response
 
     def form_page(self) -> str:
@@ -96,15 +96,15 @@ class PrivateView(View):
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer a private page, and tell caches not to store it; ask staff, not customers, for the second factor."""
+        """Answer a portal page that no cache may store; ask staff, not customers, for the second factor first."""
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
         if is_staff and request.method == "POST":
-            form_memory.drop_held_fields(request)
+            form_memory.drop_held_fields(request)  # kept before a login; now posted again
         response = super().dispatch(request, *args, **kwargs)
         if is_staff:
-            form_memory.remember_owner(request, response)
+            form_memory.remember_owner(request, response)  # a cookie, to recognise posts after the session
         response["Cache-Control"] = "private, no-store"
         return response
 
@@ -131,7 +131,7 @@ class PostingForm:
     def render_page(
         self, form: Any, key: FormKey, *, kept: Sequence[Attachment] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page with this form, its `kept` files, and why a draft is shown (`draft_reason`, "" if none)."""
+        """Return the page with this form, the files uploaded before (`kept`), and why it shows a draft ("" if none)."""
         raise NotImplementedError
 
     def perform(self, form: Any, key: FormKey) -> str | HttpResponse:
@@ -147,7 +147,7 @@ class PostingForm:
         return True
 
     def show_form(self) -> HttpResponse:
-        """Return the page with the blank form, or with the draft of this person that could not be sent before."""
+        """Return the page with its form: blank, or with this person's unsent draft if the page may show it."""
         draft = form_memory.find_draft(self.request.session, self.user, self.form_name())
         if draft is None or not self.may_show(draft[1]):
             return self.render_page(self.form(initial=self.initial()), form_memory.new_key(self.user, self.form_name()))
@@ -157,10 +157,10 @@ class PostingForm:
         )
 
     def receive_form(self) -> HttpResponse:
-        """Do what was posted, and redirect; or return the page with the form as it was posted and what is wrong.
+        """Do what the posted form asks (`perform`), and redirect; or return the page with the form and what is wrong.
 
-        The button «Quitar» of a file (REMOVE) only removes the file. With a bad key nothing is done. If the operation
-        refuses, its reason is shown, and a key that was used already is replaced.
+        The button «Quitar» of a file (REMOVE) only removes the file. With a forged or foreign key nothing is done. If
+        the operation refuses, its reason is shown, and a key that was used already is replaced.
         """
         key, is_good_key = self.posted_key()
         form = self.form(self.request.POST)
@@ -180,14 +180,14 @@ class PostingForm:
                 key = renew_used_key(refusal, key, self.user)
                 kept = store.list_draft_files(key.key) if has_files else []
             else:
-                if isinstance(answer, HttpResponse):
+                if isinstance(answer, HttpResponse):  # a page to show; the draft stays
                     return answer
                 form_memory.forget_draft(self.request.session, key)
                 return redirect(answer)
         return self.render_page(form, key, kept=kept)
 
     def posted_key(self) -> tuple[FormKey, bool]:
-        """Return the one-time key of the posted form and True; or a new key and False if the posted one is not good."""
+        """Return the posted form's one-time key and True; if it is forged or another person's, a new key and False."""
         key = form_memory.read_key(self.request.POST.get("key", ""), self.form_name(), self.user)
         return (key, True) if key else (form_memory.new_key(self.user, self.form_name()), False)
 
@@ -200,7 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login and then to `after`; keep the posted form and files (M17)."""
+    """Redirect a person without a session to the login, then to the address `after`; keep what was posted (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -209,7 +209,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again after a refusal: if the key was used, a new one that takes its files."""
+    """Return the key for a form shown again after `refusal`: a new one with the same files if the key was used up."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)

@@ -30,7 +30,7 @@ def exists() -> bool:
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make every account of the demo as of `start`, and return the users by their key in people.toml."""
+    """Make all accounts of people.toml as of `start` (unverified companies: four days ago); return users by key."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
@@ -38,16 +38,16 @@ def create(start: datetime) -> dict[str, User]:
         third_party = operations.add_provider(name=data["provider"], actor=root)
         people = {entry["key"]: _invite_staff(entry, root, third_party) for entry in data["staff"]}
     for index, entry in enumerate(data["company"]):
-        is_old = entry["state"] == "verified"
-        signed_up = start + timedelta(hours=3 * index) if is_old else clock.now() - timedelta(days=4, hours=5)
+        is_verified = entry["state"] == "verified"
+        signed_up = start + timedelta(hours=3 * index) if is_verified else clock.now() - timedelta(days=4, hours=5)
         people |= _make_company(entry, signed_up, people["laura"])
     return people
 
 
 def list_accounts() -> list[tuple[str, str, str]]:
-    """Return the demo's main accounts as (address, name, role or offices), for `seed_demo` to print."""
+    """Return the demo's main accounts as (address, name, role or offices) in this order, for `seed_demo` to print."""
     keys = "ana beto carla dario irma laura elsa fabian jorge gina hugo root".split()
-    order = {make_address(key): place for place, key in enumerate(keys)}
+    order = {make_address(key): index for index, key in enumerate(keys)}
     users = User.objects.select_related("contact__customer").filter(email__in=order)
     return [(user.email, user.full_name, _describe(user)) for user in sorted(users, key=lambda user: order[user.email])]
 
@@ -95,7 +95,7 @@ def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) 
 
 
 def _sign_up(person_entry: dict[str, Any], company_entry: dict[str, Any]) -> User:
-    """Let a person sign a company up, and return the user; the mail is verified, and the company's data are filled."""
+    """Sign a company up for a person, with a verified mail and the data of people.toml, and return the user."""
     person = operations.register_company(
         email=make_address(person_entry["key"]),
         password=PASSWORD,

@@ -24,7 +24,7 @@ People = dict[str, User]
 
 
 def seed(people: People, present: datetime) -> None:
-    """Name the owner of each information asset, and play the stories of requests, for `seed_demo` (DEMO_SEEDS)."""
+    """Give each information asset an owner, and play the stories of formal requests; `seed_demo` calls this."""
     root = User.objects.get(is_superuser=True)
     for asset in InformationAsset.objects.exclude(code=ACCESS):
         operations.set_asset_owner(asset.pk, actor=root, owner=people["fabian"])
@@ -35,7 +35,7 @@ def seed(people: People, present: datetime) -> None:
 
 
 def _play_story(story: Story, people: People, present: datetime) -> None:
-    """Make the formal request of a story as a draft, and play the story's steps on it up to `present`."""
+    """Draft the formal request of a story, and play the story's steps on it; those after `present` are left out."""
     at = parse_past_instant(story["start"], present, load_attention_hours())
     with clock.at(at):
         request = _make_draft(story, people, at)
@@ -49,7 +49,7 @@ def _play_story(story: Story, people: People, present: datetime) -> None:
 
 
 def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
-    """Make the draft of a story's formal request, with every answer and the file of evidence, and return it."""
+    """Return a new draft of the story's formal request, with its answers and, if the story has one, its evidence."""
     author = people[story["by"]]
     request = operations.create_draft(
         actor=author, customer=author.contact.customer, form=story["form"], kind=story["kind"]
@@ -78,7 +78,7 @@ def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> N
 
 
 def _make_decision_step(decide: Callable[..., Any], officer: str) -> Callable[[FormalRequest, People, Story], None]:
-    """Return the step of a story in which this officer approves or rejects (`decide`) the request as it is now."""
+    """Return a function that plays a story's step: this officer approves or rejects (`decide`) the request."""
 
     def play(request: FormalRequest, people: People, step: Story) -> None:
         sha256 = request.read_revision().sha256

@@ -52,17 +52,17 @@ class Player:
             instant, _, act = heapq.heappop(self.heap)
             with clock.at(instant):
                 act()
-            self._send_mails(instant + timedelta(seconds=4))
+            self._send_mails(instant + timedelta(seconds=4))  # as soon as a worker would
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Add the call of `act` at `instant` to the heap of what is played, unless that is after the present."""
+        """Plan the call of `act` at `instant`, unless that is in the future; `play` calls all acts in order."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
     def _send_mails(self, instant: datetime) -> None:
-        """Mark the mails that are queued at `instant` as sent, except those of the last half hour."""
+        """Deliver the mails due at `instant` to nobody, so they count as sent; those of the last 30 minutes stay."""
         if instant < self.present - LEFT_QUEUED:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
@@ -70,7 +70,7 @@ class Player:
                     outbox.deliver(pk)
 
     def _open_ticket(self, story: Story) -> None:
-        """Open the ticket of a story, or the follow-up of an earlier story's ticket, and plan its first step."""
+        """Open a story's ticket, or a follow-up to an earlier story's ticket, and plan the story's first step."""
         author = self.people[story["by"]]
         body, attached = story["body"].strip(), [files.store(file) for file in story.get("files", ())]
         if "follows" in story:
@@ -92,12 +92,12 @@ class Player:
         self._plan_step(ticket.pk, list(story["steps"]))
 
     def _plan_step(self, pk: int, steps: list[Step]) -> None:
-        """Plan the first of the steps that are left of a ticket's story."""
-        if steps and steps[0]["do"] != "silence":  # then nobody acts, and the sweeps close the ticket
+        """Plan the next step of the ticket's story, which is the first of `steps`, if one is left."""
+        if steps and steps[0]["do"] != "silence":  # "silence": nobody acts, and the ticket is closed by `_plan_sweeps`
             self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
     def _play_step(self, pk: int, steps: list[Step]) -> None:
-        """Play the first step of what is left of a story, and plan the next step and the end of a wait (M15)."""
+        """Play the first of `steps` on the ticket; plan the next, and the close if the customer is silent (M15)."""
         step, *rest = steps
         self._call_operation(pk, step, self.people[step["who"]])
         self._plan_sweeps(pk)
@@ -133,17 +133,17 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Plan the reminder and the close of a ticket that waits for its customer, in case nobody answers."""
+        """Plan the reminder and the close of a ticket that waits for its customer, in case nobody answers in time."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
-        if closes_at is None:
+        if closes_at is None:  # no customer is asked anything
             return
-        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)
+        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # a task is never exact
         self._plan(warn, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
         close = closes_at + timedelta(seconds=70)
         self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
-        """Call `sweep`, the reminder or the close by silence, if the ticket still waits with the same end."""
+        """Call `sweep`, the reminder or the close by silence, unless a reply ended the wait until `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
 
@@ -167,7 +167,7 @@ def compute_start(story: Story, present: datetime, hours: AttentionHours) -> dat
     if start.startswith("-"):
         return present - parse_span(start)
     if start.startswith("due "):
-        last_answer = max(place for place, step in enumerate(story["steps"]) if step["do"] == "answer")
+        last_answer = max(index for index, step in enumerate(story["steps"]) if step["do"] == "answer")
         until_answer = sum((parse_span(step["after"]) for step in story["steps"][: last_answer + 1]), timedelta())
         return present + parse_span(start) - timedelta(days=settings.CUSTOMER_REPLY_DAYS) - until_answer
     return parse_past_instant(start.removeprefix("d"), present, hours)
@@ -181,12 +181,12 @@ def parse_past_instant(text: str, present: datetime, hours: AttentionHours) -> d
         day -= timedelta(days=1)
         while not hours.is_business_day(day):
             day -= timedelta(days=1)
-    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), hours.zone)
+    return datetime.combine(day, time.fromisoformat(clock_time.zfill(5)), hours.zone)  # zfill: "9:05" is "09:05"
 
 
 @contextmanager
 def _drop_mails() -> Iterator[None]:
-    """Drop the mails that are sent inside the block, because nobody wants hundreds of files in var/mail."""
+    """Inside `with`, throw sent mails away, because nobody wants hundreds of files in var/mail."""
     backend = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     try:

@@ -69,16 +69,16 @@ def too_many_requests(request: HttpRequest, retry_after: float | None = None) ->
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403 to a form whose protection expired, and show the typed text again, so that it can be copied."""
+    """Answer 403 to a form whose CSRF token is bad, with the typed text to copy and a link back to the form."""
     came_from = request.headers.get("Referer", "")
     back = came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else ""
-    kept = list_texts(choose_kept_fields(request.POST))
-    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": kept, "back": back}
+    typed_texts = list_texts(choose_kept_fields(request.POST))
+    context = {"no_cookie": reason == REASON_NO_CSRF_COOKIE, "kept": typed_texts, "back": back}
     return render(request, "403_csrf.html", context, status=403)
 
 
 def _render_standalone(template: str, status: int) -> HttpResponse:
-    """Return the error page of this status from its template alone, or a fixed text if even that fails."""
+    """Return the error page of this status without the request, or a fixed text if its template fails too."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

@@ -29,7 +29,7 @@ class Today:
 
 
 def describe_today(hours: AttentionHours, at: datetime) -> Today:
-    """Return what the card of the hours of attention shows at the instant `at` (M2): words, and the bar of the day."""
+    """Return what the box «hours of attention» shows at `at` (M2): words, and the open hours as a bar chart."""
     local = at.astimezone(hours.zone)
     closing = hours.closing(local)
     ranges = RANGES if hours.is_business_day(local.date()) else ()
@@ -39,10 +39,10 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
         detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
         bars=[
-            Bar(_get_bar_place(start.hour), _get_bar_place(end.hour) - _get_bar_place(start.hour))
+            Bar(_compute_bar_x(start.hour), _compute_bar_x(end.hour) - _compute_bar_x(start.hour))
             for start, end in ranges
         ],
-        marker=_get_bar_place(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
+        marker=_compute_bar_x(local.hour + local.minute / 60) if BAR_FROM <= local.hour < BAR_TO else None,
     )
 
 
@@ -58,17 +58,17 @@ def _describe_opening(hours: AttentionHours, local: datetime) -> str:
 
 
 def _describe_details(hours: AttentionHours, local: datetime, closing: datetime | None) -> list[str]:
-    """Return the sentences below «Abierto ahora»: until `closing`; or below «Cerrado», if it is None: the days off."""
+    """Return the sentences under «Abierto ahora» (open until `closing`), or under «Cerrado» if `closing` is None."""
     if closing is None:
         days_off = _list_days_off(hours, local.date(), hours.next_opening(local).date())
         return [*days_off, "Puede levantar su ticket ahora; lo atendemos al abrir."]
-    reopening = hours.next_opening(closing)
+    reopening = hours.next_opening(closing)  # today, if `closing` only begins the lunch break
     return_text = f" y regresamos a las {format_time(reopening)}" if reopening.date() == local.date() else ""
     return [f"Atendemos hasta las {format_time(closing)}{return_text}."]
 
 
 def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[str]:
-    """Return one sentence for each holiday from the day `first`, which is today, to the day before the opening."""
+    """Return a sentence for each holiday from today (`first`) to the day before the office opens again."""
     texts = []
     for offset in range((opening - first).days):
         day = first + timedelta(days=offset)
@@ -78,6 +78,6 @@ def _list_days_off(hours: AttentionHours, first: date, opening: date) -> list[st
     return texts
 
 
-def _get_bar_place(hour: float) -> int:
-    """Return the place of an hour on the bar."""
+def _compute_bar_x(hour: float) -> int:
+    """Return how far from the left an hour stands in the bar chart of the day."""
     return round((hour - BAR_FROM) * BAR_PER_HOUR)

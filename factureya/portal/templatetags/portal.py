@@ -24,7 +24,7 @@ class Link(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def nav_links(context: Context) -> list[Link]:
-    """Return the links in the header of every page, with the current page or its section marked (`aria-current`).
+    """Return the links in the header of every page, each with its `aria-current`: "page", "true" (its section) or "".
 
     Without a request (the 500 and 503 pages) only the public pages are offered.
     """
@@ -41,7 +41,7 @@ def nav_links(context: Context) -> list[Link]:
 
 
 def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
-    """Return the pages behind the login: a customer's tickets and requests, or the pages of the person's offices."""
+    """Return the (label, route) of header links for a signed-in person: a customer's, or those of staff's offices."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
@@ -55,9 +55,9 @@ def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
 
 
 def _find_section(path: str, urls: list[str]) -> str:
-    """Return the address of the header's link to whose section the page at `path` belongs, or "" if to none.
+    """Return the header link (one of `urls`) to mark as the section of the page at `path`, or "" if none.
 
-    It is the longest address that begins the path; two pages without such an address belong to «Atención a clientes».
+    It is the longest one that `path` begins with. SUPPORT_PAGES belong to «Atención a clientes».
     """
     if any(path == address(name) for name in SUPPORT_PAGES):
         return address("portal:support")

@@ -27,19 +27,19 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"Sembrados {seed()} tickets de demostración.")
         self.stdout.write(f"\n  {settings.SITE_URL}/\n\n  Contraseña de todas las cuentas: {people.PASSWORD}\n")
-        for email, name, what in people.list_accounts():
-            self.stdout.write(f"  {email:22} {name:24} {what}")
+        for email, name, role in people.list_accounts():
+            self.stdout.write(f"  {email:22} {name:24} {role}")
         if not settings.STAFF_MFA_REQUIRED:
             self.stdout.write("\n  En la demostración el personal entra sin segundo factor.\n")
 
 
 def seed() -> int:
-    """Make the demo's accounts, requests and tickets in one transaction; return the number of tickets."""
+    """Make the demo's accounts, formal requests and tickets, all or nothing; return the number of tickets."""
     present = clock.now()
-    # No worker is called: the sweep sends the few mails that are left.
+    # No worker is woken from here: a periodic task sends the few mails that stay in the queue.
     current_app.conf.broker_url = "memory://localhost/"
     with transaction.atomic():
         users = people.create(present - FIRST_DAY)
-        for path in settings.DEMO_SEEDS:
-            import_string(path)(users, present)
+        for function_path in settings.DEMO_SEEDS:
+            import_string(function_path)(users, present)
         return tickets.Player(users, present).play(tickets.load_stories())
