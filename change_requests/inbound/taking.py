@@ -136,8 +136,8 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
     """Return the request whose folio the form has; None if the form must make a new one.
 
-    None it is for a form without a folio, for the draft of another person, who alone edits it, and for a draft that an
-    earlier form of the same mail fills with other answers. A request that was sent before is returned as it is.
+    A new one is made for a form without a folio, or with that of another person's draft, and if an earlier form of the
+    mail fills the draft with other answers. A request that was sent before is returned as it is.
     """
     form = mailed.forms[index]
     request = form.request
@@ -162,12 +162,12 @@ def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, ref
 def _keep_words(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
-    """Keep the words of the mail, and the files that are no evidence, with each request, in the name of its sender.
+    """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
 
-    `results` has one result per form of the mail. Nothing is kept for a single request without words or such files.
+    Each is told the folios of the others, and if other companies share the mail. `results` has one for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
-        return
+        return  # one request, and nothing to read beside it
     authors = {
         result.request: form.person
         for result, form in zip(results, mailed.forms, strict=True)
