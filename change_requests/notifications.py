@@ -63,7 +63,7 @@ def mail_progress(template: str, request: FormalRequest, event: Event, **context
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail that the request is approved: to its followers, whoever loses something, and, for a change, the other people."""
+    """Mail that the request is approved: to its followers, whoever loses something and, if a change, to all."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)

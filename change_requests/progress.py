@@ -184,7 +184,7 @@ def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[Requ
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # not of an ended request
 
 
 def _find_security_decision() -> QuerySet[DecisionSlot]:

@@ -53,10 +53,10 @@ class RefusableForm(PortalForm):
     """Show in a form why its operation refused."""
 
     def show_refusal(self, refusal: operations.Refused) -> None:
-        """Add to this form why its operation refused, beside the field that is meant, else above the form."""
+        """Add to this form why its operation refused, beside each input at fault, else above the form."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
-            field = FORM_FIELDS.get(name, name)
+            field = FORM_FIELDS.get(name, name)  # a form names some fields otherwise than the operation
             self.add_error(field if field in self.fields else None, text)
 
 
@@ -168,7 +168,7 @@ class FolioView(PrivateView):
     ) -> HttpResponse:
         """Return the page of the request in mesa de control, with the forms of the acts that its reader may do now.
 
-        `form` is the form of the act that was just refused; it is shown as it was sent, in place of the blank one.
+        `form` is the form of the act that was just refused; it is shown as it was sent; `code` is the HTTP status.
         `has_changed` warns that the content is another by now than the one that the reader saw.
         """
         page = self.make_page()

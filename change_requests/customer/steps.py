@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
 
 def list_steps(step_label: str, current_step: str) -> list[Step]:
-    """Return the wizard's five steps to show above the current one, done, now or ahead; `step_label` names the second."""
+    """Return the wizard's five steps, as its pages show them above the form; `step_label` is the name of the second."""
     current = ORDER.index(current_step)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [

@@ -87,7 +87,7 @@ class AnswerClarification(RequestPage):
         return self.receive_form()
 
     def perform(self, form: forms.AnswerForm, key: FormKey) -> str:
-        """Record the answer to the clarification, unless it has one; return the address of the next page, the request's."""
+        """Record the answer to the clarification, unless it has one; return the address of the request's page."""
         try:
             operations.answer_clarification(self.formal.pk, actor=self.user, answer=form.cleaned_data["answer"])
             messages.success(self.request, "Enviamos su respuesta. La solicitud sigue su curso.")
@@ -103,7 +103,7 @@ class ConfirmCode(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Confirm the new registered address by the code that was mailed to it; the number of tries is limited."""
+        """Confirm the new registered address by the code that was mailed there; a wrong code leads back to the form."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited

@@ -84,7 +84,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
-    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]
+    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]  # no evidence
     _keep_words(mailed, results, requests, for_desk)
     for index, (file, fault) in enumerate(mailed.faulty):
         answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
@@ -99,7 +99,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     if not requests:
         return Outcome(Disposition.MALFORMED, REFUSED, "", _list_accepted(mailed, results))
     first = next(result for result in results if result.request is not None)
-    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason
+    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason  # one sent form is enough
     return Outcome(Disposition.REQUEST, reason, requests[0].chain, _list_accepted(mailed, results))
 
 
