@@ -34,8 +34,8 @@ class NeededApproval:
 def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
     """Return the approvals, given or open, that the request's current revision needs, in at most four queries.
 
-    The owners' come first, then that of security. Nobody may give one who asked, wrote, implements, checks the waiver
-    or decided already; an owner of a touched asset does not decide as security.
+    The owners' come first, then that of security. Whoever asked, wrote, implements, checks the waiver or decided
+    already gives none; an owner of a changed asset does not decide as security.
     """
     decisions, past_deciders = _find_decisions(request)
     authors = request.revisions.values("author_id")
@@ -133,7 +133,7 @@ def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None]
 def _group_by_owner(
     assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
 ) -> list[NeededApproval]:
-    """Return the owners' approvals: assets with the same deciders and the same decision, or none yet, share one."""
+    """Return the approvals of the owners: assets share one if their deciders, and the decision if any, are the same."""
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
         decision = decisions.get((Decision.Office.OWNER, asset.pk))

@@ -32,21 +32,21 @@ class BadLink(ValueError):
 
 
 def make_confirm_url(request: FormalRequest) -> str:
-    """Return the link with which the company's registered mail confirms this version of the request (M8)."""
+    """Return the link by which the registered mail confirms this version; void once that mail changes (M8)."""
     lifetime = timedelta(hours=settings.REQUEST_CONFIRM_HOURS)
     mail_digest = own_links.make_digest(CONFIRM, find_confirming_mail(request).lower())
     return _make_url(own_links.CONFIRM, lifetime, request.folio, request.revision_no, mail_digest)
 
 
 def make_not_me_url(request: FormalRequest, address: str, role: str) -> str:
-    """Return the link «no fui yo» for a mail to this address: it stops or reports the request in its name (M8)."""
+    """Return the link «no fui yo» for a mail to this address; it stops or reports a request and tells who did (M8)."""
     lifetime = timedelta(days=settings.NOT_ME_DAYS)
     mail_digest = own_links.make_digest(NOT_ME, address.lower())
     return _make_url(own_links.NOT_ME, lifetime, request.folio, str(role), mail_digest)
 
 
 def make_password_url(person: User, request: FormalRequest) -> str:
-    """Return the link of a *cambio de clave* with which this person sets a new password, once (M7)."""
+    """Return the link of a *cambio de clave* with which this person sets a new password; that makes it void (M7)."""
     lifetime = timedelta(minutes=settings.PASSWORD_LINK_MINUTES)
     state_digest = own_links.make_digest(PASSWORD, _describe_person(person))
     return _make_url(own_links.PASSWORD, lifetime, request.folio, person.pk, state_digest)

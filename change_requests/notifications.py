@@ -48,7 +48,7 @@ def mail_submitted(request: FormalRequest, event: Event) -> None:
     _mail_readers("confirm", request, event, {confirming: Role.REGISTERED}, confirm_url=confirm_url, **context)
     all_readers = {"submitted": recipients.find_followers(request), "warn_submitted": recipients.find_warned(request)}
     for template, readers in all_readers.items():
-        readers.pop(confirming, None)
+        readers.pop(confirming, None)  # this address got the mail with the link
         _mail_readers(template, request, event, readers, **context)
 
 
@@ -63,7 +63,7 @@ def mail_progress(template: str, request: FormalRequest, event: Event, **context
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail that the request is approved: to its followers, to whoever loses something, and for a change to the rest."""
+    """Mail that the request is approved: to its followers, whoever loses something and, if a change, to all."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)

@@ -69,7 +69,7 @@ def _make_staff_condition(user: User) -> Q:
 
 
 def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
-    """Return the representative's row that lets this person act for the company at an instant (now), or None."""
+    """Return the record of powers by which the person may act for the company at an instant (default: now), or None."""
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
         return None
@@ -118,8 +118,8 @@ def why_not_answer(user: User, request: FormalRequest) -> Refused | None:
 def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
     """Return why the person may not withdraw a request that is not applied yet, or None.
 
-    A supervisor may once it was sent, and whoever represents the company. A request of mesa de control, which undoes
-    another, is withdrawn by mesa de control alone.
+    Whoever represents the company may, and once it was sent a supervisor. A request that mesa de control prepared to
+    undo another is withdrawn by supervisors alone.
     """
     if request.status not in WITHDRAWABLE:
         return _refuse_now(request)
@@ -163,7 +163,7 @@ def why_not_return(user: User, request: FormalRequest) -> Refused | None:
 def why_not_decide(user: User, request: FormalRequest, approvals: list[NeededApproval] | None = None) -> Refused | None:
     """Return why the person may not approve or reject the current revision, or None (M21).
 
-    The owner of a touched asset and the security officer decide, each once per revision; who asked, implements or
+    The owner of a changed asset and the security officer decide, each once per revision; who asked, implements or
     checks does not. A caller that has the request's needed approvals hands them over, which saves their queries.
     """
     if request.status != Status.IN_APPROVAL or request.suspended_at is not None:

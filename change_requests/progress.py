@@ -95,13 +95,13 @@ class Waiting:
 
 
 def find_waiting(request: FormalRequest) -> Waiting:
-    """Return what the request waits for: the task, who must do it, since when and by when, from its own row."""
+    """Return what the request waits for: the task, who must do it, since when and by when, as its columns say."""
     task = _find_task(request)
     offices = _OFFICES_OF_TASK.get(task, ())
     if task == Task.DECIDE and request.form == Form.ACCESS:  # nobody owns the access of people
         offices = (Office.SECURITY_OFFICER,)
     implementer = request.implementer if task == Task.EXECUTE else None
-    due = None if task == Task.REVIEW_OBJECTION else request.due_at
+    due = None if task == Task.REVIEW_OBJECTION else request.due_at  # a stopped request has no deadline
     return Waiting(task, offices, implementer, request.turn_since, due)
 
 
@@ -130,7 +130,7 @@ def find_people_in(*offices: str) -> list[User]:
 def make_waiting_condition(user: User) -> Q:
     """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
 
-    Besides the task of each request there are two acts that hold nothing up: looking at a «no fui yo» after the
+    Besides the task of each request there are two acts for which no request waits: looking at a «no fui yo» after the
     execution, and checking a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)
@@ -184,7 +184,7 @@ def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[Requ
     decided = DecisionSlot.objects.filter(
         request=OuterRef("request"), revision_no=OuterRef("request__revision_no"), asset=OuterRef("asset")
     )
-    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)
+    return rows.filter(~Exists(decided.filter(voided_at__isnull=True)), open=True)  # not of an ended request
 
 
 def _find_security_decision() -> QuerySet[DecisionSlot]:

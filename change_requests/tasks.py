@@ -11,7 +11,7 @@ from factureya.core.models import Heartbeat
 def expire_due() -> int:
     """Expire the formal requests that were not confirmed or applied in time; return how many."""
     count = operations.expire_due(now())
-    Heartbeat.beat("expire_due")
+    Heartbeat.beat("expire_due")  # shows the operators that the task ran
     return count
 
 
@@ -19,5 +19,5 @@ def expire_due() -> int:
 def remind_due() -> int:
     """Remind the staff who are late with a formal request, and tell more people; return for how many requests."""
     count = operations.remind_due(now())
-    Heartbeat.beat("remind_due")
+    Heartbeat.beat("remind_due")  # shows the operators that the task ran
     return count

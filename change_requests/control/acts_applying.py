@@ -226,7 +226,7 @@ class Revert(ActView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the options of the form to revert a request: after a «no fui yo», the beginning of a reason."""
+        """Return what the form to revert a request begins with: after an alarm («no fui yo») a reason that says so."""
         if page.formal_request.alarmed_at is None:
             return {}
         reason = f"La empresa avisó «no fui yo» de {page.folio}, que ya se había aplicado."

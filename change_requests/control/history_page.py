@@ -103,7 +103,7 @@ class History:
 
 
 def read_history(formal_request: FormalRequest) -> History:
-    """Return all on record about a request, for its *expediente*, in six statements whatever there is."""
+    """Return all on record about a request, for its *expediente*, in a fixed number of queries."""
     decided = DecisionSlot.objects.filter(request=formal_request).select_related("decision", "asset").order_by("pk")
     slots, tokens = list(decided), _read_tokens(formal_request)
     revisions = RequestRevision.objects.filter(request=formal_request).select_related("author").order_by("no")
@@ -133,7 +133,7 @@ def _describe_version(
 ) -> Version:
     """Return one version of the content as the *expediente* shows it, with its files and the decisions about it.
 
-    `slots` are the decided approvals of all versions, `tokens` those of the files' addresses by name and hash.
+    `slots` are the decided approvals of all versions; `tokens` make the files' links, by the file's name and hash.
     """
     payload = json.loads(revision.payload)
     is_current = revision.no == formal_request.revision_no
@@ -155,7 +155,7 @@ def _describe_version(
 
 
 def _list_verdicts(slots: list[DecisionSlot], is_current: bool) -> list[Verdict]:
-    """Return the decisions about one version, in words; a decision has a slot for each asset that it covers."""
+    """Return the decisions about one version in words; one that covers several assets has a slot for each of them."""
     by_decision: dict[int, list[DecisionSlot]] = {}
     for slot in slots:
         by_decision.setdefault(slot.decision_id, []).append(slot)

@@ -114,9 +114,9 @@ def read_page(user: User, asked: InboxQuery) -> Page:
     if asked.kind:
         requests = requests.filter(form=FORMS[asked.kind])
     is_newest_first = asked.view == DONE or bool(asked.query)
-    place = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
-    order = NEWEST_FIRST if is_newest_first else FIRST_DUE
-    found_page = keyset.page(order, asked.cursor, _select_columns(requests.annotate(place=place)))
+    sort_value = Coalesce("submitted_at", "created_at") if is_newest_first else keyset.late_when_null("due_at")
+    order = NEWEST_FIRST if is_newest_first else FIRST_DUE  # both sort by the column `place`
+    found_page = keyset.page(order, asked.cursor, _select_columns(requests.annotate(place=sort_value)))
     is_mine = asked.view == MINE and not asked.query
     parameters = {"vista": asked.view, "tipo": asked.kind, "q": asked.query}
     links = found_page.links({name: text for name, text in parameters.items() if text})
@@ -189,7 +189,7 @@ def _describe_date(formal: FormalRequest) -> str:
 def _make_tabs(asked: InboxQuery, waiting: Requests, unfinished: Requests) -> list[Tab]:
     """Return the tabs above the inbox, one for each view, with the counts of the first two.
 
-    `waiting` are the requests that wait for the reader: while there is one, their tab is marked as hot. During a
+    `waiting` are the requests that wait for the reader: while there is one, their tab is highlighted. During a
     search no tab is the current one.
     """
     counts = {MINE: _count_up_to_cap(waiting), OPEN: _count_up_to_cap(unfinished), DONE: ""}

@@ -195,7 +195,7 @@ class RequestPage:
     @cached_property
     def mails(self) -> list[MailText]:
         """Return what the mails with the request's form brought: their words, and files that are no evidence."""
-        if not getattr(self.formal_request, "has_mails", True):  # set by `join_names`, which saves a query here
+        if not getattr(self.formal_request, "has_mails", True):  # `join_names` sets it: no query if no mail came
             return []
         texts = MailText.objects.filter(request=self.formal_request).exclude(body="", files__isnull=True)
         return list(texts.distinct().prefetch_related("files__attachment").order_by("pk"))
@@ -282,11 +282,11 @@ class RequestPage:
     def facts(self) -> list[tuple[str, str]]:
         """Return background on the company and the request, to help whoever decides, as pairs of label and value."""
         since = self.customer.created_at
-        recent = getattr(self.formal_request, "recent_changes", 0)
+        changes = getattr(self.formal_request, "recent_changes", 0)
         login = self.formal_request.requester.last_login
         return [
             ("Cliente desde", f"{MONTHS_LONG[since.month - 1]} de {since.year}"),
-            ("Cambios en 12 meses", str(recent) if recent else "Ninguno"),
+            ("Cambios en 12 meses", str(changes) if changes else "Ninguno"),
             ("Último acceso de quien solicita", when(login) or "Nunca"),
             ("Llegó por", self.formal_request.get_channel_display()),
         ]
@@ -307,11 +307,11 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
     in a year.
     """
     since = clock.now() - timedelta(days=YEAR_DAYS)
-    done = FormalRequest.objects.filter(
+    executed_changes = FormalRequest.objects.filter(
         customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
     )
-    count = done.order_by().values("customer").annotate(n=Count("pk")).values("n")
-    # Under the name where FormalRequest.read_revision keeps it.
+    count = executed_changes.order_by().values("customer").annotate(n=Count("pk")).values("n")
+    # FormalRequest.read_revision looks under this name before it asks the database.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),
@@ -321,7 +321,7 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
 
 
 def describe_changes(items: Sequence[dict[str, str]]) -> list[Change]:
-    """Return the items of a request's content as the staff reads them: label, old value and new value in words."""
+    """Return a request's changes as the staff reads them: label, old and new value; an empty new value in words."""
     return [
         Change(field.label, field.show(item["old"]), field.show(item["new"]) or field.staff_new, field.is_risky)
         for item in items

@@ -53,10 +53,10 @@ class RefusableForm(PortalForm):
     """Show in a form why its operation refused."""
 
     def show_refusal(self, refusal: operations.Refused) -> None:
-        """Add to this form why its operation refused, beside the field that is meant, else above the form."""
+        """Add to this form why its operation refused, beside each input at fault, else above the form."""
         errors = getattr(refusal, "errors", None) or {refusal.field: str(refusal)}
         for name, text in errors.items():
-            field = FORM_FIELDS.get(name, name)
+            field = FORM_FIELDS.get(name, name)  # a form names some fields otherwise than the operation
             self.add_error(field if field in self.fields else None, text)
 
 
@@ -91,7 +91,7 @@ class ActForm(RefusableForm):
             self.fields.pop("password", None)
 
     def clean_password(self) -> str:
-        """Check the password even if another field is wrong: a right one counts for a while. Raises ValidationError."""
+        """Check the password, even if another field is wrong: a right one counts a while. Raises ValidationError."""
         if problem := backends.confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError(problem)
         return ""
@@ -168,7 +168,7 @@ class FolioView(PrivateView):
     ) -> HttpResponse:
         """Return the page of the request in mesa de control, with the forms of the acts that its reader may do now.
 
-        `form` is the form of the act that was just refused; it is shown as it was sent, in place of the blank one.
+        `form` is the form of the act that was just refused; it is shown as it was sent; `code` is the HTTP status.
         `has_changed` warns that the content is another by now than the one that the reader saw.
         """
         page = self.make_page()
@@ -266,7 +266,7 @@ class ActView(FolioView):
 
     @classmethod
     def make_form(cls, request: HttpRequest, page: RequestPage, data: Any = None) -> ActForm:
-        """Return the form of this act as it was sent; or blank, with what was typed when a session ended (M17)."""
+        """Return the act's form as posted (`data`); else blank, or with what was typed before a session ended (M17)."""
         form = cls.form_class(request, data, auto_id=f"id_{cls.name}_%s", **cls.find_options(page))
         held_fields = form_memory.read_held_fields(request) if data is None else {}
         if held_fields.get("posted_to") == cls.make_url(page):
@@ -299,7 +299,7 @@ class ActView(FolioView):
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
         """Do the act and redirect to the request's page; or show the form again with what is wrong.
 
-        If the content is not the one that the person saw any more, nothing is done and the answer is 409 (M21).
+        If the content was changed after the person saw it, nothing is done and the answer is 409 (M21).
         """
         page = self.make_page()
         form = self.make_form(request, page, request.POST)
@@ -312,7 +312,7 @@ class ActView(FolioView):
         except operations.StaleContent:
             self._reread()
             return self.render_request(form=form, code=CONFLICT, has_changed=True)
-        except operations.SentBack as refusal:
+        except operations.SentBack as refusal:  # back to the approval, as it cannot be executed
             messages.warning(request, str(refusal))
             return redirect("control:request", self.formal_request.folio)
         except Refused as refusal:

@@ -33,7 +33,7 @@ class Inbox(ControlMixin, TemplateView):
         )
 
     def read_query(self) -> inbox.InboxQuery:
-        """Return the view, the filter, the search and the place in the list that the inbox's address asks for."""
+        """Return what the inbox's address asks for: view, filter, search, and after which request the page begins."""
         get = self.request.GET
         view, kind = get.get("vista", ""), get.get("tipo", "")
         return inbox.InboxQuery(

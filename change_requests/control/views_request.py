@@ -21,7 +21,7 @@ class EvidenceFile(FolioView):
     """Serve a file of the request, as attachment, for who may see the request."""
 
     def get(self, request: HttpRequest, folio: str, token: str) -> HttpResponseBase:
-        """Return a file of this request: its evidence, or a file that came by mail beside it."""
+        """Return the file with this token: evidence of the request, or a file that came in the mail with its form."""
         of_token = {"attachment__token": token}
         evidence = Evidence.objects.filter(request=self.formal_request, **of_token)
         mailed = MailTextFile.objects.filter(text__request=self.formal_request, **of_token)

@@ -47,7 +47,7 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader can make the request a draft again; nobody can do so with a reversal."""
+        """Return True if the reader began the request and may reopen it as a draft: not if stopped or a reversal."""
         may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
         return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
@@ -122,15 +122,15 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
 
 
 def _find_open_question(messages: Sequence[Clarification]) -> Clarification | None:
-    """Return the last question to the company that has no answer among these questions and answers, or None."""
+    """Return the last of these messages that is a question to the company and has no answer, or None."""
     answered = {message.answers_id for message in messages if message.answers_id}
     waiting = [m for m in messages if m.is_question and m.pk not in answered]
     return waiting[-1] if waiting else None
 
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
-    """Return the words of the mails that brought the request's form; not of mails with another company's form too."""
-    if not getattr(formal, "has_mails", True):  # set by the page's own query, which saves one here
+    """Return the words of the mails that brought the request's form; none of a mail that two companies share."""
+    if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))
 

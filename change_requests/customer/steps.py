@@ -19,20 +19,20 @@ class Step(NamedTuple):
     note: str
 
 
-def list_steps(step_label: str, here: str) -> list[Step]:
-    """Return the five steps of the wizard, to show above the step `here`; `step_label` is the name of the second."""
-    place = ORDER.index(here)
+def list_steps(step_label: str, current_step: str) -> list[Step]:
+    """Return the wizard's five steps, as its pages show them above the form; `step_label` is the name of the second."""
+    current = ORDER.index(current_step)
     labels = ("Qué solicita", step_label, "Motivo y evidencia", "Quién firma", "Revise y envíe")
     return [
-        Step(label, "done" if n < place else "now" if n == place else "", "listo" if n < place else "")
+        Step(label, "done" if n < current else "now" if n == current else "", "listo" if n < current else "")
         for n, label in enumerate(labels)
     ]
 
 
 def find_item_problems(formal: FormalRequest, draft: Mapping[str, Any]) -> dict[str, str]:
-    """Return what would be wrong with the changes that the request asks for if it had this draft, by field."""
+    """Return by field what would be wrong with the request's changes if this draft were saved."""
     errors: dict[str, str] = {}
-    content.find_items(copy_with_draft(formal, draft), errors)
+    content.find_items(copy_with_draft(formal, draft), errors)  # writes into `errors`
     return errors
 
 
@@ -49,7 +49,7 @@ def copy_with_draft(formal: FormalRequest, draft: Mapping[str, Any]) -> FormalRe
 
 
 def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str] | None:
-    """Return the first step that lacks an answer, and what is wrong; None if none does. `evidence` counts the files."""
+    """Return the first step that lacks an answer, by name, and what is wrong; or None. `evidence` counts the files."""
     problems = content.find_problems(formal, evidence=evidence)
     for field, text in problems.items():
         if field not in OF_REASON:

@@ -80,7 +80,7 @@ class RequestView(RequesterView):
         return f"{self.url_name}:{self.folio}"
 
     def after_login(self) -> str:
-        """Return where to come back to after the login: here, or the request's page if this address only takes POST."""
+        """Return the address to come back to after a login: this one, or if it only takes POST, the request's page."""
         if "get" in self.http_method_names:
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])

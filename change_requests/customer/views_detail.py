@@ -45,9 +45,9 @@ class RequestPage(RequestView, PostingForm):
         draft_reason: str = "",
         code_form: forms.CodeForm | None = None,
     ) -> HttpResponse:
-        """Return the page of the request with `form`, which answers a clarification, and the form of the mailed code.
+        """Return the page of the request with `form`, which answers a clarification, and its one-time `key`.
 
-        `code_form` is given after a code was refused: then the page shows the errors of that form at its top.
+        `code_form` is the form of the mailed code after a refusal. `kept` and `draft_reason` are not used here.
         """
         facts = request_page.read_facts(self.formal, self.user)
         context = {
@@ -103,7 +103,7 @@ class ConfirmCode(RequestPage):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Compare the typed code with the one mailed to the new registered address; the number of tries is limited."""
+        """Confirm the new registered address by the code that was mailed there; a wrong code leads back to the form."""
         formal = self.find_request()
         if limited := ratelimit.consume_or_429(request, action="new_mail_code", key=formal.folio):
             return limited
@@ -183,7 +183,7 @@ class Withdraw(RequestView, PostingForm):
         return form
 
     def perform(self, form: forms.WithdrawForm, key: FormKey) -> str | HttpResponse:
-        """Withdraw the request and return the address of the list."""
+        """Withdraw the request and return the address of the list; or a redirect to the request if that is too late."""
         reason = form.cleaned_data["reason"] or "Borrador descartado"
         try:
             operations.withdraw(self.formal.pk, actor=self.user, reason=reason)
@@ -195,7 +195,7 @@ class Withdraw(RequestView, PostingForm):
     def render_page(
         self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page that asks why the request is withdrawn, with this form."""
+        """Return the page that asks why a request is withdrawn, with this form, which has no files (`kept`)."""
         context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 
@@ -207,7 +207,7 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page on which «no fui yo» is said; or redirect to the request if that does nothing any more."""
+        """Return the page with the button «no fui yo»; or redirect to the request if that would do nothing any more."""
         formal = self.find_request()
         effect = request_page.find_not_me_effect(formal)
         if not effect:

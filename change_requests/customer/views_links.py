@@ -32,7 +32,7 @@ class LinkView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Serve the page of a mailed link, if links are not opened too often; a forged or void link is answered by 410.
 
-        The site's Referrer-Policy keeps the token from other sites (`no-referrer` would take the form's Origin).
+        The site's Referrer-Policy keeps the token from other sites. (With `no-referrer` a form would post no Origin.)
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -82,7 +82,7 @@ class Confirm(LinkView):
         if person.is_authenticated and policy.why_not_confirm(person, formal) is None:
             return None
         context = {"login_url": redirect_to_login(self.request.path).url}
-        status = 403 if person.is_authenticated or self.request.method == "POST" else 200
+        status = 403 if person.is_authenticated or self.request.method == "POST" else 200  # nothing was refused yet
         return render(self.request, PAGES + "confirm_login.html", context, status=status)
 
 
@@ -92,7 +92,7 @@ class NotMe(LinkView):
     page_of_bad = "not_me"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Return the page on which «no fui yo» is said: what is stopped or reported, and what follows by when."""
+        """Return the page with the button «no fui yo», which says if it stops or reports the request, and by when."""
         formal, _ = links.read_not_me_link(token)
         context = {
             "formal": formal,

@@ -30,13 +30,13 @@ class MyRequests(RequesterView):
     """List the company's requests in two views: open and finished."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Return a page of the company's open or finished requests, newest first, from the address's place on."""
+        """Return a page of the company's open or finished requests, newest first; the address says where it begins."""
         view = request.GET.get("vista", VIEWS[0])
         view = view if view in VIEWS else VIEWS[0]
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        order = replace(NEWEST_FIRST, named_in=visible)  # a folio of another company is as good as none
+        order = replace(NEWEST_FIRST, named_in=visible)  # the address may name only these
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,
@@ -87,7 +87,7 @@ class NewRequest(RequesterView, PostingForm):
         return forms.KindForm(*args, form=self.form_kind, **options)
 
     def perform(self, form: PortalForm, key: FormKey) -> str:
-        """Create the draft of the chosen kind of request, and return the address of its second step."""
+        """Create the draft of the chosen kind, once for a form's key, and return the address of the wizard's step 2."""
         kind = form.cleaned_data["kind"]
         formal = operations.create_draft(
             actor=self.user, customer=self.customer, form=self.form_kind, key=key.key, kind=kind
@@ -97,7 +97,7 @@ class NewRequest(RequesterView, PostingForm):
     def render_page(
         self, form: PortalForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page of the wizard's first step, with this form; `draft_reason` says why a saved form is shown."""
+        """Return the page of the wizard's step 1; `draft_reason` says why the form of an ended session is shown."""
         is_access = self.form_kind == FormalRequest.Form.ACCESS
         context = {
             "form": form,

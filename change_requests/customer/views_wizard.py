@@ -42,7 +42,7 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this step of the draft, after the checks of every page of a request, which need its address's name."""
+        """Serve this wizard step; the checks that come first need the name of its address: the name of the step."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
@@ -72,21 +72,19 @@ class StepView(RequestView, PostingForm):
         return "" if self.formal.requester_id == self.user.pk else NOT_HIS
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
-        """Return the form of the step."""
         raise ImproperlyConfigured(self.step)
 
     def initial(self) -> dict[str, Any]:
-        """Return the initial values of the form, from the draft."""
         return {}
 
     def perform(self, form: PortalForm, key: FormKey) -> str | HttpResponse:
-        """Check the posted answers of this step, and save them in the draft; or return the page with what is wrong."""
-        if self.has_rules:
+        """Save the answers of this step and return the next step's address; or return the page with what is wrong."""
+        if self.has_rules:  # the answers of steps 2 and 3 become content of the request
             self.check_answers(form)
         return self.save(form, key) if form.is_valid() else self.render_page(form, key)
 
     def check_answers(self, form: PortalForm) -> None:
-        """Check the answers of this step by the rules for the request's content; put each error beside its input."""
+        """Check the answers of this step by the rules for a request, before saving; put each error beside its input."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         for field, text in steps.find_item_problems(self.formal, draft).items():
             form.add_error(self.find_input(field, form), text)
@@ -102,7 +100,7 @@ class StepView(RequestView, PostingForm):
         return reverse(f"requests:{steps.ORDER[steps.ORDER.index(self.step) + 1]}", args=[self.folio])
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of this step of the draft, with this form; `more` adds to what its template gets."""
+        """Return the page of this step, with its form and one-time key; `more` is what its template gets besides."""
         formal = self.formal
         before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
@@ -135,8 +133,8 @@ class KindStep(StepView):
         return redirect("requests:data", folio=self.folio)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of step 1, which names the kind of request that the draft is."""
-        kind = self.kind.title([])
+        """Return the page of step 1, which only names the kind of request: the kind of a draft cannot be changed."""
+        kind = self.kind.title([])  # without the items, which say more
         return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
 
@@ -162,7 +160,7 @@ class DataStep(StepView):
             "identity": f"{customer.rfc} · {customer.legal_name}",
             "email_note": f"Se aplica {settings.SENSITIVE_FREEZE_HOURS} horas después de aprobado",
             "kind": self.kind,
-            "has_people": bool(getattr(form, "keys", None)),
+            "has_people": bool(getattr(form, "keys", None)),  # of the people whom a form offers
         }
         return super().render_page(form, key, **context, **more)
 
@@ -180,7 +178,7 @@ class ReasonStep(StepView):
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
-        """Make the uploaded files evidence of the draft; return no files to keep with the form, and the refusals.
+        """Make the uploaded files evidence of the draft; return no files for the form itself to keep, and the refusals.
 
         After a click on «Quitar» the file that it names is removed, and nothing is added.
         """
@@ -196,7 +194,7 @@ class ReasonStep(StepView):
         return [], refusals
 
     def check_answers(self, form: PortalForm) -> None:
-        """Check reason, date and evidence by the rules for the content; what step 2 lacks is left to the last step."""
+        """Check reason, date and evidence by the rules for a request; errors of other answers are left to step 5."""
         draft = {**self.formal.draft, **form.answers()}  # type: ignore[attr-defined]
         copy = steps.copy_with_draft(self.formal, draft)
         for field, text in content.find_problems(copy, evidence=len(request_page.find_files(self.formal))).items():
@@ -204,7 +202,7 @@ class ReasonStep(StepView):
                 form.add_error("files" if field == "evidence" else field, text)
 
     def remove_file(self, token: str, key: FormKey) -> None:
-        """Remove a file from the draft's evidence, or one that was uploaded after the session had ended."""
+        """Remove a file from the draft's evidence, or from the files that were posted after a session had ended."""
         evidence = self.formal.evidence.filter(attachment__token=token, dropped_at__isnull=True).first()
         try:
             if evidence is None:
@@ -215,9 +213,12 @@ class ReasonStep(StepView):
             messages.error(self.request, str(refusal))
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of step 3 with the draft's evidence, and the files uploaded after the session had ended."""
-        kept = [*request_page.find_files(self.formal), *more.pop("kept", ())]
-        return super().render_page(form, key, kept=kept, has_date="effective_date" in form.fields, **more)
+        """Return the page of step 3 with the draft's evidence; it asks for a date if this kind of request has one.
+
+        Files that were posted after a session ended (`kept`) are listed too. They wait for the next post of the form.
+        """
+        files = [*request_page.find_files(self.formal), *more.pop("kept", ())]
+        return super().render_page(form, key, kept=files, has_date="effective_date" in form.fields, **more)
 
 
 class SignStep(StepView):
@@ -253,7 +254,6 @@ class ReviewStep(StepView):
 
     @cached_property
     def kept(self) -> list[Attachment]:
-        """Return the evidence of the draft."""
         return request_page.find_files(self.formal)
 
     def form(self, *args: Any, **options: Any) -> PortalForm:
@@ -263,7 +263,7 @@ class ReviewStep(StepView):
         return forms.SubmitForm(*args, **options)
 
     def save(self, form: PortalForm, key: FormKey) -> HttpResponse:
-        """Send the request, or show what is wrong by now; a draft that was changed meanwhile is shown again first."""
+        """Send the request and redirect to the page that follows; or show what is wrong, or the changed draft."""
         try:
             operations.submit(self.formal.pk, actor=self.user, seen=form.cleaned_data["seen"])
         except operations.StaleContent:

@@ -83,7 +83,7 @@ def make_note(formal: FormalRequest) -> str:
 
 
 def list_changes(items: Iterable[Item]) -> list[Row]:
-    """Return the items of a request's content as the customer reads them: label, old value and new value in words."""
+    """Return a request's changes as the customer reads them: label, old and new value; words for an empty new value."""
     return [
         Row(
             field.label,
@@ -127,7 +127,7 @@ def list_stages(formal: FormalRequest) -> list[Step]:
 
 
 def _count_passed_stages(formal: FormalRequest) -> int:
-    """Return how many stages the request has passed; of one that ended early or failed, by the instants it has."""
+    """Return how many stages the request has passed; if it ended early or failed, as many as its columns have dates."""
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -291,4 +291,4 @@ def _fill_text(text: str, event: Event) -> str:
     """Return the text of an entry of the history with the event's actor, reason and office put in."""
     data = {"reason": "", **event.data, "who": event.actor_name}
     data["office"] = OFFICES.get(str(data.get("office")), "responsable")
-    return text.format_map(data).removesuffix(": ")  # the reason is missing
+    return text.format_map(data).removesuffix(": ")  # drop the colon before a missing reason

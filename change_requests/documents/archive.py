@@ -130,7 +130,7 @@ def _list_files(request: FormalRequest, data: dict[str, Any]) -> Iterator[tuple[
     for evidence in _find_evidence(request):
         name = f"evidencia/{evidence.sha256[:12]}-{evidence.attachment.name}"
         if name not in names and (content := _read_stored_file(evidence)) is not None:
-            names.add(name)
+            names.add(name)  # versions may share a file
             yield name, content
 
 
@@ -149,7 +149,7 @@ def _describe_request(request: FormalRequest) -> dict[str, Any]:
 
 
 def _list_decisions(request: FormalRequest) -> Iterator[dict[str, Any]]:
-    """Yield what the archive says of each decision, with the approvals that the decision gave."""
+    """Yield what the archive says of each decision, with its slots: one for each asset, or one of security."""
     slots = Prefetch("slots", DecisionSlot.objects.select_related("asset").order_by("pk"))
     for row in Decision.objects.filter(request=request).prefetch_related(slots).order_by("pk"):
         yield {

@@ -53,7 +53,7 @@ def read_form_data(request: FormalRequest) -> FormData:
     """Return what prefills the PDF form of this draft; the caller has checked who may see the draft."""
     customer, representative, draft = request.customer, request.representative, request.draft
     person = dict(draft.get("person") or {})
-    if pk := person.pop("user", None):
+    if pk := person.pop("user", None):  # a contact of the company: the form has the mail alone
         people = User.objects.filter(pk=pk, contact__customer=customer)
         person = {"email": people.values_list("email", flat=True).first() or ""}
     items = {name: _show_value(name, text) for name, text in (draft.get("items") or {}).items()}
@@ -105,7 +105,7 @@ def render_form(form: str, data: FormData = BLANK) -> bytes:
 
 
 def _draw_introduction(sheet: Sheet, form: str, data: FormData) -> None:
-    """Draw what the PDF form is for, and its read-only fields: folio, seal, version and form."""
+    """Draw what the PDF form is for, and its read-only fields: folio, seal (which proves it ours), version, form."""
     sheet.draw_paragraph(_INTRODUCTIONS[form], size=9.5, colour=INK_2)
     sheet.y -= 4
     seal = fields.make_seal(form, data.folio, data.customer) if data.folio else ""

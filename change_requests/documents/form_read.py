@@ -128,7 +128,7 @@ def read_form(content: bytes) -> Proposal:
 
 
 def read_fields(texts: Mapping[str, str]) -> Proposal:
-    """Return the proposal made of a PDF's fields, by name. Raises Unreadable for a foreign form or an old version."""
+    """Return what the fields of a PDF (`texts`, by name) propose. Raises Unreadable for a foreign or an old form."""
     form = next((code for code, slug in fields.SLUGS.items() if texts.get("form") == slug), None)
     if form is None:
         raise Unreadable(Fault.FOREIGN)
@@ -141,8 +141,8 @@ def read_fields(texts: Mapping[str, str]) -> Proposal:
 def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
     """Raise Unreadable unless the folio of a returned form, if it has one, belongs to the company that sent the form.
 
-    `owner` is the key of the folio's company, None for an unknown folio; `sender` is the key of the other. The seal is
-    checked first, so that nobody without a seal learns which folios exist.
+    `owner` is the key of the folio's company, None for an unknown folio; `sender` is that of the sending company. The
+    seal is checked first, so that nobody without a seal learns which folios exist.
     """
     if not (proposal.folio or proposal.seal):
         return
@@ -196,7 +196,7 @@ def _ask_worker(content: bytes) -> dict[str, str]:
 
 
 def _find_faults(proposal: Proposal) -> dict[str, str]:
-    """Return, by field, what is missing or impossible in a returned form: Spanish texts; none if it is right."""
+    """Return by field what is missing or wrong in a returned form, in Spanish; the RFC is compared elsewhere."""
     values, faults = proposal.values, {}
     for name, field in fields.map_fields(proposal.form).items():
         if name != "rfc" and len(values.get(name, "")) > field.max_length and not field.is_fixed:

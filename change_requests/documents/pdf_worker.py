@@ -81,7 +81,7 @@ def check_pages(root: Any) -> None:
     """Raise Refused for a PDF with no page or too many; count them, whatever number the file claims."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
-        pages += "/Kids" not in node
+        pages += "/Kids" not in node  # a node with kids is a group of pages
         if pages > MAX_PAGES:
             raise Refused("pages")
     if not pages:
@@ -136,9 +136,9 @@ def read_fields(root: Any) -> dict[str, str]:
 def read_value(node: Any) -> str:
     """Return a field's value as text; of a radio button the name of the chosen one; empty for none."""
     value = resolve(node.get("/V"))
-    if isinstance(value, list):
+    if isinstance(value, list):  # of several chosen values the first counts
         value = resolve(value[0]) if value else None
-    if value is None and node.get("/FT") == "/Btn":
+    if value is None and node.get("/FT") == "/Btn":  # a button may only show its state
         states = (resolve(kid).get("/AS") for kid in resolve(node.get("/Kids")) or [node])
         value = next((state for state in states if state not in (None, "/Off")), None)
     if isinstance(value, NameObject):

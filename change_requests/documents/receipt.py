@@ -52,7 +52,7 @@ def render_receipt(request: FormalRequest) -> bytes:
 def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
     """Return the values of the receipt for version `no` of the request, by default its current version.
 
-    Company and requester are named as they were called on that day.
+    Company and requester have the names that they had when the version was sent.
     """
     revision = request.revisions.get(no=no or request.revision_no)
     content, event = json.loads(revision.payload), _find_submission(request, revision)
@@ -81,7 +81,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
 def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the receipt, as name, bytes and type, to attach to a mail about a submission.
 
-    The mail's key has the hash of the event that recorded the submission, and that event names the version.
+    Its `about` ends in the request's key; its `key` begins with the hash of the event that names the sent version.
     """
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)

@@ -109,7 +109,7 @@ def answer_left_out_files(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Mail the sender which files are no evidence, if any: refused, left to mesa de control, or not read at all."""
+    """Mail the sender which files are no evidence: refused, not read, or left to mesa de control with a request."""
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(
             "left_out",

@@ -134,7 +134,7 @@ def _read_forms(
 def _understand_form(senders: list[User], file: MailFile, proposal: Proposal) -> Form:
     """Compare what a form says with the company's data, and return who asks for what, as a draft. Raises Unreadable.
 
-    It is refused for a folio of another company or kind, a sender without powers, and what the comparison finds.
+    A form is refused for a folio of another company or kind, a sender without powers, or data of another company.
     """
     request = _find_named_request(proposal)
     person = _choose_requester(senders, request, proposal)
@@ -172,9 +172,9 @@ def _choose_requester(senders: list[User], request: FormalRequest | None, propos
     def rank(person: User) -> tuple[bool, ...]:
         """Return how well the person fits as the requester of the form: the greatest tuple fits best."""
         customer = person.contact.customer
-        is_owner = request is not None and customer.pk == request.customer_id
+        is_of_company = request is not None and customer.pk == request.customer_id
         is_author = request is not None and person.pk == request.requester_id
-        return is_author, is_owner, customer.rfc == rfc, policy.find_powers(person, customer) is not None
+        return is_author, is_of_company, customer.rfc == rfc, policy.find_powers(person, customer) is not None
 
     return max(senders, key=rank)
 

@@ -84,7 +84,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
-    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]
+    for_desk = [*mailed.others.list_for(None), *(file for result in results for file in result.left)]  # no evidence
     _keep_words(mailed, results, requests, for_desk)
     for index, (file, fault) in enumerate(mailed.faulty):
         answers.answer_faulty_form(mailed.inbound, mailed.mail, file, fault, requests, index=index)
@@ -99,7 +99,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     if not requests:
         return Outcome(Disposition.MALFORMED, REFUSED, "", _list_accepted(mailed, results))
     first = next(result for result in results if result.request is not None)
-    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason
+    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason  # one sent form is enough
     return Outcome(Disposition.REQUEST, reason, requests[0].chain, _list_accepted(mailed, results))
 
 
@@ -136,8 +136,8 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
     """Return the request whose folio the form has; None if the form must make a new one.
 
-    None it is for a form without a folio, for the draft of another person, who alone edits it, and for a draft that an
-    earlier form of the same mail fills with other answers. A request that was sent before is returned as it is.
+    A new one is made for a form without a folio, or with that of another person's draft, and if an earlier form of the
+    mail fills the draft with other answers. A request that was sent before is returned as it is.
     """
     form = mailed.forms[index]
     request = form.request
@@ -162,12 +162,12 @@ def _answer_refusal(mailed: MailedForms, index: int, request: FormalRequest, ref
 def _keep_words(
     mailed: MailedForms, results: Sequence[Result], requests: Sequence[FormalRequest], files: Sequence[Attachment]
 ) -> None:
-    """Keep the words of the mail, and the files that are no evidence, with each request, in the name of its sender.
+    """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
 
-    `results` has one result per form of the mail. Nothing is kept for a single request without words or such files.
+    Each is told the folios of the others, and if other companies share the mail. `results` has one for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
-        return
+        return  # one request, and nothing to read beside it
     authors = {
         result.request: form.person
         for result, form in zip(results, mailed.forms, strict=True)
