@@ -71,7 +71,10 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
 
 
 def find_folio_of_chain(chain: str) -> str | None:
-    """Return the folio of the request with this chain of events, for `receive_email --json`; None for another chain."""
+    """Return the folio of the request whose chain of events has this name («request:7»); None if there is none.
+
+    `receive_email --json` prints it.
+    """
     pk = chain.partition(":")[2]
     return FormalRequest.objects.filter(pk=pk).values_list("folio", flat=True).first()
 
