@@ -63,7 +63,6 @@ class OwnPages(ReadOnlyAdmin):
 
         @wraps(view)
         def admitted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            """Call the view, or raise PermissionDenied for a person who may not open it."""
             if not self.allows(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

@@ -57,6 +57,7 @@ class PlainForm(forms.Form):
     words: dict[str, tuple[str, str, str]] = {}  # field: label, help text, text when empty
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Give allauth's fields our Spanish words (`words`), a limit of length and our check of a mail address."""
         super().__init__(*args, **kwargs)
         for name, (label, help_text, empty) in self.words.items():
             field = self.fields[name]
@@ -71,7 +72,7 @@ class PlainForm(forms.Form):
             if isinstance(field, forms.EmailField):
                 field.error_messages |= {"invalid": EMAIL_INVALID, "max_length": EMAIL_TOO_LONG}
                 ours = (EmailValidator, MaxLengthValidator)
-                kept = [v for v in field.validators if not isinstance(v, ours)]
+                kept = [v for v in field.validators if not isinstance(v, ours)]  # Django's are replaced
                 field.validators = [*kept, EmailValidator(EMAIL_INVALID), _require_short_address]
                 field.max_length = MAX_EMAIL
 
@@ -149,7 +150,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the company's name in composed characters (NFC), as stored; that may lengthen it, so check it."""
+        """Return the company's name as stored, in composed characters (NFC). Refuse it if that makes it too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):

@@ -19,7 +19,7 @@ def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Mail the people who moved to this company that they belong to it now, and its representatives that they came."""
+    """Tell the people who moved to this company, and its representatives with powers today that these people came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -51,7 +51,7 @@ def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     inviter = invitation.invited_by
     if inviter.is_active:
         people = [inviter]
-    elif invitation.customer is None:
+    elif invitation.customer is None:  # it was to an office of staff
         people = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
     else:
         representatives = invitation.customer.contacts.filter(role=Contact.Role.REPRESENTATIVE, user__is_active=True)

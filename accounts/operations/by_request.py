@@ -12,7 +12,7 @@ from factureya.core.refusals import require
 
 
 def invite_by_request(customer: Customer, *, email: str, folio: str, invited_by: User, actor: User) -> Invitation:
-    """Mail an invitation to a contact whom the executed request `folio` (ALTA) adds, and return it, new or renewed."""
+    """Invite by mail a contact whom the executed request `folio` (ALTA) adds; return the new or renewed invitation."""
     pending = Invitation.objects.select_for_update().filter(
         customer=customer, email=email, accepted_at__isnull=True, cancelled_at__isnull=True
     )

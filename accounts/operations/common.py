@@ -41,7 +41,7 @@ def end_sessions(person: User, *columns: str) -> None:
 
 
 def make_person(email: str, full_name: str, password_hash: str, *, verified: bool) -> User:
-    """Make the account of a person with one address, and return the person.
+    """Make the account of a person with one address (`verified`: the person has proven it), and return the person.
 
     The hash of the password takes long on purpose, so the caller makes it before the transaction. Raises
     IntegrityError if somebody has that address, and Refused if a text is too long.

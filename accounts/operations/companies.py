@@ -61,7 +61,7 @@ def verify_company(pk: int, *, actor: User) -> Customer:
     The representative is stored first: for a verified company only an executed request may add one (M1).
     """
     with _lock_undecided(pk, actor) as customer:
-        require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)
+        require(not Customer.objects.verified_with(customer.rfc).exists(), ALREADY_KNOWN)  # to be joined instead
         first = customer.contacts.select_related("user").order_by("pk").first()
         assert first is not None  # register_company makes both
         customer.verified_at, customer.verified_by = now(), actor
@@ -100,7 +100,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
         people = [contact.user for contact in customer.contacts.select_related("user")]
         customer.joined_to = target
         customer.save(update_fields=["joined_to"])
-        _call_joined_hooks(customer, target, actor)
+        _call_joined_hooks(customer, target, actor)  # moves its tickets
         customer.contacts.update(customer=target, role=Contact.Role.CONTACT)
         # Once more, for the tickets that its people opened before the line above had locked their contacts.
         _call_joined_hooks(customer, target, actor)

@@ -42,8 +42,7 @@ def reencrypt_data(data: dict[str, Any]) -> dict[str, Any]:
     cipher = _make_cipher()
 
     def again(text: str) -> str:
-        """Return the text encrypted with the first key."""
-        return cipher.rotate(text.encode()).decode()
+        return cipher.rotate(text.encode()).decode()  # decrypted with any key, encrypted with the first
 
     changed: dict[str, Any] = {name: again(data[name]) for name in SECRETS if name in data}
     if codes := data.get("migrated_codes"):

@@ -67,7 +67,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
             raise Refused(UNUSABLE) from None  # somebody made an account with this address meanwhile
         invitation.accepted_at = now()
         invitation.save(update_fields=["accepted_at"])
-        if invitation.office:
+        if invitation.office:  # an invitation of staff, else of a company
             _add_assignment(person, invitation)
         else:
             _add_contact(person, invitation)
@@ -75,7 +75,7 @@ def accept_invitation(token: str, *, full_name: str, password: str) -> User:
 
 
 def void_undelivered_invitation(mail: OutboxMessage) -> None:
-    """Void the invitation whose mail was not delivered, and tell the person who invited (M7, M16).
+    """Void the invitation that this undelivered mail carried (`about`), and tell the person who invited (M7, M16).
 
     Others may have read its link. If the invitation was mailed again since, the older mail voids nothing, because its
     link does not work any more. An accepted invitation stays accepted; the person who invited is told all the same.

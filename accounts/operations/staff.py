@@ -55,7 +55,10 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """Give somebody else an office, by a superuser, from now or later, for good or until `ends_at` (M3)."""
+    """Give somebody else an office, by a superuser, from now or `starts_at`, for good or until `ends_at` (M3).
+
+    Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
+    """
     with transaction.atomic():
         require_superuser(actor)
         person = lock_user(pk)

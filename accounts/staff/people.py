@@ -90,7 +90,7 @@ def end_office(request: HttpRequest, pk: int, assignment: int) -> HttpResponse:
 
 def change_account(request: HttpRequest, pk: int) -> HttpResponse:
     """Deactivate the account of this person, or activate it again, with the posted reason (POST)."""
-    forms = {"close_form": ReasonForm(request.POST, prefix="close")}
+    forms = {"close_form": ReasonForm(request.POST, prefix="close")}  # one form, to close and to reopen
     if _get_person(pk).is_active:
         done_text = "Desactivó la cuenta y cerró sus sesiones."
         return _act_on_person(request, pk, forms, done_text, operations.deactivate_user)

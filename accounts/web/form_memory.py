@@ -8,9 +8,6 @@ cookie that it leaves in the browser, which gives no access.
 A draft is kept in the session until its form is sent: when the session expired while somebody wrote (the text comes
 back after the same person logs in), when another button of an agent's page was pressed meanwhile, and when the text
 of a new ticket is carried to the composer of an open one. One draft per form; the oldest are dropped.
-
-A login answers a post with a GET of `next`, so `next` is the page that holds the form, and never an address that
-accepts posts only.
 """
 
 import secrets
@@ -112,7 +109,7 @@ def keep_draft(session: Session, key: FormKey, fields: dict[str, str], *, reason
 
 
 def find_draft(session: Session, user: User, form: str) -> tuple[FormKey, dict[str, str], str] | None:
-    """Return the key, the fields and the `reason` of this person's draft of the form named `form`, or None."""
+    """Return the key, fields and `reason` of the draft of the form named `form`; None if this person has none."""
     draft = _read_drafts(session).get(form)
     if not draft:
         return None
@@ -128,7 +125,7 @@ def forget_draft(session: Session, key: FormKey) -> None:
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Delete the draft of the form named `form`. If there is none, the session stays unchanged and is not saved."""
+    """Delete the draft of this form, and the slot if it holds no other. Without a draft the session stays unchanged."""
     drafts = _read_drafts(session)
     if form not in drafts:
         return
@@ -167,7 +164,7 @@ def post_only(page_name: str, *names: str) -> Callable[[View], View]:
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
-    """Return the address to which the login leads back: for a post the page that shows its form.
+    """Return the address to which the login leads back, always by a GET: for a post the page that shows its form.
 
     The query of the post is kept, for it may say which part of a list was open. A GET, and a view without the mark of
     `set_form_page`, lead back to the address of the request.
@@ -189,15 +186,15 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
 
-    `user` is the person who is signed in, or None. Nothing is kept of an empty post, or if nobody knows whose it is.
-    Files are kept only under a key of the same owner that the form carries for them (FILE_FIELDS).
+    `user` is the signed-in person, or None. Nothing is kept of an empty post, or if nobody knows whose it is. A form
+    has a hidden key for each group of file inputs (FILE_FIELDS); files whose key is bad or another person's are lost.
     """
     key = _find_key(request, page, user)
     fields = choose_kept_fields(request.POST)
     if key is None or not (list_texts(fields) or request.FILES):
         return
     for key_field, file_fields in FILE_FIELDS.items():
-        files_key = _read_any_key(request.POST.get(key_field, ""))
+        files_key = _read_any_key(request.POST.get(key_field, ""))  # None: no such field, or forged
         uploads = [file for field in file_fields for file in request.FILES.getlist(field)]
         if files_key is not None and files_key.owner == key.owner and uploads:
             store.store_uploads(uploads, files_key.key)
@@ -240,7 +237,7 @@ def drop_held_fields(request: HttpRequest) -> None:
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set a signed cookie that stands for this person, to recognise the person's posts after the session ended."""
+    """Set, once, a signed cookie that stands for this person, to know whose a post is after the session ended."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -255,9 +252,9 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is held until the login: the posted one, or one made of its page and owner.
+    """Return the key under which a post is held until the login: the posted one, or one that names its page and owner.
 
-    None means that the posted key is another person's, or that nobody is signed in and the browser names no owner.
+    The owner is `user`, else whom the browser's cookie names. None: no owner, or the posted key is another person's.
     """
     posted_key = _read_any_key(request.POST.get("key", ""))
     if posted_key is not None:

@@ -200,7 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login, then to the address `after`; keep what was posted (M17)."""
+    """Redirect a person without a session to the login, then to `after`; keep a post whose key fits `form` (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)

@@ -40,7 +40,7 @@ def create(start: datetime) -> dict[str, User]:
     for index, entry in enumerate(data["company"]):
         is_verified = entry["state"] == "verified"
         signed_up = start + timedelta(hours=3 * index) if is_verified else clock.now() - timedelta(days=4, hours=5)
-        people |= _make_company(entry, signed_up, people["laura"])
+        people |= _make_company(entry, signed_up, people["laura"])  # a supervisor decides about it
     return people
 
 

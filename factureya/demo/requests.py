@@ -62,7 +62,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
     request = operations.save_draft(request.pk, actor=author, draft=answers)
     if name := story.get("file"):
         text = f"Constancia de situación fiscal de {author.contact.customer}, de demostración."
-        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)
+        file = store.store(SimpleUploadedFile(name, text.encode()), draft=request.folio)  # the key of unsent files
         request = operations.add_evidence(request.pk, actor=author, files=[file])
     return request
 
@@ -81,7 +81,7 @@ def _make_decision_step(decide: Callable[..., Any], officer: str) -> Callable[[F
     """Return a function that plays a story's step: this officer approves or rejects (`decide`) the request."""
 
     def play(request: FormalRequest, people: People, step: Story) -> None:
-        sha256 = request.read_revision().sha256
+        sha256 = request.read_revision().sha256  # says which version of the request the officer saw
         decide(request.pk, actor=people[officer], reason=step["text"], seen_hash=sha256)
 
     return play

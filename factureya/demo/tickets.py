@@ -42,7 +42,7 @@ class Player:
         self.third_party = Provider.objects.get(is_own=False)
         self.ticket_pks: dict[str, int] = {}  # of stories that a later one continues
         self.order = 0  # which of two acts at the same instant was planned first
-        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []
+        self.heap: list[tuple[datetime, int, Callable[[], None]]] = []  # instant, order, act
 
     def play(self, stories: list[Story]) -> int:
         """Play every story of a ticket, all in the order of time, and return the number of tickets."""

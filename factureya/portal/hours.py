@@ -38,7 +38,7 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
         is_open=closing is not None,
         headline="Abierto ahora" if closing else f"Cerrado, abre {_describe_opening(hours, local)}",
         detail=detail.replace("Son las 1:", "Es la 1:"),  # one o'clock is singular
-        bars=[
+        bars=[  # x and width of each open stretch
             Bar(_compute_bar_x(start.hour), _compute_bar_x(end.hour) - _compute_bar_x(start.hour))
             for start, end in ranges
         ],
@@ -49,7 +49,7 @@ def describe_today(hours: AttentionHours, at: datetime) -> Today:
 def _describe_opening(hours: AttentionHours, local: datetime) -> str:
     """Return when the office opens: «hoy a las 15:00», «mañana a las 9:00» or «el martes 1 de diciembre a las 9:00»."""
     opening = hours.next_opening(local)
-    days = (opening.date() - local.date()).days
+    days = (opening.date() - local.date()).days  # from today
     day = {0: "hoy", 1: "mañana"}.get(days)
     if day is None:
         month = "" if opening.month == local.month else f" de {MONTHS_LONG[opening.month - 1]}"
