@@ -80,7 +80,7 @@ def grant_access(session: MutableMapping[str, Any], grant: Grant) -> None:
     """Remember in the session that a checked link gives access to a ticket; only the latest MAX_GRANTS are kept."""
     grants = {number: fields for number, fields in _read_grants(session).items() if number != grant.number}
     grants[grant.number] = asdict(grant)
-    session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])
+    session[_SLOT] = dict(list(grants.items())[-MAX_GRANTS:])  # the newest stand last
 
 
 def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Actor | None:

@@ -76,7 +76,7 @@ def _warn_company(address: str, inbound: InboundMessage) -> None:
     The warning goes to the company's registered address, or to the contact's own if nobody verified the company. An
     address that belongs to no contact gets none.
     """
-    contacts = mail_sender.find_people(address)[:1] if address else []
+    contacts = mail_sender.find_people(address)[:1] if address else []  # one warning is enough
     for person in contacts:
         customer = person.contact.customer
         to = customer.registered_email if customer.is_verified else person.email

@@ -38,17 +38,17 @@ class Reading:
 
     def read_for_desk(self, event: Event) -> Line:
         """Return the icon and the text of this event in the history that an agent reads; no text means no entry."""
-        text = SafeString(self.desk) if isinstance(self.desk, str) else self.desk(event)
-        return self.desk_icon or self.icon, text
+        text = SafeString(self.desk) if isinstance(self.desk, str) else self.desk(event)  # fixed text, or a function
+        return self.desk_icon or self.icon, text  # few events have an icon of their own for agents
 
     def read_for_customer(self, event: Event, reader: User) -> Line:
         """Return the icon and the text of this event in the history that a customer reads; no text means no entry."""
         if callable(self.customer):
             return self.icon, self.customer(event, reader)
-        return self.icon, SafeString(self.customer or "")
+        return self.icon, SafeString(self.customer or "")  # a fixed text; None: for agents only
 
     def read_for_lookup(self, event: Event) -> list[Line]:
-        """Return the lines of the look-up page, without a name."""
+        """Return the lines, icon and text, that this event has on the look-up page, where nobody is named."""
         return self.lookup(event) if callable(self.lookup) else [(self.icon, SafeString(self.lookup))]
 
 
@@ -103,7 +103,7 @@ def _describe_answer(event: Event, _reader: User) -> SafeString:
 
 def _list_answer(event: Event) -> list[Line]:
     """Return the look-up page's lines about our answer: that we answered and, if so, that the wait began."""
-    begins = event.data.get("after") == WAITING != event.data.get("before")
+    begins = event.data.get("after") == WAITING != event.data.get("before")  # and it did not wait before
     return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if begins else "")
 
 

@@ -102,7 +102,7 @@ class TicketForm(FilesMixin):
 
     def full_clean(self) -> None:
         """Validate the form of a new ticket; a question without a text gets an error that speaks of a question."""
-        if self.is_bound and self.is_question and "description" in self.fields:
+        if self.is_bound and self.is_question and "description" in self.fields:  # a mail's form has no description
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
 
@@ -129,7 +129,7 @@ class TicketForm(FilesMixin):
         if not text:
             return ""
         compact = text.replace("-", "")
-        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:
+        if len(text) != CFDI_UUID_CHARACTERS and len(compact) != CFDI_UUID_CHARACTERS - 4:  # 4 hyphens
             raise forms.ValidationError(
                 f"El folio fiscal debe tener {CFDI_UUID_CHARACTERS} caracteres; escribió {len(text)}"
             )
@@ -236,7 +236,7 @@ class LookUpForm(PortalForm):
         except numbers.InvalidNumber as error:
             compact = re.sub(r"[\s\-–]", "", text)
             length = len(compact) - 2 if compact.upper().startswith(NUMBER_PREFIX) else len(compact)
-            if length != numbers.RANDOM_CHARACTERS + 1:
+            if length != numbers.RANDOM_CHARACTERS + 1:  # with the check character
                 raise forms.ValidationError(
                     f"El número tiene 8 caracteres después de FY; escribió {max(length, 0)}"
                 ) from error

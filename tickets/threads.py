@@ -95,13 +95,13 @@ def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
     `ids[0]` is the id of In-Reply-To. A mail that is about no ticket is left out.
     """
     mails = find_sent_mails(ids)
-    mails.sort(key=lambda mail: mail.message_id != ids[0])
+    mails.sort(key=lambda mail: mail.message_id != ids[0])  # False sorts first: In-Reply-To
     prefix = chain_of("")
     return [mail.about.removeprefix(prefix) for mail in mails if mail.about.startswith(prefix)]
 
 
 def _read_number_in_id(message_id: str) -> str:
-    """Return the number of the ticket for whose mails we made this Message-ID, or "" if we did not make it.
+    """Return the number of the ticket for whose mails we made this Message-ID: fy-7k4m-92q0.<token>@…; else "".
 
     All mails of a ticket refer to that id, so a reply that refers to it belongs to the ticket.
     """
@@ -114,7 +114,7 @@ def _read_number_in_address(address: str) -> str:
     match = _NUMBER_IN_PLUS.match(address)
     if match is None:
         return ""
-    compact = match.group(1).upper()
+    compact = match.group(1).upper()  # as 7K4M92Q0
     return _prove_number(f"{NUMBER_PREFIX}-{compact[:4]}-{compact[4:]}", address, make_reply_address)
 
 

@@ -113,7 +113,7 @@ class NewTicket(PostingForm, PersonView):
         if "otro" in self.request.POST:  # the button that says: it is another problem
             return []
         similar = similar_tickets.find_similar(self.user, form.cleaned_data["subject"])
-        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar
+        return [] if similar and Message.objects.filter(form_key=key.key).exists() else similar  # used: a double click
 
     def carry_to(self, chosen_number: str) -> HttpResponse:
         """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).

@@ -119,7 +119,7 @@ class TicketPage(TicketForms):
         return ticket
 
     def form(self, *args: Any, **options: Any) -> InformationForm:
-        is_confirming = bool(args) and "resolved" in self.request.POST
+        is_confirming = bool(args) and "resolved" in self.request.POST  # `args` hold posted data
         return InformationForm(*args, is_waiting=self.ticket.is_waiting, is_confirming=is_confirming, **options)
 
     def render_page(

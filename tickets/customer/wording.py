@@ -45,7 +45,7 @@ def _describe_our_turn(ticket: Ticket) -> Turn:
     if ticket.assignee is None:
         return Turn("Nos toca a nosotros: lo vamos a asignar", usual_time)
     name = ticket.assignee.get_full_name()
-    if ticket.customer_replied or ticket.first_replied_at is None:
+    if ticket.customer_replied or ticket.first_replied_at is None:  # we owe him a reply
         return Turn(f"Nos toca a nosotros: lo tiene {name}", usual_time)
     return Turn(f"Nos toca a nosotros: lo tiene {name}", "Ya le respondimos y seguimos trabajando en su caso.")
 

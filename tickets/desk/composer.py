@@ -227,7 +227,7 @@ class Composer:
         texts = self.form.texts
         if not self.ticket.is_closed or not (texts["body"] or self.reply.files):
             return
-        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))
+        self._set_fields(kind=NOTE, body="", note="\n\n".join(filter(None, reversed(texts.values()))))  # note first
         store.move_files(self.reply.key.key, self.note.key.key)
         self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 

@@ -164,15 +164,15 @@ def count_questions(user: User) -> dict[str, sql.Question]:
 
 
 def mail_state_questions() -> dict[str, sql.Question]:
-    """Return the subselects for the queue's line about mail: mails in the tray, and whether any is stuck on its way."""
+    """Return the subselects for the queue's line about mail: mails in the tray, and whether one of ours is overdue."""
     tray, overdue = health.find_tray(), health.find_overdue()
     return {"in_tray": sql.capped_count(tray, health.TRAY_CAP), "is_stuck": sql.capped_count(overdue, 1)}
 
 
 def read_mail_state(answers: Mapping[str, int]) -> MailState:
-    """Return what the queue's line about mail says, from the answers to `mail_state_questions`.
+    """Return what the queue's line about mail says, from the counts that `mail_state_questions` asks for.
 
-    It takes one more query when a mailbox is polled.
+    `is_stuck` is 1 if a mail of ours is overdue to leave, else 0. If a mailbox is polled, its last fetch is one query.
     """
     is_polled = bool(mailbox.get_mailbox_name())
     last_fetch, warnings = health.find_last_fetch(), health.list_warnings()

@@ -93,4 +93,4 @@ def find_speakers(ticket: Ticket) -> list[User]:
     contacts = Contact.objects.filter(customer=ticket.customer_id, user__is_active=True).select_related("user")
     people = [contact.user for contact in contacts.order_by("user__full_name", "pk")]
     speakers = [person for person in people if policy.may_write_as_customer(person, ticket)]
-    return sorted(speakers, key=lambda person: person.pk != ticket.requester_id)
+    return sorted(speakers, key=lambda person: person.pk != ticket.requester_id)  # False sorts first

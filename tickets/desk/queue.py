@@ -228,7 +228,7 @@ def find_customers(text: str, limit: int) -> list[Customer]:
     A name must contain every word of the text; accents do not count.
     """
     compact = text.replace(" ", "").replace("-", "")
-    condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()
+    condition = Q(rfc__startswith=compact.upper()) if compact.isalnum() or "&" in compact else Q()  # RFCs may have &
     condition |= Q(registered_email=text.lower())
     if words := sql.split_words(text):
         has_words = Q()

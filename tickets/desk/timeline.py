@@ -64,7 +64,7 @@ def read_history(ticket: Ticket) -> list[Entry]:
     notes = [_build_note_entry(note, files.get((None, note.pk), [])) for note in ticket.notes.order_by("pk")]
     ticket_events = list(ticket.events().only("hash", "verb", "at", "actor_name", "data"))
     deliveries = _read_deliveries(ticket)
-    delivery_of_message = {event.data.get("message"): deliveries.get(event.hash) for event in ticket_events}
+    delivery_of_message = {event.data.get("message"): deliveries.get(event.hash) for event in ticket_events}  # by seq
     messages = [replace(entry, delivery=delivery_of_message.get(entry.seq)) for entry in messages]
     events = [entry for event in ticket_events for entry in _build_event_entries(event, deliveries)]
     # Python's sort keeps the order of equals: a message stands before the event that it caused.

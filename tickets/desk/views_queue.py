@@ -69,7 +69,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 
 
 def _read_counts(agent: User) -> tuple[dict[str, int], mail_tray.MailState | None]:
-    """Return how many tickets each view of the queue holds and, for our own desk, the state of mail; one statement."""
+    """Return how many tickets each view of the queue holds and, for our own desk, what its line about mail says."""
     sees_mail, questions = policy.may_take_calls(agent), queue.count_questions(agent)
     counts = sql.ask_all({**questions, **(mail_tray.mail_state_questions() if sees_mail else {})})
     return counts, mail_tray.read_mail_state(counts) if sees_mail else None

@@ -25,11 +25,11 @@ def describe_goal(ticket: Ticket, instant: datetime) -> Goal:
     """Return what the queue shows as due for a ticket: our reply, the customer's answer, or when it was closed."""
     if ticket.closed_at is not None:
         return Goal(f"Cerrado {when(ticket.closed_at)}")
-    if ticket.close_held_at is not None:
+    if ticket.close_held_at is not None:  # it does not close by silence until an agent says so
         return Goal("Cierre detenido", "un agente decide", "fy-soon")
-    if ticket.closes_at is not None:
+    if ticket.closes_at is not None:  # En espera
         return _describe_customers_term(ticket.closes_at, instant)
-    if ticket.reply_due_at is None:
+    if ticket.reply_due_at is None:  # Abierto, and answered already
         return Goal("Sin respuesta pendiente")
     detail = "primera respuesta" if ticket.first_replied_at is None else "siguiente respuesta"
     return _describe_our_term(ticket.reply_due_at, instant, detail)
@@ -43,7 +43,7 @@ def describe_headline(ticket: Ticket, instant: datetime) -> Goal:
     if ticket.is_waiting and ticket.reminder and ticket.reminder.status == OutboxMessage.Status.FAILED:
         return Goal("No se cierra: el recordatorio no se pudo enviar. Llame o escriba de nuevo", css="fy-late")
     due = describe_goal(ticket, instant)
-    if ticket.close_held_at is not None:
+    if ticket.close_held_at is not None:  # «Cierre detenido» alone
         return Goal(due.text, css=due.css)
     if ticket.is_open and due.detail:
         return Goal(f"{_capitalise(due.detail)}: {due.text[:1].lower()}{due.text[1:]}", css=due.css)

@@ -21,8 +21,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def visible_to(self, user: Any) -> "TicketQuerySet":
         """Select the tickets this person may see (M3, M16).
 
-        A contact sees the company's tickets, or only his own if so limited. Staff see the tickets of the provider of
-        an agent's, third-party agent's or supervisor's office; to be a superuser is not enough.
+        A contact sees the company's tickets, or only his own if so limited. Staff see the tickets of the providers at
+        whose desks they hold an office now, as agent or supervisor; a superuser without one sees none.
         """
         if not user.is_authenticated or not user.is_active:
             return self.none()

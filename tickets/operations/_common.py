@@ -181,7 +181,7 @@ def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> It
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
     A `new_message` that was received before is let through in any status, so that the second click on «confirmar» is
-    not told that the ticket is closed. Raises TicketClosed, WrongStatus, FormUsed.
+    not told that the ticket is closed. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
     try:

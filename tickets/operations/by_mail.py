@@ -38,7 +38,7 @@ def void_silence_close(pk: int, *, inbound: InboundMessage, agent: User | None =
         assert closed_at is not None  # closed_has_reason_and_instant
         if ticket.closed_reason != ClosedReason.UNANSWERED or inbound.received_at > closed_at:
             raise WrongStatus(f"{ticket}: ese correo no llegó antes de un cierre sin respuesta.")
-        stop_waiting(ticket)
+        stop_waiting(ticket)  # sets it Abierto
         ticket.closed_at = ticket.closed_reason = None
         ticket.voided_by, ticket.touched_at = inbound, now()
         set_reply_due(ticket, inbound.received_at)
@@ -87,14 +87,14 @@ def release_close(pk: int, *, agent: User) -> Ticket:
     """Let the held close by silence of a ticket run again, once an agent has seen why it is held (M15).
 
     After a bounce the customer has at least 24 h ⚙ from now. If the customer's own messages held the close, the
-    ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed.
+    ticket goes to Abierto. Raises WrongStatus when nothing is held, NotAllowed for another provider's agent.
     """
     with locked(pk, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if ticket.close_held_at is None:
             raise WrongStatus(f"El cierre de {ticket} no está detenido.")
         reason = ticket.close_held_reason
-        if reason == HoldReason.FLIPS:
+        if reason == HoldReason.FLIPS:  # the customer wrote many mails: our turn
             stop_waiting(ticket)
             set_reply_due(ticket, now())
         else:
@@ -116,7 +116,7 @@ def release_close(pk: int, *, agent: User) -> Ticket:
 def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
     """Queue again a mail of the ticket that could not be sent; neither status nor clock moves (M6).
 
-    Raises WrongStatus when it is not a failed mail to this ticket's customer, or its text was wiped; NotAllowed.
+    Raises WrongStatus when it is not a failed mail to this ticket's customer, or its text was wiped.
     """
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")

@@ -46,8 +46,8 @@ def confirm_resolved(
 ) -> Ticket:
     """Close the ticket because the customer confirms it, with a last message if there is one (M12, M15).
 
-    It applies in Abierto and En espera. Raises TicketClosed (the caller takes a text to `follow_up`),
-    FormUsed, FilesGone, NotAllowed.
+    The same form sent twice closes it once. Raises TicketClosed if it was Cerrado before (the caller takes a text to
+    `follow_up`), FormUsed if `form_key` came with another text or ticket.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -155,7 +155,7 @@ def _require_unheld(ticket: Ticket) -> None:
 def _close_ticket(ticket: Ticket, reason: str, verb: str, actor: User | None, instant: datetime, **data: Any) -> Event:
     """Close the ticket because it was confirmed, or nobody answered; record the event `verb` and tell the customer.
 
-    What the ticket waited for stays in its columns, as evidence. A confirmation drops a reminder that is still queued.
+    What the ticket waited for stays in its columns, as evidence. A confirmation drops a queued reminder and a hold.
     `data` goes into the event (M15).
     """
     before = ticket.status

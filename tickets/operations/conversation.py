@@ -51,7 +51,7 @@ def answer(
     With a `wait_reason` the ticket goes to En espera, or stays there, and `closes_at` starts anew. With None an Abierto
     ticket stays Abierto; one En espera needs a reason. `proposes_solution` asks for confirmation and needs the reason
     *autorización*. `seen` is the number of messages that the agent had read. An unassigned ticket becomes the agent's.
-    Raises WrongStatus, TicketClosed, NewerMessage, Incomplete, FormUsed, FilesGone, NotAllowed.
+    Raises NewerMessage if there are more than `seen` by now, FormUsed if `form_key` came with another text or ticket.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -80,7 +80,7 @@ def add_information(
 
     `inbound` is the mail it came in; `agent` is who added a mail of the tray. When mails have ended the wait
     MAIL_FLIPS_PER_HOUR ⚙ times in an hour, the next mail is stored, but the ticket stays En espera and its close is
-    held for an agent (M6). Raises TicketClosed (call `follow_up`), Incomplete, FormUsed, FilesGone, NotAllowed.
+    held for an agent (M6). Raises TicketClosed if it is Cerrado: call `follow_up`.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, OPEN, WAITING, new_message=new_message) as ticket:
@@ -97,7 +97,7 @@ def add_note(
 ) -> Ticket:
     """Write an internal note, which the customer never sees; neither status nor clock moves (M15, M16).
 
-    Raises Incomplete, FormUsed, FilesGone, NotAllowed.
+    The same form sent twice writes it once. Raises FormUsed if `form_key` came with another text or ticket.
     """
     new_message = NewMessage(agent, Side.STAFF, Channel.PORTAL, body, files, form_key, model=Note)
     with locked(pk, OPEN, WAITING, CLOSED, new_message=new_message) as ticket:

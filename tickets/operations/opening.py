@@ -49,7 +49,7 @@ def open_ticket(
 
     `agent` is who wrote it down by phone, or opened it from a mail of the tray; `inbound` is the mail it came in. A
     second call with the same `form_key` by the same person returns the ticket of the first. Raises NotAllowed for a
-    contact of another company, Incomplete, FormUsed, FilesGone.
+    contact of another company, Incomplete with neither text nor file, FormUsed if `form_key` came with another text.
     """
     policy.require(policy.may_open(author, customer), "Solo un contacto activo de la empresa levanta sus tickets.")
     policy.require(agent is None or policy.may_take_calls(agent), "Solo un agente levanta tickets por teléfono.")
@@ -77,8 +77,8 @@ def follow_up(
 ) -> Ticket:
     """Open a new ticket that cites the closed one, with its subject, category and impact (M12).
 
-    The closed ticket does not change. Raises WrongStatus when it is not closed, NotAllowed, Incomplete, FormUsed,
-    FilesGone.
+    The closed ticket does not change. Raises WrongStatus when it is not closed, NotAllowed if `author` may not
+    write in it, Incomplete with neither text nor file, FormUsed if `form_key` came with another text or ticket before.
     """
     new_message = NewMessage(author, Side.CUSTOMER, channel, body, files, form_key, inbound=inbound)
     with locked(pk, CLOSED) as closed:
@@ -97,8 +97,8 @@ def follow_up(
 def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: User | None, **fields: Any) -> Ticket:
     """Open a ticket under a free tracking number, or return the ticket that the same form opened before.
 
-    `fields` are the columns of the new ticket. When a number is taken, another one is tried. Raises Incomplete without
-    a text or a file, or for a long subject; FormUsed.
+    `fields` are the new ticket's columns. A number that is taken is replaced by another. Raises Incomplete with neither
+    text nor file, or for a long subject; FormUsed if the form's key came with another person, text or kind of message.
     """
     if not new_message.files:
         new_message.require_text("Describa el problema.")
@@ -111,11 +111,11 @@ def _open_under_free_number(new_message: NewMessage, customer: Customer, agent: 
         number = numbers.make_number(NUMBER_PREFIX)
         try:
             return _open_under_number(number, new_message, customer, agent, **fields)
-        except IntegrityError:
+        except IntegrityError:  # the number is taken, or the form's key is used
             if opened_before := _find_opened_before(new_message, fields.get("follows")):
                 return opened_before
             if attempt == MAX_NUMBER_TRIES - 1 or not Ticket.objects.filter(number=number).exists():
-                raise
+                raise  # this was the last try, or it was not the number that clashed
     raise AssertionError("unreachable")  # pragma: no cover
 
 

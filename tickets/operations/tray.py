@@ -29,8 +29,8 @@ def link_mail(
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises TicketClosed (open
-    a ticket from the mail, or leave a note), WrongStatus when the mail is not in the tray, NotAllowed, Incomplete.
+    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises WrongStatus for
+    a message to a ticket that is closed otherwise (a note is allowed there), and when the mail is not in the tray.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below
@@ -59,7 +59,7 @@ def open_from_mail(
     impact: int,
     files: Sequence[Attachment] = (),
 ) -> Ticket:
-    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises as `open_ticket` and `link_mail` do."""
+    """Open a ticket of `contact` from a mail of the tray (M5, M10). Raises WrongStatus if it left the tray."""
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         membership = contact.membership
         policy.require(membership is not None, "Elija a un contacto activo de una empresa.")
@@ -81,7 +81,7 @@ def open_from_mail(
 
 
 def discard_mail(inbound_pk: int, *, agent: User, reason: str) -> InboundMessage:
-    """Record why an agent discards a mail of the tray, which stays stored (M6). Raises Incomplete, WrongStatus."""
+    """Record why an agent discards a mail of the tray, which stays stored (M6). Raises Incomplete without a reason."""
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         if not reason.strip():
             raise Incomplete("Escriba por qué se descarta.")

@@ -123,7 +123,7 @@ def _describe_row(ticket: Any, reader: User) -> str:
 
 def _describe_due(ticket: Any) -> str:
     """Return what a row of the customer's list says below the state: when it closes or closed, or who has it."""
-    if ticket.close_held_at:
+    if ticket.close_held_at:  # it does not close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
         return f"Se cierra el {when_long(ticket.closes_at)}"
