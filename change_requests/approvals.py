@@ -45,7 +45,7 @@ def find_needed_approvals(request: FormalRequest) -> list[NeededApproval]:
     assets = _find_assets_of(request)
     owners = {pk for asset in assets for pk in find_asset_deciders(asset)}
     officers = holders[Office.SECURITY_OFFICER] - barred - owners
-    security_decision = decisions.get((Decision.Office.SECURITY, None))
+    security_decision = decisions.get((Decision.Office.SECURITY, None))  # it decides without an asset
     return [
         *_group_by_owner(assets, holders[Office.INFORMATION_OWNER] - barred, decisions),
         NeededApproval(Decision.Office.SECURITY, (), officers, security_decision),
@@ -77,11 +77,11 @@ def find_holders(*offices: str, without: Any = ()) -> dict[str, frozenset[int]]:
 
 
 def find_missing_office(codes: Iterable[str], *, authors: frozenset[int] = frozenset()) -> str:
-    """Return the office that lacks a person for a request on the assets `codes`; empty when every office has one.
+    """Return the label of the office that lacks a person for a request; empty when every office has one.
 
-    Different people must decide and implement: an owner for each asset, a security officer who owns none of them, and
-    an implementer who is none of these and no developer; a supervisor verifies. `authors` wrote the content and take
-    no part (M21, M24).
+    `codes` are those of the assets asked for. Different people must decide and implement: an owner for each asset, a
+    security officer who owns none of them, and an implementer who is none of these and no developer; a supervisor
+    verifies. `authors` (keys of users) wrote the content and take no part (M21, M24).
     """
     holders = find_holders(*_NEEDED_OFFICES, Office.DEVELOPER)
     if not holders[Office.SUPERVISOR]:
@@ -120,7 +120,7 @@ def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the current revision's decisions that were not voided, by office and asset, and all deciders' keys."""
+    """Return the current revision's valid decisions by office and asset, and the keys of all deciders, voided too."""
     slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
     decisions, deciders = {}, set()
     for slot in slots.select_related("decision__decider", "decision__assignment"):
@@ -133,7 +133,10 @@ def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None]
 def _group_by_owner(
     assets: list[InformationAsset], owners: frozenset[int], decisions: dict[tuple[str, int | None], Decision]
 ) -> list[NeededApproval]:
-    """Return the approvals of the owners: assets share one if their deciders, and the decision if any, are the same."""
+    """Return the owners' approvals for these assets; assets that one person can decide at once share an approval.
+
+    That is so if the same people (of `owners`) may decide about them, and the same decision, or none, was made.
+    """
     groups: dict[tuple[frozenset[int], Decision | None], list[InformationAsset]] = {}
     for asset in assets:
         decision = decisions.get((Decision.Office.OWNER, asset.pk))

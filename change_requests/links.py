@@ -79,13 +79,13 @@ def read_confirm_link(token: str) -> FormalRequest:
 def read_not_me_link(token: str) -> tuple[FormalRequest, Objector]:
     """Return the request of a «no fui yo» link, and whose mailbox says it; older links name nobody. Raises BadLink."""
     folio, *named = _read_token(NOT_ME, token)
-    role, mail_digest = named if len(named) == 2 else ("", "")
+    role, mail_digest = named if len(named) == 2 else ("", "")  # older links hold the folio alone
     request = _find_request(folio)
     return request, Objector(_find_told_address(request, mail_digest), role)
 
 
 def read_password_link(token: str) -> tuple[User, str]:
-    """Return the person who may set a password by this link, and the folio. Raises BadLink if it is used or void."""
+    """Return who may set a password by this link, never staff, and the folio. Raises BadLink if it is used or void."""
     folio, pk, _state_digest = _read_token(PASSWORD, token)
     person = User.objects.filter(pk=pk, is_active=True, is_staff=False).first()
     if person is None or not is_unused(person, token):

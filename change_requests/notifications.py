@@ -34,7 +34,10 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 
 
 def mail_submitted(request: FormalRequest, event: Event) -> None:
-    """Mail the receipt (*acuse*) with «no fui yo» to all concerned, and to one address a link to confirm (M8, M20)."""
+    """Mail the receipt (*acuse*) of a sent request, with «no fui yo», to its followers and whoever is warned (M8).
+
+    The address that confirms the request gets a mail with the link for that instead (M20).
+    """
     items = request.read_payload()["items"]
     context = {
         "rows": [_describe_item(item) for item in items],
@@ -63,7 +66,7 @@ def mail_progress(template: str, request: FormalRequest, event: Event, **context
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail that the request is approved: to its followers, whoever loses something and, if a change, to all."""
+    """Mail that the request is approved, to followers and whoever is warned; a change also to the company's others."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)
@@ -78,7 +81,7 @@ def mail_executed(request: FormalRequest, event: Event, *, old_mail: str) -> Non
     """
     mail_progress("executed", request, event)
     warned = recipients.find_warned(request, old_mail=old_mail)
-    if find_kind(request).mails_link_to_person:  # the mail with the link says it too
+    if find_kind(request).mails_link_to_person:  # who gets the mail with the link instead
         warned = {address: role for address, role in warned.items() if role != Role.PERSON}
     _mail_readers("warn_executed", request, event, warned)
 
@@ -159,7 +162,7 @@ def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None
 
 
 def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
-    """Put a mail for each address into the outbox, rendered now; one with a secret, as a code, is wiped once sent."""
+    """Put a mail for each address into the outbox, once per event; one with a secret, as a code, is wiped once sent."""
     url = f"{settings.SITE_URL}/solicitudes/{request.folio}/"
     context = {"request": request, "url": url, "title": _find_title(request), **context}
     for address in addresses:
@@ -188,7 +191,10 @@ def _mail_staff(template: str, request: FormalRequest, event: Event, people: Ite
 
 
 def _mail_affected(request: FormalRequest, event: Event, *, without: set[str]) -> None:
-    """Mail the company's other active people, except the addresses `without`, what will change; no value is told."""
+    """Mail the company's other active people what will change; no value is told.
+
+    The requester, the followers, and the addresses `without`, which were told already, are left out.
+    """
     payload = request.read_payload()
     title = find_title(request.form, request.kind, payload["items"])
     people = User.objects.filter(is_active=True, contact__customer=request.customer_id).exclude(pk=request.requester_id)

@@ -28,9 +28,6 @@ REOPENABLE = (Status.RETURNED, Status.SUBMITTED, Status.VERIFYING, Status.IN_APP
 WITHDRAWABLE = (Status.DRAFT, *REOPENABLE, Status.APPROVED)
 
 
-# -- Seeing ------------------------------------------------------------------------------------------
-
-
 def visible_to(user: User) -> QuerySet[FormalRequest]:
     """Return the formal requests that this person may read; an inactive person reads none.
 
@@ -41,7 +38,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
     if not user.is_active:
         return requests.none()
     if user.is_staff:
-        has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # also of a draft: nobody else reads it
+        has_mail = Exists(MailText.objects.filter(request=OuterRef("pk")))  # staff reads mailed words, of a draft too
         return requests.filter(_make_staff_condition(user)).filter(Q(revision_no__gt=0) | has_mail)
     membership = user.membership
     if membership is None or not membership.customer.is_verified:
@@ -65,11 +62,11 @@ def _make_staff_condition(user: User) -> Q:
     return Q(pk__in=[])
 
 
-# -- The customer's acts (M8) ------------------------------------------------------------------------
-
-
 def find_powers(user: User, customer: Customer, at: datetime | None = None) -> Representative | None:
-    """Return the record of powers by which the person may act for the company at an instant (default: now), or None."""
+    """Return the record of powers by which the person may act for the company at an instant (default: now), or None.
+
+    Staff, inactive people, and people of another company or of one that is not verified have none.
+    """
     membership = user.membership
     if not user.is_active or user.is_staff or membership is None:
         return None
@@ -138,12 +135,9 @@ def _gets_powers_back(user: User, request: FormalRequest) -> bool:
     if membership.customer_id != request.customer_id:
         return False
     items = json.loads(request.revisions.get(no=request.revision_no).payload)["items"]
-    lines = {item["new"] for item in items if item["field"] == "representative"}
+    lines = {item["new"] for item in items if item["field"] == "representative"}  # as Representative.line has them
     rows = Representative.objects.filter(user=user, customer=request.customer_id)
     return any(row.line in lines for row in rows)
-
-
-# -- Mesa de control and the officers ----------------------------------------------------------------
 
 
 def why_not_verify(user: User, request: FormalRequest) -> Refused | None:
@@ -220,7 +214,7 @@ def find_people_who_took_part(request: FormalRequest) -> set[int]:
 
 
 def why_not_check(user: User, request: FormalRequest) -> Refused | None:
-    """Return why this person may not write, once, the independent check of the request's waiver, or None (M25)."""
+    """Return why the person may not write the waiver's check, due once after the execution, or None (M25)."""
     waiver = request.waiver
     if waiver is None or waiver.checked_at or request.executed_at is None:
         return WrongStatus("No hay una revisión independiente pendiente.")
@@ -244,7 +238,10 @@ def why_not_close(user: User, request: FormalRequest) -> Refused | None:
 
 
 def why_not_revert(user: User, request: FormalRequest) -> Refused | None:
-    """Return why the person may not prepare the request that undoes this applied change, or None."""
+    """Return why the person may not prepare the request that undoes this applied change, or None.
+
+    A supervisor may, and whoever has powers of the company in force.
+    """
     if request.form != Form.CHANGE or request.status not in (Status.EXECUTED, Status.CLOSED):
         return WrongStatus("Solo se deshace un cambio que se aplicó.")
     if user.is_staff and user.holds(Office.SUPERVISOR):
@@ -265,7 +262,7 @@ def why_not_implement(
         return "Es de Desarrollo: designe a otra persona, o exceptúe la segregación con controles."
     if person.pk == request.requester_id:
         return "Quien solicita no implementa."
-    if request.revisions.filter(author=person).exists():  # of a revert: mesa de control
+    if request.revisions.filter(author=person).exists():  # mesa de control writes those that undo another
         return "Quien la preparó no implementa."
     if designated_by is not None and person.pk == designated_by.pk:
         return "Nadie se designa a sí mismo."
@@ -295,9 +292,6 @@ def may_name_owners(user: User) -> bool:
     return user.is_active and user.is_superuser
 
 
-# -- «No fui yo» -------------------------------------------------------------------------------------
-
-
 def find_objection_effect(request: FormalRequest) -> str:
     """Return what the link «no fui yo» does to the request now: STOP it under way, or REPORT that it was applied.
 
@@ -310,7 +304,7 @@ def find_objection_effect(request: FormalRequest) -> str:
 
 
 def find_alarm_deadline(request: FormalRequest) -> datetime:
-    """Return by when an officer looks at «no fui yo» after the execution: in the time that a verification has (M8)."""
+    """Return by when an officer looks at a «no fui yo» after the execution, counted from it or else from now (M8)."""
     return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 
 
@@ -333,7 +327,10 @@ def why_not_mark_alarm_seen(user: User, request: FormalRequest) -> Refused | Non
 
 
 def _why_not_in_office(user: User, request: FormalRequest, office: str, *statuses: str) -> Refused | None:
-    """Return why the person may not act in this office on a request in one of `statuses`, or None."""
+    """Return why the person may not act in this office on the request, or None.
+
+    The request must be in one of `statuses` and not stopped by «no fui yo»; its requester takes no part.
+    """
     if request.status not in statuses or request.suspended_at is not None:
         return _refuse_now(request)
     if not user.holds(office):

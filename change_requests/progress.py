@@ -133,12 +133,12 @@ def make_waiting_condition(user: User) -> Q:
     Besides the task of each request there are two acts for which no request waits: looking at a «no fui yo» after the
     execution, and checking a waiver. The person's own requests are left out.
     """
-    running = Q(suspended_at__isnull=True)
+    running = Q(suspended_at__isnull=True)  # not stopped by «no fui yo»
     condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())
     applied = (Status.EXECUTED, Status.CLOSED, Status.REVERTED)
     condition |= Q(waiver__checker=user, waiver__checked_at__isnull=True, status__in=applied)
     if user.holds(Office.SUPERVISOR, Office.SECURITY_OFFICER):
-        condition |= Q(alarmed_at__isnull=False)
+        condition |= Q(alarmed_at__isnull=False)  # «no fui yo» after the execution
     if user.holds(Office.SUPERVISOR):
         condition |= running & Q(status=Status.VERIFYING) | Q(status=Status.EXECUTED)
     if user.holds(Office.INFORMATION_OWNER):
@@ -149,8 +149,8 @@ def make_waiting_condition(user: User) -> Q:
             & ~Q(Exists(_find_security_decision()))
             & ~Q(Exists(_find_assets_of_owner(user)))
         )
-        condition |= running & Q(status=Status.APPROVED, implementer__isnull=True)
-        condition |= ~running & ~Q(status__in=ENDED)
+        condition |= running & Q(status=Status.APPROVED, implementer__isnull=True)  # to designate
+        condition |= ~running & ~Q(status__in=ENDED)  # to resume
     return condition & ~Q(requester=user)
 
 
@@ -161,21 +161,21 @@ def _find_task(request: FormalRequest) -> Task:
     if request.due_minutes_left is not None:  # a question to the company is open
         return Task.ANSWER
     if request.status == Status.IN_APPROVAL:
-        return Task.DECIDE if request.powers_lapsed_at is None else Task.GIVE_BACK
+        return Task.DECIDE if request.powers_lapsed_at is None else Task.GIVE_BACK  # the requester's powers ended
     if request.status == Status.APPROVED:
         return Task.DESIGNATE if request.implementer_id is None else Task.EXECUTE
     return _TASK_OF_STATUS.get(Status(request.status), Task.NOTHING)
 
 
 def _make_undecided_condition(user: User) -> Q:
-    """Return the condition for requests that run in approval, have no open question, and this user has not decided."""
+    """Return the condition for requests in approval, not stopped, no question open, that wait for this user."""
     decisions = Decision.objects.filter(request=OuterRef("pk"), revision_no=OuterRef("revision_no"), decider=user)
     is_waiting = Q(status=Status.IN_APPROVAL, suspended_at__isnull=True, due_minutes_left__isnull=True)
-    return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))
+    return is_waiting & ~Q(implementer=user) & ~Q(Exists(decisions))  # neither implements nor decided
 
 
 def _find_assets_of_owner(user: User, *, is_open: bool = False) -> QuerySet[RequestedAsset]:
-    """Return a subquery of a request's assets that this user may decide about; `is_open` leaves out decided ones."""
+    """Return a subquery of a request's assets that this user owns or stands in for; `is_open` omits decided ones."""
     instant = clock.now()
     is_alternate = Q(asset__alternate=user, asset__alternate_from__lte=instant, asset__alternate_until__gt=instant)
     rows = RequestedAsset.objects.filter(Q(asset__owner=user) | is_alternate, request=OuterRef("pk"))

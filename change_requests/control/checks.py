@@ -28,7 +28,9 @@ class Checks:
 def run_checks(formal_request: FormalRequest, reader: User, files: Sequence[tuple[str, str, bool]]) -> Checks:
     """Return what the system verifies about a request by itself, to show a reader who is to decide.
 
-    `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash.
+    `files` has the name and the SHA-256 of each file of evidence, and whether its stored bytes still have that hash. A
+    draft has no content to check. Today's values and the new mail are checked until the execution; in approval also
+    that the reader neither asks nor implements.
     """
     checks = Checks()
     checks.add(
@@ -104,7 +106,7 @@ def _add_new_mail_check(checks: Checks, formal_request: FormalRequest) -> None:
     """Add to the checks whether the new registered mail, if one is asked for, was proven by the code sent to it."""
     if formal_request.find_new_value(REGISTERED_EMAIL.code):
         checks.add(
-            formal_request.new_mail_revision == formal_request.revision_no,
+            formal_request.new_mail_revision == formal_request.revision_no,  # a proof counts for one version
             "El correo nuevo se confirmó con el código que le enviamos",
             "El correo nuevo aún no se confirma: le enviamos un código y no lo ha usado",
         )

@@ -218,6 +218,6 @@ def _make_empty_text(asked: InboxQuery) -> EmptyText:
     """
     if not asked.query:
         return EmptyText(*EMPTY_TEXTS[asked.view])
-    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):
+    if re.fullmatch(r"\s*s[ac][- –]?\w{4}[- –]?\w{4}\s*", asked.query, re.IGNORECASE):  # «SC-5R8T-2NW2»
         return EmptyText("No hay una solicitud con ese folio", "Revíselo: puede haber un carácter cambiado.")
     return EmptyText("Nada coincide", "Busque por folio, razón social, RFC, nombre o correo de una persona.")

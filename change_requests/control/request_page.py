@@ -88,8 +88,6 @@ class RequestPage:
     def __init__(self, formal_request: FormalRequest, user: User) -> None:
         self.formal_request, self.user = formal_request, user
 
-    # -- The head ------------------------------------------------------------------------------------
-
     @property
     def folio(self) -> str:
         return self.formal_request.folio
@@ -149,7 +147,7 @@ class RequestPage:
 
         It has the address of the reversal for who may revert the request. It is None if there is no such warning.
         """
-        since = self.formal_request.alarmed_at
+        since = self.formal_request.alarmed_at  # set by «no fui yo» after the execution, until an officer looked
         if since is None:
             return None
         objections = self.formal_request.events().filter(verb="request.disowned", at__gte=since).order_by("seq")
@@ -160,8 +158,6 @@ class RequestPage:
             [_name_mailbox(data) for data in objections.values_list("data", flat=True)],
             reverse("control:revert", args=[self.folio]) if may_revert else "",
         )
-
-    # -- The content ---------------------------------------------------------------------------------
 
     @cached_property
     def revision(self) -> RequestRevision | None:
@@ -224,8 +220,6 @@ class RequestPage:
         """Return «1 de diciembre de 2026», or empty for *on execution*."""
         return show_day(str(self.payload.get("effective_date", "")))
 
-    # -- Who decides ---------------------------------------------------------------------------------
-
     @cached_property
     def approvals(self) -> list[NeededApproval]:
         """Return the approvals that the version needs; a draft needs none."""
@@ -270,8 +264,6 @@ class RequestPage:
         has_decided = self.user.pk in self.decider_ids
         return wording.describe_turn(self.formal_request, self.open_approvals, self.user, has_decided=has_decided)
 
-    # -- The rest ------------------------------------------------------------------------------------
-
     @property
     def is_executable_now(self) -> bool:
         """Return True if the request may be applied now: approved, after the wait (SENSITIVE_FREEZE_HOURS), in time."""
@@ -282,7 +274,7 @@ class RequestPage:
     def facts(self) -> list[tuple[str, str]]:
         """Return background on the company and the request, to help whoever decides, as pairs of label and value."""
         since = self.customer.created_at
-        changes = getattr(self.formal_request, "recent_changes", 0)
+        changes = getattr(self.formal_request, "recent_changes", 0)  # `join_names` counts them
         login = self.formal_request.requester.last_login
         return [
             ("Cliente desde", f"{MONTHS_LONG[since.month - 1]} de {since.year}"),
@@ -311,7 +303,7 @@ def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
         customer=OuterRef("customer"), form=FormalRequest.Form.CHANGE, executed_at__gte=since
     )
     count = executed_changes.order_by().values("customer").annotate(n=Count("pk")).values("n")
-    # FormalRequest.read_revision looks under this name before it asks the database.
+    # FormalRequest.read_revision looks under the name `kept_revision` before it asks the database.
     current = FilteredRelation("revisions", condition=Q(revisions__no=F("revision_no")))
     return requests.annotate(
         has_mails=Exists(MailText.objects.filter(request=OuterRef("pk"))),

@@ -75,6 +75,7 @@ class ActForm(RefusableForm):
     STALE = "La página perdió su validez. Revise el contenido de nuevo y repita su decisión."
 
     def __init__(self, request: HttpRequest, data: Any = None, **options: Any) -> None:
+        """Make the form of an act; the password comes last, and is not asked for soon after it was typed."""
         self.request = request
         super().__init__(data, **options)
         self.fields["seen_hash"].error_messages |= dict.fromkeys(
@@ -169,7 +170,8 @@ class FolioView(PrivateView):
         """Return the page of the request in mesa de control, with the forms of the acts that its reader may do now.
 
         `form` is the form of the act that was just refused; it is shown as it was sent; `code` is the HTTP status.
-        `has_changed` warns that the content is another by now than the one that the reader saw.
+        `has_changed` warns that the content is another by now than the one that the reader saw. An act with a page of
+        its own is a link.
         """
         page = self.make_page()
         offered = [act for act in self.acts if act.is_offered(page)]
@@ -230,8 +232,6 @@ class ActView(FolioView):
     has_page: ClassVar[bool] = False
     is_bad: ClassVar[bool] = False
 
-    # -- What each act may say otherwise -------------------------------------------------------------
-
     @classmethod
     def is_offered(cls, page: RequestPage) -> bool:
         """Return True if the page offers the act to its reader."""
@@ -257,8 +257,6 @@ class ActView(FolioView):
         type(self).operation(self.formal_request.pk, actor=self.user, **form.make_arguments())
         return self.done
 
-    # -- Showing it ----------------------------------------------------------------------------------
-
     @classmethod
     def make_url(cls, page: RequestPage) -> str:
         """Return the address that the form is sent to."""
@@ -278,8 +276,6 @@ class ActView(FolioView):
         """Return this act with its form, its texts and its addresses, as the page of the request shows it."""
         url, lead, link = cls.make_url(page), cls.make_lead(page), cls.make_link(page)
         return Offer(cls.name, url, cls.title, lead, cls.button, form, cls.is_bad, link)
-
-    # -- HTTP ----------------------------------------------------------------------------------------
 
     def takes(self, request: HttpRequest) -> bool:
         """Return True for a POST, and for a GET of an act with its own page."""

@@ -73,9 +73,9 @@ def make_chip(formal_request: FormalRequest) -> Chip:
 
 
 def list_marks(formal_request: FormalRequest) -> list[str]:
-    """Return the warnings that stand in red beside a request: «no fui yo», overdue, or waiver unchecked (M25)."""
+    """Return the red warnings beside a request: «no fui yo», overdue, or applied under a waiver and unchecked (M25)."""
     marks = []
-    if formal_request.suspended_at is not None:
+    if formal_request.suspended_at is not None:  # stopped before the execution
         marks.append("Suspendida: «no fui yo»")
     if formal_request.alarmed_at is not None:
         marks.append("«No fui yo» después de aplicarse")
@@ -147,7 +147,7 @@ def _name_deciders(missing: Iterable[NeededApproval], reader: User, *, has_decid
 
 
 def _name_owners(approval: NeededApproval) -> str:
-    """Return the names of the owners and alternates who could give an approval; «Pendiente» for one of security."""
+    """Return who can give an approval: owners and alternates by name, «Pendiente» for security; or that none can."""
     if not approval.deciders:
         return "Nadie puede darla hoy: falta quien tenga el cargo"
     people = {
@@ -162,7 +162,8 @@ def _name_owners(approval: NeededApproval) -> str:
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return the steps of a request as its page lists them, from the reception to the notice and the close.
 
-    For a request that ended early, failed or was returned, they are the steps that are done, and this outcome.
+    For a request that ended early, failed or was returned, they are the steps that are done, and this outcome. One that
+    was reverted has a last step that says so. Where it is the turn of `reader`, the step says «Usted».
     """
     steps = [_make_reception_step(formal_request), _make_verification_step(formal_request, reader)]
     steps += _make_approval_steps(formal_request, approvals, reader)
@@ -200,7 +201,7 @@ def _make_verification_step(formal_request: FormalRequest, reader: User) -> Step
 def _make_approval_steps(
     formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User
 ) -> list[Step]:
-    """Return a step for each approval that the request needs: how it was decided, or who could give it now."""
+    """Return a step for each approval that the request needs: its decision or, once it is due, who can give it."""
     is_now = formal_request.status == Status.IN_APPROVAL
     return [
         _make_decision_step(approval.label, approval.decision)

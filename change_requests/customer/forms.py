@@ -29,6 +29,7 @@ class KindForm(PortalForm):
     kind = Choice(label="¿Qué solicita?", missing="")
 
     def __init__(self, *args: Any, form: str, **options: Any) -> None:
+        """Offer the kinds of this form; the error for no choice names them: «Elija si solicita un alta o …»."""
         super().__init__(*args, **options)
         kinds = list_kinds(form)
         field: Any = self.fields["kind"]
@@ -52,6 +53,7 @@ class ReasonForm(FilesMixin):
     files = FilesField("Evidencia (opcional)")  # type: ignore[assignment]
 
     def __init__(self, *args: Any, kind: RequestKind, **options: Any) -> None:
+        """Leave the date out for a kind of request that has none; require it for one that needs it."""
         super().__init__(*args, **options)
         if not kind.has_date:
             del self.fields["effective_date"]

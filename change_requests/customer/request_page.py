@@ -80,7 +80,7 @@ def make_form_url(formal: FormalRequest) -> str:
 
 def find_not_me_effect(formal: FormalRequest) -> str:
     """Return what «no fui yo» does now: stop the request or report it; empty if it does nothing or was said already."""
-    if formal.suspended_at is not None or formal.alarmed_at is not None:
+    if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
         return ""
     return policy.find_objection_effect(formal)
 
@@ -94,7 +94,7 @@ def read_facts(formal: FormalRequest, reader: User | None = None) -> RequestFact
     empty: dict[str, Any] = {"items": [], "reason": "", "effective_date": ""}
     payload = formal.read_payload() if revision else empty
     messages = list(formal.clarifications.order_by("pk"))
-    # A question that has no answer is closed once the request is edited: the deadline runs again.
+    # A question is open while the deadline stands (minutes left); an edit closes it without an answer.
     question = _find_open_question(messages) if formal.due_minutes_left is not None else None
     decisions = list(formal.decisions.filter(revision_no=formal.revision_no).order_by("pk"))
     is_hers = reader is not None and reader.pk == formal.requester_id
@@ -136,7 +136,11 @@ def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
 
 
 def _find_new_mail(formal: FormalRequest) -> str:
-    """Return the new registered address while the code that was mailed to it is awaited; empty otherwise."""
+    """Return the new registered mail that the request asks for, while the code that was sent there is awaited.
+
+    It is empty if no code was sent, if the mail is proven already for this version (`new_mail_revision`), and when the
+    request is neither being verified nor in approval.
+    """
     if formal.status not in NEW_MAIL_WAITS or formal.new_mail_revision == formal.revision_no:
         return ""
     return formal.find_new_value(REGISTERED_EMAIL.code) if formal.new_mail_sent_at is not None else ""

@@ -54,7 +54,7 @@ def find_missing_step(formal: FormalRequest, *, evidence: int) -> tuple[str, str
     for field, text in problems.items():
         if field not in OF_REASON:
             return DATA, text
-    if problems:
+    if problems:  # now only of the reason, the date or the evidence
         return REASON, next(iter(problems.values()))
     if not formal.draft.get("declares"):
         return SIGN, "Falta declarar que sus facultades están vigentes."

@@ -234,7 +234,7 @@ class Correct(RequestView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Make a draft of the sent request, to be corrected, and redirect to the second step of the wizard."""
+        """Make a draft of the sent request, unless it is one already, and redirect to the wizard's second step."""
         formal = self.find_request()
         if formal.status != Status.DRAFT:
             try:

@@ -24,16 +24,16 @@ GONE = 410
 
 
 class LinkView(PrivateView):
-    """Serve a page reached by a link; explain a link that is forged, expired or void."""
+    """Serve a page reached by a link; explain a link that is forged, expired or void.
+
+    The site's Referrer-Policy keeps the token from other sites. (With `no-referrer` a form would post no Origin.)
+    """
 
     http_method_names = ["get", "head", "post"]
     page_of_bad = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve the page of a mailed link, if links are not opened too often; a forged or void link is answered by 410.
-
-        The site's Referrer-Policy keeps the token from other sites. (With `no-referrer` a form would post no Origin.)
-        """
+        """Serve the page of a mailed link; 410 answers a forged, expired or void link, and 429 who opens too many."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if limited := ratelimit.consume_or_429(request, action="open_link"):
@@ -57,7 +57,7 @@ class Confirm(LinkView):
         formal = links.read_confirm_link(token)
         if login_page := self._ask_other_login(formal):
             return login_page
-        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None
+        is_waiting = formal.status == FormalRequest.Status.SUBMITTED and formal.suspended_at is None  # «no fui yo»
         context = {"formal": formal, "dossier": request_page.read_facts(formal), "is_waiting": is_waiting}
         return render(request, PAGES + "confirm.html", context)
 

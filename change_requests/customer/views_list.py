@@ -36,7 +36,7 @@ class MyRequests(RequesterView):
         visible = policy.visible_to(self.user).select_related("implementer")
         is_open = view == VIEWS[0]
         wanted = visible.filter(status__in=OPEN) if is_open else visible.exclude(status__in=OPEN)
-        order = replace(NEWEST_FIRST, named_in=visible)  # the address may name only these
+        order = replace(NEWEST_FIRST, named_in=visible)  # the address may begin only at one of these
         page = keyset.page(order, order.read_from(request.GET), wanted, size=PAGE)
         context: dict[str, Any] = {
             "view": view,

@@ -102,7 +102,7 @@ class StepView(RequestView, PostingForm):
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
         """Return the page of this step, with its form and one-time key; `more` is what its template gets besides."""
         formal = self.formal
-        before = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
+        previous_step = steps.ORDER[steps.ORDER.index(self.step) - 1] if self.step != steps.KIND else ""
         context = {
             "form": form,
             "key": key.token,
@@ -113,7 +113,7 @@ class StepView(RequestView, PostingForm):
             "button": self.button,
             "draft_reason": "",
             "steps": steps.list_steps(self.kind.step_label, self.step),
-            "back_url": reverse(f"requests:{before}", args=[formal.folio]) if before else "",
+            "back_url": reverse(f"requests:{previous_step}", args=[formal.folio]) if previous_step else "",
             "saved_at": parse_datetime(formal.draft.get("saved_at", "")),
             **more,
         }
@@ -281,7 +281,7 @@ class ReviewStep(StepView):
         """Return the page of step 5 with all answers of the draft, and what follows once it is sent."""
         formal, draft = self.formal, self.formal.draft
         context = {
-            "rows": wording.list_changes(content.find_items(formal, {})),
+            "rows": wording.list_changes(content.find_items(formal, {})),  # {} takes the errors
             "reason": draft.get("reason", ""),
             "what_heading": self.kind.changes_heading,
             "has_date": self.kind.has_date,

@@ -52,11 +52,11 @@ class Entry(NamedTuple):
 
 
 def describe_objection(formal: FormalRequest) -> str:
-    """Return what «no fui yo» did to the request, to tell whoever said it."""
-    if formal.alarmed_at is not None:
+    """Return what «no fui yo» did to the request, to tell whoever said it: reported it, stopped it, or nothing."""
+    if formal.alarmed_at is not None:  # said after the execution
         until = when_long(policy.find_alarm_deadline(formal))
         return f"Recibimos su aviso. El Responsable de Seguridad Informática lo revisa a más tardar el {until}."
-    if formal.suspended_at is not None:
+    if formal.suspended_at is not None:  # said before the execution
         return "La detuvimos y avisamos a Seguridad Informática. Nada se aplica mientras se revisa."
     return "Ya no hay qué detener: la solicitud terminó sin aplicarse, o ya se revirtió."
 
@@ -74,7 +74,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
 
 
 def make_note(formal: FormalRequest) -> str:
-    """Return the note in a row of the list: whose turn it is and until when; once the request ended, its execution."""
+    """Return the note in a row of the list: whose turn it is and until when; of an ended one when it was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     waiting = progress.find_waiting(formal)
@@ -87,7 +87,7 @@ def list_changes(items: Iterable[Item]) -> list[Row]:
     return [
         Row(
             field.label,
-            field.customer_old.format(field.show(item["old"])),
+            field.customer_old.format(field.show(item["old"])),  # words around the value
             field.show(item["new"]) or field.customer_new,
         )
         for item in items
@@ -105,7 +105,8 @@ def make_title(formal: FormalRequest, payload: str) -> str:
 def list_stages(formal: FormalRequest) -> list[Step]:
     """Return the stages of a request for the line on its page: those passed, the current one, and those ahead.
 
-    Where a request ended early or was stopped, that state is the last one, in place of the stages ahead.
+    A closed request has passed all of them; a draft or a returned one stands in place of the first. Where a request
+    ended early or was stopped, that state is the last one, in place of the stages ahead.
     """
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
@@ -127,7 +128,11 @@ def list_stages(formal: FormalRequest) -> list[Step]:
 
 
 def _count_passed_stages(formal: FormalRequest) -> int:
-    """Return how many stages the request has passed; if it ended early or failed, as many as its columns have dates."""
+    """Return how many of the stages in LIFE (sent to closed) the request has passed: those before its status.
+
+    A closed one has passed the last too; a draft or a returned one has passed none. One that was rejected, cancelled,
+    expired, failed or reverted has passed as many as these columns have dates: one is written at each stage.
+    """
     if formal.status in LIFE:
         return LIFE.index(Status(formal.status)) + (formal.status == Status.CLOSED)
     if formal.status in (Status.DRAFT, Status.RETURNED):
@@ -153,8 +158,9 @@ def find_turn(
 ) -> Turn:
     """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
 
-    `question` waits for an answer, and the address `new_mail` for its code. `reasons` are the decisions on this
-    version. A reader who did not begin the request (not `is_hers`) gets no action, but the name of who did.
+    «No fui yo» comes first, then a `question` without answer, then `new_mail`, an address whose code is awaited; then
+    the status. `reasons` are the decisions on this version. A reader who did not begin the request (not `is_hers`) gets
+    no action, but the name of who did.
     """
     if progress.is_stopped(formal):
         return Turn(
@@ -237,11 +243,11 @@ def _find_turn_by_status(formal: FormalRequest, reasons: Sequence[Decision]) -> 
         Status.REVERTED: Turn("Se revirtió", f"Sus datos volvieron a como estaban. {why}", "closed"),
     }
     turn = turns[status]
-    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)
+    return turn._replace(text=turn.text.strip(), until=formal.due_at if status in DATED else None)  # others show none
 
 
 def _describe_execution_dates(formal: FormalRequest) -> str:
-    """Return the sentence that says from when, and until when, an approved request is executed."""
+    """Return the sentence that says until when an approved request is executed, and from when if it must wait."""
     if formal.execute_after and formal.approved_at and formal.execute_after > formal.approved_at:
         return (
             f"Por seguridad se aplica a partir del {when_long(formal.execute_after)}, y a más tardar el "

@@ -71,7 +71,7 @@ def list_evidence(request: FormalRequest) -> list[Evidence]:
 def _read_as_sent(attachment: Attachment, sha256: str, copy: IO[Any] | None = None) -> dict[str, str]:
     """Read a stored file once, write it into `copy` if there is one, and return the headers of its download.
 
-    Raises Missing if the store lost the file, and Altered if its bytes do not have this hash.
+    Raises Missing if the store lost the file, and Altered if it cannot be read or its bytes do not have this hash.
     """
     try:
         headers, file = store.open_for_download(attachment)

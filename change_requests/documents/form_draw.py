@@ -69,7 +69,7 @@ def read_form_data(request: FormalRequest) -> FormData:
         **{f"person_{name}": text or "" for name, text in person.items()},
         **{f"new_{name}": text or "" for name, text in items.items()},
     }
-    current_values = {
+    current_values = {  # printed beside the new ones
         column.name: getattr(customer, column.name)
         for column in Customer._meta.fields
         if f"new_{column.name}" in _WITH_CURRENT_VALUE
@@ -78,7 +78,7 @@ def read_form_data(request: FormalRequest) -> FormData:
 
 
 def _show_value(name: str, text: str) -> str:
-    """Return a draft's value as the PDF form shows it: a date as day/month/year, a power by its Spanish label."""
+    """Return a draft's value as the PDF form shows it: a date, told by its `name`, as 31/12/2026, a power in words."""
     if name == "representative_power":
         return next((label for label, code in fields.POWERS.items() if code == text), fields.UNCHOSEN)
     if name.endswith(("_date", "_from", "_until")) and text:

@@ -155,7 +155,7 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 def compare_form(proposal: Proposal, customer: Customer) -> Answers:
     """Return the answers of a returned form, for a draft of this company.
 
-    Raises Unreadable if the form names another RFC or registered mail than the company's, or is incomplete.
+    Raises Unreadable if it is incomplete or has another RFC or registered mail than the company's; empty ones pass.
     """
     values = proposal.values
     if clean_rfc(values["rfc"]) not in {"", customer.rfc}:
@@ -212,7 +212,7 @@ def _find_faults(proposal: Proposal) -> dict[str, str]:
 
 
 def _find_items(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the new values that were written in a returned form, by the field's code, as a draft has them."""
+    """Return the new values in a returned form by field code, as a draft has them: ISO dates, a power by its code."""
     items = {
         name.removeprefix("new_"): text
         for name, text in values.items()
@@ -234,6 +234,7 @@ def _parse_day(text: str) -> str | None:
     match = _DATES.fullmatch(text)
     if match is None:
         return None
+    # Groups 1 to 3 are of «31/12/2026», groups 4 to 6 of «2026-12-31».
     day, month, year = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
     try:
         return date(int(year), int(month), int(day)).isoformat()

@@ -116,7 +116,7 @@ def check_objects(trailer: Any) -> None:
 def read_fields(root: Any) -> dict[str, str]:
     """Return name and value of every field of a PDF form.
 
-    Raises Refused for a PDF without fields (a scan or a flattened form), or with fields that are not ours.
+    Raises Refused for a PDF without fields (a scan or a flattened form), of another kind (XFA), or with too many.
     """
     form = resolve(root.get("/AcroForm"))
     if not hasattr(form, "get") or not form.get("/Fields"):
@@ -142,7 +142,7 @@ def read_value(node: Any) -> str:
         states = (resolve(kid).get("/AS") for kid in resolve(node.get("/Kids")) or [node])
         value = next((state for state in states if state not in (None, "/Off")), None)
     if isinstance(value, NameObject):
-        return "" if value == "/Off" else str(value)[1:MAX_VALUE]
+        return "" if value == "/Off" else str(value)[1:MAX_VALUE]  # without its slash
     if isinstance(value, bytes):
         return value[:MAX_VALUE].decode("utf-8", "replace")
     return str(value)[:MAX_VALUE] if isinstance(value, str) else ""
@@ -151,7 +151,7 @@ def read_value(node: Any) -> str:
 def walk(start: list[Any], list_inner: Any) -> Iterator[Any]:
     """Yield every object of a PDF that is reached from `start`, once and in order, without recursion.
 
-    `list_inner` returns the objects inside one. Raises Refused for more objects than a form of ours can have.
+    `list_inner` returns the objects inside one; a list is opened, not yielded. Raises Refused for too many objects.
     """
     seen: set[tuple[int, int]] = set()
     waiting = list(reversed(start))

@@ -81,8 +81,6 @@ class Sheet:
         self.form.extras["NeedAppearances"] = "true"
         self.canvas.AcroForm = self.canvas._doc._catalog.AcroForm = self.form  # as Canvas.acroForm does
 
-    # -- Text ----------------------------------------------------------------------------------------
-
     def draw_section(self, text: str) -> None:
         """Draw the heading of a section of the document, with a line under it."""
         self.reserve_height(70)
@@ -141,8 +139,6 @@ class Sheet:
         self.draw_text(LEFT + 14, top, title, BOLD, 10, BRAND_STRONG)
         for number, line in enumerate(wrapped, start=1):
             self.draw_text(LEFT + 14, top - leading * number, line, REGULAR, size)
-
-    # -- Fields --------------------------------------------------------------------------------------
 
     def draw_field(
         self, field: PdfField, *, x: float, width: float, value: str = "", label: str | None = None
@@ -231,8 +227,6 @@ class Sheet:
         self.canvas.setStrokeColor(FIELD_LINE if fill is WHITE else LINE)
         self.canvas.setLineWidth(0.8)
         self.canvas.roundRect(x, y, width, height, 2, stroke=1, fill=1)
-
-    # -- Ground --------------------------------------------------------------------------------------
 
     def draw_text(self, x: float, y: float, text: str, font: str, size: float, colour: HexColor = INK) -> None:
         """Draw one line of text with its left end at this place of the page."""

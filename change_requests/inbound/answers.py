@@ -109,7 +109,10 @@ def answer_left_out_files(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Mail the sender which files are no evidence: refused, not read, or left to mesa de control with a request."""
+    """Mail the sender which files are no evidence, if there are any: refused, not read, or left to mesa de control.
+
+    `refusals` are texts; `for_desk` and `unread` are names of files. Without `requests` nothing is left to the desk.
+    """
     if refusals or unread or (for_desk and requests):
         _enqueue_answer(
             "left_out",
@@ -151,7 +154,7 @@ def _enqueue_answer(
         **more,
     }
     headers = {"Auto-Submitted": "auto-replied"}
-    if _HEADER_ID.fullmatch(mail.message_id):
+    if _HEADER_ID.fullmatch(mail.message_id):  # safe to stand in a header
         headers |= {"In-Reply-To": f"<{mail.message_id}>", "References": f"<{mail.message_id}>"}
     outbox.enqueue(
         KIND_PREFIX + answer_kind,

@@ -57,6 +57,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan | Aside | None:
         return None
     if not files:
         return Aside(partial(answers.answer_missing_form, inbound, mail))
+    # The PDFs that look like a form are read first, at most MAX_FORMS; then they stand in the mail's order again.
     chosen = sorted(range(len(files)), key=lambda n: not _looks_like_form(files[n]))[:MAX_FORMS]
     forms, faults = _read_forms(senders, [files[n] for n in sorted(chosen)], is_desk_mailbox)
     if forms:
@@ -79,11 +80,8 @@ def find_folio_of_chain(chain: str) -> str | None:
     return FormalRequest.objects.filter(pk=pk).values_list("folio", flat=True).first()
 
 
-# -- Which files are forms ---------------------------------------------------------------------------
-
-
 def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
-    """Return the addresses that the mail was sent to, in lower case and without plus parts, to compare with ours."""
+    """Return the addresses that the mail was sent to, in lower case, «soporte+7@…» as «soporte@…», to find ours."""
     parts = [address.lower().rpartition("@") for address in (*inbound.recipients, *mail.recipients)]
     return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
 
@@ -109,9 +107,6 @@ def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
     """Return True if a PDF that could not be taken is one of our forms, and so is evidence of no request."""
     is_known = fault.fault in _FAULTS_OF_OUR_FORMS or b"/AcroForm" in file.content
     return is_known or bool(_FORM_NAME.search(file.name))
-
-
-# -- What a form says --------------------------------------------------------------------------------
 
 
 def _read_forms(
@@ -191,9 +186,6 @@ def _find_colleague(customer: Customer, email: str) -> int:
     return person.pk
 
 
-# -- The other files ---------------------------------------------------------------------------------
-
-
 def _gather_forms(
     inbound: InboundMessage, mail: InboundMail, forms: list[Form], faults: list[FaultyFile], unread: list[MailFile]
 ) -> MailedForms:
@@ -208,14 +200,14 @@ def _gather_forms(
     is_single = len(form_files) == 1
     indexes: list[int | None] = [0 if is_single else _find_form_index(file, forms) for file in others]
     result = from_mail.store_files(others, draft=f"form:{inbound.pk}:{secrets.token_hex(16)}")
-    attachments = iter(result.files)
+    attachments = iter(result.files)  # one for each accepted file, in order
     stored = [next(attachments) if is_accepted else None for is_accepted in result.accepted]
     other_files = OtherFiles(tuple(zip(others, stored, indexes, strict=True)), result.refusals)
     return MailedForms(inbound, mail, tuple(forms), tuple(faulty), tuple(unread), other_files)
 
 
 def _find_form_index(file: MailFile, forms: Sequence[Form]) -> int | None:
-    """Return the index of the form whose draft has the folio in the name of a file beside it; None if there is none."""
+    """Return the index of the form whose draft has the folio in a file's name («SC-5R8T-2NW2 poder.pdf»), or None."""
     match = _FOLIO_IN_NAME.search(file.name)
     if match is None:
         return None

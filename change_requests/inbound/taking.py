@@ -80,7 +80,8 @@ class Result:
 def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
-    The words of the mail are kept with every request. The sender is told of forms and files that were not taken.
+    The words of the mail are kept with every request. The sender is told of forms and files that were not taken. A mail
+    that made no request is malformed; one sent form is enough for a mail to be taken.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
@@ -99,7 +100,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     if not requests:
         return Outcome(Disposition.MALFORMED, REFUSED, "", _list_accepted(mailed, results))
     first = next(result for result in results if result.request is not None)
-    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason  # one sent form is enough
+    reason = TAKEN if any(result.reason == TAKEN for result in results) else first.reason
     return Outcome(Disposition.REQUEST, reason, requests[0].chain, _list_accepted(mailed, results))
 
 
@@ -121,7 +122,7 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
     except operations.Refused as refusal:
         answers.answer_held_form(mailed.inbound, mailed.mail, None, refusal, file=form.file, index=index)
         return Result(None, REFUSED, tuple(files))
-    unused_files = files
+    unused_files = files  # until they are evidence
     try:  # each operation is all or nothing: what was saved before stays
         operations.save_draft(request.pk, actor=form.person, draft=form.draft)
         if files:
