@@ -19,7 +19,7 @@ from factureya.core.triggers import Guard
 def _make_approval_sql(customer: str, item_condition: str) -> str:
     """Return the SQL condition that the request now being executed was approved to make this change of a customer.
 
-    `customer` is SQL for the customer's key. One of the request's items, called `I`, must meet `item_condition`.
+    `customer` is SQL for the customer's key. An item, `I`, must meet `item_condition`. ITEMS is a term for `translate`.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)

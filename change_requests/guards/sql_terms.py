@@ -67,7 +67,7 @@ _OPERATORS = {
 
 
 def translate(guard: Guard) -> Guard:
-    """Return the guard, written with the terms above, with a condition for SQLite and a second one for PostgreSQL."""
+    """Return the guard, written with our terms such as ITEMS(r), with a condition for SQLite and one for PostgreSQL."""
     condition = guard.when if isinstance(guard.when, str) else guard.when[0]
     return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
@@ -77,12 +77,12 @@ def _replace_terms(condition: str, engine: int) -> str:
     for term, sql in _TERMS.items():
         condition = condition.replace(term, sql[engine])
     for operator, sql in _OPERATORS.items():
-        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)
+        condition = re.sub(rf"\b{operator}\[([^]]*)\]", sql[engine].format(r"\1"), condition)  # T[at]: `at` is \1
     return condition
 
 
 def changed(columns: str) -> str:
-    """Return the SQL condition that any of these columns changes, to or from NULL included."""
+    """Return the SQL condition that any of these columns ("a b c") changes, to or from NULL included."""
     return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
 
 
@@ -124,7 +124,7 @@ def of_the_request(condition: str) -> str:
 def decider_in_office(decision: str, at: str) -> str:
     """Return the SQL condition that whoever took a decision is active and holds its office at an instant.
 
-    `decision` (its key) and `at` are SQL, such as columns of the new row.
+    `decision` (its key) and `at` are SQL, such as columns of the new row. T[…] becomes an instant that can be compared.
     """
     return f"""EXISTS (SELECT 1 FROM {DECISION} d JOIN accounts_user u ON u.id = d.decider_id
         JOIN accounts_roleassignment o ON o.user_id = u.id

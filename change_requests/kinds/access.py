@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the only item (change), about the person in the draft; add to `errors` why that is not possible."""
+        """Return the only item (change), with the mail of the draft's person as old value; add to `errors` why not."""
         person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."

@@ -15,7 +15,7 @@ class Line(forms.CharField):
     def __init__(self, *, missing: str = "", most: int = 254, attrs: Any = None, **options: Any):
         self.most = most
         css = {"autocomplete": "off", **(attrs or {})}
-        super().__init__(
+        super().__init__(  # `missing` is the text when nothing is written, `most` the number of characters
             widget=forms.TextInput(attrs=css),
             error_messages={"required": missing, "null_characters_not_allowed": ODD_CHARACTER},
             **options,
@@ -33,7 +33,7 @@ class Mail(forms.EmailField):
     """Take a mail address; `missing` is the message for an empty one."""
 
     def __init__(self, *, missing: str = "", **options: Any) -> None:
-        super().__init__(
+        super().__init__(  # `missing` is the text when no mail is written
             max_length=254,
             widget=forms.EmailInput(attrs={"autocomplete": "off"}),
             error_messages={

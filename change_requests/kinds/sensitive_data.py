@@ -74,7 +74,7 @@ class DataForm(RowsForm):
             *((row.email, str(row)) for row in representatives),
             ("", "A nadie: se agrega como otro representante"),
         ]
-        for name in self._list_unused_inputs():
+        for name in self._list_unused_inputs():  # those of boxes without a tick
             self.fields[name].required = False
 
     def full_clean(self) -> None:

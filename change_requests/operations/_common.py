@@ -140,7 +140,7 @@ def move_request(
     """
     before, request.status = request.status, status
     request.turn_since = now() if due_at else None
-    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0
+    request.due_at, request.due_minutes_left, request.reminded = due_at, None, 0  # no question is open
     request.save(update_fields=["status", *TURN_COLUMNS, *saved])
     if status in ENDED:
         release_assets(request)
@@ -163,9 +163,9 @@ def release_assets(request: FormalRequest) -> None:
 
 
 def stop_clock(request: FormalRequest, at: datetime) -> None:
-    """Stop the request's deadline, because a question to the company is open; nothing is saved.
+    """Stop the request's deadline, as while a question to the company is open; the caller saves the request.
 
-    The business minutes that were left are kept, 0 when it was overdue.
+    The business minutes that are left at the instant `at` are kept for `restart_clock`: 0 when it is overdue.
     """
     if request.due_at is not None:
         hours_left = load_attention_hours().hours_between(at, request.due_at)

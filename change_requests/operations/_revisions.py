@@ -58,8 +58,8 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
 def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
     """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
 
-    `author` wrote the items. What the revision before it had (confirmation, verification) is cleared. Raises NoPeople
-    if nobody could decide and apply it, and Refused if another open request touches the same assets.
+    `author` wrote the items, the changes asked for. The confirmation and verification of the revision before are
+    cleared. Raises NoPeople if nobody could decide and apply it, and Refused if another open request conflicts with it.
     """
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
@@ -83,7 +83,7 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
-    """Raise NoPeople unless enough different people could decide and apply the request on the assets `codes`."""
+    """Raise NoPeople unless others than requester and author can decide and apply changes of the assets `codes`."""
     missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
     if missing:
         raise NoPeople(
@@ -93,7 +93,7 @@ def _require_people(request: FormalRequest, codes: Iterable[str], author: User) 
 
 
 def _insert_revision(request: FormalRequest, items: list[Item], author: User) -> RequestRevision:
-    """Insert and return the request's next revision: content, hash, and the new files of the draft."""
+    """Insert and return the request's next revision: content and hash. New files of the draft get its number."""
     files = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     no = request.revision_no + 1
     reason = clean_lines(request.draft.get("reason"))
@@ -126,9 +126,9 @@ def _insert_revision(request: FormalRequest, items: list[Item], author: User) ->
 
 
 def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
-    """Reserve the items' assets, so that no other open request changes them. Raises Refused if one has them (M21)."""
+    """Reserve the items' assets while the request is open. Raises Refused if another open one conflicts (M21)."""
     codes = sorted({item["asset"] for item in items})
-    subject = _find_subject(request, items)
+    subject = _find_subject(request, items)  # the mail of the person who gets or has the access, else ""
     if folio := _find_conflict(request, codes, subject):
         raise Refused(f"Ya hay una solicitud abierta sobre esos datos: {folio}.")
     RequestedAsset.objects.filter(request=request).delete()  # of the revision before
@@ -146,10 +146,11 @@ def _find_subject(request: FormalRequest, items: list[Item]) -> str:
 
 
 def _find_conflict(request: FormalRequest, codes: list[str], subject: str) -> str:
-    """Return the folio of another open request with which this one conflicts; empty when there is none.
+    """Return the folio of another open request of the company with which this one conflicts; empty when there is none.
 
-    An access request conflicts with one about the same person (`subject`), a change with one of the same assets. To
-    stop the service conflicts with every change, and every change with it.
+    `codes` are the assets that this request changes. An access request conflicts with one about the same asset and the
+    same person (`subject`, his mail). To stop the service conflicts with every change. Any other change conflicts with
+    one of the same assets, and with one of the service itself (asset «service»), such as the request to stop it.
     """
     reserved = RequestedAsset.objects.filter(customer=request.customer, open=True).exclude(request=request)
     changes = reserved.filter(request__form=Form.CHANGE)

@@ -20,7 +20,7 @@ def set_asset_owner(
     alternate_from: datetime | None = None,
     alternate_until: datetime | None = None,
 ) -> InformationAsset:
-    """Name the owner of an asset, and the alternate who also decides between two instants; return the asset."""
+    """Name, as a superuser, the owner of an asset, and an alternate who also decides between the two instants."""
     with locked(InformationAsset.objects.all(), pk) as asset:
         actor = reread_person(actor)
         if not policy.may_name_owners(actor):

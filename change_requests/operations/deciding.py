@@ -50,7 +50,7 @@ def approve(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalReque
 
 
 def reject(pk: int, *, actor: User, reason: str, seen_hash: str) -> FormalRequest:
-    """Reject the revision with the hash `seen_hash`, as the page had it; the request ends, and the company is told."""
+    """Reject and end the request, and tell the company; `seen_hash` is the SHA-256 of the content on the page."""
     with lock_request(pk, Status.IN_APPROVAL) as request:
         actor, approvals = reread_person(actor), find_needed_approvals(request)
         revision = _require_decider(actor, request, approvals, seen_hash)
@@ -102,10 +102,10 @@ def _insert_decision(
 ) -> Decision:
     """Insert the actor's decision with its reason, and return it.
 
-    A row (slot) is added for each open approval that it gives: an owner's for each asset, or the one of security.
+    For each open approval that it gives, slots (rows) are added: an owner's has one for each asset, security's has one.
     """
     office = policy.find_deciding_office(actor, approvals)
-    assert office is not None  # why_not_decide
+    assert office is not None  # `why_not_decide` checked it before
     assignments = RoleAssignment.objects.in_force().filter(user=actor, office=OFFICE_OF[Decision.Office(office)])
     decision = Decision.objects.create(
         request=request,
@@ -132,7 +132,7 @@ def _insert_decision(
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
-    Then the implementer has from `execute_after` to `execute_before` to apply it.
+    Then the implementer has from `execute_after` to `execute_before` to apply it. An earlier sending back is forgotten.
     """
     data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):

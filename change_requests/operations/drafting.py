@@ -70,7 +70,7 @@ def save_draft(pk: int, *, actor: User, draft: dict[str, Any]) -> FormalRequest:
 
 
 def add_evidence(pk: int, *, actor: User, files: Sequence[Attachment]) -> FormalRequest:
-    """Add uploaded files to a draft as evidence, and return the request. Raises Refused if a file was used already."""
+    """Add uploaded files to a draft as evidence. Raises Invalid for too many, Refused for one that is used already."""
     with _lock_own_draft(pk, actor) as request:
         pks = list(dict.fromkeys(file.pk for file in files))
         count = Evidence.objects.filter(request=request, dropped_at__isnull=True).count()

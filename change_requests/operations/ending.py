@@ -31,7 +31,7 @@ MIN_REVERT_REASON = 20
 
 
 def close(pk: int, *, actor: User) -> FormalRequest:
-    """Close a request that was applied, as a supervisor, and tell the company; a waiver's check must be done."""
+    """Close an applied request, as a supervisor, and tell the company. Raises Refused while a waiver's check is due."""
     with lock_request(pk, Status.EXECUTED) as request:
         actor = reread_allowed(actor, policy.why_not_close, request)
         if request.waiver is not None and request.waiver.check_due and not request.waiver.checked_at:
@@ -49,7 +49,7 @@ def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
         event = move_with_reason(
             request, Status.CANCELLED, "request.withdrawn", actor=actor, reason=clean_outcome(reason)
         )
-        if request.revision_no:
+        if request.revision_no:  # 0: it was never sent
             notifications.mail_progress("cancelled", request, event, reason=request.outcome_reason)
     return request
 
@@ -64,7 +64,7 @@ def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -
         effect = policy.find_objection_effect(request)
         if not effect or _has_objected(request, objector):
             return request
-        column = "suspended_at" if effect == policy.STOP else "alarmed_at"
+        column = "suspended_at" if effect == policy.STOP else "alarmed_at"  # before the execution, or after it
         is_first = getattr(request, column) is None
         if is_first:
             setattr(request, column, now())
@@ -190,7 +190,7 @@ def _restart_deadlines(request: FormalRequest) -> None:
     saved = ["suspended_at", *TURN_COLUMNS]
     if request.status == Status.SUBMITTED and request.due_at is not None:
         request.due_at += instant - stopped
-    elif request.due_minutes_left is None:
+    elif request.due_minutes_left is None:  # no question is open
         stop_clock(request, stopped)  # as if it had stood still since the «no fui yo»
         restart_clock(request, instant)
     if request.status == Status.APPROVED and request.execute_before is not None:

@@ -43,7 +43,7 @@ def execute(pk: int, *, actor: User) -> Execution:
         if problem := policy.why_not_implement(actor, request, is_waived=_is_waived(request)):
             raise NotAllowed(problem)
         _require_independent_checker(request)
-        if request.revert_of_id is not None:  # the original before the company's row, as `revert` does
+        if request.revert_of_id is not None:  # locked in the order of `revert`: original, company
             lock(FormalRequest.objects.only("pk"), request.revert_of_id)
         lock_customer(request)
         _require_in_time(request)
@@ -88,7 +88,7 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Put the request back into approval and raise SentBack if the requester lost powers, or a decider his office."""
+    """Put the request back into approval and raise SentBack if its requester lost powers or a decider his office."""
     slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
@@ -99,7 +99,7 @@ def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
         reasons.insert(0, "Quien solicitó ya no tiene poderes vigentes")
     if not reasons:
         return
-    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=now())
+    DecisionSlot.objects.filter(pk__in=[slot.pk for slot in lapsed]).update(voided_at=now())  # to be given anew
     reason = "; ".join(dict.fromkeys(reasons)) + "."
     request.outcome_reason = reason
     request.approved_at = request.execute_after = request.execute_before = None
@@ -157,7 +157,7 @@ def _apply(request: FormalRequest, actor: User) -> Execution:
     )
     notifications.mail_executed(request, event, old_mail=old_mail)
     notifications.mail_your_turn(request, event)
-    if person is not None:
+    if person is not None:  # got access or another password: sets it by a link
         notifications.mail_set_password(request, event, person)
     _start_waiver_check(request, event)
     _mark_reverted(request, actor)

@@ -100,7 +100,7 @@ def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: Use
 def _save_implementer(
     request: FormalRequest, person: User, actor: User, waiver: Waiver | None, verb: str, **data: str | int
 ) -> None:
-    """Save who applies the request, who named him and his waiver; record `verb`; mail him if it is approved already."""
+    """Save who applies the request, who named him, his waiver; record the event `verb`; mail him if it is approved."""
     request.implementer, request.designated_by, request.waiver = person, actor, waiver
     request.designated_at = now()
     request.save(update_fields=["implementer", "designated_at", "designated_by", "waiver"])

@@ -30,7 +30,7 @@ def set_password(token: str, *, password: str) -> User:
 
 def void_undelivered_password_link(mail: OutboxMessage) -> None:
     """Void an unused link to set a password whose mail came back; tell the company and mesa de control (M7, M16)."""
-    request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()
+    request = FormalRequest.objects.filter(pk=mail.about.partition(":")[2]).first()  # "request:key"
     person = User.objects.filter(email=mail.to, is_active=True, is_staff=False).first()
     if request is None or person is None:
         return

@@ -81,7 +81,7 @@ def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> 
         )
         notifications.mail_progress("confirmed", request, event, until=request.due_at)
         notifications.mail_your_turn(request, event)
-        if address := request.find_new_value(REGISTERED_EMAIL.code):
+        if address := request.find_new_value(REGISTERED_EMAIL.code):  # it changes that mail: prove the new one too
             _mail_code(request, address, event)
     return request
 
@@ -91,7 +91,7 @@ def send_new_email_code(pk: int, *, actor: User) -> FormalRequest:
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_request, request.customer)
         address = request.find_new_value(REGISTERED_EMAIL.code)
-        if not address or request.new_mail_revision == request.revision_no:
+        if not address or request.new_mail_revision == request.revision_no:  # proven for this revision
             raise WrongStatus("No hay un correo nuevo por confirmar.")
         event = audit.record("request.code_sent", request, actor=actor, revision=request.revision_no)
         _mail_code(request, address, event)
@@ -104,9 +104,9 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
     Raises WrongCode for another code, and for any code after CODE_TRIES wrong ones.
     """
     with lock_request(pk, Status.VERIFYING, Status.IN_APPROVAL) as request:
-        if request.new_mail_revision == request.revision_no:
+        if request.new_mail_revision == request.revision_no:  # already proven for this revision
             return request
-        if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:
+        if not request.new_mail_code or request.new_mail_tries >= CODE_TRIES:  # "": none was mailed
             raise WrongCode({"code": "Ese código ya no sirve. Pida otro."})
         if not own_links.matches_digest(CODE_SALT, _compose_code_text(request, code), request.new_mail_code):
             request.new_mail_tries += 1

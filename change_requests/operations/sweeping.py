@@ -28,12 +28,11 @@ def expire_due(instant: datetime) -> int:
 
 
 def remind_due(instant: datetime) -> int:
-    """Remind staff of the requests whose deadline is half over, reached, or a day past, once each; return how many."""
+    """Remind staff, once each, at half a deadline, at its end and a day later; return how often. Stopped ones wait."""
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
     hours = load_attention_hours()
-    # Nothing is locked for those that have time.
     late = (request.pk for request in waiting.order_by("pk") if find_level(request, instant, hours) > request.reminded)
     return _act_on_each(late, _remind)
 

@@ -63,7 +63,7 @@ def report_altered_evidence(pk: int, *, actor: User, names: Sequence[str]) -> Fo
 
 
 def return_to_requester(pk: int, *, actor: User, reason: str) -> FormalRequest:
-    """Send the request back to the company with the reason, as a supervisor; it can be edited and sent again."""
+    """Send the request back to the company, as a supervisor, to be edited and sent again; its assets become free."""
     with lock_request(pk, Status.SUBMITTED, Status.VERIFYING, Status.IN_APPROVAL) as request:
         actor = reread_allowed(actor, policy.why_not_return, request)
         event = move_with_reason(

@@ -41,7 +41,7 @@ def record(verb: str, subject: Chained, *, actor: Any, **data: Any) -> Event:
     Raises TypeError for anything else.
     """
     event = _build_event(verb, subject, actor, data)
-    head = _lock_head(event.chain)
+    head = _lock_head(event.chain)  # the row with the number and the hash of the chain's last event
     if head is None and _begin_chain(event):
         return event
     head = head or _lock_head(event.chain)
@@ -133,7 +133,7 @@ def _check_chains(heads: dict[str, ChainHead]) -> Iterator[Flaw]:
     stream = events.iterator(chunk_size=_EVENTS_AT_A_TIME)
     for chain, events_of_chain in groupby(stream, key=attrgetter("chain")):
         yield from _check_chain(heads.pop(chain), events_of_chain)
-    for head in heads.values():
+    for head in heads.values():  # those left have no event
         yield Flaw(head.chain, head.seq, "faltan todos los eventos")
 
 
@@ -148,7 +148,7 @@ def _check_chain(head: ChainHead, events: Iterable[Event]) -> Iterator[Flaw]:
         if event.hash != compute_hash(event):
             yield Flaw(head.chain, event.seq, "el contenido no corresponde a su hash")
         seq, last_hash = event.seq, event.hash
-        hash_at_head = last_hash if seq == head.seq else hash_at_head
+        hash_at_head = last_hash if seq == head.seq else hash_at_head  # of the event that the head names
     if seq < head.seq:
         yield Flaw(head.chain, seq, f"la cadena termina en {seq} y debía terminar en {head.seq}")
     elif hash_at_head and hash_at_head != head.hash:

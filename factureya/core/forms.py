@@ -43,7 +43,7 @@ class Text(forms.CharField):
 
     def __init__(self, *, missing: str = "", rows: int = 5, most: int = MAX_TEXT, **options: Any) -> None:
         too_long = "Son hasta %(limit_value)d caracteres y escribió %(show_value)d. Acorte el texto"
-        super().__init__(
+        super().__init__(  # `missing` is the text when nothing is written
             widget=Textarea(attrs={"rows": rows}),
             max_length=most,
             error_messages={

@@ -42,7 +42,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 
 def lift(connection: BaseDatabaseWrapper) -> None:
-    """Drop all triggers of the database, also those whose guard was renamed or removed since."""
+    """Drop all guards (triggers) of the database, also those that the program does not know any more."""
     with connection.cursor() as cursor:
         triggers = _read_triggers(connection)
         for name, table, *_texts in triggers:

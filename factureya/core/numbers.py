@@ -45,7 +45,7 @@ def parse_number(prefix: str, text: str) -> str:
     compact = text.strip().upper().translate(_FORGIVEN)
     # The prefix is optional on the phone: «siete K tres M…».
     body = compact.removeprefix(prefix) if len(compact) > RANDOM_CHARACTERS + 1 else compact
-    if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):
+    if len(body) != RANDOM_CHARACTERS + 1 or any(c not in ALPHABET for c in body):  # + 1: the check character
         raise InvalidNumber(text)
     if _compute_check_character(body[:-1]) != body[-1]:
         raise InvalidNumber(text)

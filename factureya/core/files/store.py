@@ -156,7 +156,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete files that no message needs, after 24 h ⚙: those of abandoned forms, and those without a row.
+    """Delete files, 24 h ⚙ old, that no message needs: those of abandoned forms, and strays, which have no row.
 
     Return the number of files deleted.
     """
@@ -257,7 +257,7 @@ def _make_refusal(name: str, reason: str) -> RefusedFile:
 def _delete_untaken(**which: Any) -> int:
     """Delete up to _PURGE_BATCH files that no message has taken, and return how many; `which` filters the rows."""
     with transaction.atomic():
-        waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")
+        waiting = Attachment.objects.exclude(draft="").filter(**which).order_by("pk")  # "": taken
         # Locked: an operation that takes the file at this instant either has it already or finds it gone.
         batch = list(waiting.select_for_update(skip_locked=True)[:_PURGE_BATCH])
         Attachment.objects.filter(pk__in=[attachment.pk for attachment in batch]).delete()
