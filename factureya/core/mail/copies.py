@@ -66,7 +66,7 @@ class _Copy:
         """Return a text of the mail with our links cut out, and a note for what is beyond MAX_READ bytes of a mail."""
         size = min(len(text), self.bytes_left)
         self.bytes_left -= size
-        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()
+        is_wide = charset.startswith(WIDE) or decode(ASCII, charset) != ASCII.decode()  # as UTF-16
         shown = _cut_wide_text(text[:size], charset, self.checks) if is_wide else _cut_text(text[:size], self.checks)
         return shown if size == len(text) else shown + LEFT_OUT
 
@@ -163,7 +163,7 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     if part.kind in HEADERS_TYPES:
         return cut_to_head(content)
     if part.is_message or name.endswith(".eml"):
-        if copy.is_report or depth >= MAX_DEPTH:
+        if copy.is_report or depth >= MAX_DEPTH:  # `depth`: the number of parts around this one
             return cut_to_head(content)
         return cut_mail(content, depth + 1)
     if _is_binary(part):
@@ -171,7 +171,7 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
     if b"begin " in content:
         content = _drop_uuencoded_files(content)
     shown = copy.cut_text(content, part.read_parameter("charset").lower())
-    if copy.is_report and part.kind == "text/plain":
+    if copy.is_report and part.kind == "text/plain":  # its words may repeat the returned mail
         return _cut_report_bytes(shown)
     return shown
 

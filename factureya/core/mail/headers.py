@@ -73,7 +73,7 @@ def read_head(raw: bytes, start: int = 0, end: int | None = None, *, is_top: boo
     """Return the head of a mail or part that begins at `start`, and the place where the body begins.
 
     The head of a whole mail (`is_top`) may have a blank first line, an mbox line, and lines that are no headers.
-    Raises HeadTooLong.
+    Raises HeadTooLong if it has more than MAX_HEAD bytes or MAX_FIELDS fields.
     """
     end = len(raw) if end is None else end
     fields: list[tuple[str, bytearray]] = []
@@ -105,7 +105,7 @@ def compute_fingerprint(raw: bytes) -> tuple[str, str]:
     try:
         head, body_at = read_head(raw, is_top=True)
     except HeadTooLong:
-        head, body_at = Head(), 0
+        head, body_at = Head(), 0  # all of it counts as the body
     message_id = next(iter(head.read_ids("message-id")), "")
     digest = hashlib.sha256()
     for name, value in head.fields:
@@ -135,7 +135,7 @@ def decode_words(value: str) -> str:
         if charset and (between.strip() or charset != found.group(1).lower()):
             text.append(decode(b"".join(pending), charset))
             pending = []
-        if between.strip() or not at:
+        if between.strip() or not at:  # blanks between two encoded words are not shown
             text.append(between)
         charset, at = found.group(1).lower(), found.end()
         pending.append(_decode_word(found.group(2).lower(), found.group(3)))

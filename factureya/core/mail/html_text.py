@@ -101,27 +101,27 @@ class _Writer:
         elif not self._is_cell_empty:  # a block that begins a cell stays on the cell's line
             self._ask_for_gap(_get_gap(tag))
         if tag == "tr":
-            self._last_cell_at = -1
+            self._last_cell_at = -1  # the first cell of a row has none to stand beside
         elif tag in LISTS:
             self._list_numbers.append(0 if tag == "ol" else -1)  # -1: a list without numbers
         elif tag == "li":
             self._item_mark = self._make_item_mark()
-        self._preserved_depth += tag in PRESERVED
+        self._preserved_depth += tag in PRESERVED  # inside <pre> blanks and line ends stay
         if _is_quote(element):
             self._change_quote_depth(1)
 
     def _close_element(self, element: html.HtmlElement) -> None:
-        """Prepare the plain text for what follows an HTML element: a gap, or the end of a list, a table or a quote."""
+        """Prepare the plain text for what follows an HTML element that ends: a gap, and the state of what is around."""
         tag = element.tag
         self._ask_for_gap(_get_gap(tag))
-        self._is_cell_empty = self._is_cell_empty and tag not in CELLS
+        self._is_cell_empty = self._is_cell_empty and tag not in CELLS  # after </td> no cell is open
         if tag in LISTS:
-            self._list_numbers.pop()
+            self._list_numbers.pop()  # the list around goes on with its own numbers
         elif tag == "li":
-            self._item_mark = ""
+            self._item_mark = ""  # the mark of an item without words is never written
         elif tag == "table":
-            self._last_cell_at = -1
-        self._preserved_depth -= tag in PRESERVED
+            self._last_cell_at = -1  # no cell to stand beside: the next one begins a line
+        self._preserved_depth -= tag in PRESERVED  # at 0 blanks and line ends are joined again
         if _is_quote(element):
             self._change_quote_depth(-1)
 
@@ -129,7 +129,7 @@ class _Writer:
         """Begin a table cell beside the cell before it if that one has a single line, else on a line of its own."""
         if self._line and self._last_cell_at == len(self.lines):
             self._gap = 0
-            self._line.append("  ")
+            self._line.append("  ")  # two blanks part the cells
         else:
             self._ask_for_gap(LINE)
         self._last_cell_at = len(self.lines) + bool(self._line and self._gap)  # a gap ends the line before the cell
@@ -172,7 +172,7 @@ class _Writer:
         if self._gap:
             self._end_line()
             if self._gap == BLANK_LINE and self.lines and self.lines[-1].strip("> "):
-                self.lines.append(">" if self._quote_depth else "")
+                self.lines.append(">" if self._quote_depth else "")  # unless one is there
             self._gap = 0
         if self._item_mark and not self._line:
             self._line.append(self._item_mark)

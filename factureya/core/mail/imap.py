@@ -139,7 +139,7 @@ def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # None: it never ended
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -201,7 +201,7 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
     items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
     size = SIZE.search(answer)
-    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):
+    if not size or (uid > folder.old_uid and _was_moved_here(folder, received_fields, answer)):  # no size: it is gone
         return None
     is_whole = int(size.group(1)) <= intake.MAX_KEPT
     body = _fetch_answers(box, str(uid), f"(BODY.PEEK[{'' if is_whole else 'HEADER'}])").get(uid)

@@ -144,26 +144,26 @@ def _proves_sender_first(refused: InboundMessage, verdict: Verdict) -> bool:
 
 
 def receive(raw: bytes, *, source: str, received_at: datetime | None = None, recipients: Sequence[str] = ()) -> Outcome:
-    """Store a mail, handle it, and return what became of it. Raises TooLarge, Postponed and DatabaseError."""
+    """Store and handle a mail; return what became of it. Raises TooLarge (not stored) or Postponed (only stored)."""
     inbound, is_new = keep(raw, source=source, received_at=received_at, recipients=recipients)
     return finish(inbound, is_new)
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Handle the mail that `keep` stored; one that is not new may still be unhandled. Raises as `dispose` does."""
+    """Handle the mail that `keep` stored; one that is not new may be unhandled. Raises Postponed (try again)."""
     return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
 def dispose(pk: int) -> Outcome:
     """Handle a stored mail once, and return what became of it; one that was handled before gives `ignore-duplicate`.
 
-    After MAX_ATTEMPTS failures it goes to the agents' tray. Raises Postponed, and DatabaseError if the database is
-    down; then `sweep` handles the mail later.
+    After MAX_ATTEMPTS failures it goes to the agents' tray. Raises Postponed if it must be tried again, and
+    DatabaseError if the database is down; then `sweep` handles the mail later.
     """
     inbound = InboundMessage.objects.get(pk=pk)
     if inbound.disposition:
         return _make_duplicate_outcome(inbound)
-    inbound.attempts += _count_attempt(pk)
+    inbound.attempts += _count_attempt(pk)  # by 0 while another process tries: the lock decides which one writes
     if inbound.attempts > MAX_ATTEMPTS:
         return _put_in_tray(inbound, "error")
     return _handle_mail(inbound)
@@ -208,7 +208,7 @@ def _handle_mail(inbound: InboundMessage) -> Outcome:
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
     except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
-        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)  # it is no failed one
         raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)

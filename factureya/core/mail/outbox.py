@@ -230,7 +230,7 @@ def _build_email(message: OutboxMessage) -> EmailMessage:
         **message.headers,
         "Date": format_datetime(timezone.localtime(message.created_at)),
         "Message-ID": f"<{message.message_id}>",
-        "X-Factureya-Loop": "1",
+        "X-Factureya-Loop": "1",  # by which we know our own mail if it comes back, and do not answer it
     }
     email = EmailMessage(_encode_subject(message.subject), message.body, to=[message.to], headers=headers)
     for name, content, content_type in _load_files(message):
@@ -293,7 +293,7 @@ def _mark_sent(message: OutboxMessage) -> None:
 
 def _mark_failed(message: OutboxMessage, error: Exception) -> None:
     """Queue a mail again after a failed try, for 1, 2, 4… minutes later, or give it up after OUTBOX_MAX_ATTEMPTS."""
-    claimed = _find_claimed(message).filter(status=Status.SENDING)
+    claimed = _find_claimed(message).filter(status=Status.SENDING)  # none if it was dropped, or claimed again
     description = _describe_error(error)[:500]
     if message.attempts >= settings.OUTBOX_MAX_ATTEMPTS:
         _give_up(claimed, description)

@@ -2,8 +2,7 @@
 
 Whoever holds such a link may act with it (M3, M8, M15, M16), and bounces, replies and forwards bring them to soporte@.
 `cut_links` finds a token in every form that mail programs give it: wrapped, quoted, percent-encoded, as entities,
-quoted-printable or base64, inside another link. Each step is linear in the length of the text, and no expression has
-two quantifiers that overlap.
+quoted-printable or base64, inside another link. Each step is linear in the length of the text.
 """
 
 import binascii
@@ -154,7 +153,7 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
     done = 0  # the end of the last token that was found
     at = text.find(":")
     while at >= 0:
-        if found := _SIGNED.match(text, at):
+        if found := _SIGNED.match(text, at):  # a colon and what may be a signature
             before = _TOKEN_END.match(text[max(done, at - MAX_TOKEN) : at][::-1])  # backwards from the colon
             start = at - (before.end() if before else 0)
             if (begin := _find_token_start(text, start, found.end(), at, breaks, checks)) is not None:
@@ -171,7 +170,7 @@ def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[
     After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
     There it begins at `start`, or at one of the last `breaks` before its colon, where lines of the text were joined.
     """
-    if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):
+    if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
     first, last = bisect_right(breaks, start), bisect_right(breaks, colon)
     starts = [start, *breaks[first:last][-4:]]
@@ -218,9 +217,8 @@ class _Reading:
 
     def __init__(self, text: str, before: "_Reading | None" = None) -> None:
         self.text, self.before = text, before
-        # Of each piece: where it begins here and there, and how long it is here and there.
-        self.places: list[int] = []
-        self.pieces: list[tuple[int, int, int]] = []
+        self.places: list[int] = []  # where each piece begins in `text`: plain text, or the character for an escape
+        self.pieces: list[tuple[int, int, int]] = []  # its start in the text before; its length now, and before
 
     @classmethod
     def read_whole(cls, text: str) -> "_Reading":
@@ -274,24 +272,27 @@ class _Reading:
 
     def _find_source(self, at: int) -> tuple[int, int]:
         """Return the place (start, end) that the character at `at` had in the text before the last replacement."""
-        index = bisect_right(self.places, at) - 1  # of the piece of text that holds the character
-        old_start, size, old_length = self.pieces[index]
-        if size != old_length:  # a character that stood for several
+        index = bisect_right(self.places, at) - 1  # `places`: where each piece begins in this text, in order
+        old_start, size, old_length = self.pieces[index]  # its start before; its length now, and before
+        if size != old_length:  # one character that replaced an escape: the place of the whole escape
             return old_start, old_start + old_length
         old_start += at - self.places[index]
         return old_start, old_start + 1
 
 
 def _unescape(found: re.Match[str]) -> str:
-    """Return the character that an escape in a mail stands for (%3A, =3A, &amp;…), or "" if it stands for nothing."""
+    """Return the character that an escape in a mail stands for, so that a link can be found in spite of escapes.
+
+    It is "" for what only interrupts a link: a line break, an HTML tag, a character that nobody sees.
+    """
     name = found.lastgroup or ""
     value = found.group(name)
-    if name in {"percent", "quoted", "unicode"}:
+    if name in {"percent", "quoted", "unicode"}:  # %3A, =3A, \u003A: the group holds the two digits
         return chr(int(value, 16))
-    if name == "entity":
+    if name == "entity":  # &amp; or &#58;
         character = unescape(value)
         return "" if re.fullmatch(f"[{_HIDDEN}]", character) else character
-    return {"slash": "/", "folder": "/"}.get(name, "")
+    return {"slash": "/", "folder": "/"}.get(name, "")  # slash: «\/» in JSON; folder: «_» in a link of urldefense
 
 
 class WithoutTokens(logging.Filter):

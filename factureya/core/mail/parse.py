@@ -1,7 +1,6 @@
 """Turn the bytes of a mail into an InboundMail, without database or HTTP; only LimitExceeded is raised (M6).
 
-Nothing in the result is proven: `accounts.mail_sender` decides who wrote, and the handlers decide the rest (see
-`core.mail.intake`).
+Nothing in the result is proven: `accounts.mail_sender` decides who wrote, and the handlers decide the rest.
 """
 
 from dataclasses import dataclass, replace
@@ -81,7 +80,7 @@ class InboundMail:
 def parse(raw: bytes) -> InboundMail:
     """Return what the bytes of a mail say, as values; the tokens of our links are cut out of it (M16).
 
-    Of a mail that a delivery report returns only the head is kept. Raises LimitExceeded.
+    Of a mail that a delivery report returns only the head is kept. Raises LimitExceeded for a mail beyond the limits.
     """
     budget = Budget()
     top = read_parts(with_line_feeds(raw), budget)
@@ -173,7 +172,7 @@ class _Reader:
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:
-        """Return a plain part of a mail as text; files uuencoded in it are added as files. Raises LimitExceeded."""
+        """Return a plain part of a mail as text; files uuencoded in it are added, at most MAX_PARTS (LimitExceeded)."""
         place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
         if b"begin " not in content or place.inner:  # no uuencode, or the part is uuencoded as a whole

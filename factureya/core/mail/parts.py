@@ -99,7 +99,7 @@ class Part:
         # The standard library knows RFC 2231; it is given these three fields and nothing else.
         self._fields = Message()
         for name in ("content-type", "content-disposition"):
-            for value in self.head.raw(name)[:1]:
+            for value in self.head.raw(name)[:1]:  # of several the first counts
                 self._fields[name] = value[:MAX_FIELD]
         self._fields.set_default_type(self.default)
         self.kind: str = self._fields.get_content_type()
@@ -144,7 +144,7 @@ class Part:
         end = self.end if limit is None else min(self.end, self.start + limit)
         body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
-            return body
+            return body  # else the place of the first uuencoded file in it
         files, _ = find_uuencoded(body.read(self.source))
         return replace(body, inner=files[0].lines) if files else body
 
@@ -184,7 +184,7 @@ class Part:
 
 
 def read_parts(raw: bytes, budget: Budget) -> Part:
-    """Return the whole mail as a tree of its parts, which are places in its bytes. Raises LimitExceeded."""
+    """Return the whole mail as a tree of its parts, which are places in its bytes; LimitExceeded beyond the limits."""
     if len(raw) > MAX_BYTES:
         raise LimitExceeded("bytes")
     try:

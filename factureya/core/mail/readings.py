@@ -59,7 +59,7 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
         date=mail.date,
         verdict=find_sender_verdict(mail),
         text=mail.text,
-        new_text=mail.new_text if mail.was_cut else "",
+        new_text=mail.new_text if mail.was_cut else "",  # if nothing was cut, it is the whole text
         was_cut=mail.was_cut,
         is_id_reused=is_id_reused,
         files=[_describe_file(file) for file in mail.files],
@@ -69,7 +69,7 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
 def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
     """Return the copy of the mail that a person may download, without our links; None if the original has none (M16).
 
-    `mail` is None if the bytes are beyond the limits and were not read.
+    `mail` is None if the bytes are beyond the limits and were not read; then there always is a copy.
     """
     copy = copies.cut_mail(raw) if mail else copies.cut_whole(raw)
     return None if mail and copy is raw else copy

@@ -88,7 +88,7 @@ def _find_implicit_mark(top: Part, head: Head) -> str:
 
 def read_bounce(top: Part, text: str) -> Bounce | None:
     """Return what a delivery report says, or None if the mail is no such report; `text` is what the mail says."""
-    parts = list(top.walk())
+    parts = list(top.walk())  # the first is the mail itself
     statuses = [part for part in parts[1:] if part.kind in STATUS_TYPES]
     if not (statuses or _looks_like_bounce(top.head, top.read_parameter("report-type").lower())):
         return None

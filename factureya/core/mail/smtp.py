@@ -63,7 +63,7 @@ class MailServer(SMTP):
         async with AsyncExitStack() as held_place:  # one of the few for large mails
             raw = await self._read_mail(envelope, held_place)
             status = TOO_LARGE if raw is None else await self.handler.keep(raw, envelope)
-        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:
+        for _ in envelope.rcpt_tos if self.is_lmtp else [None]:  # LMTP answers for each recipient
             await self.push(status)
         self._set_post_data_state()  # type: ignore[no-untyped-call]
 

@@ -46,12 +46,12 @@ def _judge_result(section: str, domain: str) -> Verdict:
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
-    if word in _UNDECIDED:
+    if word in _UNDECIDED:  # «none», «temperror»…
         return Verdict.NONE
     if word != "pass":
         return Verdict.FAIL
     passed_domain = _FROM.search(section)
-    if passed_domain is None:
+    if passed_domain is None:  # it does not say which domain passed
         return Verdict.NONE
     return Verdict.PASS if passed_domain.group(1).lower().rstrip(".") == domain else Verdict.FAIL
 
