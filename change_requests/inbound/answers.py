@@ -57,9 +57,9 @@ def answer_faulty_form(
     *,
     index: int,
 ) -> None:
-    """Mail the sender what is wrong with a form that came beside a good one, by its file's name.
+    """Tell the sender what is wrong with one form of a mail that had good forms too; the answer names its file.
 
-    `requests` are those that the mail made; `index` counts its faulty forms, as each has an answer of its own.
+    `requests` were made of the good forms; `index` is the number of the faulty form, as each gets its own answer.
     """
     _enqueue_answer(
         "refused",

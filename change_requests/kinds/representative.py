@@ -265,14 +265,14 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 
 
 def _register(request: FormalRequest, line: str) -> Representative:
-    """Insert the representative whom this line describes, and return the row.
+    """Insert the representative whom this line of the request describes, and return the row.
 
-    It counts as verified when and by whom the request was. The first file of evidence is the document of the powers.
+    Who verified the request, and when, is copied. The first file of evidence is the document of the powers.
     """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)
     document = files.order_by("pk").first()
-    # The constraint request_in_approval_was_verified holds both.
+    # By the constraint request_in_approval_was_verified neither is NULL.
     assert request.verified_by is not None
     assert request.verified_at is not None
     return Representative.objects.create(

@@ -56,7 +56,7 @@ class Player:
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Plan the call of `act` at `instant`, unless that is in the future; `play` calls all acts in order."""
+        """Queue an act of the demo's past for `instant`; one after the present is left out. `play` calls them in order."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
@@ -133,13 +133,13 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Plan the reminder and the close of a ticket that waits for its customer, in case nobody answers in time."""
+        """Queue the reminder and the close by silence of a ticket that waits, which happen if its customer is silent."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:  # no customer is asked anything
             return
-        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # a task is never exact
+        warn = closes_at - operations.reminder_before() - timedelta(seconds=40)  # by the sweep before
         self._plan(warn, self._sweep_unanswered, operations.warn_before_close, pk, closes_at)
-        close = closes_at + timedelta(seconds=70)
+        close = closes_at + timedelta(seconds=70)  # by the sweep after
         self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:

@@ -110,7 +110,7 @@ def discard_file(draft: str, token: str) -> bool:
 
 def move_files(draft: str, to: str) -> None:
     """Give the files of the form with the key `draft` to the form with the key `to`, which is shown instead of it."""
-    if draft and to:  # without a key a file counts as taken
+    if draft and to:  # an empty key marks files that belong to a message already
         Attachment.objects.filter(draft=draft).update(draft=to)
 
 

@@ -234,7 +234,7 @@ class _Reading:
     def replace(self, pattern: re.Pattern[str]) -> "_Reading":
         """Return a text with each escape that the pattern finds replaced by its character; itself if there is none.
 
-        It notes where each piece stood before, so that a link found in the new text can be cut out of the old one.
+        It keeps the old position of each piece, so that a link found in the new text can be cut out of the old one.
         """
         after = _Reading("", before=self)
         new_pieces: list[str] = []

@@ -42,7 +42,7 @@ def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdi
 
 
 def _judge_result(section: str, domain: str) -> Verdict:
-    """Return the verdict on a sender of this domain by one DMARC result of a mail; a pass for another domain fails."""
+    """Return if the DMARC result `section` proves a sender of this domain; a pass for another domain is a FAIL."""
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
