@@ -56,7 +56,7 @@ class Player:
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Queue an act of the demo's past for `instant`; one after the present is left out. `play` calls them in order."""
+        """Queue an act of the demo's past for `instant`, unless that is after the present; `play` calls them in order."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
@@ -133,7 +133,7 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Queue the reminder and the close by silence of a ticket that waits, which happen if its customer is silent."""
+        """Queue the reminder and the close by silence of a ticket that waits; they happen if its customer is silent."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:  # no customer is asked anything
             return
