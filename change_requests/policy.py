@@ -115,8 +115,8 @@ def why_not_answer(user: User, request: FormalRequest) -> Refused | None:
 def why_not_withdraw(user: User, request: FormalRequest) -> Refused | None:
     """Return why the person may not withdraw a request that is not applied yet, or None.
 
-    Whoever represents the company may, and once it was sent a supervisor. A request that mesa de control prepared to
-    undo another is withdrawn by supervisors alone.
+    Whoever represents the company may. After it was sent (`revision_no`), a supervisor may too. A request that mesa de
+    control prepared to undo another is withdrawn by supervisors alone.
     """
     if request.status not in WITHDRAWABLE:
         return _refuse_now(request)

@@ -36,7 +36,7 @@ _LABELS = {
 
 
 def answer_missing_form(inbound: InboundMessage, mail: InboundMail, outcome: Outcome) -> None:
-    """Mail whoever wrote to mesadecontrol@ without a form where to get one, if the mail became a new ticket."""
+    """If a mail to mesadecontrol@ had no form and became a new ticket, tell its sender where to get the form."""
     if outcome.disposition == Disposition.NEW:
         _enqueue_answer("missing", inbound, mail, outcome.about)
 

@@ -104,7 +104,7 @@ def _looks_like_form(file: MailFile) -> bool:
 
 
 def _is_our_form(file: MailFile, fault: Unreadable) -> bool:
-    """Return True if a PDF that could not be taken is one of our forms, and so is evidence of no request."""
+    """Return True if a PDF that we could not read is one of our forms, which must not be kept as evidence."""
     is_known = fault.fault in _FAULTS_OF_OUR_FORMS or b"/AcroForm" in file.content
     return is_known or bool(_FORM_NAME.search(file.name))
 

@@ -56,7 +56,7 @@ class Player:
         return len(stories)
 
     def _plan(self, instant: datetime, act: Callable[..., None], *args: Any) -> None:
-        """Queue an act of the demo's past for `instant`, unless that is after the present; `play` calls them in order."""
+        """Queue an act of the demo's past for `instant`; acts after the present are left out. `play` calls them."""
         if instant <= self.present:
             self.order += 1
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))

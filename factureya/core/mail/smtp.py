@@ -127,7 +127,7 @@ class Handler:
 
 
 def take_mail(raw: bytes, recipients: list[str]) -> str:
-    """Store a mail, handle it, and return the SMTP answer: 250 if it was stored, even if the sweep must handle it."""
+    """Store a mail, handle it, and return the SMTP answer: 250 once it is stored; a sweep repeats a failed handling."""
     try:
         inbound, is_new = _keep_mail(raw, recipients)
     except intake.TooLarge:

@@ -186,9 +186,9 @@ def chip(status: str, label: str, css: str = "") -> SafeString:
 
 @register.simple_block_tag
 def fill(content: str, partial: str, **inputs: Any) -> SafeString:
-    """Render a partial template whose variable `text` is what stands inside the tag {% fill %}, on one line.
+    """Render a partial template with `text`: the content of the tag {% fill %}, its line breaks turned into spaces.
 
-    Templates use it for a text that is too long for one of their lines.
+    So a template can write a long text over several lines.
     """
     return render_to_string(partial, {**inputs, "text": SafeString(" ".join(content.split()))})
 
