@@ -44,7 +44,7 @@ class Actor:
 
 
 def read_token(token: str) -> Grant:
-    """Return for which contact and ticket we signed the token of a mail's link. Raises BadLink when it is forged."""
+    """Return the contact and the ticket that a mail's link is for. Raises BadLink when we did not sign its token."""
     try:
         user_pk, number, digest, expires_at = signing.loads(token, salt=own_links.TICKET.salt)
     except (signing.BadSignature, ValueError, TypeError) as error:
@@ -68,7 +68,7 @@ def find_person(grant: Grant) -> User:
 
 
 def find_holder(grant: Grant) -> User:
-    """Return the contact of a mail's signed link, if he still may see the link's ticket. Raises BadLink if not."""
+    """Return the contact whom a mail's link is for. Raises BadLink if it is void, or he may not see its ticket now."""
     user = find_person(grant)
     ticket = Ticket.objects.filter(number=grant.number).first()
     if ticket is None or not policy.may_write_as_customer(user, ticket):
@@ -103,7 +103,7 @@ def find_actor(user: Any, session: MutableMapping[str, Any], number: str) -> Act
 
 
 def extend_grant(session: MutableMapping[str, Any], grant: Grant, ticket: Ticket) -> None:
-    """Let the contact of a link see the ticket that his own reply just opened, until the link's end (M12)."""
+    """Let a contact who came by a mail's link also see the ticket that his reply opened, until the link ends (M12)."""
     grant_access(session, Grant(**{**asdict(grant), "number": ticket.number}))
 
 

@@ -60,13 +60,13 @@ def _describe_opening_for_desk(event: Event) -> SafeString:
 
 
 def _describe_opening(event: Event, _reader: User) -> SafeString:
-    """Return the history's text for the customer about the opening of the ticket, and that it was by phone if so."""
+    """Return the history's text for the customer about the opening of the ticket; it says if that was by phone."""
     how = " por teléfono" if event.data.get("channel") == Ticket.Channel.PHONE else ""
     return format_html("Ticket <strong>Abierto</strong>{}. Le enviamos el número de seguimiento", how)
 
 
 def _cite_followed(event: Event) -> SafeString:
-    """Return as HTML the number of the closed ticket that the opened one continues."""
+    """Return as HTML the number of the closed ticket that the new ticket continues."""
     return format_html('<span class="fy-mono">{}</span>', event.data.get("follows") or "")
 
 
@@ -102,13 +102,13 @@ def _describe_answer(event: Event, _reader: User) -> SafeString:
 
 
 def _list_answer(event: Event) -> list[Line]:
-    """Return the look-up page's lines about our answer: that we answered and, if so, that the wait began."""
+    """Return the look-up page's lines about our answer. A second line says that the wait began, if it did."""
     begins = event.data.get("after") == WAITING != event.data.get("before")  # and it did not wait before
     return _list_lines("Soporte le respondió", "Pasó a <strong>En espera</strong>" if begins else "")
 
 
 def _list_information(event: Event) -> list[Line]:
-    """Return the look-up page's lines about a customer's message: that it came and, if so, that it ended the wait."""
+    """Return the look-up page's lines about a customer's message. A second line says that it ended the wait, if so."""
     ends = event.data.get("before") == WAITING
     return _list_lines("Recibimos su información", "Pasó a <strong>Abierto</strong>" if ends else "")
 
@@ -119,7 +119,7 @@ def _list_lines(message: str, move: str) -> list[Line]:
 
 
 def _describe_end_of_wait(text: str) -> Callable[..., SafeString]:
-    """Return a function that gives this text for a customer's message that ended the wait, and none for another."""
+    """Return a function that describes a customer's message: by this text if it ended the wait, else by no text."""
     return lambda event, _reader=None: SafeString(text) if event.data.get("before") == WAITING else NOTHING
 
 

@@ -25,7 +25,7 @@ WRONG_NUMBER = "Revise el número: hay un carácter cambiado"
 
 
 def _by_kind(problem: str, question: str) -> SafeString:
-    """Return a label in both wordings; the stylesheet shows the one for what was chosen, a problem or a question."""
+    """Return a field's label in two wordings, for a problem and for a question. The stylesheet hides one of them."""
     return format_html('<span class="fy-if-problem">{}</span><span class="fy-if-question">{}</span>', problem, question)
 
 
@@ -101,7 +101,7 @@ class TicketForm(FilesMixin):
             self.fields[name].widget.attrs["placeholder"] = " "
 
     def full_clean(self) -> None:
-        """Validate the form of a new ticket; a question without a text gets an error that speaks of a question."""
+        """Validate the form of a new ticket. If a question has no text, the error asks for the question."""
         if self.is_bound and self.is_question and "description" in self.fields:  # a mail's form has no description
             self.fields["description"].error_messages["required"] = self.NO_QUESTION
         super().full_clean()
@@ -229,7 +229,7 @@ class LookUpForm(PortalForm):
     )
 
     def clean_number(self) -> str:
-        """Return the tracking number in canonical form; the error says how many characters it has, or to check it."""
+        """Return the tracking number in canonical form. The error says that its length or a character is wrong."""
         text = self.cleaned_data["number"]
         try:
             return numbers.parse_number(NUMBER_PREFIX, text)

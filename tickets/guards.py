@@ -26,18 +26,18 @@ _VOID = _VOIDED.format(canonical=f" AND {_RECEIVED}"), _VOIDED.format(canonical=
 
 
 def _changed(*columns: str) -> tuple[str, str]:
-    """Return a trigger's condition that any of these columns changes, NULL included: for SQLite, for PostgreSQL."""
+    """Return the trigger condition «one of these columns changes» for SQLite and PostgreSQL; NULL counts as a value."""
     sqlite = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
     return sqlite, sqlite.replace("IS NOT", "IS DISTINCT FROM")
 
 
 def _and(condition: str, pair: tuple[str, str]) -> tuple[str, str]:
-    """Return a trigger's condition for both engines, each joined by AND with one more condition."""
+    """Return the pair of a trigger's conditions (SQLite, PostgreSQL) with one more condition added to each."""
     return f"{condition} AND ({pair[0]})", f"{condition} AND ({pair[1]})"
 
 
 def _but_a_void(pair: tuple[str, str]) -> tuple[str, str]:
-    """Return a trigger's condition for both engines, except for the change that voids a close by silence."""
+    """Return the pair of a trigger's conditions so that they let pass the change that voids a close by silence."""
     return f"({pair[0]}) AND NOT ({_VOID[0]})", f"({pair[1]}) AND NOT ({_VOID[1]})"
 
 

@@ -99,7 +99,7 @@ def receive(inbound: InboundMessage, mail: InboundMail) -> Plan:
 
 
 def store_files(inbound: InboundMessage, files: Sequence[MailFile]) -> Kept:
-    """Store a mail's files until a message takes them, and return which were accepted and which refused, and why."""
+    """Store a mail's files until a message takes them. Return the accepted files, and why others were refused."""
     draft = f"mail:{inbound.pk}:{secrets.token_hex(16)}"
     return from_mail.store_files(files, draft=draft) if files else Kept()
 
@@ -135,8 +135,8 @@ def _record_robot(inbound: InboundMessage, mail: InboundMail, senders: list[User
 def _write_to_ticket(proven: ProvenMail) -> Outcome:
     """Add the mail of a proven sender to the ticket it belongs to, or open one, and return how to store the mail.
 
-    It is refused when several companies registered its sender's address and it names no ticket. A mail from an address
-    that was marked as failing shows that the address works again.
+    The mail is refused when several companies registered its sender's address and it belongs to no ticket. If the
+    address was marked as failing, the mark is removed, because the mail shows that the address works.
     """
     if found := _find_target(proven):
         ticket, author, how = found
@@ -168,7 +168,7 @@ def _find_target(proven: ProvenMail) -> tuple[Ticket, User, Reason] | None:
 
 
 def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, User] | None:
-    """Return the first of the tickets with these numbers in which a sender of the mail may write, with that sender."""
+    """Return the first ticket with one of these numbers that a sender may write in, and that sender; or None."""
     if not numbers or not senders:
         return None
     named = Ticket.objects.filter(number__in=numbers).only("number", "customer", "requester")
@@ -181,7 +181,7 @@ def _find_by_numbers(numbers: list[str], senders: list[User]) -> tuple[Ticket, U
 
 
 def _find_by_subject(proven: ProvenMail) -> tuple[Ticket, User] | None:
-    """Return the sender's own ticket of the last 3 days with the mail's subject that is not Cerrado, or None (M11)."""
+    """Return the sender's ticket with the mail's subject if it is not Cerrado and under 3 days old; or None (M11)."""
     subject = threads.normalise_subject(proven.subject)
     if not subject:
         return None
@@ -198,8 +198,8 @@ def _continue_ticket(ticket: Ticket, author: User, how: Reason, proven: ProvenMa
 
     If silence closed the ticket after the mail had come, that close is voided and the mail is added. To any other
     closed ticket nothing is added: the mail goes to the open ticket that continues it, or opens one.
-    The ticket is locked first, so that a sweep either closed it before, or finds the message. `how` says by what the
-    ticket was found.
+    The ticket is locked first. So a sweep that closes silent tickets comes before the mail or sees it. `how` says by
+    what the ticket was found.
     """
     locked = Ticket.objects.select_for_update().only("status", "closed_reason", "closed_at")
     ticket = locked.get(pk=ticket.pk)
@@ -233,7 +233,7 @@ def _came_in_time(inbound: InboundMessage, ticket: Ticket) -> bool:
 
 
 def _open_ticket(author: User, proven: ProvenMail) -> Outcome:
-    """Open a ticket from a mail with the middle impact, which no mail names, and return how to store the mail (M10)."""
+    """Open a ticket from a mail, and return how to store it. The impact is the middle one: no mail names it (M10)."""
     ticket = operations.open_ticket(
         customer=author.contact.customer,
         subject=proven.subject or NO_SUBJECT,

@@ -34,7 +34,7 @@ REPLIED = {"Auto-Submitted": "auto-replied"}  # RFC 3834: it answers one mail
 
 
 def announce_ticket(ticket: Ticket, event: Event, inbound: InboundMessage | None = None) -> None:
-    """Tell the customer the tracking number (M10); by mail, the acknowledgement of `inbound` (M6)."""
+    """Mail the customer the number of his new ticket (M10). If he wrote the mail `inbound`, this answers it (M6)."""
     _acknowledge_mail_or_form("tickets/opened", ticket, event, inbound)
 
 
@@ -64,7 +64,7 @@ def announce_close(ticket: Ticket, event: Event) -> None:
 
 
 def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
-    """Tell the ticket's assignee by mail that the customer wrote; nobody is told if he no longer works at its desk."""
+    """Mail the ticket's assignee that the customer wrote. No mail without an assignee, or if he left its desk."""
     if ticket.assignee is None or not policy.may_work(ticket.assignee, ticket):
         return
     context = {"ticket": ticket, "message": message, "url": workspace_url(ticket)}
@@ -74,7 +74,7 @@ def notify_assignee(ticket: Ticket, event: Event, message: Message) -> None:
 
 
 def send_link(ticket: Ticket, contact: User, key: str) -> None:
-    """Queue the mail with a contact's link to the ticket, asked for at the look-up page; once for each `key` (M16)."""
+    """Queue the mail with the ticket's link that a contact asked for at the look-up page; one mail per `key` (M16)."""
     context = _build_context(ticket, contact)
     outbox.enqueue("tickets/link", key=key, to=contact.email, about=ticket.chain, context=context)
 
@@ -120,7 +120,7 @@ def make_reply_address(number: str, secret: str | None = None) -> str:
 def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str, str]:
     """Return the headers that keep a ticket's mails in one thread of the customer's mail program.
 
-    They also hold the address for his replies. `answering` is the customer's last mail, or None; its Message-ID joins
+    They also name the address for the customer's replies. `answering` is his last mail, or None. Its Message-ID joins
     the thread if it has only plain characters.
     """
     chain = [make_root_id(ticket.number)]
@@ -134,7 +134,7 @@ def build_headers(ticket: Ticket, answering: InboundMessage | None) -> dict[str,
 
 
 def make_link_token(user: User, ticket: Ticket) -> str:
-    """Return the token of the link by which a contact, at his present address, uses a ticket, for 30 days ⚙ (M15)."""
+    """Return the token of a contact's link to a ticket. It is good for 30 days ⚙ and for his present address (M15)."""
     salt, expires_at = own_links.TICKET.salt, int((now() + timedelta(days=settings.LINK_DAYS)).timestamp())
     mail_digest = own_links.make_digest(salt, user.email.lower())  # keyed: a token discloses no address
     return signing.dumps([user.pk, ticket.number, mail_digest, expires_at], salt=salt, compress=True)
@@ -147,7 +147,7 @@ def find_last_mail(ticket: Ticket) -> InboundMessage | None:
 
 
 def _acknowledge_mail_or_form(kind: str, ticket: Ticket, event: Event, inbound: InboundMessage | None) -> None:
-    """Send the customer the mail `kind` about what he just did by mail or, with `inbound` None, by a form.
+    """Send the mail `kind` about what the customer just did: by the mail `inbound` or, if None, by a form.
 
     An answer to a mail counts towards the limits of automatic answers, and is not sent beyond them.
     """
@@ -187,10 +187,10 @@ def _tell_customer(
 
 
 def _find_recipient(ticket: Ticket, inbound: InboundMessage | None) -> tuple[User | None, str]:
-    """Return the person to whom the ticket's mails are written, and the address they go to.
+    """Return the person whom the ticket's mails address by name, and the mail address that they go to.
 
-    A mail `inbound` from the company's registered address is answered there, to a person who may write by it. Else the
-    ticket's reader gets it at his own address (`_find_reader`). With nobody left it is None and the registered address.
+    If `inbound` came from the company's registered address and its person may write here, the answer goes there. Else
+    it goes to the ticket's reader (`_find_reader`). Without a reader: None and the registered address.
     """
     address = ticket.customer.registered_email
     if inbound is not None and inbound.sender == address.lower():

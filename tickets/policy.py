@@ -6,7 +6,7 @@ from tickets.models import Ticket
 
 
 def may_open(user: User, customer: Customer) -> bool:
-    """Return whether the person is an active contact of the company, for whom a ticket can be opened (M10)."""
+    """Return whether a ticket of the company can be opened for the person: is he an active contact of it (M10)?"""
     membership = user.membership
     return user.is_active and not user.is_staff and membership is not None and membership.customer_id == customer.pk
 
@@ -35,6 +35,6 @@ def may_hand_over(user: User, ticket: Ticket) -> bool:
 
 
 def require(allowed: bool, message: str) -> None:
-    """Raise NotAllowed with this message unless the person is `allowed` to do it, as a `may_…` function says."""
+    """Raise NotAllowed with this message if `allowed` is False; it is the answer of a `may_…` function."""
     if not allowed:
         raise NotAllowed(message)

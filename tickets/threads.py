@@ -36,8 +36,8 @@ MAX_SUBJECT_NUMBERS = 5
 def find_numbers(ids: Sequence[str], recipients: Iterable[str]) -> list[str]:
     """Return the numbers of the tickets to which a mail belongs, the likeliest first.
 
-    They are read from the Message-IDs and the plus-addresses of ours in its headers. Those that we did not make are
-    passed over.
+    They are read from our Message-IDs and reply addresses in the mail's headers. An id or address that we did not make
+    is passed over.
     """
     found = [
         *_find_by_sent_mails(ids),
@@ -58,7 +58,7 @@ def find_sent_mails(ids: Sequence[str]) -> list[OutboxMessage]:
 
 
 def read_subject_numbers(subject: str, prefix: str = NUMBER_PREFIX) -> list[str]:
-    """Return the numbers with this prefix in a mail's subject, without those whose check character shows a mistake."""
+    """Return the numbers with this prefix in a mail's subject. One with a wrong check character is left out."""
     found = []
     for text in _NUMBERS_IN_TEXT[prefix].findall(subject)[:MAX_SUBJECT_NUMBERS]:
         try:
@@ -84,13 +84,13 @@ def answers_ours(inbound: InboundMessage, mail: InboundMail) -> bool:
 
 
 def normalise_subject(subject: str) -> str:
-    """Return a subject as mails and tickets are compared by it: without «Re:», our number, accents and capitals."""
+    """Return a subject in the form used to compare subjects: without «Re:», our number, accents and capitals."""
     bare = _NUMBERS_IN_TEXT[NUMBER_PREFIX].sub(" ", subject)
     return searchable(_PREFIXES.sub("", bare))
 
 
 def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
-    """Return the numbers of the tickets of our mails with these ids: first that of In-Reply-To, then by newest mail.
+    """Find our mails with these ids and return their tickets' numbers: first In-Reply-To's, then by newest mail.
 
     `ids[0]` is the id of In-Reply-To. A mail that is about no ticket is left out.
     """
@@ -101,7 +101,7 @@ def _find_by_sent_mails(ids: Sequence[str]) -> list[str]:
 
 
 def _read_number_in_id(message_id: str) -> str:
-    """Return the number of the ticket for whose mails we made this Message-ID: fy-7k4m-92q0.<token>@…; else "".
+    """Return the ticket's number in a Message-ID fy-7k4m-92q0.<token>@…, or "" if we did not make the id.
 
     All mails of a ticket refer to that id, so a reply that refers to it belongs to the ticket.
     """

@@ -24,8 +24,8 @@ TRIES_OF_ALL = 600  # of everybody together, in WINDOW
 def find_ticket(number: str, email: str) -> Ticket | None:
     """Return the ticket with this number if the owner of this registered address may see it, else None (M5).
 
-    That is the company's registered address, or the verified one of a contact who sees the ticket. It is one statement
-    whatever is wrong, so that neither the answer nor its time tells which of the two is right.
+    That is the company's registered address, or the verified one of a contact who sees the ticket. One statement
+    answers every case, so that neither the answer nor its time tells which of the two was wrong.
     """
     contacts = _find_contacts(email).filter(customer=OuterRef("customer"))
     contacts_who_see = contacts.filter(Q(own_tickets_only=False) | Q(user=OuterRef("requester")))

@@ -119,7 +119,7 @@ def has_wrong_number(query: str) -> bool:
 def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group], Page[Ticket]]:
     """Return the groups of the person's tickets that are not Cerrado, and the page of the tickets that we work on.
 
-    Only the first page has the group of those that wait for the person; if they are many, the rest have their own view.
+    Only the first page also has the group of tickets that wait for the person. A long group links to a view of its own.
     """
     open_tickets = select_tickets(user, ACTIVE).filter(status=Ticket.Status.OPEN)
     page = keyset.page(NEWEST_FIRST, cursor, _with_row_columns(open_tickets))
@@ -132,7 +132,7 @@ def _read_active_groups(user: User, cursor: Cursor | None) -> tuple[list[Group],
 
 
 def _with_row_columns(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """Load what a row of the customer's list shows; the names of two people cost less than the people themselves."""
+    """Load only what a row of the customer's list shows; of the assignee and the requester only the names."""
     names = {"assignee_name": F("assignee__full_name"), "requester_name": F("requester__full_name")}
     return tickets.annotate(**names).only(
         *(

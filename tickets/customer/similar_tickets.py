@@ -40,7 +40,7 @@ def read_words(text: str) -> frozenset[str]:
 def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> float:
     """Return from 0 to 1 how alike the words of two subjects are: the share of the shorter one that both have.
 
-    A shared error code alone gives 1. Any other single word does not count, unless the shorter subject has no second.
+    A shared error code alone gives 1. Any other single shared word gives 0, unless the shorter subject is one word.
     """
     shared = words & other_words
     if not shared:
@@ -52,7 +52,7 @@ def measure_likeness(words: frozenset[str], other_words: frozenset[str]) -> floa
 
 
 def _split_words(plain: str) -> frozenset[str]:
-    """Return the telling words, without plurals, of a text that is `searchable` already, as a ticket's column is."""
+    """Return the telling words of a text, without plurals. The text is in the form that `searchable` returns."""
     return frozenset(_drop_plural(word) for word in re.findall(r"\w+", plain) if word not in _EMPTY)
 
 

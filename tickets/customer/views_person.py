@@ -29,7 +29,7 @@ class PersonView(PrivateView):
     writes = False  # whether it is for writing, which a company whose service ended does no more
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of a company (only to read if it is suspended); refuse staff; others log in, their text kept."""
+        """Admit a company's people, only to read if it is suspended. Refuse staff. Others log in, their text kept."""
         if not self.takes(request):
             return self.http_method_not_allowed(request)
         if not request.user.is_authenticated:
@@ -118,8 +118,8 @@ class NewTicket(PostingForm, PersonView):
     def carry_to(self, chosen_number: str) -> HttpResponse:
         """Take text and files of the new-ticket form to the answer form of an open ticket: «Agregar a este» (M11).
 
-        The files go with the one-time key, which becomes that form's key. If the chosen number is no ticket of his, the
-        same form is shown again.
+        The answer form gets the same one-time key, so it has the files too. If he sees no ticket with the chosen
+        number, the same form is shown again.
         """
         key, _ = self.posted_key()
         stored_files, _ = self.posted_files(key)

@@ -41,7 +41,7 @@ class TicketView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, number: str, **kwargs: Any) -> HttpResponseBase:
         """Find the ticket and who acts on its page, by login or by a mail's link; others log in or get 404.
 
-        A number typed otherwise goes to its canonical address first. A suspended company only reads.
+        An address with a number typed in another form is first redirected. A suspended company only reads.
         """
         canonical = reverse(f"tickets:{self.url_name}", args=[number])
         if request.method in {"GET", "HEAD"} and request.path != canonical:
@@ -127,7 +127,7 @@ class TicketPage(TicketForms):
     ) -> HttpResponse:
         """Return the customer's page of the ticket with its answer form and the files stored for it (`kept`).
 
-        `draft_reason` is why an unsent draft is shown, or "". The closed ticket before it is linked if he may see it.
+        `draft_reason` is why an unsent draft is shown, or "". A ticket that this one continues is linked if allowed.
         """
         ticket, user = self.ticket, self.user
         follows = ticket.follows if ticket.follows and policy.may_write_as_customer(user, ticket.follows) else None
@@ -180,7 +180,7 @@ class AddInformation(TicketPage):
         return reverse("tickets:detail", args=[number])
 
     def add(self, arguments: dict[str, Any]) -> str:
-        """Add the message and return the ticket's number; if it closed meanwhile, that of a new linked one (M12)."""
+        """Add the message and return the ticket's number. If it closed meanwhile, open a linked one instead (M12)."""
         try:
             operations.add_information(self.ticket.pk, **arguments)
         except operations.TicketClosed:

@@ -79,9 +79,9 @@ class ComposerForm(FilesMixin):
         return {name: str(self[name].value() or "") for name in ("body", "note")}
 
     def clean(self) -> dict[str, Any]:
-        """Require the text of the note or the reply, whichever the agent sends, and for a reply what happens then.
+        """Require the text of what the agent sends, a note or a reply; a reply also needs what happens to the ticket.
 
-        Errors in the fields of the other one are dropped, because it is not sent.
+        Errors in the fields of the text that he does not send are dropped.
         """
         data = super().clean() or {}
         is_note = data.get("kind") == NOTE
@@ -174,7 +174,7 @@ class Composer:
     def send(self) -> str:
         """Send the reply or write the note, as the agent chose, and return its anchor on the ticket's page.
 
-        If it was refused, return "" and leave the reason in the form. So it is too when somebody wrote meanwhile.
+        If it was refused, or somebody wrote meanwhile, return "". The form then holds the reason.
         """
         if not self.form.is_valid():
             return ""
@@ -193,7 +193,7 @@ class Composer:
     def keep(self, session: MutableMapping[str, Any], sent: str = "") -> None:
         """Keep the texts and files of both tabs in the agent's session, except what was `sent`: REPLY, NOTE or "".
 
-        The tab shown next is the one he chose, unless only the other has something left. With nothing left to keep, the
+        The tab that he chose is shown next. If it has nothing left, the other is shown. With nothing left at all, the
         session forgets the form.
         """
         texts = self.form.texts
@@ -232,7 +232,7 @@ class Composer:
         self.note.files, self.reply.files = store.list_draft_files(self.note.key.key), []
 
     def newer(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the messages that the agent had not seen, when that is why nothing was sent."""
+        """Return the messages that the agent had not seen, if they stopped his reply; else none."""
         return select_newer(entries, self.form.cleaned_data["seen"]) if self.is_stale else []
 
     def _set_fields(self, **values: str) -> None:
@@ -293,9 +293,9 @@ def build_first_values(ticket: Ticket) -> dict[str, Any]:
 
 
 def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
-    """Return the choices of what happens to the ticket on sending a reply; one En espera cannot become Abierto by it.
+    """Return the choices of what happens to the ticket when the agent sends a reply.
 
-    None is chosen beforehand, because it starts the customer's time to answer.
+    A reply cannot take it from En espera to Abierto. He must choose, because the choice may start the customer's time.
     """
     prefix = "seguir En espera" if ticket.is_waiting else "pasar a En espera"
     choices = [("", "Elija…"), *((value, f"{prefix}: {label}") for value, label in _WAITS)]
@@ -303,7 +303,7 @@ def build_after_choices(ticket: Ticket) -> list[tuple[str, str]]:
 
 
 def _read_key(token: str, ticket: Ticket, agent: User) -> FormKey:
-    """Return the key that came with the form; a fresh one in place of a bad one."""
+    """Return the one-time key that came with an agent's form, or a new key if that one is bad."""
     return form_memory.read_key(token, _name_form(ticket), agent) or form_memory.new_key(agent, _name_form(ticket))
 
 

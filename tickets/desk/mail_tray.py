@@ -58,7 +58,7 @@ class View:
 
 
 def _waits_as(disposition: str) -> Callable[[Mails], Mails]:
-    """Return the condition of mails with this disposition that nobody has decided about."""
+    """Return a function that selects the mails of this disposition that no agent has decided about."""
     return lambda mails: mails.filter(disposition=disposition, resolution="")
 
 
@@ -133,7 +133,7 @@ class MailState:
 
     @property
     def is_behind(self) -> bool:
-        """Return whether the mailbox that we poll was never read, or not for too long; False when we poll none."""
+        """Return whether the mailbox that we poll was never read, or last read too long ago; False if we poll none."""
         if not self.is_polled:
             return False
         if self.fetched_at is None:
@@ -144,7 +144,7 @@ class MailState:
 def visible_to(user: User) -> Mails:
     """Select the received mails this agent may read: those that are messages of his desk's tickets (M3, M16).
 
-    An agent of our own desk also reads those that became no message. A mail not yet processed is nobody's.
+    An agent of our own desk also reads those that became no message. Nobody reads a mail before it is processed.
     """
     is_readable = Q(entry__ticket__provider__in=user.desk_provider_ids)
     if policy.may_take_calls(user):

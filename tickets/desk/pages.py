@@ -73,7 +73,7 @@ def contact_or_404(user_pk: str) -> Contact:
 
 
 def read_search(request: HttpRequest, default: str = "") -> dict[str, Any]:
-    """Return for a page where an agent looks for a customer's contact: the search text, and the contacts it finds.
+    """Return the search text and the contacts that it finds, for a page where an agent looks for a contact.
 
     `default` is searched for when the address has no text.
     """

@@ -216,7 +216,7 @@ def neighbour_questions(place: Place, user: User, ticket: Ticket) -> dict[str, s
 
 
 def find_colleagues(provider_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return key and name of the people who work on the tickets of these providers now, sorted by name (M3)."""
+    """Return key and name of the active staff who hold a desk office at one of these providers now, by name (M3)."""
     held = RoleAssignment.objects.in_force().filter(provider_id__in=provider_ids, office__in=DESK_OFFICES)
     active = held.filter(user__is_active=True, user__is_staff=True)
     return list(active.order_by("user__full_name", "user").values_list("user", "user__full_name").distinct())

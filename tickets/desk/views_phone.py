@@ -49,7 +49,7 @@ class PhoneTicket(PostingForm):
         return {"impact": None}
 
     def may_show(self, fields: dict[str, str]) -> bool:
-        """Return whether an unsent draft was typed for the contact of this page; else it is not shown."""
+        """Return whether an unsent draft may be shown: was it typed for the contact of this page?"""
         return fields.get("contacto") == str(self.contact.user_id)
 
     def perform(self, form: PhoneForm, key: FormKey) -> str:

@@ -33,7 +33,7 @@ class Row:
 
     @classmethod
     def build(cls, ticket: Ticket, place: queue.Place, instant: datetime) -> "Row":
-        """Return how the queue shows a ticket now; its address carries `place`, the list on which it is, to go back."""
+        """Return how the queue shows a ticket now. The link to its page carries `place`, the list to go back to."""
         return cls(
             ticket,
             workspace_url(ticket.pk, place.at_row_of(ticket)),

@@ -97,7 +97,7 @@ def _read_choice(request: HttpRequest, name: str, current_value: str) -> str:
 
 
 def _assign_ticket(ticket: Ticket, agent: User, assignee_pk: int | None) -> None:
-    """Assign the ticket to the chosen person, or with None to nobody, if that is new; an agent takes a free ticket."""
+    """Assign the ticket to the person chosen, or to nobody (None). An agent who chose himself takes a free ticket."""
     if assignee_pk == ticket.assignee_id:
         return
     if assignee_pk == agent.pk and ticket.assignee_id is None:
@@ -142,7 +142,7 @@ def _show_page(request: HttpRequest, ticket: Ticket, composer: Composer, place: 
 def _build_property_choices(ticket: Ticket, agent: User, unsaved: dict[str, str]) -> dict[str, Any]:
     """Return what the lists of assignee, category and impact offer on the ticket's page; nothing if it is Cerrado.
 
-    The people are those who work at its provider, and its assignee (M3). `unsaved` is what was chosen, not saved.
+    The people are those of its provider's desk, and its assignee (M3). `unsaved` holds choices not saved before.
     """
     if ticket.is_closed:
         return {"assignees": [], "categories": [], "impacts": []}

@@ -85,7 +85,7 @@ class NewMessage:
         return first_use is not None or self._was_confirmed_by_form(ticket)
 
     def was_received(self, ticket: Ticket) -> bool:
-        """Return whether this form came before with the same ticket, author and text, or confirmed without a text."""
+        """Return whether this form came before: with the same ticket, author and text, or as a confirmation alone."""
         return self._find_first_use() == self._identify_post(ticket) or self._was_confirmed_by_form(ticket)
 
     def is_used(self) -> bool:
@@ -111,7 +111,7 @@ class NewMessage:
 
 
 def write_message(ticket: Ticket, new_message: NewMessage) -> Message:
-    """Insert a public message with its files, and set on the ticket what it changes; the caller saves the ticket."""
+    """Insert a public message with its files, and count it in the ticket; the caller saves the ticket."""
     touch_ticket(ticket, new_message)
     return add_message(ticket, new_message)
 
@@ -180,8 +180,8 @@ def _attach_files(
 def locked(pk: int, *statuses: str, new_message: NewMessage | None = None) -> Iterator[Ticket]:
     """Open a transaction and yield the ticket, locked and read again, if it is in one of `statuses`.
 
-    A `new_message` that was received before is let through in any status, so that the second click on «confirmar» is
-    not told that the ticket is closed. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
+    A `new_message` that was received before passes in any status. So a second click on «confirmar» gets no error when
+    the first click closed the ticket. Raises TicketClosed if it is Cerrado, else WrongStatus; FormUsed for a used key.
     """
     tickets = Ticket.objects.select_related("customer", "requester__contact", "assignee")
     try:
@@ -202,7 +202,7 @@ def save_ticket(ticket: Ticket) -> None:
 
 
 def require_closes_at(ticket: Ticket) -> datetime:
-    """Return when a ticket En espera closes without an answer, which a constraint of the database says it has."""
+    """Return when a ticket En espera closes without an answer; a constraint of the database requires that time."""
     assert ticket.closes_at is not None  # waiting_has_reason_and_instant
     return ticket.closes_at
 
@@ -255,7 +255,7 @@ def stop_waiting(ticket: Ticket) -> None:
 def hold_close(ticket: Ticket, reason: str) -> None:
     """Keep a ticket En espera from closing by silence until an agent decides, without saving it.
 
-    A second reason does not replace that of many mails (FLIPS), because they may hold the customer's answer.
+    If many mails (FLIPS) are the reason, it stays, because one of these mails may be the customer's answer.
     """
     ticket.close_held_at = ticket.close_held_at or now()
     if ticket.close_held_reason != Ticket.HoldReason.FLIPS:

@@ -77,7 +77,7 @@ def mail_bounced(pk: int, *, mail: OutboxMessage, inbound: InboundMessage) -> Ti
 
 
 def robot_answered(pk: int, *, inbound: InboundMessage, mark: str) -> Ticket:
-    """Record that a machine answered a mail of the ticket, known by `mark`; no status or clock moves (M6)."""
+    """Record that a machine answered a mail of the ticket; `mark` shows that it was one. No clock moves (M6)."""
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         audit.record("ticket.robot_answered", ticket, actor=None, inbound=inbound.pk, mark=mark[:60])
     return ticket
@@ -116,7 +116,7 @@ def release_close(pk: int, *, agent: User) -> Ticket:
 def retry_mail(pk: int, *, agent: User, mail_pk: int) -> Ticket:
     """Queue again a mail of the ticket that could not be sent; neither status nor clock moves (M6).
 
-    Raises WrongStatus when it is not a failed mail to this ticket's customer, or its text was wiped.
+    Raises WrongStatus for a mail that has not failed, is not to this ticket's customer, or whose text was wiped.
     """
     with locked(pk, OPEN, WAITING, CLOSED) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")

@@ -91,8 +91,8 @@ def confirm_by_phone(pk: int, *, agent: User, contact: User) -> Ticket:
 def warn_before_close(pk: int) -> Ticket:
     """Queue the one reminder that a ticket closes without an answer, 24 h ⚙ before it does (M15).
 
-    A sweep may queue it 10 min early. One that is late moves `closes_at` to 24 h from now. Raises WrongStatus when the
-    ticket is not En espera, has its reminder, its close is held, or the time has not come.
+    A sweep may queue it 10 min early. A late reminder moves `closes_at` to 24 h from now. Raises WrongStatus when the
+    ticket is not En espera, has a reminder already, its close is held, or it is too early.
     """
     with locked(pk, WAITING) as ticket:
         if ticket.reminder_id is not None:

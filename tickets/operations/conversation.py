@@ -138,7 +138,7 @@ def _write_information(ticket: Ticket, new_message: NewMessage, agent: User | No
 
 
 def _has_reopened_too_often(ticket: Ticket) -> bool:
-    """Return whether mails took the ticket back to Abierto as often as they may in an hour, as in a loop (M6).
+    """Return whether mails took the ticket back to Abierto MAIL_FLIPS_PER_HOUR times in an hour, as in a loop (M6).
 
     The caller holds the ticket's lock, so that two mails at once are counted one after the other.
     """

@@ -31,7 +31,7 @@ def assign(pk: int, *, agent: User, assignee: User | None) -> Ticket:
 
 
 def classify(pk: int, *, agent: User, category: str, impact: int) -> Ticket:
-    """Correct category and impact of the ticket; neither status nor clock moves (M15). Raises NotAllowed."""
+    """Correct category and impact of the ticket; no clock moves (M15). Raises NotAllowed for another desk's agent."""
     with locked(pk, OPEN, WAITING) as ticket:
         policy.require(policy.may_work(agent, ticket), "Este ticket no es de su prestador.")
         if (ticket.category, ticket.impact) != (category, impact):

@@ -29,8 +29,8 @@ def link_mail(
 ) -> Ticket:
     """Add a mail of the tray to the ticket `pk`, as the message of `contact` or as an internal note (M5, M16).
 
-    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises WrongStatus for
-    a message to a ticket that is closed otherwise (a note is allowed there), and when the mail is not in the tray.
+    If silence closed the ticket after the mail had come, a message voids that close (M15). Raises WrongStatus when the
+    mail is not in the tray, and for a message to any other closed ticket. A note may go to a closed ticket.
     """
     with _locked_tray_mail(inbound_pk, agent) as inbound:
         Ticket.objects.select_for_update().only("pk").get(pk=pk)  # locked, so that it stays as it is read below

@@ -115,14 +115,14 @@ def _render_block(block: Block) -> SafeString:
 
 
 def _describe_row(ticket: Any, reader: User) -> str:
-    """Return the second line of a row of the customer's list: what happened last, a colleague's name, and when."""
+    """Return the second line of a row of the customer's list: what happened last, whose it is if not his, and when."""
     whose = f"de {ticket.requester_name}" if ticket.requester_id != reader.pk else ""
     parts = (wording.describe_last_move(ticket, ticket.assignee_name), whose, when(ticket.touched_at))
     return " · ".join(part for part in parts if part)
 
 
 def _describe_due(ticket: Any) -> str:
-    """Return what a row of the customer's list says below the state: when it closes or closed, or who has it."""
+    """Return what a row of the customer's list says below the state: held close, closing time, end, or who has it."""
     if ticket.close_held_at:  # it does not close until an agent decides
         return "El plazo está detenido"
     if ticket.is_waiting:
