@@ -120,7 +120,7 @@ def _find_assets_of(request: FormalRequest) -> list[InformationAsset]:
 
 
 def _find_decisions(request: FormalRequest) -> tuple[dict[tuple[str, int | None], Decision], set[int]]:
-    """Return the current revision's valid decisions by office and asset, and the keys of all deciders, voided too."""
+    """Return the current revision's valid decisions by office and asset, and the keys of all deciders, even if void."""
     slots = DecisionSlot.objects.filter(request=request, revision_no=request.revision_no)
     decisions, deciders = {}, set()
     for slot in slots.select_related("decision__decider", "decision__assignment"):

@@ -17,8 +17,8 @@ SETTING = "factureya.execution"
 def executing(request: FormalRequest) -> Iterator[None]:
     """Mark the approved request as being executed, while a block writes its new values.
 
-    Only then do the guards of the database let these values through; they also ask for its Execution row. The mark
-    never outlives the block or the transaction. Raises RuntimeError outside a transaction.
+    The guards of the database let these values through if there is the mark, and an Execution row too. The mark
+    ends with the block or the transaction. Raises RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an execution runs inside a transaction")
@@ -31,7 +31,7 @@ def executing(request: FormalRequest) -> Iterator[None]:
 def mark_execution(request_pk: int | None) -> None:
     """Tell the guards on PostgreSQL, by a setting, which request is being executed; None clears the setting.
 
-    The setting ends with the transaction (`true`). Raises RuntimeError outside one, where it does not hold at all.
+    The setting ends with the transaction (`true`). Raises RuntimeError outside a transaction, as the setting is lost.
     """
     value = "" if request_pk is None else str(request_pk)
     with connection.cursor() as cursor:

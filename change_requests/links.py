@@ -94,7 +94,7 @@ def read_password_link(token: str) -> tuple[User, str]:
 
 
 def is_unused(person: User, token: str) -> bool:
-    """Return True if nothing that the password link depends on has changed; asked again of the locked row."""
+    """Return True if nothing that the password link depends on has changed; callers ask again of the locked row."""
     return own_links.matches_digest(PASSWORD, _describe_person(person), _read_token(PASSWORD, token)[2])
 
 
@@ -122,7 +122,7 @@ def _read_token(salt: str, token: str) -> list[Any]:
 
 
 def _find_told_address(request: FormalRequest, mail_digest: str) -> str:
-    """Return the address whose digest a link holds, among those that got mail about the request; empty if none has."""
+    """Return which address with mail about the request has the digest that a link holds; empty if none has."""
     addresses = OutboxMessage.objects.filter(about=request.chain).values_list("to", flat=True)
     for address in addresses.order_by("to").distinct():
         if mail_digest and own_links.matches_digest(NOT_ME, address.lower(), mail_digest):

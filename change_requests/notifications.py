@@ -36,7 +36,7 @@ ESCALATION: dict[int, tuple[str, ...]] = {
 def mail_submitted(request: FormalRequest, event: Event) -> None:
     """Mail the receipt (*acuse*) of a sent request, with «no fui yo», to its followers and whoever is warned (M8).
 
-    The address that confirms the request gets a mail with the link for that instead (M20).
+    The address that must confirm the request gets the link to confirm it instead (M20).
     """
     items = request.read_payload()["items"]
     context = {
@@ -66,7 +66,7 @@ def mail_progress(template: str, request: FormalRequest, event: Event, **context
 
 
 def mail_approved(request: FormalRequest, event: Event, **context: Any) -> None:
-    """Mail that the request is approved, to followers and whoever is warned; a change also to the company's others."""
+    """Mail the approval to followers and whoever is warned; that of a change also to the company's other people."""
     mail_progress("approved", request, event, **context)
     warned = recipients.find_warned(request)
     _mail_readers("warn_approved", request, event, warned, **context)
@@ -162,7 +162,7 @@ def mail_check_due(request: FormalRequest, event: Event, waiver: Waiver) -> None
 
 
 def _mail(template: str, request: FormalRequest, event: Event, addresses: Iterable[str], **context: Any) -> None:
-    """Put a mail for each address into the outbox, once per event; one with a secret, as a code, is wiped once sent."""
+    """Put a mail for each address into the outbox, once per event; a mail with a secret is wiped after it was sent."""
     url = f"{settings.SITE_URL}/solicitudes/{request.folio}/"
     context = {"request": request, "url": url, "title": _find_title(request), **context}
     for address in addresses:

@@ -49,7 +49,7 @@ def visible_to(user: User) -> QuerySet[FormalRequest]:
 
 
 def has_represented(user: User, customer: Customer) -> bool:
-    """Return True if the person holds or once held powers of the company: he reads its requests, also afterwards."""
+    """Return True if the person holds or once held powers of the company, and so may read its requests."""
     return Representative.objects.filter(user=user, customer=customer).exists()
 
 
@@ -304,7 +304,7 @@ def find_objection_effect(request: FormalRequest) -> str:
 
 
 def find_alarm_deadline(request: FormalRequest) -> datetime:
-    """Return by when an officer looks at a «no fui yo» after the execution, counted from it or else from now (M8)."""
+    """Return by when an officer looks at a «no fui yo» after the execution; if none was said, counted from now (M8)."""
     return load_attention_hours().add_days(request.alarmed_at or now(), settings.VERIFY_BUSINESS_DAYS)
 
 
@@ -341,10 +341,10 @@ def _why_not_in_office(user: User, request: FormalRequest, office: str, *statuse
 
 
 def refuse_status(request: FormalRequest) -> WrongStatus:
-    """Return the refusal of an act that does not apply in the status which the request has now."""
+    """Return the refusal for an act that the request's present status does not allow."""
     return WrongStatus(f"La solicitud está {request.status_label.lower()}; esa acción ya no corresponde.")
 
 
 def _refuse_now(request: FormalRequest) -> WrongStatus:
-    """Return the refusal of an act on a request that is stopped, or in a status in which the act does not apply."""
+    """Return the refusal for an act on a stopped request, or on one whose present status does not allow the act."""
     return WrongStatus(STOPPED) if request.suspended_at is not None else refuse_status(request)

@@ -130,8 +130,8 @@ def find_people_in(*offices: str) -> list[User]:
 def make_waiting_condition(user: User) -> Q:
     """Return the condition for the requests that wait for an act of this member of staff, in the offices held now.
 
-    Besides the task of each request there are two acts for which no request waits: looking at a «no fui yo» after the
-    execution, and checking a waiver. The person's own requests are left out.
+    Two acts count too, although the request's own task is another: to look at a «no fui yo» after the execution, and to
+    check a waiver. The person's own requests are left out.
     """
     running = Q(suspended_at__isnull=True)  # not stopped by «no fui yo»
     condition = running & Q(status=Status.APPROVED, implementer=user, execute_after__lte=clock.now())

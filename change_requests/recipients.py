@@ -39,7 +39,7 @@ def find_followers(request: FormalRequest) -> Readers:
 def find_warned(request: FormalRequest, *, old_mail: str = "") -> Readers:
     """Return who is warned of a request besides its followers: every representative, and whoever loses something by it.
 
-    It is powers, access, or the registered mail: `old_mail` is the one of before, empty if it stays.
+    Powers, access or the registered mail can be lost. `old_mail` is the registered mail before it changes, else empty.
     """
     warned = _find_losers(request)
     items = request.read_payload()["items"]

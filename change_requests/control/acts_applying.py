@@ -148,7 +148,7 @@ class Execute(ActView):
         return f"{cls.lead} La aprobación vence {when(before)}." if before else cls.lead
 
     def perform(self, form: ActForm) -> str:
-        """Apply the approved request, and return the message: applied, or nothing written as a value had changed."""
+        """Apply the approved request, and return the message; if a value had changed, nothing was written."""
         execution = operations.execute(self.formal_request.pk, actor=self.user)
         if execution.result == execution.Result.OK:
             return "Se aplicó exactamente lo aprobado."

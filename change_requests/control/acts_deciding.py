@@ -142,7 +142,7 @@ class Verify(AskingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return whether a question is open: then the request can only be sent back."""
+        """Return whether a question is open, as the form's option: then the request can only be sent back."""
         return {"has_question": page.is_waiting_for_answer}
 
     def perform(self, form: ActForm) -> str:
@@ -204,7 +204,7 @@ class Decide(AskingView):
 
     @classmethod
     def find_options(cls, page: RequestPage) -> dict[str, Any]:
-        """Return the choices of an implementer for the form of the decision, if it can be the last approval (M24).
+        """Return the people who may be named to implement, if this decision can be the last approval (M24).
 
         That is so if only security's approval is missing and the reader may give it; otherwise there are none.
         """
@@ -219,8 +219,8 @@ class Decide(AskingView):
     def perform(self, form: ActForm) -> str:
         """Approve, reject, or ask the company, as chosen, and return the message about it.
 
-        With the last approval the officer may also name who applies the request. If that is refused, the approval
-        stays and the message says why.
+        With the last approval the officer may also name who applies the request. If the naming is refused, the
+        approval stays and the message says why.
         """
         data = form.cleaned_data
         if data["decision"] == CLARIFY:

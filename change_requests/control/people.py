@@ -18,7 +18,7 @@ def list_developers(without: Iterable[int]) -> QuerySet[User]:
 
 
 def list_checkers(without: Iterable[int]) -> QuerySet[User]:
-    """Return the officers who may check what was done under a waiver (M25); `without` took part in the request."""
+    """Return the officers who may check what was done under a waiver, except the people `without` (M25)."""
     return _select_people(CONTROL_OFFICES, without)
 
 

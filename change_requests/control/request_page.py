@@ -145,7 +145,7 @@ class RequestPage:
     def alarm(self) -> Alarm | None:
         """Return the warning that somebody said «no fui yo» after the execution: who, and by when it is examined (M8).
 
-        It has the address of the reversal for who may revert the request. It is None if there is no such warning.
+        A reader who may revert the request also gets the address for that. None: no «no fui yo» waits for an officer.
         """
         since = self.formal_request.alarmed_at  # set by «no fui yo» after the execution, until an officer looked
         if since is None:
@@ -293,10 +293,10 @@ class RequestPage:
 
 
 def join_names(requests: QuerySet[FormalRequest]) -> QuerySet[FormalRequest]:
-    """Return the requests with what their page in mesa de control needs, so that one statement reads it all.
+    """Add to a query of requests what their page in mesa de control also needs, so that it is read with them.
 
-    Each has its current version, the people it names, whether mails brought it, and how many changes its company had
-    in a year.
+    It adds the current version, the rows that the request names, whether mails brought it, and how many changes of
+    its company were executed in a year. Evidence, questions and mails are read by queries of their own.
     """
     since = clock.now() - timedelta(days=YEAR_DAYS)
     executed_changes = FormalRequest.objects.filter(
@@ -331,7 +331,7 @@ def _name_mailbox(event_data: dict[str, Any]) -> str:
 def _describe_execution(execution: Execution, items: Sequence[dict[str, str]]) -> Outcome:
     """Return what an execution did, as a table: each applied field before and after.
 
-    For an execution that failed it compares the values that the request says with those that were found.
+    If it failed, the table compares the old values that the request names with the values that were found.
     """
     done = f"{execution.executor_name}, {when(execution.at)}."
     if execution.result == Execution.Result.OK:

@@ -160,7 +160,7 @@ class NameOwner(AssetsView):
 
 
 def _find_local_day(instant: datetime | None, before: timedelta = timedelta()) -> date | None:
-    """Return the local day of an instant, or of the instant that long before it."""
+    """Return the local day of an instant, or of the moment that lies `before` earlier; None without an instant."""
     return timezone.localdate(instant - before) if instant else None
 
 

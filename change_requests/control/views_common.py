@@ -30,7 +30,7 @@ NOT_YOURS = "No hay una solicitud con ese folio para usted."
 
 
 def make_choice(words: str, consequence: str) -> str:
-    """Return a choice with, in small, what follows from it."""
+    """Return the label of a choice, followed by its consequence in small print."""
     return format_html("{} <small>{}</small>", words, consequence)
 
 
@@ -170,8 +170,8 @@ class FolioView(PrivateView):
         """Return the page of the request in mesa de control, with the forms of the acts that its reader may do now.
 
         `form` is the form of the act that was just refused; it is shown as it was sent; `code` is the HTTP status.
-        `has_changed` warns that the content is another by now than the one that the reader saw. An act with a page of
-        its own is a link.
+        `has_changed` warns that the content changed after the reader saw it. An act with a page of its own is shown as
+        a link.
         """
         page = self.make_page()
         offered = [act for act in self.acts if act.is_offered(page)]

@@ -162,8 +162,8 @@ def _name_owners(approval: NeededApproval) -> str:
 def list_steps(formal_request: FormalRequest, approvals: Iterable[NeededApproval], reader: User) -> list[Step]:
     """Return the steps of a request as its page lists them, from the reception to the notice and the close.
 
-    For a request that ended early, failed or was returned, they are the steps that are done, and this outcome. One that
-    was reverted has a last step that says so. Where it is the turn of `reader`, the step says «Usted».
+    A request that ended early, failed or was returned shows the steps that are done, and this outcome. A reverted
+    request has a last step that says so. Where it is the turn of `reader`, the step says «Usted».
     """
     steps = [_make_reception_step(formal_request), _make_verification_step(formal_request, reader)]
     steps += _make_approval_steps(formal_request, approvals, reader)

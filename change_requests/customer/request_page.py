@@ -47,7 +47,7 @@ class RequestFacts:
 
     @property
     def may_correct(self) -> bool:
-        """Return True if the reader began the request and may reopen it as a draft: not if stopped or a reversal."""
+        """Return True if the reader began the request and may reopen it: not a stopped one, nor a reversal."""
         may_be_reopened = self.formal.status in policy.REOPENABLE and self.formal.revert_of_id is None
         return self.is_hers and self.formal.suspended_at is None and may_be_reopened
 
@@ -79,7 +79,7 @@ def make_form_url(formal: FormalRequest) -> str:
 
 
 def find_not_me_effect(formal: FormalRequest) -> str:
-    """Return what «no fui yo» does now: stop the request or report it; empty if it does nothing or was said already."""
+    """Return what «no fui yo» does now: stop the request or report it; empty if neither, or if it was said before."""
     if formal.suspended_at is not None or formal.alarmed_at is not None:  # stopped, or reported
         return ""
     return policy.find_objection_effect(formal)
@@ -129,7 +129,7 @@ def _find_open_question(messages: Sequence[Clarification]) -> Clarification | No
 
 
 def _read_mail_texts(formal: FormalRequest) -> list[MailText]:
-    """Return the words of the mails that brought the request's form; none of a mail that two companies share."""
+    """Return the words of the mails that brought the request's form; a mail that companies share is left out."""
     if not getattr(formal, "has_mails", True):  # the page's query sets it: no query if no mail came
         return []
     return list(formal.mail_texts.filter(is_shared=False).exclude(body="").order_by("pk"))

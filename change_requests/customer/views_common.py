@@ -31,8 +31,8 @@ class RequesterView(PrivateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Admit to a page of formal requests whoever may ask for a company; set `user`, `customer` and `signer`.
 
-        Another method gets 405, an anonymous person the login. Who has no powers in force gets 403 and the reason, as
-        does a company whose service ended on a page that needs it.
+        Another method gets 405, an anonymous person the login. Who has no powers in force gets 403 and the reason.
+        So does a company whose service ended, on a page that needs the service.
         """
         if not self.takes(request):
             return self.http_method_not_allowed(request)
@@ -80,7 +80,7 @@ class RequestView(RequesterView):
         return f"{self.url_name}:{self.folio}"
 
     def after_login(self) -> str:
-        """Return the address to come back to after a login: this one, or if it only takes POST, the request's page."""
+        """Return where to go after a login: to this page, or if it only takes POST, to the request's page."""
         if "get" in self.http_method_names:
             return super().after_login()
         return reverse("requests:detail", args=[self.folio])

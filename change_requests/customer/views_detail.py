@@ -195,7 +195,7 @@ class Withdraw(RequestView, PostingForm):
     def render_page(
         self, form: forms.WithdrawForm, key: FormKey, *, kept: Sequence[Any] = (), draft_reason: str = ""
     ) -> HttpResponse:
-        """Return the page that asks why a request is withdrawn, with this form, which has no files (`kept`)."""
+        """Return the page that asks why a request is withdrawn, with this form; `kept` (files) is unused."""
         context = {"formal": self.formal, "form": form, "key": key.token, "is_draft": self.is_draft}
         return render(self.request, PAGES + "withdraw.html", context)
 
@@ -207,7 +207,7 @@ class NotMeHere(RequestView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, folio: str) -> HttpResponse:
-        """Return the page with the button «no fui yo»; or redirect to the request if that would do nothing any more."""
+        """Return the page with the button «no fui yo»; or redirect to the request if it would do nothing now."""
         formal = self.find_request()
         effect = request_page.find_not_me_effect(formal)
         if not effect:

@@ -83,7 +83,7 @@ class NewRequest(RequesterView, PostingForm):
         return self.receive_form()
 
     def form(self, *args: Any, **options: Any) -> forms.KindForm:
-        """Return the form with the kinds of this form."""
+        """Return the form of step 1, which offers the kinds of request for access, or those for changes."""
         return forms.KindForm(*args, form=self.form_kind, **options)
 
     def perform(self, form: PortalForm, key: FormKey) -> str:

@@ -42,7 +42,7 @@ class StepView(RequestView, PostingForm):
     has_rules = True  # whether the rules of the content say something about the answers
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Serve this wizard step; the checks that come first need the name of its address: the name of the step."""
+        """Serve this wizard step. Its address has the step's name, which the checks before the page need."""
         self.url_name = self.step
         return super().dispatch(request, *args, **kwargs)
 
@@ -133,7 +133,7 @@ class KindStep(StepView):
         return redirect("requests:data", folio=self.folio)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
-        """Return the page of step 1, which only names the kind of request: the kind of a draft cannot be changed."""
+        """Return the page of step 1. It only shows the kind of request, because a draft cannot change its kind."""
         kind = self.kind.title([])  # without the items, which say more
         return super().render_page(form, key, kind_label=f"de {kind[0].lower()}{kind[1:]}", **more)
 
@@ -150,7 +150,7 @@ class DataStep(StepView):
         return self.kind.step_initial(self.formal)
 
     def find_input(self, field: str, form: PortalForm) -> str | None:
-        """Return the input that shows the error; the kind names the inputs that are called otherwise."""
+        """Return the input that shows this field's error; the kind of request lists inputs with another name."""
         return super().find_input(self.kind.error_places.get(field, field), form)
 
     def render_page(self, form: PortalForm, key: FormKey, **more: Any) -> HttpResponse:
@@ -178,9 +178,9 @@ class ReasonStep(StepView):
         return {"reason": draft.get("reason", ""), "effective_date": draft.get("effective_date") or None}
 
     def posted_files(self, key: FormKey) -> tuple[list[Attachment], list[Any]]:
-        """Make the uploaded files evidence of the draft; return no files for the form itself to keep, and the refusals.
+        """Add the uploaded files to the draft's evidence. Return an empty list, and the refusals.
 
-        After a click on «Quitar» the file that it names is removed, and nothing is added.
+        The list is empty because the form itself keeps no files. A click on «Quitar» removes a file and adds none.
         """
         if token := self.request.POST.get(REMOVE):
             self.remove_file(token, key)

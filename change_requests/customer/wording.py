@@ -74,7 +74,7 @@ def waits_for_company(formal: FormalRequest) -> bool:
 
 
 def make_note(formal: FormalRequest) -> str:
-    """Return the note in a row of the list: whose turn it is and until when; of an ended one when it was executed."""
+    """Return the note in a row of the list: whose turn it is and until when, or when an ended request was executed."""
     if not formal.is_open:
         return when(formal.executed_at) if formal.executed_at else ""
     waiting = progress.find_waiting(formal)
@@ -105,8 +105,8 @@ def make_title(formal: FormalRequest, payload: str) -> str:
 def list_stages(formal: FormalRequest) -> list[Step]:
     """Return the stages of a request for the line on its page: those passed, the current one, and those ahead.
 
-    A closed request has passed all of them; a draft or a returned one stands in place of the first. Where a request
-    ended early or was stopped, that state is the last one, in place of the stages ahead.
+    A closed request has passed all of them. The state of a draft or of a returned request replaces the first stage. If
+    a request ended early or was stopped, its state replaces the stages ahead.
     """
     labels = {
         status: FormalRequest.ACCESS_LABELS.get(status, status.label) if formal.is_access else status.label
@@ -159,8 +159,8 @@ def find_turn(
     """Return what follows with the request, for the box on its page: a title, a text, and the reader's main action.
 
     «No fui yo» comes first, then a `question` without answer, then `new_mail`, an address whose code is awaited; then
-    the status. `reasons` are the decisions on this version. A reader who did not begin the request (not `is_hers`) gets
-    no action, but the name of who did.
+    the status. `reasons` are the decisions on this version. If somebody else began the request (not `is_hers`), the
+    reader is told who, and gets no action.
     """
     if progress.is_stopped(formal):
         return Turn(

@@ -43,7 +43,7 @@ def open_as_sent(attachment: Attachment, sha256: str) -> tuple[dict[str, str], I
 
 
 def is_as_sent(attachment: Attachment, sha256: str) -> bool:
-    """Return True if the stored bytes of the file have this hash now, which is the hash of what was sent."""
+    """Return True if the stored bytes of the file still have `sha256`, the hash of what was sent."""
     try:
         _read_as_sent(attachment, sha256)
     except Altered:
@@ -52,9 +52,9 @@ def is_as_sent(attachment: Attachment, sha256: str) -> bool:
 
 
 def find_altered_in(request: FormalRequest) -> list[str]:
-    """Return the names of the files that are not those of the request's current version.
+    """Return the names of the files that differ from what the request's current version says.
 
-    Their stored bytes have another hash, or they stand only in the content or only among the request's files.
+    The stored bytes have another hash, or only the content or only the list of the request's files has the file.
     """
     files = list_evidence(request)
     listed = {(file["name"], file["sha256"]) for file in request.read_payload()["evidence"]}

@@ -155,7 +155,7 @@ def check_owner(proposal: Proposal, *, owner: int | None, sender: int) -> None:
 def compare_form(proposal: Proposal, customer: Customer) -> Answers:
     """Return the answers of a returned form, for a draft of this company.
 
-    Raises Unreadable if it is incomplete or has another RFC or registered mail than the company's; empty ones pass.
+    Raises Unreadable if it is incomplete or has another RFC or registered mail than the company; empty fields pass.
     """
     values = proposal.values
     if clean_rfc(values["rfc"]) not in {"", customer.rfc}:

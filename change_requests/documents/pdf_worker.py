@@ -78,7 +78,7 @@ def read_pdf(content: bytes) -> dict[str, str]:
 
 
 def check_pages(root: Any) -> None:
-    """Raise Refused for a PDF with no page or too many; count them, whatever number the file claims."""
+    """Raise Refused for a PDF with no page or too many; the pages are counted, as the file may lie."""
     pages = 0
     for node in walk([root.get("/Pages")], lambda node: node.get("/Kids") or ()):
         pages += "/Kids" not in node  # a node with kids is a group of pages
@@ -134,7 +134,7 @@ def read_fields(root: Any) -> dict[str, str]:
 
 
 def read_value(node: Any) -> str:
-    """Return a field's value as text; of a radio button the name of the chosen one; empty for none."""
+    """Return a field's value as text; of radio buttons the name of the chosen button; empty for no value."""
     value = resolve(node.get("/V"))
     if isinstance(value, list):  # of several chosen values the first counts
         value = resolve(value[0]) if value else None

@@ -81,7 +81,7 @@ def read_receipt(request: FormalRequest, no: int | None = None) -> Receipt:
 def attach_receipt(message: OutboxMessage) -> list[tuple[str, bytes, str]]:
     """Return the receipt, as name, bytes and type, to attach to a mail about a submission.
 
-    Its `about` ends in the request's key; its `key` begins with the hash of the event that names the sent version.
+    The `about` ends in the request's key. The `key` begins with the hash of the event that names the sent version.
     """
     pk, event_hash = int(message.about.partition(":")[2]), message.key.partition(":")[0]
     event = Event.objects.get(chain=message.about, hash=event_hash)

@@ -42,7 +42,7 @@ def answer_missing_form(inbound: InboundMessage, mail: InboundMail, outcome: Out
 
 
 def answer_unreadable_form(inbound: InboundMessage, mail: InboundMail, fault: Unreadable, outcome: Outcome) -> None:
-    """Mail the sender why no form of the mail could be taken, if the mail became a ticket or a reply in one."""
+    """Mail the sender what is wrong with the forms of a mail that became a ticket, or a reply in a ticket."""
     if outcome.disposition in {Disposition.NEW, Disposition.REPLY}:
         details = _describe_errors(fault.details)
         _enqueue_answer("refused", inbound, mail, outcome.about, answer=str(fault), details=details)
@@ -109,7 +109,7 @@ def answer_left_out_files(
     for_desk: Sequence[str],
     unread: Sequence[str],
 ) -> None:
-    """Mail the sender which files are no evidence, if there are any: refused, not read, or left to mesa de control.
+    """Mail the sender which files were refused, not read, or left to mesa de control, if there are any.
 
     `refusals` are texts; `for_desk` and `unread` are names of files. Without `requests` nothing is left to the desk.
     """
@@ -138,7 +138,7 @@ def _enqueue_answer(
 ) -> None:
     """Put an answer of this kind to the mail into the outbox, unless its sender had enough answers in the last hour.
 
-    `about` is the chain of events that the answer belongs to; with a `request` it is that of the request. `suffix`
+    The answer belongs to the chain of events `about`, or if a `request` is given, to the request's chain. `suffix`
     tells the answers of one kind to one mail apart, and `more` is for the template.
     """
     if not answer_limits.may_answer(mail.sender, answer_limits.FORM_ANSWERS):

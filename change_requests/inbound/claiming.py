@@ -2,7 +2,7 @@
 
 mesadecontrol@ takes both forms, soporte@ the access form. The sender is proven as for any mail (M5), and what a form
 says is a proposal. Every readable form of a mail is a request of its own. A mail whose forms all have a fault becomes a
-ticket that a person reads; a faulty form beside a good one is answered by its file's name. Other mails are not claimed.
+ticket that a person reads; if one is good, the answer names the faulty file. Other mails are not claimed.
 """
 
 import re
@@ -81,7 +81,7 @@ def find_folio_of_chain(chain: str) -> str | None:
 
 
 def _list_mailboxes(inbound: InboundMessage, mail: InboundMail) -> set[str]:
-    """Return the addresses that the mail was sent to, in lower case, «soporte+7@…» as «soporte@…», to find ours."""
+    """Return the addresses the mail was sent to, in lower case and without a part such as «+7», to find ours."""
     parts = [address.lower().rpartition("@") for address in (*inbound.recipients, *mail.recipients)]
     return {f"{local.partition('+')[0]}@{domain}" for local, _, domain in parts}
 
@@ -95,7 +95,7 @@ def _may_be_form(file: MailFile, is_desk_mailbox: bool) -> bool:
 
 
 def _looks_like_form(file: MailFile) -> bool:
-    """Return True if a PDF may well be a form of ours, so that it is read first: by its name, or as it has fields.
+    """Return True if a PDF is named like a form of ours or has fields. These PDFs are read first.
 
     A PDF that packs its objects (ObjStm) may hide its fields, and counts as one that has them.
     """
@@ -162,8 +162,8 @@ def _find_named_request(proposal: Proposal) -> FormalRequest | None:
 def _choose_requester(senders: list[User], request: FormalRequest | None, proposal: Proposal) -> User:
     """Return who asks for what the form says, among `senders`: the people who share the address of the mail.
 
-    It is who began `request`, whose folio the form has; else somebody of its company, else of the company with the RFC
-    in the form. Among equals, who has powers in force comes first.
+    First comes who began `request`, whose folio the form has; then people of its company; then people of the company
+    with the form's RFC. Among equals, who has powers in force comes first.
     """
     rfc = form_read.clean_rfc(proposal.values["rfc"])
 

@@ -35,7 +35,7 @@ class Form:
 
     @property
     def key(self) -> str:
-        """Return the key that makes one request of the same file of the same person, however often it is sent."""
+        """Return a key of person and file, so that a form that the person sends again makes no second request."""
         return f"form:{self.person.pk}:{hashlib.sha256(self.file.content).hexdigest()[:40]}"
 
 
@@ -70,7 +70,7 @@ class MailedForms:
 
 @dataclass(frozen=True)
 class Result:
-    """What one form results: its request, if there is one, why it was not sent, and the files it could not take."""
+    """What became of one form: its request, if there is one, why it was not sent, and the files left out."""
 
     request: FormalRequest | None
     reason: str
@@ -81,7 +81,7 @@ def take_forms(mailed: MailedForms) -> Outcome:
     """Make requests of the forms of a mail, and return what became of the mail.
 
     The words of the mail are kept with every request. The sender is told of forms and files that were not taken. A mail
-    that made no request is malformed; one sent form is enough for a mail to be taken.
+    that made no request is malformed. A mail is taken if at least one of its forms was sent.
     """
     results = [_take_form(mailed, index) for index in range(len(mailed.forms))]
     requests = list(dict.fromkeys(result.request for result in results if result.request is not None))
@@ -137,8 +137,8 @@ def _take_form(mailed: MailedForms, index: int) -> Result:
 def _find_named_draft(mailed: MailedForms, index: int) -> FormalRequest | None:
     """Return the request whose folio the form has; None if the form must make a new one.
 
-    A new one is made for a form without a folio, or with that of another person's draft, and if an earlier form of the
-    mail fills the draft with other answers. A request that was sent before is returned as it is.
+    A new one is made for a form without a folio, or with the folio of another person's draft. So it is if an earlier
+    form of the mail gave the draft other answers. A request that was sent before is returned as it is.
     """
     form = mailed.forms[index]
     request = form.request
@@ -165,7 +165,7 @@ def _keep_words(
 ) -> None:
     """Keep the words of the mail and its files that are no evidence with each request, for mesa de control to read.
 
-    Each is told the folios of the others, and if other companies share the mail. `results` has one for each form.
+    Each request keeps the folios of the others too, and whether the mail is shared. `results` has one for each form.
     """
     if not (mailed.words or files or len(requests) > 1):
         return  # one request, and nothing to read beside it
