@@ -40,7 +40,7 @@ def may_warn(address: str) -> bool:
 
 
 def forget_expired() -> int:
-    """Delete the counters of automatic mails that began a day ago or earlier, and return how many those were."""
+    """Delete the counters of automatic mails that began a day ago or earlier, and return how many it deleted."""
     deleted, _ = MailQuota.objects.filter(since__lte=now() - max(HOUR, DAY)).delete()
     return deleted
 

@@ -37,8 +37,8 @@ def decode(raw: bytes, charset: str = "") -> str:
 def _decode_bytes(raw: bytes, charset: str) -> str:
     """Return bytes of a mail as text by its charset, or as UTF-8 if the charset does not fit.
 
-    If neither fits, the text has marks for the bytes that cannot be read. It is then in the charset; if that is
-    unknown, in UTF-8, or in Windows-1252 where UTF-8 would read less than half of the letters beyond ASCII.
+    If neither fits, marks stand for the bytes that cannot be read. A known charset is then used all the same. Else it
+    is UTF-8, or Windows-1252 if more than half of the characters beyond ASCII would be marks in UTF-8.
     """
     codec = _find_codec(charset)
     for name in filter(None, (codec, "utf-8")):

@@ -87,7 +87,7 @@ def cut_mail(raw: bytes, depth: int = 0) -> bytes:
 
 
 def cut_file(content: bytes, *, is_mail: bool = False, is_text: bool = False) -> bytes:
-    """Return a file of a mail without the tokens of our links (M16); what is no mail and no text keeps its length."""
+    """Return a file of a mail without the tokens of our links (M16). A binary file keeps its length."""
     if is_mail:
         return cut_mail(content)
     return _cut_text(content) if is_text else _mask_tokens(content)
@@ -177,7 +177,7 @@ def _cut_content(copy: _Copy, part: Part, content: bytes, depth: int) -> bytes:
 
 
 def _drop_uuencoded_files(content: bytes) -> bytes:
-    """Return a text as it is, or without the files that uuencode wrote into it if one of them holds a link of ours."""
+    """Return a text without its uuencoded files if one holds a link of ours or they are too many; else unchanged."""
     files, rest = find_uuencoded(content)
     contents = b"\n".join(file.content for file in files)[:MAX_READ]  # what is beyond is left out anyway
     return rest + LEFT_OUT if len(files) > MAX_PARTS or _cut_text(contents) != contents else content
@@ -227,7 +227,7 @@ def _cut_text(content: bytes, checks: own_links.Checks | None = None) -> bytes:
 
 
 def _cut_wide_text(content: bytes, charset: str, checks: own_links.Checks) -> bytes:
-    """Return a text in a charset as UTF-16 with a mark for each of our links; a mark alone if it cannot be encoded."""
+    """Return a text of a wide charset (UTF-16) with marks for our links. If that cannot be encoded, return one mark."""
     text = decode(content, charset)
     shown = own_links.cut_links(text, checks)
     if shown == text:

@@ -60,7 +60,7 @@ class Head:
         return next(iter(self.all(name)), "")
 
     def read_addresses(self, *names: str) -> list[tuple[str, str]]:
-        """Return (display name, address) for each usable address of these fields; a display name holds none."""
+        """Return (display name, address) for each usable address of these fields, but not one in a display name."""
         return [pair for name in names for value in self.raw(name) for pair in parse_addresses(value)]
 
     def read_ids(self, *names: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ Disposition = InboundMessage.Disposition
 
 
 def find_last_fetch() -> datetime | None:
-    """Return the instant up to which all mails of the polled mailbox are stored; None if none is polled, or not yet."""
+    """Return until when all mails of the polled mailbox are stored; None if no mailbox is polled or no poll ended."""
     if not (name := mailbox.get_mailbox_name()):
         return None
     return MailFolder.objects.filter(name=name).values_list("read_until", flat=True).first()
@@ -33,7 +33,7 @@ def check_fetch() -> dict[str, Check]:
 
 
 def find_overdue() -> QuerySet[OutboxMessage]:
-    """Return the mails that should have left OUTBOX_MAX_AGE ago: the sweep does not run, or the worker is too slow."""
+    """Return the queued mails that were due OUTBOX_MAX_AGE ago; then the sweep does not run, or is too slow."""
     latest = clock.now() - health.OUTBOX_MAX_AGE
     return OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=latest)
 

@@ -38,7 +38,7 @@ LINE, BLANK_LINE = 1, 2  # what must stand before the next word
 def html_to_text(page: str) -> str:
     """Return the HTML page of a mail as plain text; quoted text begins with «> », as in plain mail.
 
-    A page that the parser refuses, or from which it drops something, is returned as its text without tags.
+    If the parser would take too long, refuses the page or drops some of it, only the tags are removed.
     """
     page = DECLARATION.sub("", page[:MAX_HTML])
     if _has_too_many_attributes(page):
@@ -111,7 +111,7 @@ class _Writer:
             self._change_quote_depth(1)
 
     def _close_element(self, element: html.HtmlElement) -> None:
-        """Prepare the plain text for what follows an HTML element that ends: a gap, and the state of what is around."""
+        """Note the end of an HTML element: a gap follows it, and its list, cell, table or quote is left."""
         tag = element.tag
         self._ask_for_gap(_get_gap(tag))
         self._is_cell_empty = self._is_cell_empty and tag not in CELLS  # after </td> no cell is open
@@ -126,7 +126,7 @@ class _Writer:
             self._change_quote_depth(-1)
 
     def _open_cell(self) -> None:
-        """Begin a table cell beside the cell before it if that one has a single line, else on a line of its own."""
+        """Begin a table cell: on the line of the cell before it if that cell has only one line, else on a new line."""
         if self._line and self._last_cell_at == len(self.lines):
             self._gap = 0
             self._line.append("  ")  # two blanks part the cells
@@ -218,9 +218,9 @@ def _is_quote(element: html.HtmlElement) -> bool:
 
 
 def _strip_invisible(page: str) -> str:
-    """Return an HTML page without the elements that no browser shows; one without an end stays.
+    """Return an HTML page without the elements that no browser shows. An element without an end tag stays.
 
-    An end that is missing is looked for once, so the time is linear in the length of the page (M6).
+    A missing end tag is looked for only once, so the time is linear in the length of the page (M6).
     """
     visible, at, unclosed_names = [], 0, set()
     for opening in INVISIBLE.finditer(page):

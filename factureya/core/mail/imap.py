@@ -108,9 +108,9 @@ def _open_connection(scheme: str, host: str, port: int) -> BaseMailBox:
 
 
 def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
-    """Return the row of the polled folder, which says what was read of it and which old mails are still to be taken.
+    """Return the row of the polled folder: how far it was read, and which old mails are still to be taken.
 
-    At the first poll those are the unread mails. If the server rebuilt the mailbox, they are chosen anew.
+    The first poll makes the row and takes the unread mails. In a rebuilt mailbox the old mails are chosen anew.
     """
     _, (answer, *_) = box.client.response("UIDVALIDITY")
     validity, name = int(answer or 0), mailbox.get_mailbox_name()
@@ -134,12 +134,12 @@ def _load_folder(box: BaseMailBox, began: datetime) -> MailFolder:
 
 
 def _choose_from_rebuilt(box: BaseMailBox, folder: MailFolder) -> None:
-    """Set the mails to take from a rebuilt mailbox: those since our first poll; all unread if that never ended."""
+    """Set the mails to take from a rebuilt mailbox: all since our first poll, and unread ones if no poll ever ended."""
     highest = _find_highest_uid(box)
     # A search knows only days, in the server's time zone; the instants are compared below.
     day = folder.taken_over_at.date() - timedelta(days=1)
     recent = [uid for uid in _search_uids(box, str(AND(date_gte=day))) if uid <= highest]
-    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # None: it never ended
+    wanted = set(_search_uids(box, "UNSEEN")) if folder.read_until is None else set()  # None: no poll ended
     for first in range(0, len(recent), ASKED_AT_ONCE):
         uids = ",".join(map(str, recent[first : first + ASKED_AT_ONCE]))
         for uid, (received_fields, answer) in _fetch_answers(box, uids, f"(INTERNALDATE {RECEIVED})").items():
@@ -167,9 +167,9 @@ def _search_uids(box: BaseMailBox, criteria: str) -> list[int]:
 
 
 def _take_mail(box: BaseMailBox, folder: MailFolder, uid: int) -> None:
-    """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it; one too large is quarantined."""
+    """Store one mail of the mailbox, remember its UID, mark it as seen, and handle it (or quarantine a large one)."""
     fetched = _download(box, folder, uid)
-    if fetched is not None:  # None: somebody removed it meanwhile, or had read it before us
+    if fetched is not None:  # None: somebody removed it meanwhile, or moved it here
         raw, received_at, is_whole = fetched
         inbound, is_new = intake.keep(raw, source=intake.Source.IMAP, received_at=received_at)
     MailFolder.objects.filter(pk=folder.pk, uid_validity=folder.uid_validity, last_uid__lt=uid).update(last_uid=uid)
@@ -196,7 +196,7 @@ def _mark_as_seen(box: BaseMailBox, uid: int) -> None:
 def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, datetime | None, bool] | None:
     """Return the mail with this UID (only its head if it is too large), its date of arrival, and whether it is whole.
 
-    Returns None if the mail is gone, or was read before our first poll.
+    Returns None if the mail is gone, or if somebody read it elsewhere and moved it here.
     """
     items = f"(FLAGS INTERNALDATE RFC822.SIZE {RECEIVED})"
     received_fields, answer = _fetch_answers(box, str(uid), items).get(uid, (b"", b""))
@@ -210,7 +210,7 @@ def _download(box: BaseMailBox, folder: MailFolder, uid: int) -> tuple[bytes, da
 
 
 def _was_moved_here(folder: MailFolder, received_fields: bytes, answer: bytes) -> bool:
-    """Return True if a new mail is older than our first poll and was read: somebody moved it here, it is not for us."""
+    """Return True if the mail was read and arrived before our first poll: somebody moved it here, it is not for us."""
     flags = FLAGS.search(answer)
     is_seen = flags is not None and b"\\seen" in flags.group(1).lower().split()
     return is_seen and _is_older(folder.taken_over_at - CLOCKS_DIFFER, received_fields, answer)
@@ -239,9 +239,9 @@ def _parse_received_date(fields: bytes) -> datetime | None:
 
 
 def _fetch_answers(box: BaseMailBox, uids: str, items: str) -> dict[int, tuple[bytes, bytes]]:
-    """Ask the mail server for `items` of these mails; return, by UID, the literal (bytes of a mail) and the other text.
+    """Ask the mail server for `items` of these mails; return for each UID the bytes of the mail, and the other text.
 
-    The server may answer in several lines, which are joined, and about other mails too. Raises IMAP4.error.
+    The server may answer about one mail in several lines: they are joined. Raises IMAP4.error.
     """
     status, data = box.client.uid("FETCH", uids, items)
     if status != "OK":

@@ -76,8 +76,8 @@ def keep(
 ) -> tuple[InboundMessage, bool]:
     """Commit the bytes of a mail as they came; return its row, and True if it is new or False if it was stored before.
 
-    `received_at` is when the first server of ours had the mail, if known, else now (M15). A repetition that proves the
-    sender, unlike the stored mail, counts as new. Raises TooLarge and DatabaseError; then the mail was not stored.
+    `received_at` is when our first server got the mail; None means now (M15). If the stored mail was refused without
+    proof of its sender, a repetition with proof is new. Raises TooLarge or DatabaseError; then nothing was stored.
     """
     if len(raw) > MAX_KEPT:
         raise TooLarge(f"{len(raw)} bytes")
@@ -150,7 +150,7 @@ def receive(raw: bytes, *, source: str, received_at: datetime | None = None, rec
 
 
 def finish(inbound: InboundMessage, is_new: bool) -> Outcome:
-    """Handle the mail that `keep` stored; one that is not new may be unhandled. Raises Postponed (try again)."""
+    """Handle the mail that `keep` stored, unless it was handled before; return what became of it. Raises Postponed."""
     return _handle_mail(inbound) if is_new else dispose(inbound.pk)
 
 
@@ -175,7 +175,7 @@ def quarantine(pk: int, reason: str) -> Outcome:
 
 
 def _put_in_tray(inbound: InboundMessage, reason: str) -> Outcome:
-    """Store that a mail cannot be read, and why; then it is in the agents' tray."""
+    """Put a mail into the agents' tray as unreadable, with the reason; return this outcome."""
     return _write_outcome(inbound, None, lambda: Outcome(Disposition.MALFORMED, reason))
 
 
@@ -200,15 +200,15 @@ def sweep() -> int:
 def _handle_mail(inbound: InboundMessage) -> Outcome:
     """Read a stored mail and write what becomes of it; one that failed MAX_ATTEMPTS times goes to the agents' tray.
 
-    Raises Postponed if it must be tried again, and DatabaseError if the database is down.
+    Raises Postponed if it must be tried again, and DatabaseError if the database is down. A full disk is no failure.
     """
     try:
         mail, plan = _read_and_plan(inbound)
         return _write_outcome(inbound, mail, plan, readings.make_copy_without_links(inbound.raw, mail))
     except (OperationalError, InterfaceError):
         raise  # the database went away: no fault of the mail's
-    except Unstorable as error:  # nor is a disk that is full: it waits until its files can be kept
-        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)  # it is no failed one
+    except Unstorable as error:  # a full disk is no fault of the mail's either: it waits
+        InboundMessage.objects.filter(pk=inbound.pk).update(attempts=inbound.attempts - 1)  # it did not fail
         raise Postponed(str(inbound.pk)) from error
     except Exception as error:
         logger.exception("mail %s failed, attempt %s", inbound.pk, inbound.attempts)
@@ -230,14 +230,14 @@ def _count_attempt(pk: int) -> int:
 def _read_and_plan(inbound: InboundMessage) -> tuple[InboundMail | None, Plan]:
     """Return the mail as values (None beyond the limits) and the plan that will write what becomes of it.
 
-    The first handler that returns a plan takes the mail; what those before it add (Aside) runs with that plan.
+    The first handler that returns a plan takes the mail. What earlier handlers add (Aside) runs with that plan.
     """
     try:
         mail = parse.parse(inbound.raw)
     except LimitExceeded as limit:
         logger.warning("mail %s is beyond the limits: %s", inbound.pk, limit)
         return None, lambda: Outcome(Disposition.MALFORMED, "limits")
-    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # its quotes and signature are cut
+    if import_string(settings.MAIL_ANSWERS_OURS)(inbound, mail):  # then quotes and signature are cut
         mail = mail.shortened()
     asides: list[Aside] = []
     for handler in _find_handlers(inbound, mail):
@@ -258,7 +258,7 @@ def _run_with_asides(plan: Plan, asides: Sequence[Aside]) -> Outcome:
 
 
 def _find_handlers(inbound: InboundMessage, mail: InboundMail) -> list[Handler]:
-    """Return the handlers of the addresses that the mail was sent to, each once; those of soporte@ if none is ours."""
+    """Return the handlers of our addresses that the mail was sent to, each once. Without any: those of soporte@."""
     routes: dict[str, list[str]] = settings.MAIL_ROUTES
     paths: list[str] = []
     for address in [*inbound.recipients, *mail.recipients]:
@@ -299,14 +299,14 @@ def _write_outcome(inbound: InboundMessage, mail: InboundMail | None, plan: Plan
 
 
 def _is_replaced(earlier: InboundMessage, mail: InboundMail | None) -> bool:
-    """Return True if this delivery of a mail proves the sender and the earlier did not: it is no duplicate (M5, M6)."""
+    """Return True if the earlier delivery was refused without proof and this one has proof: no duplicate (M5, M6)."""
     if mail is None or not _is_refused(earlier):
         return False
     return _proves_sender_first(earlier, readings.find_sender_verdict(mail))
 
 
 def _lock_with_same_id(inbound: InboundMessage) -> tuple[InboundMessage, list[InboundMessage]]:
-    """Lock the mail and the first mails under its Message-ID; return it, and those of them that were handled.
+    """Lock the mail and the first mails with its Message-ID; return the mail, and the others that were handled.
 
     The locks are taken in the order of the keys: of two deliveries at once, one waits for the other's outcome.
     """

@@ -21,14 +21,14 @@ def get_mailbox_name() -> str:
 
 
 def is_read_until(instant: datetime) -> bool:
-    """Return True if all mails of the polled mailbox from before `instant` are stored, or if none is polled (M15)."""
+    """Return True if all mails that came to the polled mailbox before `instant` are stored, or none is polled (M15)."""
     if not (name := get_mailbox_name()):
         return True
     return MailFolder.objects.filter(name=name, read_until__gte=instant).exists()
 
 
 def find_bad_certificate() -> datetime | None:
-    """Return when the mail server's certificate was refused, to warn of it; None if good or if no mailbox is polled."""
+    """Return when the mail server's certificate was refused, to warn of it; None if it is good or nothing is polled."""
     if not get_mailbox_name():
         return None
     # The poll writes this row when it refuses a certificate, and deletes it when it accepts one.

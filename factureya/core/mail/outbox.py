@@ -88,7 +88,7 @@ def drop_mail(pk: int) -> None:
 
 
 def retry(pk: int) -> bool:
-    """Queue a failed mail again and return True; return False if it has not failed or its text, a secret, was wiped."""
+    """Queue a failed mail again and return True; return False if it has not failed or its secret text was wiped."""
     failed = OutboxMessage.objects.filter(pk=pk, status=Status.FAILED, is_secret=False)
     is_queued = bool(failed.update(status=Status.QUEUED, attempts=0, due_at=clock.now(), last_error=""))
     if is_queued:
@@ -139,7 +139,7 @@ def sweep() -> int:
 def send_due() -> int:
     """Send the mails that are due, for SWEEP_SECONDS at most, and return how many; 0 if another process sends (M6).
 
-    It looks once more after it gave the lock back, because a mail that was queued meanwhile found the lock taken.
+    After each round it looks for due mails again: the task for a mail queued meanwhile found the lock taken.
     """
     sent, until = 0, monotonic() + SWEEP_SECONDS
     while monotonic() < until and (due := _list_due()):
@@ -159,7 +159,7 @@ def _list_due() -> list[int]:
 def _send_mails(due: list[int], until: float) -> int:
     """Send these mails over one connection until the instant `until`, and return how many were sent.
 
-    Once no connection can be had, each mail counts a failed try at once, so that not each waits EMAIL_TIMEOUT.
+    If no connection can be opened, a failed try is noted for all other mails, so that none waits EMAIL_TIMEOUT.
     """
     connection, sent = sending.MailConnection(), 0
     for pk in due:
@@ -176,7 +176,7 @@ def _send_mails(due: list[int], until: float) -> int:
 def requeue_stuck() -> int:
     """Queue the mails again that a process claimed before it died, and return how many.
 
-    A mail that was stuck OUTBOX_MAX_ATTEMPTS times is given up, because it may be what kills the process.
+    A mail with OUTBOX_MAX_ATTEMPTS tries is given up instead, because it may be what kills the process.
     """
     latest = clock.now() - settings.OUTBOX_STUCK_AFTER
     stuck = OutboxMessage.objects.filter(status=Status.SENDING, claimed_at__lt=latest)
@@ -314,7 +314,7 @@ def _describe_error(error: Exception) -> str:
 
 
 def _give_up(messages: QuerySet[OutboxMessage], error: str) -> None:
-    """Mark mails as failed, which keeps them visible, wipe the text of those with a code, and call their hooks."""
+    """Mark mails as failed (they stay visible), wipe secret texts, and tell the apps that queued them (hooks)."""
     with transaction.atomic():
         # Before the update: the hooks lock what the mail is about, and operations lock that first, then mail.
         for message in messages.filter(kind__in=settings.MAIL_UNDELIVERED):

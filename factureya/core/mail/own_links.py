@@ -83,7 +83,7 @@ class Checks:
         self.left = MAX_CHECKS
 
     def is_signed(self, token: str) -> bool:
-        """Return True if we signed the token of a link, or if it looks so and MAX_CHECKS signatures were computed."""
+        """Return True if we signed this token of a link. After MAX_CHECKS checks, all that look signed count."""
         if len(token) - token.rfind(":") - 1 != SIGNATURE:  # the signature is what follows the last colon
             return False
         self.left -= 1
@@ -167,8 +167,8 @@ def _find_tokens(text: str, breaks: list[int], checks: Checks) -> Iterator[tuple
 def _find_token_start(text: str, start: int, end: int, colon: int, breaks: list[int], checks: Checks) -> int | None:
     """Return where the token of a link that ends at `end` begins, or None if the token is not ours.
 
-    After the address of one of our pages it is ours. Elsewhere its signature decides, so that the links of others stay.
-    There it begins at `start`, or at one of the last `breaks` before its colon, where lines of the text were joined.
+    After the address of one of our pages it is ours and begins at `start`. Elsewhere its signature decides, because
+    other people's links stay. It may then begin at one of the last `breaks` too, where lines of the text were joined.
     """
     if text[max(0, start - 20) : start].lower().endswith(_LAST_FOLDERS):  # «enlace/»
         return start
@@ -196,7 +196,7 @@ def _find_base64_runs(text: str, checks: Checks) -> Iterator[tuple[int, int]]:
 
 
 def _decode_base64(encoded: str) -> Iterator[str]:
-    """Yield the text in a piece of base64, decoded from each of its first four characters: any may begin a group."""
+    """Yield the decoded text of a piece of base64, from each of its first four characters: any may begin a group."""
     standard = encoded.rstrip("=").translate({ord("-"): "+", ord("_"): "/"})  # from base64 for addresses
     for skipped in range(4):
         rest = standard[skipped:]

@@ -71,7 +71,7 @@ class InboundMail:
         return self.senders[0] if len(self.senders) == 1 else ""
 
     def shortened(self) -> "InboundMail":
-        """Return the mail with quotes and signature cut out of its new words, for a mail that answers ours (M17)."""
+        """Return the mail with a `new_text` without quotes and signature; used if it answers a mail of ours (M17)."""
         new_text = extract_reply(self.text, is_forward=_is_forward(self.subject))
         was_cut = "".join(new_text.split()) != "".join(self.text.split())
         return replace(self, new_text=new_text, was_cut=was_cut)
@@ -166,13 +166,13 @@ class _Reader:
         return self._read_html(part) if part.kind == "text/html" else self._read_plain(part)
 
     def _read_html(self, part: Part) -> str:
-        """Return an HTML part of a mail as text; once MAX_HTML of the mail was read, only its tags are removed."""
+        """Return an HTML part of a mail as text; beyond MAX_HTML characters of the mail only the tags are removed."""
         page = part.read_text()
         self._html_left -= min(len(page), MAX_HTML)
         return html_to_text(page) if self._html_left >= 0 else strip_tags(page)
 
     def _read_plain(self, part: Part) -> str:
-        """Return a plain part of a mail as text; files uuencoded in it are added, at most MAX_PARTS (LimitExceeded)."""
+        """Return a plain part of a mail as text; add the files uuencoded in it. Raises LimitExceeded at too many."""
         place = part.find_place(MAX_TEXT_BYTES)
         content = place.read(part.source)
         if b"begin " not in content or place.inner:  # no uuencode, or the part is uuencoded as a whole
@@ -187,7 +187,7 @@ class _Reader:
         return part.decode_text(rest)
 
     def _add_file(self, part: Part) -> None:
-        """Add a part of a mail as a file; without a name it gets its subject if it is a mail, else a number."""
+        """Add a part of a mail as a file. Without a name, a mail is named by its subject, another file by a number."""
         name = own_links.cut_links(part.file_name)  # a page that was saved is named by its address
         if not name and part.is_message and part.parts:
             name = "".join(c for c in part.parts[0].head.get("subject")[:60] if c.isalnum() or c in " -_").strip()
@@ -205,7 +205,7 @@ def _choose_text(texts: list[tuple[str, str]]) -> str:
 
 
 def _strip_returned(file: MailFile) -> MailFile:
-    """Return a file of a delivery report as it is; if it is the mail that was returned, with its head only (M16)."""
+    """Return a file of a delivery report unchanged; but of the mail that the report returns only the head (M16)."""
     if file.content_type in RETURNED_TYPES or file.name.lower().endswith(".eml"):
         return replace(file, content=copies.cut_to_head(file.content), is_returned=True)
     return file

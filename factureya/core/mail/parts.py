@@ -69,7 +69,7 @@ class Budget:
             raise LimitExceeded("parts")
 
     def add_part(self, depth: int) -> None:
-        """Count one more part of the mail. Raises LimitExceeded at too many, a too deep one, or no time left."""
+        """Count one more part of the mail. Raises LimitExceeded if it is one too many, too deep, or too late."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise LimitExceeded("parts")
@@ -119,7 +119,7 @@ class Part:
     def read_parameter(self, name: str, header: str = "content-type", *, is_text: bool = True) -> str:
         """Return a parameter of the part's header, such as its charset, decoded as RFC 2231 says; "" if there is none.
 
-        With `is_text` words that are encoded by RFC 2047, as some senders do, are decoded too.
+        Some senders use encoded words (RFC 2047) instead: they are decoded too if `is_text`.
         """
         try:
             value = self._fields.get_param(name, "", header)
@@ -136,11 +136,11 @@ class Part:
         return (self.read_parameter("filename", "content-disposition") or self.read_parameter("name")).strip()
 
     def content(self, limit: int | None = None) -> bytes:
-        """Return the decoded bytes of at most `limit` encoded ones; a broken encoding is decoded as far as possible."""
+        """Return the decoded bytes of the part, or of its first `limit` bytes; broken ones as far as possible."""
         return self.find_place(limit).read(self.source)
 
     def find_place(self, limit: int | None = None) -> Place:
-        """Return the place of the part's body in the mail, or of its first `limit` bytes, from which it is decoded."""
+        """Return where the part's body (or its first `limit` bytes) lies in the mail; of uuencode, its first file."""
         end = self.end if limit is None else min(self.end, self.start + limit)
         body = Place(self.start, end, self.encoding if self.encoding in DECODED else "")
         if self.encoding not in {"x-uuencode", "uuencode", "x-uue"}:
@@ -149,7 +149,7 @@ class Part:
         return replace(body, inner=files[0].lines) if files else body
 
     def iterate_content(self, size: int = 1024 * 1024) -> Iterator[bytes]:
-        """Yield the decoded bytes of a part, from about `size` encoded ones at a time; quoted-printable all at once."""
+        """Yield the decoded bytes of a part in pieces of about `size` encoded bytes; quoted-printable is one piece."""
         if self.encoding not in {"base64", *IDENTITY}:
             yield self.content()
             return
@@ -265,7 +265,7 @@ def _find_sections(raw: bytes, start: int, end: int, boundary: bytes, budget: Bu
 def _find_delimiters(
     raw: bytes, start: int, end: int, boundary: bytes, budget: Budget
 ) -> Iterator[tuple[int, int, bool]]:
-    """Yield the place of each delimiter between parts, that of the line after it, and whether it is the closing one."""
+    """Yield for each delimiter of parts: where it begins, where the next line begins, and if it is the closing one."""
     at = start if raw.startswith(boundary, start, end) else _find_next_delimiter(raw, boundary, start, end)
     while at >= 0:
         budget.add_delimiter()

@@ -67,7 +67,7 @@ def store_reading(inbound: InboundMessage, mail: InboundMail, *, is_id_reused: b
 
 
 def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | None:
-    """Return the copy of the mail that a person may download, without our links; None if the original has none (M16).
+    """Return the copy of the mail that a person may download, without our links; None if nothing is cut (M16).
 
     `mail` is None if the bytes are beyond the limits and were not read; then there always is a copy.
     """
@@ -78,7 +78,7 @@ def make_copy_without_links(raw: bytes, mail: InboundMail | None) -> bytes | Non
 def read_for_download(inbound: InboundMessage) -> bytes:
     """Return the bytes of the mail that a person may download: its copy, or the original if it has no copy (M16).
 
-    The bytes are empty for a mail that was not read; only the command `export_mail` may give that out.
+    A mail that was not read gives no bytes: only the command `export_mail` may show such a mail.
     """
     if copy := InboundCopy.objects.filter(message=inbound).first():
         return bytes(copy.raw)
@@ -86,7 +86,7 @@ def read_for_download(inbound: InboundMessage) -> bytes:
 
 
 def read_files(reading: InboundReading, raw: bytes) -> list[MailFile]:
-    """Return a mail's files, cut out of its bytes where `reading` says they lie; of a mail returned to us, the head."""
+    """Return a mail's files, cut out of its bytes `raw` at the places in `reading`; of a returned mail, the head."""
     source = with_line_feeds(raw)
     files = []
     for file in reading.files:

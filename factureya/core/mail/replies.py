@@ -88,7 +88,7 @@ def extract_reply(text: str, *, is_forward: bool = False) -> str:
 def _count_stray_lines(lines: list[str]) -> int:
     """Return how many lines at the top of a mail's text are headers, cut off from its head by a stray blank line.
 
-    Two of Received, Delivered-To and From must be among them, else the sender wrote the lines.
+    A blank line must follow, and two of Received, Delivered-To and From must be among them; else it is 0.
     """
     end = next((n for n, line in enumerate(lines) if not HEADER_LINE.match(line)), len(lines))
     names = {line.partition(":")[0].lower() for line in lines[:end]}
@@ -97,10 +97,10 @@ def _count_stray_lines(lines: list[str]) -> int:
 
 
 def _find_original(lines: list[str]) -> int:
-    """Return the number of the line at which the answered mail, quoted without «>», begins; else the number of lines.
+    """Return the number of the line where a quote without «>» begins, or the number of lines if there is none.
 
-    The sender must have written something above it. An attribution («El … escribió:») counts only below the last «>»
-    line: one above it announces a quote with «>», which `_drop_quotes` cuts.
+    The sender must have written something above it. An attribution («El … escribió:») counts only below the last line
+    with «>». An attribution above that line announces a quote with «>», which `_drop_quotes` cuts.
     """
     last_quoted = max((n for n, line in enumerate(lines) if line.startswith(">")), default=-1)
     last = max((n for n, line in enumerate(lines) if line.strip()), default=-1)  # the last line with text
@@ -108,7 +108,7 @@ def _find_original(lines: list[str]) -> int:
     for number, line in enumerate(lines):
         attribution = _find_attribution(lines, number)  # its words and its number of lines
         is_original = _is_original(line) or _is_quoted_head(lines, number)
-        if attribution and number > last_quoted:
+        if attribution and number > last_quoted:  # at the end of the mail (`is_end`) it needs less proof
             is_original = is_original or _is_certain_attribution(attribution[0], is_end=number + attribution[1] > last)
         if has_text_above and is_original:
             return number
@@ -117,7 +117,7 @@ def _find_original(lines: list[str]) -> int:
 
 
 def _is_original(line: str) -> bool:
-    """Return True if the line is «-----Mensaje original-----» or its like, below which a mail program quotes a mail."""
+    """Return True if the line is «-----Mensaje original-----», in any language: a mail program quotes a mail below."""
     bare = line.strip(" \t*_")
     return bare.startswith("--") and bare.endswith("--") and bare.strip("- \t").lower() in ORIGINALS
 
@@ -138,9 +138,9 @@ def _is_quoted_head(lines: list[str], at: int) -> bool:
 
 
 def _find_attribution(lines: list[str], at: int) -> tuple[str, int] | None:
-    """Return the words that announce a quote («El … escribió:») at line `at` and their number of lines, or None.
+    """Return the attribution of a quote («El … escribió:») that begins at line `at`, and its number of lines, or None.
 
-    They begin with a date and may be broken over MAX_WRAPPED lines, or stand on one line with an address.
+    It begins with a date and may have MAX_WRAPPED lines, or it is one line with a name and an address.
     """
     if not DATED.match(lines[at]):  # «Ana <ana@x.mx> escribió:»
         return (lines[at], 1) if NAMED.match(lines[at]) else None
@@ -165,14 +165,14 @@ def _looks_like_attribution(joined: str) -> bool:
 def _is_certain_attribution(attribution: str, *, is_end: bool) -> bool:
     """Return True if «El … escribió:» before a quote without «>» is surely written by a mail program, not the customer.
 
-    It must give an address, or year and time if it is at the end of the mail or in a language customers do not write.
+    An address in it is proof. Year and time are proof if it ends the mail, or is in a language customers do not write.
     """
     is_dated = bool(CLOCK.search(attribution) and YEAR.search(attribution))
     return "@" in attribution or (is_dated and (is_end or not SPOKEN.search(attribution)))
 
 
 def _drop_quotes(lines: list[str]) -> list[int]:
-    """Return the numbers of the sender's own lines; if the sender answers each quote below it, of those quotes too.
+    """Return the numbers of the lines to keep: the sender's own. Quotes are kept if the sender answers each of them.
 
     A line with «>» is a quote only after «El … escribió:»: customers also write «> Facturas» for a step of a menu.
     """
@@ -193,7 +193,7 @@ def _drop_quotes(lines: list[str]) -> list[int]:
 
 
 def _is_interleaved(lines: list[str]) -> bool:
-    """Return True if the sender's own words follow at least two quotes: each is then answered below it."""
+    """Return True if the sender's own words follow at least two quotes: the sender answers each quote below it."""
     answers, after_quote = 0, False
     for line in lines:
         if line.startswith(">"):

@@ -104,7 +104,7 @@ def read_bounce(top: Part, text: str) -> Bounce | None:
 
 
 def _is_final(status: str, subject: str, text: str) -> bool:
-    """Return True if the server that reports gave our mail up, and False if it goes on trying to deliver it.
+    """Return True if the reporting server gave up our mail, and False if it still tries to deliver it.
 
     The machine-readable `status` decides. A report without one is final unless `subject` or `text` tells of a delay.
     """
@@ -128,7 +128,7 @@ def _looks_like_bounce(head: Head, report_type: str) -> bool:
 
 
 def _read_returned_ids(part: Part, top: Part) -> list[str]:
-    """Return the Message-IDs of a returned mail from a part of the delivery report `top`: its headers, or all of it."""
+    """Return the Message-IDs in a part of the delivery report `top` that holds a returned mail or its headers."""
     if part.kind in HEADERS_TYPES:
         return QUOTED_ID.findall(_read_beginning(part))
     return list(part.head.read_ids("message-id")) if part is not top else []

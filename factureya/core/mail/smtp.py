@@ -127,7 +127,7 @@ class Handler:
 
 
 def take_mail(raw: bytes, recipients: list[str]) -> str:
-    """Store a mail, handle it, and return the SMTP answer: 250 once it is stored; a sweep repeats a failed handling."""
+    """Store and handle a mail; return the SMTP answer, 250 if it is stored. If handling fails, a sweep repeats it."""
     try:
         inbound, is_new = _keep_mail(raw, recipients)
     except intake.TooLarge:
@@ -162,7 +162,7 @@ def parse_listen_address(listen: str) -> tuple[str, int]:
 
 
 async def serve(host: str, port: int) -> None:
-    """Receive mails on this port, once it is free, until the signal TERM or INT; then let the mails under way end."""
+    """Receive mails on this port until the signal TERM or INT; then give mails under way GRACE_SECONDS to end."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop_signal, stop.set)
@@ -179,7 +179,7 @@ async def serve(host: str, port: int) -> None:
 
 
 async def _listen(host: str, port: int, handler: Handler, stop: asyncio.Event) -> asyncio.Server | None:
-    """Return the listening mail server as soon as the port is free, or None if the process must `stop` before."""
+    """Return the listening mail server as soon as the port is free, or None if `stop` is set before."""
     loop, is_warned = asyncio.get_running_loop(), False
 
     def make_protocol() -> SMTP:

@@ -25,10 +25,10 @@ _FROM = re.compile(r'\sheader\.from\s*=\s*"?(?:[^\s";@]*@)?([^\s";]+?)"?(?=\s|$)
 
 
 def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdict:
-    """Return what the server `authserv` says of the sender of a mail whose From is in `domain`, by its DMARC results.
+    """Return if the server `authserv` vouches for a mail with a From in `domain`: its DMARC results decide.
 
-    `headers` are the Authentication-Results of the mail; those of other servers are ignored. One failure decides. A
-    pass counts only for exactly that domain, and only if every result is a pass.
+    `headers` are the Authentication-Results of the mail; those of other servers are ignored. One failure makes
+    it FAIL. It is PASS only if every result is a pass for exactly that domain.
     """
     verdicts = [
         _judge_result(section, domain.lower())
@@ -42,7 +42,7 @@ def read_verdict(headers: Iterable[str], *, authserv: str, domain: str) -> Verdi
 
 
 def _judge_result(section: str, domain: str) -> Verdict:
-    """Return if the DMARC result `section` proves a sender of this domain; a pass for another domain is a FAIL."""
+    """Return PASS if the DMARC result `section` proves a sender of this domain, NONE if it is undecided, else FAIL."""
     result = _RESULT.match(section)
     assert result is not None
     word = result.group(1).lower()
