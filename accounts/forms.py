@@ -45,7 +45,7 @@ def _check_password(form: forms.Form, field: str, person: User) -> None:
 
 
 def _require_short_address(email: str) -> None:
-    """Raise ValidationError if the address is too long in lower case, as it is stored; a few letters grow by it."""
+    """Raise ValidationError if the address is too long in lower case, as it is stored (some letters get longer)."""
     if (length := len(email.lower())) > MAX_EMAIL:
         raise forms.ValidationError(EMAIL_TOO_LONG % {"limit_value": MAX_EMAIL, "show_value": length})
 
@@ -150,7 +150,7 @@ class SignupForm(NameForm, account.SignupForm):
         self.fields["form_key"].initial = secrets.token_urlsafe(24)
 
     def clean_legal_name(self) -> str:
-        """Return the company's name as stored, in composed characters (NFC). Refuse it if that makes it too long."""
+        """Return the company's name in composed characters (NFC), to be stored. Raises ValidationError if too long."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["legal_name"].split()))
         field = self.fields["legal_name"]
         if len(name) > (getattr(field, "max_length", None) or 0):
@@ -208,7 +208,7 @@ class ConfirmResetForm(CodeForm, account.ConfirmPasswordResetCodeForm):
         self.email = email
 
     def clean_code(self) -> str:
-        """Return the typed code for a new password. Raises ValidationError if its mail bounced: others saw the code."""
+        """Return the typed code for a new password. Raises ValidationError if its mail bounced: others may know it."""
         if operations.was_reset_code_returned(self.email):
             raise forms.ValidationError(CODE_CAME_BACK)
         return str(super().clean_code())
@@ -250,7 +250,7 @@ class FactorCodeForm(CodeForm):
     def clean_code(self) -> str:
         """Return the code of the second factor, if one of the person's factors accepts it.
 
-        Otherwise raises ValidationError. If no key decrypts one of the factors, the text says what to do instead.
+        Otherwise raises ValidationError. If one of the factors cannot be decrypted, the error says what to do.
         """
         try:
             return str(super().clean_code())  # type: ignore[misc]  # of allauth's form

@@ -40,7 +40,7 @@ def judge_sender(mail: InboundMail) -> Sender:
     """Return the people in whose name an arrived mail may act, or the reason why it acts for nobody (M5).
 
     Several people mean that several companies registered the address. The verdict says whether our mail server could
-    prove the sender. A failing one is refused always; any but PASS also if MAIL_IN_REQUIRE_VERDICT is on.
+    prove the sender. FAIL is always refused. With MAIL_IN_REQUIRE_VERDICT every verdict but PASS is refused.
     """
     if not mail.sender:  # the mail has no one sender: it names several, or none
         return Sender(refusal=Refusal.MANY_SENDERS if mail.senders else Refusal.NO_SENDER)

@@ -12,14 +12,14 @@ from factureya.core.models import Event
 
 
 def tell_company_decided(verdict: str, customer: Customer, event: Event) -> None:
-    """Mail a company's active people, the oldest contact first, that staff verified or refused it (`verdict`)."""
+    """Tell a company's active people by mail that staff verified or refused the company (`verdict`)."""
     contacts = customer.contacts.select_related("user").filter(user__is_active=True)
     for contact in contacts.order_by("pk"):
         _send_mail(f"accounts/company_{verdict}", event, contact.user, customer=customer)
 
 
 def tell_company_joined(people: list[User], customer: Customer, event: Event) -> None:
-    """Tell the people who moved to this company, and its representatives with powers today that these people came."""
+    """Mail `people` that they moved to this company. Mail its representatives with powers that `people` came."""
     for person in people:
         _send_mail("accounts/company_joined", event, person, customer=customer)
     powers = Representative.objects.filter(customer=customer, user__is_active=True).in_force()
@@ -30,7 +30,7 @@ def tell_company_joined(people: list[User], customer: Customer, event: Event) ->
 def send_invitation(invitation: Invitation, event: Event, *, token: str, has_account: bool) -> None:
     """Mail the invited person the single-use link with which the account is made.
 
-    Somebody who has an account already gets a mail that says so instead, so that the inviter does not learn it.
+    If the address has an account already, the mail says so and has no such link. The inviter does not learn of it.
     """
     if has_account:
         kind, url = "accounts/invited_with_account", make_page_url("account_login")
@@ -46,7 +46,7 @@ def send_invitation(invitation: Invitation, event: Event, *, token: str, has_acc
 def tell_invitation_undelivered(invitation: Invitation, event: Event) -> None:
     """Tell the person who sent an invitation that its mail was not delivered.
 
-    If that account is closed, those who may invite are told: all superusers, or the company's representatives.
+    If that person's account is closed, the company's representatives are told, or all superusers for an office.
     """
     inviter = invitation.invited_by
     if inviter.is_active:
@@ -74,7 +74,7 @@ def make_page_url(name: str, *args: str) -> str:
 
 
 def _send_mail(kind: str, event: Event, person: User, **context: object) -> None:
-    """Queue the mail with the template `kind` to this person; its key lets an event mail each person only once."""
+    """Queue the mail with the template `kind` to this person. Its key stops a second one about the event."""
     outbox.enqueue(
         kind,
         key=f"{event.hash}:{person.pk}",

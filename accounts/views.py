@@ -157,7 +157,7 @@ class AcceptInvitation(FormView):
     form_class = AcceptForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Open the page of a mailed invitation; if it is void or somebody is signed in, show that instead."""
+        """Show the page of a mailed invitation. If it is void or somebody is signed in, another page says so."""
         if limited := ratelimit.consume_or_429(request, action="accept_invitation"):
             return limited
         try:

@@ -23,8 +23,8 @@ MAX_LOGGED = 100_000  # bytes
 def run(arguments: list[str]) -> int:
     """Run `manage.py receive_email`, write its output to the system's log, and return its exit code (M6).
 
-    The mail server may send what it reads to the sender, so it gets one fixed line at a failure. Standard output stays
-    open to it only for --json and the help, which somebody asked for.
+    The mail server may send the output on to the sender of the mail, so after a failure it gets one fixed line. It gets
+    the standard output only if somebody asked for --json or the help.
     """
     mail_server = os.dup(2)  # the standard error, which the mail server reads
     output = os.memfd_create(COMMAND) if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)

@@ -182,7 +182,7 @@ class User(Chained, AbstractBaseUser, PermissionsMixin):
 
     @property
     def desk_provider_ids(self) -> list[int]:
-        """Return the ids of the providers whose tickets this person may work on, by the offices held today (M3)."""
+        """Return the ids of the providers for whom this person holds a desk office today (M3)."""
         if not (self.is_active and self.is_staff):
             return []
         return [a.provider_id for a in self.assignments if a.office in DESK_OFFICES and a.provider_id is not None]

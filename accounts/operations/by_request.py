@@ -43,7 +43,7 @@ def void_password(pk: int, *, folio: str, actor: User) -> User:
 
 
 def void_password_link(pk: int, *, folio: str) -> bool:
-    """Void the link for a new password, as its mail bounced (M7). Return False if it was used or the account closed."""
+    """Void the link for a new password, as its mail bounced (M7). False: it was used, or the account is closed."""
     person = lock_user(pk)
     if person.has_usable_password() or not person.is_active:
         return False

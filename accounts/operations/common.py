@@ -24,7 +24,7 @@ def reload_person(actor: User) -> User:
 
 
 def require_superuser(actor: User) -> None:
-    """Raise Refused unless the actor is an active superuser, as the database says now."""
+    """Raise Refused unless the actor is an active superuser; the database is read anew."""
     person = reload_person(actor)
     require(person.is_superuser and person.is_active, "Solo un superusuario puede hacerlo.")
 
@@ -35,7 +35,7 @@ def lock_user(pk: int) -> User:
 
 
 def end_sessions(person: User, *columns: str) -> None:
-    """End every session of the locked person by a new `session_epoch`, and save what the caller set in `columns`."""
+    """End all sessions of a locked person with a new `session_epoch`. Save also the `columns` that the caller set."""
     person.session_epoch += 1
     person.save(update_fields=["session_epoch", *columns])
 

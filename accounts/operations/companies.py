@@ -28,7 +28,7 @@ def register_company(
 
     Nobody has proven the mail address yet. Even with a known RFC the company is new and sees only its own tickets.
     A double click (the same `form_key`, address and password) returns the person made first. Raises
-    Refused if the address is taken; the caller must not tell that.
+    Refused if the address is taken; the caller must hide that from the visitor.
     """
     password_hash = make_password(password)
     try:
@@ -113,7 +113,7 @@ def join_company(pk: int, *, actor: User) -> Customer:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[Customer]:
-    """Yield the locked company that waits for staff to verify, join or refuse it, if the actor may. Raises Refused."""
+    """Lock a company and yield it. Raises Refused if it does not wait for staff, or if the actor may not decide."""
     with transaction.atomic():
         require(policy.may_verify(reload_person(actor)), "Solo un agente o un supervisor de Factureya lo decide.")
         # no_key: a ticket that is being opened refers to this row; a full lock would let both wait for each other.
@@ -132,7 +132,7 @@ def _call_joined_hooks(source: Customer, target: Customer, actor: User) -> None:
 def _make_representative(customer: Customer, contact: Contact) -> None:
     """Make the contact the first representative of a company that staff verifies now, with powers from today (M8).
 
-    An RFC of 13 characters is that of a person with business activity, and so also the representative's.
+    An RFC of 13 characters belongs to a person, not to a firm. Then it is also the representative's RFC.
     """
     assert customer.verified_at is not None
     assert customer.verified_by is not None  # the caller has just set both
@@ -151,9 +151,9 @@ def _make_representative(customer: Customer, contact: Contact) -> None:
 
 
 def _find_first_use(form_key: str | None, email: str, password: str) -> User:
-    """Return the person whom an earlier submission of the same sign-up form made, so a double click makes one account.
+    """Return the person made by the first of two posts of one sign-up form, so that a double click makes one account.
 
-    Raises Refused if no such person has this address, form and password: then somebody else has the address.
+    Raises Refused if no person has this address, form key and password. Then the address belongs to somebody else.
     """
     person = User.objects.filter(email=email, contact__customer__form_key=form_key).first() if form_key else None
     if person is None or not person.check_password(password):

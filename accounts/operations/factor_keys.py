@@ -63,7 +63,7 @@ def is_current(authenticator: Authenticator) -> bool:
 
 
 def _make_cipher(key_count: int | None = None) -> MultiFernet:
-    """Return the cipher that encrypts with our first key and decrypts with any, or with the first `key_count`."""
+    """Return a cipher that encrypts with our first key. It decrypts with all keys, or only the first `key_count`."""
     keys = [*settings.FACTOR_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:key_count]
     digests = [hashlib.sha256(f"accounts.factor:{key}".encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

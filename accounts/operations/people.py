@@ -56,7 +56,7 @@ def open_invitation(token: str) -> Invitation:
 
 
 def accept_invitation(token: str, *, full_name: str, password: str) -> User:
-    """Make the account of an invited person, whose mailed link works once and proves the address; return the person."""
+    """Make an invited person's account and return the person. The mailed `token` works once and proves the address."""
     token_hash, password_hash = _hash_token(token), make_password(password)
     with transaction.atomic():
         invitation = _find_usable(Invitation.objects.select_for_update().filter(token_hash=token_hash))
@@ -113,7 +113,7 @@ def was_reset_code_returned(email: str) -> bool:
 
 
 def limit_contact(pk: int, *, own_tickets_only: bool, actor: User) -> Contact:
-    """Let a contact see all tickets of the company or only own ones, as its representative says; return the contact."""
+    """Let a representative set whether a contact sees the company's tickets or only own ones; return the contact."""
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=pk)
         require(policy.may_manage_people(reload_person(actor), contact.customer), NOT_YOURS)
@@ -140,7 +140,7 @@ def rename(*, full_name: str, actor: User) -> User:
 
 
 def change_password(person: User, password: str) -> None:
-    """Store a new password, which ends all sessions; with the changed `person` the caller can keep the current one."""
+    """Store a new password, which ends all sessions. With the changed `person` the caller can keep the current one."""
     person.set_password(password)  # slow on purpose, so not while the row is locked
     with transaction.atomic():
         lock_user(person.pk)
@@ -149,7 +149,7 @@ def change_password(person: User, password: str) -> None:
 
 
 def flag_bounced_address(email: str, *, mail_key: str) -> None:
-    """Mark the contact to whom `mail_key` was not delivered, until a mail from the address proves it works (M6)."""
+    """Mark the contact with this address, as `mail_key` was not delivered. A mail from the contact removes it (M6)."""
     with transaction.atomic():
         flagged = User.objects.select_for_update(no_key=True).filter(
             email=email.lower(), is_staff=False, mail_bounced_at__isnull=True
@@ -173,7 +173,7 @@ def unflag_address(pk: int) -> None:
 def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) -> Event:
     """Store the invitation with a new single-use link, mail the link, and return the event that records it (`verb`).
 
-    The caller has locked the invitation. Links mailed for it before stop working.
+    The caller has locked the invitation. Links that were mailed before stop working.
     """
     token = _signer.sign(secrets.token_urlsafe(32))
     invitation.token_hash = _hash_token(token)
@@ -187,16 +187,16 @@ def send_link(invitation: Invitation, verb: str, *, actor: User, **data: Any) ->
 
 
 def _was_sent_again(mail: OutboxMessage) -> bool:
-    """Return True if the same kind of mail was sent again later, to the same address about the same thing."""
+    """Return True if a later mail of the same kind went to the same address about the same thing."""
     later = OutboxMessage.objects.filter(about=mail.about, to=mail.to, kind=mail.kind, pk__gt=mail.pk)
     return later.exists()
 
 
 @contextmanager
 def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
-    """Yield the locked invitation, if it is pending and the actor may send it again or cancel it.
+    """Lock a pending invitation that the actor wants to send again or cancel, and yield it.
 
-    A superuser changes an invitation of staff, the representative one of the company. Raises Refused if not.
+    A superuser may change invitations of staff, a representative those of the company. Raises Refused for others.
     """
     with transaction.atomic():
         related = Invitation.objects.select_related("customer")
@@ -210,7 +210,7 @@ def _lock_pending(pk: int, actor: User) -> Iterator[Invitation]:
 
 
 def _hash_token(token: str) -> str:
-    """Return the hash by which a link's invitation is stored. Raises Refused if we did not sign its token."""
+    """Return the hash that finds the invitation with this link's token. Raises Refused if we did not sign the token."""
     try:
         random_text = _signer.unsign(token)
     except signing.BadSignature:

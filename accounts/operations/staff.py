@@ -27,7 +27,7 @@ from factureya.core.refusals import Refused, require
 
 
 def invite_staff(*, email: str, office: str, provider: Provider | None = None, actor: User) -> Invitation:
-    """Mail an invitation to an office (cargo), by a superuser, and return the invitation; a pending one is renewed."""
+    """Let a superuser invite a person without an account to an office (cargo). Return the new or renewed invitation."""
     email = require_fit(Invitation, "email", email.lower())
     with transaction.atomic():
         require_superuser(actor)
@@ -55,9 +55,9 @@ def grant_office(
     ends_at: datetime | None = None,
     actor: User,
 ) -> RoleAssignment:
-    """Give somebody else an office, by a superuser, from now or `starts_at`, for good or until `ends_at` (M3).
+    """Let a superuser give somebody else an office, from `starts_at` (else now) until `ends_at` (else for good; M3).
 
-    Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
+    Raises Refused for a closed account, a customer's contact, an office already held, and a wrong provider.
     """
     with transaction.atomic():
         require_superuser(actor)
@@ -89,7 +89,7 @@ def grant_office(
 
 
 def end_office(pk: int, *, actor: User) -> RoleAssignment:
-    """End an office (cargo) now, by a superuser, and return it; an office that had not begun never begins."""
+    """Let a superuser end an office (cargo) now, and return it. An office that has not begun will never begin."""
     with transaction.atomic():
         require_superuser(actor)
         assignment = RoleAssignment.objects.select_for_update().get(pk=pk)
@@ -104,7 +104,7 @@ def end_office(pk: int, *, actor: User) -> RoleAssignment:
 
 
 def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """Deactivate somebody's account, by a superuser, and return the person; sessions end with their next request."""
+    """Let a superuser deactivate somebody's account, and return the person. Open sessions end with the next request."""
     reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -119,7 +119,7 @@ def deactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 
 def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
-    """Activate a deactivated account again, by a superuser, and return the person; its old sessions stay ended."""
+    """Let a superuser activate a deactivated account again, and return the person. The old sessions stay ended."""
     reason = require_fit(FactorReset, "reason", reason)  # only for its limit of characters
     require(bool(reason), "Escriba el motivo.")
     with transaction.atomic():
@@ -133,10 +133,10 @@ def reactivate_user(pk: int, *, reason: str, actor: User) -> User:
 
 
 def record_enrolled_factor(person: User) -> None:
-    """End all other sessions of a person who enrolled a second factor, and record it.
+    """End all sessions of a person who enrolled a second factor, and record it.
 
-    A session that was opened with the password alone could read the recovery codes and pass for two factors. `person`
-    gets the new `session_epoch`, so that the caller can keep the current session alive.
+    A session that was opened with the password alone could read the recovery codes. `person` gets the new
+    `session_epoch`, so that the caller can keep the current session alive.
     """
     with transaction.atomic():
         locked = lock_user(person.pk)
@@ -208,7 +208,7 @@ def reencrypt_factors() -> tuple[int, list[str]]:
 
 
 def add_provider(*, name: str, actor: User) -> Provider:
-    """Add a third party that gives the service, by a superuser, and return it (M3)."""
+    """Let a superuser add a third party that gives the service, and return it (M3)."""
     name = require_fit(Provider, "name", name)
     with transaction.atomic():
         require_superuser(actor)
@@ -221,7 +221,7 @@ def add_provider(*, name: str, actor: User) -> Provider:
 
 
 def _check_provider(office: str, provider: Provider | None) -> None:
-    """Raise Refused for an office with the wrong provider: Factureya or a third party for ticket work, or none (M3)."""
+    """Raise Refused if the provider does not fit the office: ticket work needs one, other offices have none (M3)."""
     require(office in Office.values, "Elija el cargo.")
     if office not in DESK_OFFICES:
         return require(provider is None, "Ese cargo no lleva prestador.")
@@ -246,7 +246,7 @@ def _check_third_party(person: User, office: str) -> None:
 
 @contextmanager
 def _lock_undecided(pk: int, actor: User) -> Iterator[FactorReset]:
-    """Yield the locked, undecided request to remove a second factor, if the actor may decide it. Raises Refused."""
+    """Lock an undecided request to remove a second factor, and yield it. Raises Refused if the actor may not decide."""
     with transaction.atomic():
         reset = FactorReset.objects.select_for_update().get(pk=pk)
         require(policy.may_decide_factor_reset(reload_person(actor)), "No puede decidirlo con sus cargos de hoy.")

@@ -117,7 +117,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(credentials.get("email", "")).lower()
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Raise an error before the password is checked, if too many sign-ins failed: of this account, or of all."""
+        """Raise an error before the password is checked, if too many sign-ins of this account or of all failed."""
         super().pre_authenticate(request, **credentials)
         self._everybody_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_everybody", key="everybody"
@@ -126,7 +126,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise self.validation_error("too_many_login_attempts")
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """Subtract a sign-in that succeeded from the limits on failed ones; each was counted before its check."""
+        """Take a successful sign-in out of the count of failed ones; every try is counted before its check."""
         super()._rollback_login_failed_rl_usage()
         self._everybody_usage.rollback()
 

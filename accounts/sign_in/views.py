@@ -134,7 +134,7 @@ class DownloadCodesView(ReadableCodesMixin, codes.DownloadRecoveryCodesView):
 @never_cache
 @login_required
 def totp_qr(request: HttpRequest) -> HttpResponse:
-    """Return the QR code (SVG) of the factor that this session enrols; the page's CSP forbids a data: image."""
+    """Return the QR code (SVG) of the factor that this session enrols, or 404. The CSP forbids data: images."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
         raise Http404

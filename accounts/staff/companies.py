@@ -34,7 +34,7 @@ def show_decision(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def decide_at_once(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Verify a company or join it to the verified one with its RFC, as `verb` says; if refused, show its page again."""
+    """Verify a company, or join it to the verified one with its RFC (`verb`). After an error show its page again."""
     customer = get_object_or_404(Customer, pk=pk)
     operation, done_text = _DECISIONS[verb]
     if attempt_operation(request, None, done_text.format(customer.legal_name), operation, customer.pk):

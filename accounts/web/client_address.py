@@ -8,9 +8,9 @@ from django.conf import settings
 def read_client_ip(request: Any) -> str:
     """Return the address of the client as the last proxy that we trust saw it, for the limits on attempts.
 
-    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For, so the address that counts is that many
-    from the end; what the client wrote stands before it. With fewer entries than proxies the request did not come
-    through them, and the address of the connection counts.
+    Each of TRUSTED_PROXY_COUNT proxies appends one address to X-Forwarded-For, so we count as many from the end.
+    Earlier addresses may be forged by the client. If the header has fewer addresses than there are proxies, the request
+    did not come through them. Then the address of the connection is returned.
     """
     count = settings.TRUSTED_PROXY_COUNT
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")

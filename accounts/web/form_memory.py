@@ -74,8 +74,8 @@ def new_key(user: User, form: str) -> FormKey:
 def read_key(token: str, form: str, user: User | None) -> FormKey | None:
     """Return the one-time key in the hidden field (`token`) of the posted form named `form`; it stops a double click.
 
-    None means that the token is forged, of another form, or another person's. If the session ended, `user` is None:
-    then the owner is not compared, because the login follows, but the token must be younger than ORPHAN_FORM_AGE.
+    None means that the token is forged, of another form, or another person's. If the session ended, `user` is None.
+    Then the token may be anybody's, because a login follows; but it must be younger than ORPHAN_FORM_AGE.
     """
     form_key = _read_any_key(token, None if user else ORPHAN_FORM_AGE)
     if form_key is None or form_key.form != form or (user is not None and not form_key.belongs_to(user)):
@@ -125,7 +125,7 @@ def forget_draft(session: Session, key: FormKey) -> None:
 
 
 def forget_form(session: Session, form: str) -> None:
-    """Delete the draft of this form, and the slot if it holds no other. Without a draft the session stays unchanged."""
+    """Delete the draft of this form from the session. Without a draft the session stays unchanged."""
     drafts = _read_drafts(session)
     if form not in drafts:
         return
@@ -145,7 +145,7 @@ def _read_drafts(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def set_form_page(find_page: FindPage) -> Callable[[View], View]:
-    """Return a decorator for a view that receives the form of another page, whose address `find_page` returns."""
+    """Return a decorator for a view that receives another page's form. `find_page` returns the address of that page."""
 
     def mark(view: View) -> View:  # `find_form_page` reads the mark, when a login must lead back to the form
         view.form_page = find_page  # type: ignore[attr-defined]
@@ -155,19 +155,19 @@ def set_form_page(find_page: FindPage) -> Callable[[View], View]:
 
 
 def post_only(page_name: str, *names: str) -> Callable[[View], View]:
-    """Return a decorator for a view that accepts POST only; the login leads back to the page that shows its form.
+    """Return a decorator for a view that accepts only POST. After a login the person returns to the page of the form.
 
-    `page_name` is the route of that page; `names` are those arguments of the view that its address has too.
+    `page_name` is the route of that page. `names` are the arguments of the view that this route needs too.
     """
     mark = set_form_page(lambda _request, values: reverse(page_name, kwargs={name: values[name] for name in names}))
     return lambda view: mark(require_POST(view))
 
 
 def find_form_page(request: HttpRequest, view: View | None, arguments: dict[str, Any]) -> str:
-    """Return the address to which the login leads back, always by a GET: for a post the page that shows its form.
+    """Return the address to open after the login: for a post, the page that shows its form.
 
-    The query of the post is kept, for it may say which part of a list was open. A GET, and a view without the mark of
-    `set_form_page`, lead back to the address of the request.
+    The query of the post is kept, because it may say which part of a list was open. For a GET, and for a view that
+    `set_form_page` did not mark, the address of the request is returned.
     """
     find_page: FindPage | None = getattr(view, "form_page", None)
     if find_page is None or request.method != "POST":
@@ -186,7 +186,7 @@ def ask_login(request: HttpRequest, page: str) -> HttpResponseRedirect:
 def hold_post(request: HttpRequest, page: str, user: User | None = None) -> None:
     """Keep the fields and files of a post that must wait for a login or a second factor, to show them on `page` (M17).
 
-    `user` is the signed-in person, or None. Nothing is kept of an empty post, or if nobody knows whose it is. A form
+    `user` is the signed-in person, or None. An empty post, or one whose owner is unknown, is not kept. A form
     has a hidden key for each group of file inputs (FILE_FIELDS); files whose key is bad or another person's are lost.
     """
     key = _find_key(request, page, user)
@@ -211,8 +211,8 @@ def read_held_fields(request: HttpRequest) -> dict[str, str]:
 def read_fields_to_show(request: HttpRequest) -> dict[str, str]:
     """Return the fields that a member of staff typed before a login, for a box on this page (M17); {} for others.
 
-    The first draft counts that is of this page or was not shown yet (RECOVERED). A draft of another page is shown once
-    (then it is BESIDE): its own page may be gone because a colleague acted, and the text must not be lost with it.
+    The first draft is taken that belongs to this page or was not shown yet (RECOVERED). Another page shows a draft only
+    once, then it is BESIDE. Thus the text is not lost if its own page is gone because a colleague acted.
     """
     user: Any = getattr(request, "user", None)  # an error page may be shown before the user is known
     if user is None or not user.is_authenticated or not user.is_staff:
@@ -237,7 +237,7 @@ def drop_held_fields(request: HttpRequest) -> None:
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set, once, a signed cookie that stands for this person, to know whose a post is after the session ended."""
+    """Set a signed cookie that names this person, if it is missing, to know the owner of a post without a session."""
     user: Any = request.user
     if not user.is_authenticated or _read_browser_owner(request) == _digest_owner(user):
         return
@@ -252,9 +252,9 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _find_key(request: HttpRequest, page: str, user: User | None) -> FormKey | None:
-    """Return the key under which a post is held until the login: the posted one, or one that names its page and owner.
+    """Return the key under which a post is kept until the login: the posted key, or one made of its page and owner.
 
-    The owner is `user`, else whom the browser's cookie names. None: no owner, or the posted key is another person's.
+    The owner is `user`, else the person in the cookie. None: the owner is unknown, or the key is another person's.
     """
     posted_key = _read_any_key(request.POST.get("key", ""))
     if posted_key is not None:

@@ -63,7 +63,7 @@ class ControlMixin:
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Admit people of mesa de control with a second factor; without a session ask for the login; others get 403."""
+        """Admit people of mesa de control. Ask for a missing login or second factor; everybody else gets 403."""
         page = self.form_page() if request.method == "POST" else request.get_full_path()  # the login leads back here
         if not request.user.is_authenticated:
             return form_memory.ask_login(request, page)
@@ -96,7 +96,7 @@ class PrivateView(View):
         return self.request.get_full_path()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer a portal page that no cache may store; ask staff, not customers, for the second factor first."""
+        """Answer a portal page, which no cache may store. Staff (not customers) must give the second factor first."""
         is_staff = request.user.is_authenticated and request.user.is_staff
         if is_staff and not has_passed_factor(request):
             return ask_factor(request, self.form_page())
@@ -200,7 +200,7 @@ class PostingForm:
 
 
 def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResponse:
-    """Redirect a person without a session to the login, then to `after`; keep a post whose key fits `form` (M17)."""
+    """Redirect a person without a session to the login, then to `after`. Keep a post whose key fits `form` (M17)."""
     key = form_memory.read_key(request.POST.get("key", ""), form, None) if request.method == "POST" else None
     if key is not None:
         _store_posted_files(request, key)
@@ -209,7 +209,7 @@ def login_keeping_draft(request: HttpRequest, form: str, after: str) -> HttpResp
 
 
 def renew_used_key(refusal: Exception, key: FormKey, user: User) -> FormKey:
-    """Return the key for a form shown again after `refusal`: a new one with the same files if the key was used up."""
+    """Return the key for a form shown again after `refusal`. If `key` was used, it is a new key with its files."""
     if not isinstance(refusal, FormUsed):
         return key
     renewed = form_memory.new_key(user, key.form)

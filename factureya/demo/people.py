@@ -30,7 +30,7 @@ def exists() -> bool:
 
 
 def create(start: datetime) -> dict[str, User]:
-    """Make all accounts of people.toml as of `start` (unverified companies: four days ago); return users by key."""
+    """Make all accounts of people.toml, dated `start` (unverified companies: four days ago). Return users by key."""
     data = tomllib.loads((Path(__file__).parent / "people.toml").read_text())
     with clock.at(start):
         root = User.objects.create_superuser(ROOT, PASSWORD, full_name="Raíz del Sistema")
@@ -64,7 +64,7 @@ def _describe(user: User) -> str:
 def _invite_staff(entry: dict[str, Any], root: User, third_party: Provider) -> User:
     """Let the superuser invite a person of people.toml (`entry`) to an office; return the user who accepted.
 
-    The agent of a third party works for the third party, everybody else at the desk for Factureya (M3).
+    The provider of a third party's agent is the third party. Other desk offices work for Factureya (M3).
     """
     email, office, provider = make_address(entry["key"]), Office(entry["office"]), None
     if office in DESK_OFFICES:
@@ -95,7 +95,7 @@ def _make_company(entry: dict[str, Any], signed_up: datetime, supervisor: User) 
 
 
 def _sign_up(person_entry: dict[str, Any], company_entry: dict[str, Any]) -> User:
-    """Sign a company up for a person, with a verified mail and the data of people.toml, and return the user."""
+    """Sign up a company of people.toml and its first person, whose mail becomes verified; return the person's user."""
     person = operations.register_company(
         email=make_address(person_entry["key"]),
         password=PASSWORD,

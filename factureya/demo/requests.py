@@ -68,7 +68,7 @@ def _make_draft(story: Story, people: People, at: datetime) -> FormalRequest:
 
 
 def _confirm_new_email(request: FormalRequest, people: People, step: Story) -> None:
-    """Confirm the new registered mail that a request asks for, with the code in the mail sent to it."""
+    """Confirm the new registered address that a request asks for, with the code mailed to that address."""
     items: list[dict[str, str]] = request.read_payload()["items"]
     address = next(item["new"] for item in items if item["field"] == "registered_email")
     body = OutboxMessage.objects.filter(to=address).latest("pk").body

@@ -62,7 +62,7 @@ class Player:
             heapq.heappush(self.heap, (instant, self.order, lambda: act(*args)))
 
     def _send_mails(self, instant: datetime) -> None:
-        """Deliver the mails due at `instant` to nobody, so they count as sent; those of the last 30 minutes stay."""
+        """Mark the mails due at `instant` as sent, without sending them. Mails of the last 30 minutes stay queued."""
         if instant < self.present - LEFT_QUEUED:
             queued = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, due_at__lte=instant)
             with clock.at(instant), _drop_mails():
@@ -92,7 +92,7 @@ class Player:
         self._plan_step(ticket.pk, list(story["steps"]))
 
     def _plan_step(self, pk: int, steps: list[Step]) -> None:
-        """Plan the next step of the ticket's story, which is the first of `steps`, if one is left."""
+        """Plan the first of the `steps` that are left of the ticket's story, if there is one."""
         if steps and steps[0]["do"] != "silence":  # "silence": nobody acts, and the ticket is closed by `_plan_sweeps`
             self._plan(clock.now() + parse_span(steps[0]["after"]), self._play_step, pk, steps)
 
@@ -133,7 +133,7 @@ class Player:
                 operations.confirm_resolved(pk, author=who, **written)
 
     def _plan_sweeps(self, pk: int) -> None:
-        """Queue the reminder and the close by silence of a ticket that waits; they happen if its customer is silent."""
+        """Plan the reminder and the close of a ticket that waits. They happen only if its customer stays silent."""
         closes_at = Ticket.objects.values_list("closes_at", flat=True).get(pk=pk)
         if closes_at is None:  # no customer is asked anything
             return
@@ -143,7 +143,7 @@ class Player:
         self._plan(close, self._sweep_unanswered, operations.close_unanswered, pk, closes_at)
 
     def _sweep_unanswered(self, sweep: Callable[[int], object], pk: int, closes_at: datetime) -> None:
-        """Call `sweep`, the reminder or the close by silence, unless a reply ended the wait until `closes_at`."""
+        """Call `sweep` (the reminder or the close), if the ticket still waits for a reply until `closes_at`."""
         if Ticket.objects.filter(pk=pk, status=Ticket.Status.WAITING, closes_at=closes_at).exists():
             sweep(pk)
 
@@ -161,7 +161,7 @@ def parse_span(text: str) -> timedelta:
 def compute_start(story: Story, present: datetime, hours: AttentionHours) -> datetime:
     """Return when a story starts: "-95m" before the present, "d3 10:20" three business days ago at that time.
 
-    "due 4m" is chosen so that the customer's time to reply to the last answer ends 4 minutes after the present (M15).
+    With "due 4m" the customer's time to reply to the last answer ends 4 minutes after the present (M15).
     """
     start: str = story["start"]
     if start.startswith("-"):

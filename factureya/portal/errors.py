@@ -78,7 +78,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _render_standalone(template: str, status: int) -> HttpResponse:
-    """Return the error page of this status without the request, or a fixed text if its template fails too."""
+    """Return the error page of this status, made without the request. If its template fails, return a fixed text."""
     try:
         return HttpResponse(render_to_string(template), status=status)
     except Exception:

@@ -41,7 +41,7 @@ def nav_links(context: Context) -> list[Link]:
 
 
 def _list_own_pages(request: HttpRequest | None) -> list[tuple[str, str]]:
-    """Return the (label, route) of header links for a signed-in person: a customer's, or those of staff's offices."""
+    """Return the header links (label, route) of a signed-in person: a customer's pages, or the pages of staff."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
