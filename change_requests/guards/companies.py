@@ -17,9 +17,9 @@ from factureya.core.triggers import Guard
 
 
 def _make_approval_sql(customer: str, item_condition: str) -> str:
-    """Return the SQL condition that the request now being executed was approved to make this change of a customer.
+    """Return an SQL condition: the request that is being executed was approved to make this change of a customer.
 
-    `customer` is SQL for the customer's key. An item, `I`, must meet `item_condition`. ITEMS is a term for `translate`.
+    `customer` is SQL for the customer's key. One approved item, `I`, meets `item_condition`. ITEMS: see `translate`.
     """
     return f"""EXISTS (SELECT 1 FROM {REQUEST} f JOIN {REVISION} r ON r.request_id = f.id AND r.no = f.revision_no
         JOIN {EXECUTION} e ON e.request_id = f.id AND e.result = 'ok' AND e.sha256 = r.sha256, ITEMS(r)
@@ -28,7 +28,7 @@ def _make_approval_sql(customer: str, item_condition: str) -> str:
 
 
 def _make_line_sql(alias: str) -> str:
-    """Return SQL for a representative (the row `alias`) as one text, written as in an item (`compose_line`)."""
+    """Return SQL that writes the representative in the row `alias` as one text, in the form of `compose_line`."""
     texts = " || ' | ' || ".join(f"{alias}.{name}" for name in ("name", "rfc", "email", "power_kind", "instrument"))
     return f"{texts} || ' | ' || ISO[{alias}.valid_from] || ' | ' || COALESCE(ISO[{alias}.valid_until], '')"
 

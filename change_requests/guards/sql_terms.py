@@ -67,13 +67,13 @@ _OPERATORS = {
 
 
 def translate(guard: Guard) -> Guard:
-    """Return the guard, written with our terms such as ITEMS(r), with a condition for SQLite and one for PostgreSQL."""
+    """Return the guard with our terms, such as ITEMS(r), replaced: one condition for SQLite and one for PostgreSQL."""
     condition = guard.when if isinstance(guard.when, str) else guard.when[0]
     return replace(guard, when=(_replace_terms(condition, 0), _replace_terms(condition, 1)))
 
 
 def _replace_terms(condition: str, engine: int) -> str:
-    """Return the condition with our terms and operators written in the SQL of an engine: 0 SQLite, 1 PostgreSQL."""
+    """Return the condition with our terms and operators replaced by the SQL of an engine: 0 SQLite, 1 PostgreSQL."""
     for term, sql in _TERMS.items():
         condition = condition.replace(term, sql[engine])
     for operator, sql in _OPERATORS.items():
@@ -82,17 +82,17 @@ def _replace_terms(condition: str, engine: int) -> str:
 
 
 def changed(columns: str) -> str:
-    """Return the SQL condition that any of these columns ("a b c") changes, to or from NULL included."""
+    """Return the SQL condition that one of these columns ("a b c") gets another value; NULL counts as a value."""
     return "(" + " OR ".join(f"NEW.{column} ≠ OLD.{column}" for column in columns.split()) + ")"
 
 
 def guards(table: str, event: str, *rows: tuple[str, str, str]) -> list[Guard]:
-    """Return the guards of one table and event for both engines; each row is a name, a condition and a refusal."""
+    """Return a guard of this table and event for each row: its name, its condition and the text of its refusal."""
     return [Guard(name, table, event, when, message) for name, when, message in rows]
 
 
 def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") -> list[Guard]:
-    """Return guards for SQLite, where OR REPLACE would delete the row that a conditional unique key protects.
+    """Return SQLite's guards against OR REPLACE, which would delete the row that a conditional unique key protects.
 
     `when` is the SQL condition that there is such a row. `{}` in the name stands for the event, INSERT or UPDATE.
     """
@@ -103,7 +103,7 @@ def no_replace(table: str, name: str, when: str, events: str = "INSERT UPDATE") 
 
 
 def holds(user: str, office: str, at: str) -> str:
-    """Return the SQL condition that a person holds the office at an instant, by an assignment that nobody ended.
+    """Return the SQL condition that a person holds the office at an instant and nobody ended the assignment.
 
     `user` and `at` are SQL, such as columns of the new row.
     """
@@ -117,7 +117,7 @@ def is_active(user: str) -> str:
 
 
 def of_the_request(condition: str) -> str:
-    """Return the SQL condition that the request `f`, to which the new row belongs, meets this condition."""
+    """Return SQL that is true if the request of the new row, called `f`, meets this condition."""
     return f"EXISTS (SELECT 1 FROM {REQUEST} f WHERE f.id = NEW.request_id AND {condition})"
 
 

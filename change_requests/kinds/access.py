@@ -25,15 +25,15 @@ class AccessKind(RequestKind):
     min_reason = 10
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return the draft that a PDF form begins, without a person: `inbound` adds the one whose mail it names."""
+        """Return the draft of a request that came as a PDF form. It names nobody yet: `inbound` adds the person."""
         return {"person": {}}
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return the value of the item's field today; if it is not the item's old value, the execution applies nothing.
+        """Return the value that the item's field has today. If it is not the item's old value, nothing is executed.
 
-        For a person who loses the access or sets another password: the mail address, "" without an active account, or
-        «(tiene poderes)» if who would lose the access got powers meanwhile. For the mail of a new person: "", or
-        «(ya está)» if a contact of the company has that mail. For any other field: "", because it had no old value.
+        A person who loses the access or sets another password: his mail address, or "" without an active account. A
+        person who would lose the access but has powers now: «(tiene poderes)». The mail of a new person: "", or
+        «(ya está)» if a contact of the company has that mail. Any other field: "", because it had no old value.
         """
         if item["field"] in (CONTACT.code, PASSWORD.code):
             powers = Representative.objects.filter(customer=customer, user=OuterRef("pk")).in_force()
@@ -88,7 +88,7 @@ class ColleagueKind(AccessKind):
         return {"person": mails.get(self._find_person_key(request))}
 
     def find_people(self, request: FormalRequest) -> list[tuple[int, str, str]]:
-        """Return key, name and mail of the people whom step 2 offers: the company's active contacts, sorted by name."""
+        """Return key, name and mail of the active contacts for step 2, by name. Some kinds leave out the requester."""
         contacts = Contact.objects.filter(customer=request.customer, user__is_active=True)
         if not self.includes_requester:
             contacts = contacts.exclude(user=request.requester_id)
@@ -96,7 +96,7 @@ class ColleagueKind(AccessKind):
         return [(contact.user_id, contact.user.get_full_name(), contact.user.email) for contact in contacts]
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
-        """Return the only item (change), with the mail of the draft's person as old value; add to `errors` why not."""
+        """Return one item (change): its old value is the mail of the chosen person. Add to `errors` what is wrong."""
         person = people.find_active_people(request.customer).filter(pk=self._find_person_key(request)).first()
         if person is None:
             errors["user"] = "Elija a la persona de su empresa."
@@ -105,12 +105,12 @@ class ColleagueKind(AccessKind):
         return [make_item(self.field.asset, self.field.code, person.email, "")]
 
     def _find_person_key(self, request: FormalRequest) -> int:
-        """Return the key of the person whom the unchecked draft names; 0, which is nobody's, if it names none."""
+        """Return the key of the person whom the draft names. Nobody has checked the draft: 0 if it has no key."""
         key = str((request.draft.get("person") or {}).get("user"))
         return int(key) if key.isdecimal() and len(key) < 19 else 0  # a longer one fits no BIGINT
 
     def check_person(self, request: FormalRequest, person: User, errors: Errors) -> None:
-        """Add to `errors` why the request cannot be about this person; here nothing speaks against anybody."""
+        """Add to `errors` why the request cannot be about this person. Here everybody may be; a kind may refuse."""
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:
         """Apply the approved request to the person whom its only item names.

@@ -72,7 +72,7 @@ class AccessAdd(AccessKind):
         return [make_item(field.asset, field.code, "", value) for field, value in values if value]
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> None:
-        """Mail the person of the approved request an invitation to the portal; with it he creates his access."""
+        """Mail an invitation to the portal to the new person, who creates his access with it."""
         email = next(item["new"] for item in payload["items"] if item["field"] == EMAIL.code)
         accounts.invite_by_request(
             request.customer, email=email, folio=request.folio, invited_by=request.requester, actor=actor

@@ -62,7 +62,7 @@ class RequestKind:
         raise NotImplementedError
 
     def read_pdf(self, person: Draft, items: Draft) -> Draft:
-        """Return the draft that a PDF form begins, from the person and the new values that were written in the form."""
+        """Return the draft of a request that came as a PDF form: the person and the new values written in the form."""
         raise NotImplementedError
 
     def find_items(self, request: FormalRequest, errors: Errors) -> list[Item]:
@@ -74,7 +74,7 @@ class RequestKind:
         raise NotImplementedError
 
     def find_executable_value(self, customer: Customer, item: Item) -> str:
-        """Return today's value, or in brackets why the new value cannot be written; an execution asks this."""
+        """Return today's value, or, in brackets, why the new value cannot be written. An execution asks it first."""
         return self.find_value_today(customer, item)
 
     def apply(self, request: FormalRequest, payload: dict[str, Any], actor: User) -> User | None:

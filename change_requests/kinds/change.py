@@ -20,7 +20,7 @@ class ChangeKind(RequestKind):
     has_date = True
 
     def find_value_today(self, customer: Customer, item: Item) -> str:
-        """Return today's value of the item's field; for a representative, the one replaced, written as one text."""
+        """Return today's value of the item's field. For a representative: the person replaced, written as one text."""
         if item["field"] == REPRESENTATIVE.code:
             return representative.find_value_today(customer, item)
         return str(getattr(customer, item["field"]))

@@ -22,7 +22,7 @@ MAX_DAYS_AHEAD = 365  # of an effective date
 def hash_draft(request: FormalRequest, files: Iterable[Attachment]) -> str:
     """Return one hash of the draft's answers and files.
 
-    The page where a person reviews the draft carries it: a draft that was changed since is not sent unread.
+    The page on which a person reviews the draft holds this hash. If the draft changed since, it is not sent.
     """
     answers = {key: request.draft.get(key) for key in ("items", "person", "reason", "effective_date")}
     return payload.hash_bytes(payload.write_canonical({**answers, "files": sorted(file.sha256 for file in files)}))
@@ -55,7 +55,7 @@ def find_value_today(request: FormalRequest, item: Item) -> str:
 
 
 def _check_effective_date(text: str, errors: Errors) -> None:
-    """Add an error if an effective date was written that is no date, or not between today and a year from today."""
+    """Add an error if the effective date is no date, or not between today and a year from today. It may be empty."""
     today = timezone.localdate(clock.now())
     try:
         if text and not today <= parse_day(text) <= today + timedelta(days=MAX_DAYS_AHEAD):

@@ -69,9 +69,9 @@ def _show_status(status: str) -> str:
 
 
 def _make_status_columns(status: str, effective_date: str) -> dict[str, Any]:
-    """Return the company's column that changes with the status of the service: since when it is suspended.
+    """Return the new value of the company's column `suspended_at`, which says since when the service is suspended.
 
-    That is the first instant of the effective date, or now if that has passed or is empty; None if it is active.
+    It is None for the status «active». Otherwise it is the first instant of the effective date, but never before now.
     """
     if status == Customer.Status.ACTIVE:
         return {"suspended_at": None}
@@ -243,7 +243,7 @@ ASSETS_WITH_EVIDENCE = frozenset(row.asset for row in CHANGE_FIELDS if row.needs
 
 
 def find_row(code: str) -> SensitiveField:
-    """Return the row of a field's code; a code that is not listed gets a row that shows it as it is."""
+    """Return the row of a field's code. For an unknown code make a row whose label is the code itself."""
     return BY_CODE.get(code) or SensitiveField(code, code, "")
 
 

@@ -114,11 +114,11 @@ INPUTS: dict[str, forms.Field] = {
 
 
 def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> list[Item]:
-    """Return the one item that replaces a representative of the company by another, or only adds another.
+    """Return one item (change): the company gets a new representative, who replaces another or is added.
 
     The item's values are lines: all parts of a representative as one text. `answers` are the new parts in the draft,
-    by name; a part that is not in it stays as the replaced representative has it. What is wrong is added to `errors`,
-    also if the new representative has no account in the company, or represents it already.
+    by name; a missing part stays as the replaced representative has it. What is wrong is added to `errors`. It is also
+    wrong if the new representative has no account in the company, or represents it already.
     """
     replaced = _find_replaced(request, answers, errors)
     old_line = replaced.line if replaced else ""
@@ -141,7 +141,7 @@ def find_changes(request: FormalRequest, answers: Mapping[str, str], errors: Err
 
 
 def find_value_today(customer: Customer, item: Item) -> str:
-    """Return the representative to be replaced as his line (one text) is today, to compare it with the old value.
+    """Return today's line (one text) of the representative to be replaced, to compare it with the item's old value.
 
     Return "" if nobody is replaced, or if no representative has the old line any more. Return «(sin cuenta)» if the new
     representative has no account, and «(ya está)» if a person to be added represents the company already.
@@ -155,7 +155,7 @@ def find_value_today(customer: Customer, item: Item) -> str:
 
 
 def _find_replaced(request: FormalRequest, answers: Mapping[str, str], errors: Errors) -> Representative | None:
-    """Return the representative who is replaced: the one whose mail the draft holds, or the requester if it holds none.
+    """Return the representative to be replaced, by the mail in the draft. A draft without that answer: the requester.
 
     An empty mail in the draft means that nobody is replaced: None. For an unknown mail add an error and return None.
     """
@@ -198,7 +198,7 @@ def _check_parts(new: dict[str, str], errors: Errors) -> None:
 def _check_dates(new: Mapping[str, str], errors: Errors) -> None:
     """Add to `errors` what is wrong with the dates of the new representative's powers.
 
-    The first day is needed. The last day may be empty; else it is not before the first one, nor before today.
+    The first day is needed. The last day may be empty. If not, it must be no earlier than the first day and today.
     """
     days: dict[str, date | None] = {}
     for column in ("valid_from", "valid_until"):
@@ -267,7 +267,7 @@ def _revoke(request: FormalRequest, line: str, actor: User) -> Representative:
 def _register(request: FormalRequest, line: str) -> Representative:
     """Insert the representative whom this line of the request describes, and return the row.
 
-    Who verified the request, and when, is copied. The first file of evidence is the document of the powers.
+    The row says who verified the request, and when. The first file of evidence is the document of the powers.
     """
     values = decompose_line(line)
     files = Evidence.objects.filter(request=request, revision_no__isnull=False, dropped_at__isnull=True)

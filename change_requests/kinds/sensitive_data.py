@@ -84,7 +84,7 @@ class DataForm(RowsForm):
             self.errors.pop(name, None)
 
     def _list_unused_inputs(self) -> list[str]:
-        """Return the names of the inputs that do not count, because their box was posted without a tick."""
+        """Return the names of the inputs whose box was not ticked: they do not count."""
         unticked = [box for box in BOXES if self.is_bound and not self.data.get(box.name)]
         return [name for box in unticked for name in box.inputs]
 
@@ -95,7 +95,7 @@ class DataForm(RowsForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Check that a box is ticked, the whole address fits, and RFC or legal name is written (even if wrong)."""
+        """Check that a box is ticked and the whole address fits. A ticked identity needs an RFC or a legal name."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(box.name) for box in BOXES):
             self.add_error(None, MISSING_ANY)

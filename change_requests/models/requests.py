@@ -235,7 +235,7 @@ class FormalRequest(Chained):
         return self.status in (*self.EDITABLE, *self.WITH_PEOPLE)
 
     def read_revision(self) -> "RequestRevision":
-        """Return the request's current version, which is decided and executed; each instance asks the database once."""
+        """Return the request's current version, the one to decide and execute. Each instance asks the database once."""
         revision: RequestRevision | None = self.__dict__.get("kept_revision")
         if revision is None or revision.no != self.revision_no:
             revision = self.__dict__["kept_revision"] = self.revisions.get(no=self.revision_no)

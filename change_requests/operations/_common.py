@@ -79,8 +79,8 @@ class SentBack(Recorded):
 def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Iterator[FormalRequest]:
     """Open a transaction and yield the request, locked and read again, for an operation to change it.
 
-    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it, unless `is_stopped_too` is
-    true. If the block raises a refusal, all that it wrote is undone; a `Recorded` refusal is raised after the commit.
+    Raises WrongStatus if its status is none of `statuses`, or if «no fui yo» stopped it and not `is_stopped_too`.
+    A refusal in the block undoes all that was written. Only a `Recorded` refusal is raised after the commit.
     """
     recorded = None
     with transaction.atomic():
@@ -98,7 +98,7 @@ def lock_request(pk: int, *statuses: str, is_stopped_too: bool = False) -> Itera
 
 
 def lock_customer(request: FormalRequest) -> None:
-    """Lock the company's row, after the request's, until the commit, and put it into the request."""
+    """Lock the request's company until the commit, and read it again into the request. Lock the request first."""
     request.customer = Customer.objects.select_for_update(no_key=True).get(pk=request.customer_id)
 
 
@@ -151,7 +151,7 @@ def move_request(
 def move_with_reason(
     request: FormalRequest, status: str, verb: str, *, actor: User | None, reason: str, **data: Any
 ) -> Event:
-    """Move the request to a status in which it is nobody's turn; store the reason in it and in the returned event."""
+    """Move the request to a status in which nobody has to act; store the reason in it and in the returned event."""
     request.outcome_reason = reason[:MAX_OUTCOME]
     data |= {"reason": request.outcome_reason}
     return move_request(request, status, verb, actor=actor, due_at=None, saved=("outcome_reason",), **data)
@@ -163,7 +163,7 @@ def release_assets(request: FormalRequest) -> None:
 
 
 def stop_clock(request: FormalRequest, at: datetime) -> None:
-    """Stop the request's deadline, as while a question to the company is open; the caller saves the request.
+    """Stop the request's deadline, for example while a question is open. The caller saves the request.
 
     The business minutes that are left at the instant `at` are kept for `restart_clock`: 0 when it is overdue.
     """
@@ -180,7 +180,7 @@ def restart_clock(request: FormalRequest, at: datetime) -> None:
 
 
 def add_business_days(days: int, start: datetime | None = None) -> datetime:
-    """Return the same local time that many business days after `start` (now); outside hours count from the opening."""
+    """Return the same local time `days` business days after `start` (or now); outside hours, after the next opening."""
     return load_attention_hours().add_days(start or now(), days)
 
 
@@ -209,7 +209,7 @@ def require_unaltered_evidence(request: FormalRequest, actor: User) -> None:
 
 
 def record_altered_evidence(request: FormalRequest, names: Sequence[str], actor: User) -> None:
-    """Record which files of the locked request are altered, and mail the officers; the same list of files only once."""
+    """Record which files of the locked request are altered, and mail the officers; do nothing for a known list."""
     files = sorted(set(names))
     findings = request.events().filter(verb="request.evidence_altered").values_list("data", flat=True)
     if not any(data["files"] == files for data in findings):

@@ -25,8 +25,8 @@ _VOIDED = ("confirmed_at", "verified_at", "verified_by", "powers_lapsed_at")  # 
 def insert_draft(actor: User, **fields: Any) -> FormalRequest:
     """Insert a draft with these columns under a new folio, with its first event, and return it.
 
-    A `form_key` that is taken (the form was posted twice) returns the request that has it. Raises Refused if that is
-    another person's. A folio that is taken is drawn again.
+    If the `form_key` is taken, because the form was posted twice, return the request that has it. Raises Refused if
+    that request is another person's. If the folio is taken, draw another.
     """
     prefix = FormalRequest.PREFIXES[Form(fields["form"])]
     for attempt in range(MAX_NUMBER_TRIES):
@@ -58,8 +58,8 @@ def insert_draft(actor: User, **fields: Any) -> FormalRequest:
 def send_revision(request: FormalRequest, items: list[Item], *, author: User) -> None:
     """Insert the next revision of the locked request, reserve its assets, and mail the company a link to confirm it.
 
-    `author` wrote the items, the changes asked for. The confirmation and verification of the revision before are
-    cleared. Raises NoPeople if nobody could decide and apply it, and Refused if another open request conflicts with it.
+    The items are the changes asked for; `author` wrote them. An earlier confirmation and verification are cleared.
+    Raises NoPeople if nobody could decide and apply it, and Refused if another open request conflicts with it.
     """
     _require_people(request, {item["asset"] for item in items}, author)
     revision = _insert_revision(request, items, author)
@@ -83,7 +83,7 @@ def send_revision(request: FormalRequest, items: list[Item], *, author: User) ->
 
 
 def _require_people(request: FormalRequest, codes: Iterable[str], author: User) -> None:
-    """Raise NoPeople unless others than requester and author can decide and apply changes of the assets `codes`."""
+    """Raise NoPeople if nobody but the requester and the author could decide or apply changes of the assets `codes`."""
     missing = find_missing_office(codes, authors=frozenset({request.requester_id, author.pk}))
     if missing:
         raise NoPeople(
@@ -139,7 +139,7 @@ def _claim_assets(request: FormalRequest, items: list[Item]) -> None:
 
 
 def _find_subject(request: FormalRequest, items: list[Item]) -> str:
-    """Return the mail of the person who gets (new) or has (old) the access; empty for a change of the company."""
+    """Return the mail of the person whose access the request is about; empty for a change of the company's data."""
     if request.form == Form.CHANGE:
         return ""
     return next(item["new"] or item["old"] for item in items if item["field"] in ("email", "contact", "password"))

@@ -20,7 +20,7 @@ def set_asset_owner(
     alternate_from: datetime | None = None,
     alternate_until: datetime | None = None,
 ) -> InformationAsset:
-    """Name, as a superuser, the owner of an asset, and an alternate who also decides between the two instants."""
+    """Store the owner of an asset, and an alternate who also decides between two instants. A superuser names them."""
     with locked(InformationAsset.objects.all(), pk) as asset:
         actor = reread_person(actor)
         if not policy.may_name_owners(actor):
@@ -47,7 +47,7 @@ def set_asset_owner(
 
 
 def _find_owner_errors(asset: InformationAsset, actor: User, owner: User, alternate: User | None) -> dict[str, str]:
-    """Return, by field, why this owner cannot be named: access has no owner, no office, or the actor himself."""
+    """Return, by field, what forbids this owner: the asset «access», no office, or an actor who names himself."""
     if asset.code == ACCESS:
         return {"owner": "El acceso de personas lo decide el Responsable de Seguridad Informática."}
     if not reread_person(owner).holds(Office.INFORMATION_OWNER):

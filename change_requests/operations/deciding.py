@@ -74,7 +74,7 @@ def _require_decider(
 ) -> RequestRevision:
     """Return the current revision if the actor may decide it and its content is the one that he saw.
 
-    Raises the policy's refusal, or StaleContent when the hash of his page is another.
+    Raises the policy's refusal, or StaleContent if his page showed other content.
     """
     require_none(policy.why_not_decide(actor, request, approvals))
     revision = request.read_revision()
@@ -84,7 +84,7 @@ def _require_decider(
 
 
 def _require_proven_mail(request: FormalRequest, revision: RequestRevision) -> None:
-    """Raise Refused if the request's new registered mail is not proven by its code, or belongs to a member of staff."""
+    """Raise Refused if the request has a new registered mail that no code has proven, or that is a staff member's."""
     address = request.find_new_value(REGISTERED_EMAIL.code)
     if address and request.new_mail_revision != revision.no:
         raise Refused("Falta que la empresa confirme el correo nuevo con el código que le enviamos.")
@@ -102,7 +102,7 @@ def _insert_decision(
 ) -> Decision:
     """Insert the actor's decision with its reason, and return it.
 
-    For each open approval that it gives, slots (rows) are added: an owner's has one for each asset, security's has one.
+    Also insert a slot (a row) for each open approval that it gives: an owner's for each asset, or one of security.
     """
     office = policy.find_deciding_office(actor, approvals)
     assert office is not None  # `why_not_decide` checked it before
@@ -132,7 +132,7 @@ def _insert_decision(
 def _record_approval(request: FormalRequest, decision: Decision, actor: User) -> None:
     """Record an approval; if it was the last one that the request needs, approve the request and mail those concerned.
 
-    Then the implementer has from `execute_after` to `execute_before` to apply it. An earlier sending back is forgotten.
+    Then it can be applied from `execute_after` to `execute_before`. The reason of an earlier sending back is cleared.
     """
     data = {"office": str(decision.office), "sha256": decision.sha256, "text_sha256": hash_text(decision.reason)}
     if select_open(find_needed_approvals(request)):
@@ -156,7 +156,7 @@ def _record_approval(request: FormalRequest, decision: Decision, actor: User) ->
 
 
 def _find_earliest_execution(request: FormalRequest) -> datetime:
-    """Return when an approved request may be applied: at once, after the wait that a risky one has, or on its date."""
+    """Return when an approved request may be applied. A risky one waits some hours. Some kinds wait for their date."""
     assert request.approved_at is not None
     payload = request.read_payload()
     earliest = request.approved_at

@@ -98,7 +98,7 @@ def remove_evidence(pk: int, *, actor: User, evidence: Evidence) -> FormalReques
 
 
 def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
-    """Make a draft again of a request that was sent, so that its requester can edit it (M21).
+    """Turn a sent request into a draft again, so that its requester can edit it (M21).
 
     Nobody can decide about it until it is sent again; then it needs every approval again.
     """
@@ -112,7 +112,7 @@ def reopen_draft(pk: int, *, actor: User) -> FormalRequest:
 
 @contextmanager
 def _lock_own_draft(pk: int, actor: User) -> Iterator[FormalRequest]:
-    """Yield the locked request to edit, a draft or a returned one, if the actor began it and still has powers."""
+    """Lock and yield a draft, or a returned request, for its requester to edit. He must still have powers."""
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
         require_requester(request, reread_allowed(actor, policy.why_not_request, request.customer))
         yield request

@@ -55,10 +55,10 @@ def withdraw(pk: int, *, actor: User, reason: str) -> FormalRequest:
 
 
 def not_me(pk: int, *, actor: User | None = None, objector: Objector = NOBODY) -> FormalRequest:
-    """Stop the request, or raise an alarm if it was applied, because a person says «no fui yo»: I did not ask it (M8).
+    """Stop the request because a person says «no fui yo», I did not ask it. If it was applied, raise an alarm (M8).
 
-    `objector` is the mailbox that objected, if known. Nothing happens if the request was never sent or has ended, or if
-    that mailbox objected before and no officer has looked yet. An alarm goes to security, mesa and superusers.
+    `objector` is the mailbox, if known. Nothing happens if the request was never sent or has ended. Nothing happens
+    while an earlier objection of that mailbox waits for an officer. An alarm goes to security, mesa and superusers.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         effect = policy.find_objection_effect(request)
@@ -97,7 +97,7 @@ def mark_alarm_seen(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def resume(pk: int, *, actor: User, reason: str) -> FormalRequest:
     """Let a request that «no fui yo» stopped go on, as the security officer, and mail company and staff.
 
-    Its deadlines move, so that the time that was left when it was stopped is left now.
+    Its deadlines move: they get back the time that was left when the request was stopped.
     """
     with lock_request(pk, *Status, is_stopped_too=True) as request:
         actor = reread_allowed(actor, policy.why_not_resume, request)
@@ -142,7 +142,7 @@ def revert(pk: int, *, actor: User, reason: str) -> FormalRequest:
 def _choose_representative(request: FormalRequest, actor: User) -> Representative:
     """Return the representative in whose name a reversal of the request is asked.
 
-    That is the actor, else the request's representative, else the first one with powers and an account. Or Refused.
+    The actor comes first, then the request's representative, then any with powers. Raises Refused if nobody is left.
     """
     powers = Representative.objects.filter(
         customer=request.customer, user__is_active=True, user__contact__customer=request.customer
@@ -155,7 +155,7 @@ def _choose_representative(request: FormalRequest, actor: User) -> Representativ
 
 
 def _has_objected(request: FormalRequest, objector: Objector) -> bool:
-    """Return True if the same mailbox (an unknown one is "") said «no fui yo» and no officer has looked since."""
+    """Return True if this mailbox ("" if unknown) said «no fui yo» and no officer has answered that yet."""
     since = request.suspended_at or request.alarmed_at
     if since is None:
         return False
@@ -166,7 +166,7 @@ def _has_objected(request: FormalRequest, objector: Objector) -> bool:
 def _mail_objection(request: FormalRequest, event: Event, objector: Objector, effect: str, is_first: bool) -> None:
     """Mail each «no fui yo» to the officers; if it is the first one that stops the request, mail the company too.
 
-    If the request was applied already, mail the mailbox that objected by when an officer will look at it.
+    If the request was applied already, also mail the mailbox that objected: an officer looks at it by this deadline.
     """
     if effect == policy.STOP:
         notifications.mail_disowned(request, event)

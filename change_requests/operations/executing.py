@@ -53,7 +53,7 @@ def execute(pk: int, *, actor: User) -> Execution:
 
 
 def _record_intent(pk: int, actor: User) -> None:
-    """Record that an execution under a waiver begins; committed first, it stays if the execution fails (M25)."""
+    """Record and commit that an execution under a waiver begins. The record stays if the execution fails (M25)."""
     if not FormalRequest.objects.filter(pk=pk, waiver__isnull=False, status=Status.APPROVED).exists():
         return
     with lock_request(pk, Status.APPROVED) as request:
@@ -62,12 +62,12 @@ def _record_intent(pk: int, actor: User) -> None:
 
 
 def _is_waived(request: FormalRequest) -> bool:
-    """Return True if the waiver in force is for the designated implementer."""
+    """Return True if the request has a waiver and it is for the implementer designated now."""
     return request.waiver is not None and request.waiver.implementer_id == request.implementer_id
 
 
 def _require_independent_checker(request: FormalRequest) -> None:
-    """Raise Refused when whoever will check the request's waiver, if it has one, took part in the request (M25)."""
+    """Raise Refused if the person who will check the request's waiver took part in the request (M25)."""
     waiver = request.waiver
     if waiver is None:
         return
@@ -88,7 +88,7 @@ def _require_in_time(request: FormalRequest) -> None:
 
 
 def _require_approvals_in_force(request: FormalRequest, actor: User) -> None:
-    """Put the request back into approval and raise SentBack if its requester lost powers or a decider his office."""
+    """Raise SentBack, and put the request back into approval, if its requester lost powers or a decider his office."""
     slots = DecisionSlot.objects.filter(
         request=request, revision_no=request.revision_no, voided_at__isnull=True
     ).select_related("decision__decider")
@@ -124,7 +124,7 @@ def _select_lapsed(rows: Iterable[DecisionSlot]) -> list[DecisionSlot]:
 
 
 def _has_no_powers(request: FormalRequest) -> bool:
-    """Return True if the requester lost all powers or those he asked with; another request may revoke them."""
+    """Return True if the requester lost all powers, or the powers with which he asked: another request may do that."""
     powers = policy.find_powers(reread_person(request.requester), request.customer)
     own_powers = Representative.objects.filter(pk=request.representative_id)
     return powers is None or not own_powers.in_force().exists()
@@ -133,7 +133,7 @@ def _has_no_powers(request: FormalRequest) -> bool:
 def _apply(request: FormalRequest, actor: User) -> Execution:
     """Write the approved values, tell the people concerned, and return the execution's row.
 
-    If a value of today is not the item's old one, which people approved, write no value and end the request as failed.
+    If one value of today is not the old value that people approved, write none and end the request as failed.
     """
     payload = request.read_payload()
     kind = find_kind(request)
@@ -216,7 +216,7 @@ def _start_waiver_check(request: FormalRequest, event: Event) -> None:
 
 
 def _mark_reverted(request: FormalRequest, actor: User) -> None:
-    """Move the applied request that this executed one undoes, if any, to *revertida*, and tell its company."""
+    """If this executed request undoes an applied one, move that one to *revertida* and tell its company."""
     if request.revert_of_id is None:
         return
     applied = FormalRequest.objects.filter(status__in=(Status.EXECUTED, Status.CLOSED))

@@ -36,7 +36,7 @@ def grant_waiver(
 ) -> FormalRequest:
     """Let somebody of Development apply the request under additional controls, as the security officer (M25).
 
-    `implementer` holds the office of implementer all the same. `checker` will check independently what was done.
+    `implementer` must still hold the office of implementer. `checker` will check independently what was done.
     No waiver is granted while the check of an earlier one is overdue.
     """
     with lock_request(pk, *BEFORE_EXECUTION) as request:
@@ -88,7 +88,7 @@ def find_overdue_checks() -> QuerySet[Waiver]:
 
 
 def _require_lawful_waiver(request: FormalRequest, actor: User, implementer: User, checker: User) -> None:
-    """Raise Refused while the check of another waiver is overdue, and Invalid if either person may not do that part."""
+    """Raise Refused while the check of another waiver is overdue, and Invalid if implementer or checker may not act."""
     if folio := find_overdue_checks().values_list("request__folio", flat=True).first():
         raise Refused(f"Falta la revisión independiente de {folio}; sin ella no se exceptúa otra.")
     if problem := policy.why_not_implement(implementer, request, designated_by=actor, is_waived=True):

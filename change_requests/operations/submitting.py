@@ -39,7 +39,7 @@ def submit(
 ) -> FormalRequest:
     """Send the draft as a new revision, which the company confirms by a link in the registered mail (M8, M19, M20).
 
-    `seen` is the `content.hash_draft` of the page where it was reviewed; None: there was no page. Raises StaleContent
+    `seen` is the hash on the page where the draft was reviewed, or None without such a page. Raises StaleContent
     if the draft changed since, Invalid for wrong fields, and NoPeople if nobody could decide the request.
     """
     with lock_request(pk, *FormalRequest.EDITABLE) as request:
@@ -62,7 +62,7 @@ def submit(
 
 
 def confirm_from_registered_email(pk: int, *, actor: User, revision_no: int) -> FormalRequest:
-    """Record that the company confirms `revision_no` by the registered mail's link, signed in with powers (M8)."""
+    """Record that a signed-in person with powers confirms `revision_no`, by the link in the registered mail (M8)."""
     with lock_request(pk, Status.SUBMITTED) as request:
         actor = reread_allowed(actor, policy.why_not_confirm, request)
         if request.revision_no != revision_no:
@@ -119,7 +119,7 @@ def confirm_new_email(pk: int, *, code: str, actor: User | None = None) -> Forma
 
 
 def _load_reviewed_files(request: FormalRequest, seen: str | None) -> list[Attachment]:
-    """Return the draft's files. Raises StaleContent if `seen`, the hash of the draft on its page, is not today's."""
+    """Return the draft's files. Raises StaleContent if the draft changed since the page with the hash `seen`."""
     rows = Evidence.objects.filter(request=request, dropped_at__isnull=True)
     files = [row.attachment for row in rows.select_related("attachment")]
     if seen is not None and seen != content.hash_draft(request, files):

@@ -28,7 +28,7 @@ def expire_due(instant: datetime) -> int:
 
 
 def remind_due(instant: datetime) -> int:
-    """Remind staff, once each, at half a deadline, at its end and a day later; return how often. Stopped ones wait."""
+    """Remind staff at half a deadline, at its end and a day later. Return how many mails. Stopped requests wait."""
     waiting = FormalRequest.objects.filter(
         status__in=REMINDED, due_at__isnull=False, suspended_at__isnull=True, reminded__lt=3
     )
@@ -38,7 +38,7 @@ def remind_due(instant: datetime) -> int:
 
 
 def find_level(request: FormalRequest, instant: datetime, hours: AttentionHours) -> int:
-    """Return how late the work on a request is, which is the number of reminders that should have gone out.
+    """Return how late the work on a request is: the number of reminders that should have gone out by now.
 
     It is 0 in time, 1 when half of the business time has passed, 2 at the deadline, 3 a business day after it.
     """
@@ -63,7 +63,7 @@ def _expire(pk: int) -> bool:
 
 
 def _remind(pk: int) -> bool:
-    """Mail a reminder to the staff whose turn it is, if the request is later than at the last; return True if so."""
+    """Mail the staff whose turn it is, and return True, if the request is later than at the last reminder."""
     with lock_request(pk, *REMINDED) as request:
         if request.due_at is None:
             return False

@@ -88,7 +88,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OutboxMessage], search_term: str
     ) -> tuple[QuerySet[OutboxMessage], bool]:
-        """Return the mails whose address or ticket is exactly what was typed, and False: no row is there twice."""
+        """Return the mails with exactly this address or ticket. False tells Django that no row is there twice."""
         term = search_term.strip()
         if term:
             queryset = queryset.filter(to=term.lower()) if "@" in term else queryset.filter(about=_parse_chain(term))
@@ -96,7 +96,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Reintentar los que no se enviaron", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Queue the failed mails among the selected ones again, at most MOST_ROWS, and tell the user how many."""
+        """Queue again the selected mails that failed, at most MOST_ROWS, and tell the user how many."""
         failed = queryset.filter(status=OutboxMessage.Status.FAILED)
         pks = list(failed.order_by("pk").values_list("pk", flat=True)[:MOST_ROWS])
         queued = sum(outbox.retry_by(request.user, pk) for pk in pks)
@@ -136,7 +136,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="datos")
     def what(self, event: Event) -> str:
-        """Return the text of the row «datos» on an event's page: its data; for a ticket, who may see them (M16)."""
+        """Return the text of the row «datos» on an event's page: its data. A ticket's data stay hidden (M16)."""
         if event.chain.startswith("ticket:"):
             return "Los ve quien atiende el ticket."
         return "; ".join(f"{name}: {value}" for name, value in event.data.items()) or "—"

@@ -102,7 +102,7 @@ def load_attention_hours() -> AttentionHours:
 
 
 def compute_reply_deadline(at: datetime) -> datetime:
-    """Return when a customer's time for an answer, from `at` on, is over (M15), in natural or business days."""
+    """Return when the time of a customer to answer ends, if it began at `at`: natural or business days later (M15)."""
     days: int = settings.CUSTOMER_REPLY_DAYS
     if settings.CUSTOMER_REPLY_CALENDAR == "business":
         return load_attention_hours().add_days(at, days)

@@ -84,7 +84,7 @@ def differences(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def lift_before_migrating(*, using: str, plan: list[Any], **_options: Any) -> None:
-    """Drop the guards (triggers) before migrations change tables (`pre_migrate`); an empty `plan` has none to apply."""
+    """Drop the guards (triggers) before migrations change tables (`pre_migrate`). If `plan` is empty, do nothing."""
     if plan:
         lift(connections[using])
 

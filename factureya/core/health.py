@@ -89,9 +89,9 @@ def check_sweeps() -> dict[str, Check]:
 
 
 def check_age(last: datetime | None, limit: timedelta) -> Check:
-    """Return a check that is ok if something last happened, at `last`, no longer than `limit` ago.
+    """Return a check that is ok if `last`, when something last happened, is no longer than `limit` ago.
 
-    If this process started later than that, the time since its start is compared. Without `last` there is no age.
+    A process that started after `last` compares its own start instead. The age is the time since `last`, if known.
     """
     now = clock.now()
     return Check(ok=now - max(last or _started_at, _started_at) <= limit, age=now - last if last else None)

@@ -32,7 +32,7 @@ def read_pk(text: str) -> int:
 
 
 def late_when_null(column: str) -> Coalesce:
-    """Return an SQL expression: the instant of a column, or one later than all where it is NULL, to sort that last."""
+    """Return SQL to sort by a column of instants: where it is NULL, a very late instant, so that the row comes last."""
     return Coalesce(F(column), Value(_LATE, DateTimeField()))
 
 
@@ -83,7 +83,7 @@ class Order:
     def beyond(self, rows: QuerySet[Row], cursor: "Cursor | None") -> QuerySet[Row]:
         """Return the rows that follow the row at which the cursor stands, sorted; without a cursor, all rows.
 
-        A cursor that leads to the page before gives the rows in front of its row, the nearest first.
+        For a cursor with `is_back`, return the rows in front of its row, the nearest first.
         """
         if cursor is None:
             return self.sort(rows)
@@ -141,8 +141,8 @@ class Page(Generic[Row]):
 def page(order: Order, cursor: Cursor | None, *lists: QuerySet[Row], size: int = PAGE_ROWS) -> Page[Row]:
     """Return the page at `cursor` of one list, or of several lists merged; None is the first page.
 
-    It takes one query per list, and reads one row more than it shows: with it `has_more` says if a page lies beyond.
-    A step back that reaches the beginning and finds less than a whole page gives the whole first page instead.
+    It takes one query per list. One row more than a page is read, to see if another page follows (`has_more`).
+    A step back that finds less than a whole page has reached the beginning: then return the whole first page.
     """
     is_back = cursor is not None and cursor.is_back
     rows = _merge(order, [list(order.beyond(queryset, cursor)[: size + 1]) for queryset in lists], is_back=is_back)

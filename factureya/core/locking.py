@@ -11,10 +11,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 def lock(queryset: QuerySet[Row], pk: int | None) -> Row:
-    """Lock the row `pk` until the open transaction ends, and return it as `queryset` reads it after the lock.
+    """Lock the row `pk` until the open transaction ends; then read it with `queryset`, and return it.
 
-    A queryset with joins takes two statements: a locking statement of PostgreSQL that waited would give the joined
-    rows as they were before the wait. SQLite locks no rows: its transactions keep other writers out from the start.
+    A queryset with joins takes two statements, the lock and the read. One statement that waits for the lock would
+    give old joined rows on PostgreSQL. SQLite locks no rows: its transactions keep other writers out from the start.
     Raises the model's DoesNotExist.
     """
     if not queryset.query.select_related:

@@ -22,7 +22,7 @@ def insert_original(message_pk: int, raw: bytes) -> None:
 
 
 def count_one_more(name: str, limit: int, period: timedelta) -> bool:
-    """Add one to the counter `name` of automatic mails and return True, unless `limit` was reached in this `period`.
+    """Count one more automatic mail under `name` and return True. Return False if `limit` was reached in `period`.
 
     A counter whose period is over begins anew at 1. One statement does it all, for speed; it returns no row if the
     limit was reached. The counter's row stays locked until the commit.

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name=outbox.DELIVER_TASK)
 def deliver(*_pk: int) -> int:
-    """Send the mails that are due, unless another process does; return how many. Old calls name mails: ignored."""
+    """Send the mails that are due, and return how many; 0 while another process sends. Old calls' `_pk` is ignored."""
     return outbox.send_due()
 
 

@@ -28,7 +28,7 @@ class Guard:
         return self.when
 
     def trigger(self, vendor: str) -> str:
-        """Return the CREATE TRIGGER statement for this engine, as the engine itself stores it, to compare the two."""
+        """Return the CREATE TRIGGER statement exactly as this engine stores it, so that the two can be compared."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} FOR EACH"
         if vendor == "postgresql":
             level = "STATEMENT" if self.event == "TRUNCATE" else "ROW"
@@ -38,7 +38,7 @@ class Guard:
         return f"{head} ROW {when}BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
 
     def function_body(self) -> str:
-        """Return the body of the PostgreSQL function that refuses a row, or returns it, for the statement to go on."""
+        """Return the body of the PostgreSQL function: it refuses a row, or returns it so that the statement goes on."""
         condition = self.condition("postgresql")
         row = "NEW" if self.event.startswith(("INSERT", "UPDATE")) else "OLD"
         refusal = f"RAISE EXCEPTION '{self._refusal.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
@@ -76,7 +76,7 @@ def never_deleted(table: str, *keys: str, message: str) -> list[Guard]:
 
 
 def no_truncate(table: str) -> Guard:
-    """Return the guard that refuses TRUNCATE, as PostgreSQL's row triggers do not see it; SQLite has no TRUNCATE."""
+    """Return the guard that refuses TRUNCATE, which row triggers of PostgreSQL do not see. SQLite has no TRUNCATE."""
     return Guard(f"{table}_no_truncate", table, "TRUNCATE", message="append-only", engines=("postgresql",))
 
 

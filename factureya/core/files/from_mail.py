@@ -34,8 +34,8 @@ class Kept:
 def store_files(files: Sequence[MailFile], *, draft: str) -> Kept:
     """Store the files of a mail that pass the limits; return rows, refusals, and for each file whether it is stored.
 
-    They have the one-time key `draft` until an operation puts them into a ticket or request. Raises Unstorable if the
-    store is full or cannot be written; then the whole mail waits (M17).
+    The stored files have the key `draft` until an operation puts them into a ticket or request. Raises Unstorable if
+    the store is full or cannot be written; then the whole mail waits (M17).
     """
     stored: list[Attachment] = []
     refusals: list[str] = []

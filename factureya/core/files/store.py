@@ -109,7 +109,7 @@ def discard_file(draft: str, token: str) -> bool:
 
 
 def move_files(draft: str, to: str) -> None:
-    """Give the files of the form with the key `draft` to the form with the key `to`, which is shown instead of it."""
+    """Give the files of the form with the key `draft` to the form that replaces it, which has the key `to`."""
     if draft and to:  # an empty key marks files that belong to a message already
         Attachment.objects.filter(draft=draft).update(draft=to)
 
@@ -156,7 +156,7 @@ def open_picture(attachment: Attachment, *, small: bool = False) -> tuple[dict[s
 
 
 def purge_orphans() -> int:
-    """Delete files, 24 h ⚙ old, that no message needs: those of abandoned forms, and strays, which have no row.
+    """Delete files that no message took within 24 h ⚙: those of abandoned forms, and strays, which have no row.
 
     Return the number of files deleted.
     """

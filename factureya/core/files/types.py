@@ -170,7 +170,7 @@ def _make_small_copy(image: Image.Image) -> bytes:
 
 
 def _make_pixel_refusal(how_many: str) -> Unacceptable:
-    """Return, to be raised, the refusal of an image with too many pixels; `how_many` says its size in Spanish."""
+    """Return the error for an image with too many pixels. `how_many` is the size in Spanish; the caller raises it."""
     millions = settings.ATTACHMENT_MAX_PIXELS // 1_000_000
     text = f"tiene {how_many} y el máximo es {millions} millones. Recórtela o redúzcala y súbala de nuevo."
     return Unacceptable(text)
@@ -184,7 +184,7 @@ def _convert_mode(image: Image.Image, file_format: str) -> Image.Image:
 
 
 def _check_pdf(content: bytes) -> Kind:
-    """Return the kind PDF if a file begins and ends as a PDF does, more or less; raise Unacceptable if not."""
+    """Return the kind PDF if a file has the marks of a PDF near its beginning and its end; else raise Unacceptable."""
     # Some programs leave blanks before the header or bytes after the end mark; a cut-off file has no end mark.
     if content.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-") and b"%%EOF" in content[-2048:]:
         return PDF
@@ -214,7 +214,7 @@ def _refuse_doctype(*_declaration: object) -> None:
 
 
 def _refuse_drawing(name: str, _attributes: object) -> None:
-    """Raise Unacceptable if an XML element is of a web page or a drawing; the parser calls this for each element."""
+    """Raise Unacceptable if an XML element belongs to a web page or a drawing. The parser calls this for each."""
     if name.rpartition(":")[2].lower() in _DRAWN:
         raise Unacceptable("es una página web o un dibujo, no un XML de datos. Envíe una captura en PNG o JPG.")
 

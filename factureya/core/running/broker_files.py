@@ -18,7 +18,7 @@ LEFT_AFTER = 60.0  # seconds; nobody writes one message for so long
 def remove_parts(folder: Path) -> None:
     """Delete the messages of Celery that a killed process left half-written in the queue's folder.
 
-    A young one may still be written: it is not deleted. No work is lost: sweeps do what the messages asked for.
+    A young message may still be written, so it stays. No work is lost: sweeps do what the messages asked for.
     """
     before = time.time() - LEFT_AFTER
     for part in folder.glob(f"*{PART}"):
@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):
     """Repair kombu's channel, which writes a message where the worker already looks: half a message ends the worker."""
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # its name
-        """Write a message under a name that workers ignore, then rename it, so that none reads half. Raises OSError."""
+        """Write a message under a name that workers ignore, then rename it: none reads half of it. Raises OSError."""
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         part = Path(self.data_folder_out, f"{name}{PART}")
         part.write_text(dumps(payload))  # type: ignore[no-untyped-call]

@@ -37,7 +37,7 @@ class Child:
     def look(self, now: float) -> None:
         """Start this child process if that is due, or plan its next start if it died.
 
-        That is 1 s later; for a child that keeps dying young the wait doubles each time, up to 30 s.
+        The next start comes 1 s later. For a child that keeps dying young the wait doubles each time, up to 30 s.
         """
         if self.process is None:
             if now >= self.due_at:

@@ -68,7 +68,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def file_type(file: Attachment) -> SafeString:
-    """Return a badge with the extension of a file, as PDF; assistive technology reads the file name instead."""
+    """Return a badge with the extension of a file, such as PDF; assistive technology reads the file name instead."""
     word = file.name.rpartition(".")[2].upper()[:4]
     css = f" fy-ft--{word.lower()}" if word in {"PDF", "XML"} else ""
     return format_html('<span class="fy-ft{}" aria-hidden="true">{}</span>', css, word or "–")
@@ -195,7 +195,7 @@ def fill(content: str, partial: str, **inputs: Any) -> SafeString:
 
 @register.tag
 def line(parser: Parser, _token: Token) -> "LineNode":
-    """Return the node of {% line %}…{% endline %}, which prints what is inside as one line, however it is broken."""
+    """Return the node of {% line %}…{% endline %}, which prints what is inside on one line, without line breaks."""
     nodes = parser.parse(("endline",))
     parser.delete_first_token()
     for text in cast("list[TextNode]", nodes.get_nodes_by_type(TextNode)):
@@ -233,8 +233,8 @@ def control(field: BoundField) -> SafeString:
 def error_list(form: BaseForm) -> dict[str, Any]:
     """Return the summary of a form's errors, for the box above the form: its heading, and each error with its target.
 
-    The target is the id of the wrong input, for a link to it. Errors of the whole form and of hidden fields come first
-    and have none.
+    The target is the id of the wrong input, for a link to it. Errors of the whole form and of hidden fields come first,
+    without a target.
     """
     texts = [*form.non_field_errors(), *(text for field in form.hidden_fields() for text in field.errors)]
     items = [{"text": str(text), "target": ""} for text in texts]

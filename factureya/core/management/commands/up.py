@@ -65,7 +65,7 @@ def make_folders() -> None:
 
 
 def require_free(bind: str) -> None:
-    """Raise CommandError if `bind` is not HOST:PORT, or if nobody can listen there, before a process is started."""
+    """Raise CommandError if `bind` is not HOST:PORT, or if we cannot listen there, before any process starts."""
     host, _, port = bind.rpartition(":")
     if not host or not port.isdecimal():
         raise CommandError(f"--bind takes HOST:PORT, not {bind}")
